@@ -1,0 +1,113 @@
+"""The composing arithmetic, stated once: y(t) = gain(notes, envelope; t) * dry(notes, timbre; t).
+
+All times become whole samples, `floor(seconds * rate + 0.5)`. A phrase is monophonic, so each sample
+belongs to at most one note: note i owns the samples from its onset to the next onset (or the clip's
+end), its *span*.
+
+- dry: within a note's span, the tone of its pitch from the tone's first sample on; 0 before the first note.
+- gain: within a note's span, velocity / 127 times the envelope's gain curve with the note's gate; over
+  the last `cut_fade_ms` of the span it is faded to 0 by a raised cosine, so that a new onset cuts what is
+  left of the old note's tail without a click.
+- the clip: gain * dry, scaled so that its peak is exactly the configured one, rounded to int16.
+
+`manifests/vectors.json` holds test vectors; the renderer's NumPy and the trainer's torch pass both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.envelope import gain_curve
+from manifests.vocabulary import Envelope, Note
+
+F32 = npt.NDArray[np.float32]
+I16 = npt.NDArray[np.int16]
+
+FULL_SCALE = 32767
+
+
+class Span(NamedTuple):
+    """A note in samples: `onset` and `off` (note-off), and `end`, where the next note cuts it."""
+
+    onset: int
+    off: int
+    end: int
+
+
+def to_samples(seconds: float, rate: int) -> int:
+    """The sample nearest to a time; halves go up."""
+    return int(np.floor(seconds * rate + 0.5))
+
+
+def spans(notes: Sequence[Note], rate: int, frames: int) -> list[Span]:
+    """Each note's samples, cut by the next onset and by the clip's end."""
+    onsets = [min(to_samples(note.onset, rate), frames) for note in notes]
+    ends = [*onsets[1:], frames]
+    return [
+        Span(onset, min(to_samples(note.off, rate), end), end)
+        for note, onset, end in zip(notes, onsets, ends, strict=True)
+    ]
+
+
+def cut_fade(samples: int) -> F32:
+    """The raised cosine from 1 to 0 that ends a span: float32 [samples], its last value just above 0."""
+    phase = (np.arange(samples, dtype=np.float64) + 0.5) / max(samples, 1)
+    return (0.5 + 0.5 * np.cos(np.pi * phase)).astype(np.float32)
+
+
+def gain(notes: Sequence[Note], envelope: Envelope, rate: int, frames: int, cut_fade_ms: float) -> F32:
+    """The gain of a clip, float32 [frames]: velocity, envelope and the cut at the next onset."""
+    curve = np.zeros(frames, dtype=np.float32)
+    fade = cut_fade(to_samples(cut_fade_ms / 1000.0, rate))
+    per_ms = 1000.0 / rate
+    for note, span in zip(notes, spans(notes, rate, frames), strict=True):
+        gate = (span.off - span.onset) * per_ms
+        heard = min(span.end - span.onset, int(np.ceil((gate + envelope.release_ms) / per_ms)) + 1)
+        times = np.arange(heard, dtype=np.float64) * per_ms
+        piece = (note.velocity / 127.0 * gain_curve(envelope, gate, times)).astype(np.float32)
+        first_faded = span.end - span.onset - len(fade)
+        if heard > first_faded:
+            start = max(first_faded, 0)
+            piece[start:] *= fade[start - first_faded : heard - first_faded]
+        curve[span.onset : span.onset + heard] = piece
+    return curve
+
+
+def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int, frames: int) -> F32:
+    """The phrase played on a timbre's tones without any envelope: float32 [frames].
+
+    `tones` gives for each MIDI pitch the tone's samples (int16) and their scale (what one unit is
+    worth). A tone must be as long as the span it fills; a shorter one or a missing pitch raises KeyError
+    or ValueError, since planning has to make sure of both.
+    """
+    sound = np.zeros(frames, dtype=np.float32)
+    for note, span in zip(notes, spans(notes, rate, frames), strict=True):
+        samples, scale = tones[note.pitch]
+        length = span.end - span.onset
+        if len(samples) < length:
+            raise ValueError(f"tone of pitch {note.pitch}: {len(samples)} samples, {length} needed")
+        np.multiply(samples[:length], np.float32(scale), out=sound[span.onset : span.end])
+    return sound
+
+
+def peak_value(peak_dbfs: float) -> int:
+    """The int16 value that a clip's peak is set to: -1 dBFS is 29204."""
+    return int(np.floor(10.0 ** (peak_dbfs / 20.0) * FULL_SCALE + 0.5))
+
+
+def to_int16(sound: F32, peak: int) -> tuple[I16, float]:
+    """The sound scaled so that its largest magnitude is `peak`, as int16, and the gain applied.
+
+    The gain is in units of full scale (int16 value / 32767 per unit of `sound`). A silent sound has no
+    peak: ValueError.
+    """
+    largest = float(np.max(np.abs(sound), initial=0.0))
+    if not np.isfinite(largest) or largest <= 0.0:
+        raise ValueError(f"sound to normalise: expected a finite peak above 0, got {largest}")
+    factor = np.float32(peak / largest)
+    scaled = np.rint(sound * factor)
+    return np.clip(scaled, -peak, peak).astype(np.int16), float(factor) / FULL_SCALE
