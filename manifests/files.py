@@ -39,7 +39,7 @@ def replace(path: Path, data: bytes) -> None:
     with beside(path) as temporary:
         temporary.write_bytes(data)
         sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         sync(path.parent)
 
 

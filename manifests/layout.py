@@ -144,4 +144,5 @@ def write_table(path: Path, table: pa.Table) -> None:
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
     """A table as a DataFrame whose integer columns stay integers."""
-    return table.to_pandas(types_mapper=None, maps_as_pydicts="strict")
+    frame: pd.DataFrame = table.to_pandas(maps_as_pydicts="strict")
+    return frame
