@@ -1,0 +1,157 @@
+"""Metrics and intervals: pinned where the answer is known in closed form, or by an independent path."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from manifests.seeds import stream
+from manifests.vocabulary import BadInput
+from train.bootstrap import summarise
+from train.metrics import METRICS, describe, fit_length, magnitude, matching_gain, score
+
+RATE = 44_100
+
+
+def noise(level: float, seconds: float = 1.0, index: int = 0) -> np.ndarray:
+    """Uniform white noise with an RMS of `level`."""
+    return (stream(7, "noise", index).random(int(seconds * RATE)) - 0.5) * np.sqrt(12.0) * level
+
+
+def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)
+
+
+def scores(estimate: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    return score(describe(estimate), describe(target))
+
+
+def test_equal_sounds_score_zero_on_every_metric() -> None:
+    assert set(scores(noise(0.1), noise(0.1)).values()) == {0.0}
+
+
+def test_a_known_gain_costs_what_it_must_and_nothing_when_level_matched() -> None:
+    loud, gain = noise(0.2), 10 ** (-6 / 20)
+    got = scores(gain * loud, loud)
+    # every magnitude is far above the low floors: each bin differs by 6 dB, log10 of the square by 0.6
+    linear = sum((1 - gain) * magnitude(loud, window).mean() for window in (2048, 512))
+    assert got["mstft"] == pytest.approx(2 * 0.6 + linear, rel=1e-4)
+    assert got["mstft_floored"] == pytest.approx(2 * 0.6 + linear, rel=1e-3)
+    assert got["lrmsd"] == pytest.approx(np.log(10) * 6 / 20, rel=1e-5)
+    assert all(got[m.name] == pytest.approx(0.0, abs=1e-9) for m in METRICS if m.matched)
+
+
+def test_noise_below_the_floor_is_heard_by_the_reference_definition_only() -> None:
+    sound = np.concatenate([tone(440.0), np.zeros(RATE)])
+    # Hann-windowed noise of RMS r has magnitudes of about r * sqrt(0.375 * window)
+    hiss = noise(1e-5, 2.0)
+    got = scores(sound + hiss, sound)
+    assert got["mstft"] > 1.0
+    assert got["mstft_floored"] < 0.15
+    assert got["mstft_floored_high"] < 0.01
+    assert got["lrmsd"] > 3.0
+    assert got["lrmsd_floored"] == pytest.approx(0.5 * np.log(1.01), rel=0.1)
+
+
+def test_silence_against_a_tone_is_its_level_over_epsilon() -> None:
+    steady = np.full(RATE, 0.25)
+    got = scores(np.zeros(RATE), steady)
+    inner = np.log((0.25 + 1e-3) / 1e-3)
+    assert got["lrmsd_floored"] == pytest.approx(inner, rel=0.01)
+    assert got["lrmsd_floored_matched"] == got["lrmsd_floored"], "silence has no level to match"
+
+
+def test_a_mean_of_silence_and_silence_is_zero() -> None:
+    assert set(scores(np.zeros(RATE), np.zeros(RATE)).values()) == {0.0}
+
+
+def test_a_sine_has_the_magnitude_that_the_floor_refers_to() -> None:
+    cycles = 100 * RATE / 2048
+    peak = magnitude(tone(cycles), 2048)[20].max()
+    assert peak == pytest.approx(0.5 * 2048 / 4, rel=1e-6), "amplitude / 2 times the sum of the window"
+
+
+def test_agrees_with_torch_stft() -> None:
+    ours, sound = magnitude(noise(0.1), 512), torch.from_numpy(noise(0.1))
+    window = torch.hann_window(512, dtype=torch.float64)
+    theirs = torch.stft(sound, 512, 128, window=window, center=True, return_complex=True).abs().T.numpy()
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, atol=1e-10)
+
+
+def test_a_delay_is_paid_for_in_the_level_curve() -> None:
+    gate = np.concatenate([np.zeros(RATE // 2), np.full(RATE // 2, 0.5)])
+    late = np.concatenate([np.zeros(RATE // 2 + 512 * 4), gate[RATE // 2 : -512 * 4]])
+    got = scores(late, gate)["lrmsd_floored"]
+    frames = 1 + RATE // 512
+    # four frames are silent that should sound, and as much on both slopes as they share
+    assert got == pytest.approx(4 * np.log(501) / frames, rel=0.25)
+
+
+def test_length_is_the_targets() -> None:
+    assert len(fit_length(np.ones(10), 4)) == 4
+    np.testing.assert_array_equal(fit_length(np.ones(2), 4), [1, 1, 0, 0])
+    with pytest.raises(ValueError, match="estimate of 10 samples"):
+        score(describe(np.ones(10)), describe(np.ones(11)))
+
+
+@pytest.mark.parametrize("samples", [1, 100, 1024, 2047, 2048])
+def test_sounds_shorter_than_a_window_are_scored(samples: int) -> None:
+    got = scores(np.zeros(samples), np.full(samples, 0.5))
+    assert all(np.isfinite(value) and value > 0 for value in got.values())
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (np.zeros(0), "x.wav: holds no samples"),
+        (np.zeros((5, 2)), "x.wav: expected mono"),
+        (np.array([0.0, np.nan, np.inf]), "x.wav: 2 of 3 samples are not finite"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_by_name(bad: np.ndarray, says: str) -> None:
+    with pytest.raises(BadInput, match=says):
+        describe(bad, "x.wav")
+
+
+def test_level_matching_is_by_rms() -> None:
+    assert matching_gain(describe(noise(0.05)), describe(noise(0.1))) == pytest.approx(2.0)
+
+
+def test_the_interval_of_independent_rows_is_the_textbook_one() -> None:
+    values = stream(1, "values").random(400)
+    got = summarise(values, np.arange(400), np.zeros(400), seed=3)
+    assert got.low is not None
+    assert got.high is not None
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert (got.high - got.low) / 2 == pytest.approx(half, rel=0.08)
+    assert got.mean == pytest.approx(values.mean())
+    assert got.worst == values.max()
+    assert got.median == np.median(values)
+
+
+def test_rows_of_one_cluster_do_not_narrow_the_interval() -> None:
+    timbre_levels = stream(1, "levels").random(16)
+    few = summarise(timbre_levels, np.arange(16), np.zeros(16), seed=3)
+    many = summarise(np.repeat(timbre_levels, 50), np.repeat(np.arange(16), 50), np.zeros(800), seed=3)
+    assert (many.low, many.high) == pytest.approx((few.low, few.high))
+
+
+def test_one_cluster_has_no_interval() -> None:
+    got = summarise([1.0, 3.0], ["a", "a"], ["b", "b"], seed=0)
+    assert (got.mean, got.low, got.high, got.worst) == (2.0, None, None, 3.0)
+
+
+def test_each_stratum_counts_the_same_however_many_rows_it_has() -> None:
+    values = np.array([1.0, 1.0, 1.0, 5.0])
+    got = summarise(values, [0, 1, 2, 3], [0, 0, 0, 0], seed=0, strata=["a", "a", "a", "b"])
+    assert got.mean == 3.0
+
+
+def test_intervals_do_not_depend_on_the_order_of_rows() -> None:
+    values, timbres = stream(1, "v").random(60), np.arange(60) // 5
+    order = np.argsort(stream(2, "o").random(60))
+    straight = summarise(values, timbres, np.arange(60) % 7, seed=5)
+    shuffled = summarise(values[order], timbres[order], (np.arange(60) % 7)[order], seed=5)
+    assert (straight.low, straight.high) == pytest.approx((shuffled.low, shuffled.high), abs=1e-12)
