@@ -1,0 +1,54 @@
+"""Which ids each split is made of, so that what a test calls unseen is unseen.
+
+Every axis (timbre, envelope, phrase) has two sides, `train` and `test`; timbres of a synth that is left
+out have a third, `synth`. A split is a product of sides. Cells with exactly two unseen axes belong to
+no split and are not rendered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from manifests.seeds import permutation
+from manifests.vocabulary import BadInput
+
+Sides = tuple[str, str, str]
+
+SIDES_OF_SPLIT: dict[str, Sides] = {
+    "train": ("train", "train", "train"),
+    "validation": ("train", "train", "train"),
+    "test_unseen_timbre": ("test", "train", "train"),
+    "test_unseen_envelope": ("train", "test", "train"),
+    "test_unseen_phrase": ("train", "train", "test"),
+    "test_unseen_all": ("test", "test", "test"),
+    "test_unseen_synth": ("synth", "train", "train"),
+}
+"""The side of (timbre, envelope, phrase) in each split."""
+
+
+def assign_sides(clusters: Sequence[int], test_share: float, seed: int, axis: str) -> list[str]:
+    """The side, train or test, of each id, given each id's cluster.
+
+    Whole clusters go to test, in a seeded order, until at least `test_share` of the ids (and at least
+    two, so that partners exist) are there; a cluster that would leave fewer than two for train is passed
+    over. BadInput if the ids cannot give both sides two.
+    """
+    count = len(clusters)
+    members: dict[int, list[int]] = {}
+    for index, cluster in enumerate(clusters):
+        members.setdefault(cluster, []).append(index)
+    names = list(members)
+    wanted = max(2, int(test_share * count + 0.5))
+    test: set[int] = set()
+    for place in permutation(seed, len(names), "side", axis):
+        ids = members[names[int(place)]]
+        if len(test) >= wanted:
+            break
+        if count - len(test) - len(ids) >= 2 and len(test) + len(ids) <= max(wanted, 2) + 1:
+            test.update(ids)
+    if len(test) < 2 or count - len(test) < 2:
+        raise BadInput(
+            f"{axis}s: {count} of them in {len(names)} clusters cannot give train and test at least two each;"
+            " configure more"
+        )
+    return ["test" if index in test else "train" for index in range(count)]

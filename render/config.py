@@ -1,0 +1,208 @@
+"""What a dataset is configured by: a YAML file, checked field by field before anything is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from manifests.vocabulary import BadInput, Curve
+from midi.extract import ExtractSpec
+from midi.generate import GenerateSpec
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Milliseconds = Annotated[float, Field(ge=0.0, le=60_000.0)]
+
+
+class Strict(BaseModel):
+    """A config section: unknown keys are refused, values are frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Clip(Strict):
+    """The clip that every cell is rendered to."""
+
+    seconds: float = Field(3.0, gt=0.1, le=60.0)
+    rate: int = Field(44_100, ge=8_000, le=192_000)
+    peak_dbfs: float = Field(-1.0, le=0.0, ge=-40.0)
+    cut_fade_ms: float = Field(3.0, ge=0.5, le=50.0)
+
+
+class Timbres(Strict):
+    """Timbres taken from one synth: its presets in a seeded order, until `count` have passed the checks."""
+
+    synth: str
+    count: int = Field(ge=1)
+    plugin: Path | None = None
+    optional: bool = False
+    """Left out, and said, where the synth is not installed; otherwise that is an error."""
+
+
+class Tones(Strict):
+    """How tone sets are made and what they must be like."""
+
+    lowest_pitch: int = Field(48, ge=0, le=127)
+    highest_pitch: int = Field(79, ge=0, le=127)
+    velocity: int = Field(100, ge=1, le=127)
+    settle_s: float = Field(1.0, ge=0.0, le=20.0)
+    max_level_variation_db: float = Field(1.0, gt=0.0)
+    require_pitched: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.highest_pitch < self.lowest_pitch:
+            raise ValueError("highest_pitch is below lowest_pitch")
+        return self
+
+
+class Range(Strict):
+    """A closed range to draw from, written [low, high] or as one number."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_list(cls, value: Any) -> Any:
+        if isinstance(value, list) and len(value) == 2:
+            return {"low": value[0], "high": value[1]}
+        if isinstance(value, int | float):
+            return {"low": value, "high": value}
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not 0.0 <= self.low <= self.high:
+            raise ValueError(f"expected 0 <= low <= high, got [{self.low}, {self.high}]")
+        return self
+
+
+class Family(Strict):
+    """A family of envelopes, each value drawn uniformly from its range (times in ms, sustain 0..1)."""
+
+    count: int = Field(ge=1)
+    attack_ms: Range
+    hold_ms: Range = Range(low=0.0, high=0.0)
+    decay_ms: Range
+    sustain: Range
+    release_ms: Range
+    curve: Curve = "linear"
+
+    @model_validator(mode="after")
+    def _in_range(self) -> Self:
+        if self.sustain.high > 1.0:
+            raise ValueError(f"sustain: expected levels 0..1, got up to {self.sustain.high}")
+        return self
+
+
+class MidiPhrases(Strict):
+    """Phrases cut from a folder of .mid files."""
+
+    folder: Path
+    count: int = Field(ge=1)
+    extract: ExtractSpec = ExtractSpec()
+
+
+class GeneratedPhrases(Strict):
+    """Phrases from the built-in generator."""
+
+    count: int = Field(ge=1)
+    generate: GenerateSpec = GenerateSpec()
+
+
+class Phrases(Strict):
+    """Where phrases come from: the generator, MIDI files, or both."""
+
+    generated: GeneratedPhrases | None = None
+    midi: MidiPhrases | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.generated is None and self.midi is None:
+            raise ValueError("give `generated`, `midi` or both")
+        return self
+
+
+class Splits(Strict):
+    """The share of each axis kept for tests, and the share of train blocks held out as validation."""
+
+    test_timbres: Fraction = 0.2
+    test_envelopes: Fraction = 0.2
+    test_phrases: Fraction = 0.2
+    validation: Fraction = 0.1
+    unseen_synth: str | None = None
+
+
+class Blocks(Strict):
+    """The largest size of a block along each axis, and how many blocks a shard holds."""
+
+    timbres: int = Field(4, ge=2, le=64)
+    envelopes: int = Field(4, ge=2, le=64)
+    phrases: int = Field(4, ge=2, le=64)
+    per_shard: int = Field(64, ge=1, le=4096)
+
+
+class Config(Strict):
+    """A dataset, whole."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    seed: int = Field(ge=0)
+    shaping: Literal["renderer"] = "renderer"
+    pitching: Literal["multisample"] = "multisample"
+    clip: Clip = Clip()
+    timbres: list[Timbres] = Field(min_length=1)
+    tones: Tones = Tones()
+    envelopes: dict[str, Family] = Field(min_length=1)
+    phrases: Phrases
+    splits: Splits = Splits()
+    blocks: Blocks = Blocks()
+    buffer_size: int = Field(512, ge=16, le=8192)
+    flac_level: int = Field(5, ge=0, le=8)
+
+    @model_validator(mode="after")
+    def _distinct_synths(self) -> Self:
+        names = [timbres.synth for timbres in self.timbres]
+        if len(set(names)) != len(names):
+            raise ValueError(f"timbres: each synth once, got {names}")
+        if self.splits.unseen_synth is not None and self.splits.unseen_synth not in names:
+            raise ValueError(f"splits.unseen_synth: {self.splits.unseen_synth!r} is none of {names}")
+        return self
+
+    def longest_settle_ms(self) -> float:
+        """The longest attack + hold + decay that can be drawn."""
+        return max(f.attack_ms.high + f.hold_ms.high + f.decay_ms.high for f in self.envelopes.values())
+
+    def longest_release_ms(self) -> float:
+        """The longest release that can be drawn."""
+        return max(f.release_ms.high for f in self.envelopes.values())
+
+
+def parse(raw: Any, where: str) -> Config:
+    """A config from plain data; BadInput gives one line with `where`, the field and what is wrong."""
+    if not isinstance(raw, dict):
+        raise BadInput(f"{where}: expected a mapping of settings, got {type(raw).__name__}")
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "config"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        given = "" if isinstance(first.get("input"), dict) else f", got {first.get('input')!r}"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message, given = "unknown setting; check its spelling", ""
+        raise BadInput(f"{where}: {field}: {message}{given}{more}") from None
+
+
+def load(path: Path) -> Config:
+    """The config in a YAML file; a relative MIDI folder counts from where the command is run."""
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such config file") from None
+    except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
+        raise BadInput(f"{path}: not a YAML config ({' '.join(str(error).split())[:160]})") from None
+    return parse(raw, str(path))
