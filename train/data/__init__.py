@@ -1,0 +1,1 @@
+"""Reading dataset folders for training: tables, blocks, examples, the loader, evaluation pairs."""

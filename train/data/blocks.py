@@ -1,0 +1,90 @@
+"""Clips out of shards: byte ranges read from the tar, FLAC decoded to int16, nothing unpickled.
+
+Where a FLAC file lies comes from the clip table, and the tar is only ever read there: a tar's own
+headers, names and other members are never trusted.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from manifests.layout import Layout
+from manifests.vocabulary import BadInput, ClipId
+from train.data.tables import Block, shard_rows
+
+I16 = npt.NDArray[np.int16]
+
+
+def decode(data: bytes, frames: int, rate: int, where: str) -> I16:
+    """One FLAC file's samples, int16 [frames]; BadInput names the clip if they are not that."""
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            found = (file.channels, file.samplerate)
+            samples: I16 = file.read(dtype="int16")
+    except soundfile.SoundFileError as error:
+        raise BadInput(f"{where}: not a readable FLAC file ({error}); the shard is damaged") from None
+    if found != (1, rate) or len(samples) != frames:
+        raise BadInput(
+            f"{where}: {found[0]} channels, {found[1]} Hz, {len(samples)} frames;"
+            f" its row says 1, {rate} and {frames}"
+        )
+    return samples
+
+
+def read_range(path: Path, offset: int, length: int) -> bytes:
+    """`length` bytes of a file from `offset` on; BadInput where the file is missing or too short."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(length)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: shard is missing; run `python -m render run` again") from None
+    if len(data) != length:
+        raise BadInput(f"{path}: truncated: {length} bytes expected at {offset}, {len(data)} there")
+    return data
+
+
+def read_block(layout: Layout, block: Block) -> I16:
+    """All clips of a block, in the order of `Block.ids`: int16 [clips, frames], by one range read."""
+    path = layout.inside(block.shard)
+    data = read_range(path, block.offset, block.length)
+    rows = shard_rows(layout, block.shard)
+    clips = []
+    for clip in block.ids():
+        row = rows.get(clip.key)
+        if row is None:
+            raise BadInput(f"{layout.clip_table(block.shard)}: no row for clip {clip.key}")
+        start = row["offset"] - block.offset
+        if start < 0 or start + row["length"] > len(data):
+            raise BadInput(
+                f"{layout.clip_table(block.shard)}: clip {clip.key} lies outside its block's bytes"
+            )
+        where = f"{path} clip {clip.key}"
+        clips.append(decode(data[start : start + row["length"]], row["frames"], row["rate"], where))
+    return np.stack(clips)
+
+
+def read_clips(layout: Layout, keys: Sequence[str]) -> dict[str, I16]:
+    """Clips by key, from wherever in the dataset they lie: int16 [frames] each.
+
+    For evaluation and pages, which need a few hundred clips; training reads whole blocks.
+    """
+    shards = dict(
+        zip(*(layout.read("blocks").column(name).to_pylist() for name in ("block", "shard")), strict=True)
+    )
+    clips: dict[str, I16] = {}
+    for key in sorted(set(keys)):
+        shard = shards.get(ClipId.parse(key).block)
+        row = shard_rows(layout, shard).get(key) if shard is not None else None
+        if shard is None or row is None:
+            raise BadInput(f"{layout.root}: no clip {key!r} in this dataset")
+        path = layout.inside(shard)
+        data = read_range(path, row["offset"], row["length"])
+        clips[key] = decode(data, row["frames"], row["rate"], f"{path} clip {key}")
+    return clips

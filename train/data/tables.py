@@ -1,0 +1,156 @@
+"""What the trainer knows of a dataset from its tables alone: no audio is read here.
+
+Ids equal row places in the three factor tables, so a list indexed by id is all the lookup there is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from manifests.layout import Layout, read_table
+from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
+
+CLIP_COLUMNS = [
+    "key", "offset", "length", "block", "timbre", "envelope", "phrase",
+    "frames", "rate", "gain", "cut_fade_ms", "octave",
+]  # fmt: skip
+
+
+class Block(NamedTuple):
+    """One block: its ids on the three axes and its byte range in the shard."""
+
+    block: int
+    shard: str
+    timbres: tuple[int, ...]
+    phrases: tuple[int, ...]
+    envelopes: tuple[int, ...]
+    offset: int
+    length: int
+
+    @property
+    def clips(self) -> int:
+        return len(self.timbres) * len(self.phrases) * len(self.envelopes)
+
+    def ids(self) -> list[ClipId]:
+        """The block's clips in the order they stand in the tar."""
+        return [
+            ClipId(self.block, timbre, envelope, phrase)
+            for timbre in self.timbres
+            for phrase in self.phrases
+            for envelope in self.envelopes
+        ]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The factor tables of a dataset, and its one clip format."""
+
+    layout: Layout
+    envelopes: list[Envelope]
+    phrases: list[Notes]
+    timbre_names: list[str]
+    timbre_octaves: list[int]
+    train_timbres: list[int]
+    rate: int
+    frames: int
+    cut_fade_ms: float
+
+    @classmethod
+    def open(cls, root: Path) -> Tables:
+        """Reads and checks the tables of the dataset at `root`; BadInput names what is amiss."""
+        layout = Layout(root)
+        layout.metadata()
+        timbres = layout.read("timbres").to_pylist()
+        rate, frames, cut_fade_ms = _clip_format(layout)
+        return cls(
+            layout=layout,
+            envelopes=[_envelope(row) for row in _by_id(layout, "envelopes", "envelope")],
+            phrases=[_notes(row["notes"]) for row in _by_id(layout, "phrases", "phrase")],
+            timbre_names=[str(row["name"]) for row in timbres],
+            timbre_octaves=[int(row["octave"]) for row in timbres],
+            train_timbres=[int(row["timbre"]) for row in timbres if row["side"] == "train"],
+            rate=rate,
+            frames=frames,
+            cut_fade_ms=cut_fade_ms,
+        )
+
+    def blocks(self, split: str) -> list[Block]:
+        """The rendered blocks of a split, by id; BadInput if there is none."""
+        return split_blocks(self.layout, split)
+
+    def clip_rows(self, shard: str) -> dict[str, dict[str, Any]]:
+        """The clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached."""
+        return shard_rows(self.layout, shard)
+
+    def sounding(self, timbre: int, phrase: int) -> Notes:
+        """The notes of a clip as they sound: the phrase, moved by the timbre's octave."""
+        shift = 12 * self.timbre_octaves[timbre]
+        return tuple(
+            Note(note.onset, note.duration, note.pitch + shift, note.velocity)
+            for note in self.phrases[phrase]
+        )
+
+
+def split_blocks(layout: Layout, split: str) -> list[Block]:
+    """The rendered blocks of a split, by id; BadInput if there is none."""
+    blocks = [
+        Block(
+            row["block"], row["shard"], tuple(row["timbres"]), tuple(row["phrases"]),
+            tuple(row["envelopes"]), row["offset"], row["length"],
+        )
+        for row in layout.read("blocks").to_pylist()
+        if row["split"] == split and row["offset"] is not None
+    ]  # fmt: skip
+    if not blocks:
+        raise BadInput(f"{layout.table('blocks')}: split {split!r} has no rendered block")
+    return sorted(blocks)
+
+
+@lru_cache(maxsize=16)
+def shard_rows(layout: Layout, shard: str) -> dict[str, dict[str, Any]]:
+    """The clip rows of a shard by key (columns `CLIP_COLUMNS`)."""
+    rows = read_table(layout.clip_table(shard), "clips").select(CLIP_COLUMNS).to_pylist()
+    return {row["key"]: row for row in rows}
+
+
+def _clip_format(layout: Layout) -> tuple[int, int, float]:
+    for split_folder in sorted((layout.root / "clips").glob("*")):
+        for path in sorted(split_folder.glob("shard-*.parquet")):
+            table = read_table(path, "clips")
+            formats = {
+                (row["rate"], row["frames"], row["cut_fade_ms"])
+                for row in table.select(["rate", "frames", "cut_fade_ms"]).to_pylist()
+            }
+            if len(formats) != 1:
+                raise BadInput(
+                    f"{path}: clips of one dataset share rate, frames and cut_fade_ms; found {formats}"
+                )
+            return formats.pop()
+    raise BadInput(f"{layout.root}: no clip table below clips/; render the dataset first")
+
+
+def _by_id(layout: Layout, table: str, column: str) -> list[dict[str, Any]]:
+    loaded = layout.read(table)
+    ids = loaded.column(column)
+    if ids.to_pylist() != list(range(len(ids))):
+        raise BadInput(f"{layout.table(table)}: column {column!r} is not 0..{len(ids) - 1} in order")
+    rows: list[dict[str, Any]] = loaded.to_pylist()
+    return rows
+
+
+def _envelope(row: dict[str, Any]) -> Envelope:
+    return Envelope(
+        attack_ms=row["attack_ms"],
+        hold_ms=row["hold_ms"],
+        decay_ms=row["decay_ms"],
+        sustain=row["sustain"],
+        release_ms=row["release_ms"],
+        curve=row["curve"],
+    )
+
+
+def _notes(rows: list[dict[str, Any]]) -> Notes:
+    return tuple(Note(row["onset"], row["duration"], row["pitch"], row["velocity"]) for row in rows)
