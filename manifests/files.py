@@ -1,7 +1,7 @@
 """Writing files so that nobody ever sees half of one.
 
-A file is written beside its place under a name of its own, synced, then put in place: `replace` for
-tables that a later state supersedes, `create_once` for shards, which are never rewritten.
+A file is written under a name of its own, synced, then put in place: `replace` for tables that a later
+state supersedes, `create_once` for shards and their clip tables, which are never rewritten.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from pathlib import Path
 
 
 @contextmanager
-def beside(path: Path) -> Iterator[Path]:
-    """A fresh temporary path in the folder of `path` (hidden, unique); removed when the block ends."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:12]}.tmp"
+def temporary(folder: Path, name: str) -> Iterator[Path]:
+    """A fresh hidden path in `folder`, unique to this call; removed when the block ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
-        yield temporary
+        yield path
     finally:
         with suppress(FileNotFoundError):
-            temporary.unlink()
+            path.unlink()
 
 
 def sync(path: Path) -> None:
@@ -36,18 +36,19 @@ def sync(path: Path) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Puts `data` at `path`, whole or not at all; what stood there before is replaced."""
-    with beside(path) as temporary:
-        temporary.write_bytes(data)
-        sync(temporary)
-        temporary.replace(path)
+    with temporary(path.parent, path.name) as beside:
+        beside.write_bytes(data)
+        sync(beside)
+        beside.replace(path)
         sync(path.parent)
 
 
-def create_once(temporary: Path, path: Path) -> bool:
-    """Links a finished, synced file to `path` if nothing is there yet; False if something was."""
-    sync(temporary)
+def create_once(finished: Path, path: Path) -> bool:
+    """Links a finished file to `path` (same file system) if nothing is there; False if something was."""
+    sync(finished)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        os.link(temporary, path)
+        os.link(finished, path)
     except FileExistsError:
         return False
     sync(path.parent)

@@ -1,0 +1,41 @@
+"""How every command of the project talks: figures to stdout, progress and errors to stderr, one line each."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import typer
+
+from manifests.vocabulary import BadInput
+
+BAD_INPUT = 2
+FAILED = 1
+INTERRUPTED = 130
+
+
+def app(help_text: str) -> typer.Typer:
+    """A command with subcommands, plain help, no shell-completion options."""
+    return typer.Typer(
+        help=help_text, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+    )
+
+
+def fail(message: str, code: int = FAILED) -> NoReturn:
+    """Prints one line to stderr and ends the program."""
+    print(f"error: {message}", file=sys.stderr)
+    raise SystemExit(code)
+
+
+def main(command: Callable[[], None]) -> None:
+    """Runs a command; bad input ends it with one line and exit code 2, an interrupt with 130."""
+    try:
+        command()
+    except BadInput as error:
+        fail(" ".join(str(error).split()), BAD_INPUT)
+    except KeyboardInterrupt:
+        fail("interrupted; what was finished is kept, run the command again to go on", INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        raise SystemExit(FAILED) from None

@@ -1,0 +1,138 @@
+"""`python -m render`: plan, run, make, status, remake."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from manifests import console as talk
+from manifests.vocabulary import BadInput
+from presets.host import MachineFailure
+from render import config as configs
+from render.dataset import Dataset, MachineFault
+from render.plan import make_plan, write_plan
+from render.remake import remake as remake_clips
+from render.run import run as run_plan
+from render.status import state
+
+app = talk.app("Renders triplet datasets: synth presets x envelopes x phrases, as WebDataset shards.")
+
+ConfigFile = Annotated[Path, typer.Argument(help="YAML config of the dataset", show_default=False)]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="dataset folder", show_default=False)]
+Out = Annotated[Path, typer.Option("--out", help="dataset folder to write")]
+Workers = Annotated[int, typer.Option("--workers", min=1, help="local worker processes")]
+
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def plan(config: ConfigFile, out_dir: Out) -> None:
+    """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered."""
+    planned = make_plan(configs.load(config))
+    fresh = write_plan(planned, out_dir)
+    for remark in planned.remarks:
+        err.print(f"note: {remark}", highlight=False, markup=False, soft_wrap=True)
+    first = planned.metadata["generations"][0]
+    err.print(
+        f"{'planned' if fresh else 'already planned'} {out_dir}: {first['timbres']} timbres x"
+        f" {first['envelopes']} envelopes x {first['phrases']} phrases",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def run(folder: Folder, workers: Workers = 1) -> None:
+    """Render what a planned folder lacks. Can be interrupted, killed and called again."""
+    made = run_plan(folder, workers, err)
+    _summary(folder, f"{made} shard(s) rendered now" if made else "nothing left to render")
+
+
+@app.command()
+def make(config: ConfigFile, out_dir: Out, workers: Workers = 1) -> None:
+    """Plan and run in one go."""
+    plan(config, out_dir)
+    run(out_dir, workers)
+
+
+@app.command()
+def status(
+    folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
+) -> None:
+    """Say how far a dataset has come, read from the folder alone."""
+    now = state(Dataset(folder))
+    if as_json:
+        print(json.dumps(now.as_json(), indent=2))
+        return
+    table = Table(title=f"{now.name}: {now.stage}")
+    for title in ("split", "shards", "clips", "MB"):
+        table.add_column(title, justify="left" if title == "split" else "right")
+    for s in now.splits:
+        table.add_row(
+            s.split,
+            f"{s.shards_done}/{s.shards}",
+            f"{s.clips_done}/{s.clips}",
+            f"{s.bytes_done / 1e6:.1f}",
+        )
+    out.print(table)
+    if now.tones_failed:
+        out.print("presets replaced: " + ", ".join(f"{n} {reason}" for reason, n in now.tones_failed.items()))
+
+
+@app.command()
+def remake(
+    folder: Folder,
+    keys: Annotated[
+        list[str], typer.Argument(help="clip keys, or @FILE with one a line", show_default=False)
+    ],
+    out_dir: Annotated[Path | None, typer.Option("--out", help="folder for the FLAC files")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+) -> None:
+    """Make clips again from their rows alone and compare them with the manifest, bit for bit."""
+    wanted = [key for arg in keys for key in _keys(arg)]
+    different = 0
+    for clip in remake_clips(folder, wanted):
+        different += not clip.same
+        if out_dir is not None:
+            out_dir.mkdir(parents=True, exist_ok=True)
+            (out_dir / f"{clip.key}.flac").write_bytes(clip.flac)
+        if as_json:
+            print(json.dumps({"key": clip.key, "same": clip.same, "pcm_sha256": clip.pcm_sha256}))
+        else:
+            print(f"{clip.key}  {'same, bit for bit' if clip.same else 'DIFFERENT'}")
+    if different:
+        talk.fail(f"{different} of {len(wanted)} clips came out differently")
+
+
+def _keys(argument: str) -> list[str]:
+    if not argument.startswith("@"):
+        return [argument]
+    try:
+        return Path(argument[1:]).read_text().split()
+    except OSError as error:
+        raise BadInput(
+            f"{argument[1:]}: cannot be read ({error.strerror}); expected one key a line"
+        ) from None
+
+
+def _summary(folder: Path, what: str) -> None:
+    now = state(Dataset(folder))
+    clips = sum(s.clips_done for s in now.splits)
+    err.print(f"{folder}: {now.stage}, {clips} clips; {what}", highlight=False, soft_wrap=True)
+
+
+def command() -> None:
+    """Runs the command line; what this machine cannot do ends it with one line and exit code 1."""
+    try:
+        app()
+    except (MachineFault, MachineFailure) as fault:
+        talk.fail(" ".join(str(fault).split()))
+
+
+if __name__ == "__main__":
+    talk.main(command)

@@ -1,0 +1,151 @@
+"""A planned dataset folder, opened for rendering: its config, ids and tables as values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from manifests import compose
+from manifests.canonical import differences
+from manifests.layout import Layout
+from manifests.rows import envelope_of, notes_of
+from manifests.vocabulary import BadInput, Envelope, Notes
+from presets.synths import Preset
+from presets.tones import ToneSet
+from render import config as configs
+from render.blocks import Block
+from render.clips import ClipSpec, Composer, TimbreInfo, Tones
+from render.tones import ToneMaker, synth_of
+
+
+class MachineFault(RuntimeError):
+    """This machine cannot make what the dataset asks for; never the fault of a preset. One line."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One folder; tables are read when first needed and kept."""
+
+    root: Path
+
+    @cached_property
+    def layout(self) -> Layout:
+        return Layout(self.root)
+
+    @cached_property
+    def metadata(self) -> dict[str, Any]:
+        return self.layout.metadata()
+
+    @cached_property
+    def config(self) -> configs.Config:
+        return configs.parse(self.metadata.get("config"), str(self.layout.dataset_json))
+
+    @cached_property
+    def maker(self) -> ToneMaker:
+        return ToneMaker.of(self.config, self.layout.work)
+
+    @cached_property
+    def envelopes(self) -> dict[int, Envelope]:
+        return {row["envelope"]: envelope_of(row) for row in self.layout.read("envelopes").to_pylist()}
+
+    @cached_property
+    def phrases(self) -> dict[int, Notes]:
+        return {row["phrase"]: notes_of(row) for row in self.layout.read("phrases").to_pylist()}
+
+    @cached_property
+    def timbres(self) -> dict[int, dict[str, Any]]:
+        """Rows of timbres.parquet by id, `parameters` as a dict."""
+        rows = self.layout.read("timbres").to_pylist(maps_as_pydicts="strict")
+        return {row["timbre"]: row for row in rows}
+
+    @cached_property
+    def blocks(self) -> list[dict[str, Any]]:
+        """Rows of blocks.parquet, in order of their ids."""
+        rows: list[dict[str, Any]] = self.layout.read("blocks").to_pylist()
+        return rows
+
+    @cached_property
+    def shards(self) -> dict[str, list[dict[str, Any]]]:
+        """The blocks of each shard, in order."""
+        shards: dict[str, list[dict[str, Any]]] = {}
+        for row in self.blocks:
+            shards.setdefault(row["shard"], []).append(row)
+        return shards
+
+    @property
+    def is_cast(self) -> bool:
+        """Whether the first stage is over: timbres chosen, blocks cut."""
+        return self.layout.table("blocks").exists()
+
+    def is_done(self, shard: str) -> bool:
+        """Whether a shard is committed: its clip table is there."""
+        return self.layout.clip_table(shard).exists()
+
+    @cached_property
+    def clip_spec(self) -> ClipSpec:
+        clip = self.config.clip
+        return ClipSpec(
+            rate=clip.rate,
+            frames=compose.to_samples(clip.seconds, clip.rate),
+            peak=compose.peak_value(clip.peak_dbfs),
+            cut_fade_ms=clip.cut_fade_ms,
+            flac_level=self.config.flac_level,
+        )
+
+    def check_machine(self) -> None:
+        """MachineFault unless every synth here is the one the dataset was planned with."""
+        for timbres in self.config.timbres:
+            try:
+                here = synth_of(timbres.synth, timbres.plugin).fingerprint()
+            except BadInput as error:
+                raise MachineFault(f"{self.root}: {error}") from None
+            planned = self.metadata["fingerprint_of"]["synths"][timbres.synth]
+            if lines := differences(planned, here, timbres.synth):
+                raise MachineFault(
+                    f"{self.root}: this machine's {timbres.synth} is not the one it was planned with:"
+                    f" {'; '.join(lines[:3])}; install that version, or plan anew in another folder"
+                )
+
+    def tone_set(self, timbre: int) -> ToneSet:
+        """A timbre's tone set, from the cache or made from its row alone; MachineFault if it differs."""
+        row = self.timbres[timbre]
+        plugin = next((t.plugin for t in self.config.timbres if t.synth == row["synth"]), None)
+        synth = synth_of(row["synth"], plugin)
+        if synth.plugin_sha256 != row["plugin_sha256"]:
+            raise MachineFault(
+                f"timbre {timbre} ({row['name']}): made with plugin {row['plugin_sha256'][:12]}…,"
+                f" here is {synth.plugin_sha256[:12]}…"
+            )
+        preset = Preset(row["preset"], row["name"], dict(row["parameters"]), row["bank_sha256"])
+        tones = self.maker.get(synth, preset)
+        if tones.sha256 != row["tones_sha256"]:
+            raise MachineFault(
+                f"timbre {timbre} ({row['name']}): its tones came out differently here"
+                f" ({tones.sha256[:12]}… instead of {row['tones_sha256'][:12]}…);"
+                " another platform class, or a synth that does not repeat itself"
+            )
+        return tones
+
+    def composer(self) -> Composer:
+        """A composer for this dataset's clips; it keeps the tone sets it used last."""
+        kept: dict[int, Tones] = {}
+
+        def tones(timbre: int) -> Tones:
+            if timbre not in kept:
+                while len(kept) >= 2 * self.config.blocks.timbres:
+                    del kept[next(iter(kept))]
+                kept[timbre] = self.tone_set(timbre).mapping()
+            return kept[timbre]
+
+        infos = {
+            timbre: TimbreInfo(row["name"], row["group"], row["octave"])
+            for timbre, row in self.timbres.items()
+        }
+        return Composer(self.clip_spec, self.phrases, self.envelopes, infos, tones)
+
+
+def block_of(row: dict[str, Any]) -> Block:
+    """The ids of a row of blocks.parquet."""
+    return Block(tuple(row["timbres"]), tuple(row["phrases"]), tuple(row["envelopes"]))

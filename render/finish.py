@@ -1,0 +1,54 @@
+"""When the last shard is there: the tables that sum up the shards, and the card. A pure function of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from manifests import files
+from manifests.canonical import sha256_file
+from manifests.card import card
+from manifests.layout import to_table, write_table
+from render.dataset import Dataset
+from render.shard import shard_note
+
+
+def finish(dataset: Dataset) -> None:
+    """Writes shards.parquet, blocks.parquet with each block's place, and the card, in that order reversed.
+
+    shards.parquet comes last: it says that the dataset is whole.
+    """
+    layout = dataset.layout
+    shard_rows: list[dict[str, Any]] = []
+    places: dict[int, tuple[int, int]] = {}
+    for shard, blocks in dataset.shards.items():
+        path = layout.clip_table(shard)
+        file = pq.ParquetFile(path)
+        note = shard_note(file.schema_arrow.metadata)
+        places |= {block: (offset, length) for block, offset, length in note["blocks"]}
+        shard_rows.append(
+            {
+                "shard": shard,
+                "split": blocks[0]["split"],
+                "sha256": note["sha256"],
+                "bytes": note["bytes"],
+                "blocks": len(blocks),
+                "clips": file.metadata.num_rows,
+                "table_sha256": sha256_file(path),
+            }
+        )
+    rows = [
+        {**row, "offset": places[row["block"]][0], "length": places[row["block"]][1]}
+        for row in dataset.blocks
+    ]
+    write_table(layout.table("blocks"), to_table("blocks", rows))
+    text = card(
+        dataset.metadata,
+        shard_rows,
+        list(dataset.timbres.values()),
+        len(dataset.envelopes),
+        len(dataset.phrases),
+    )
+    files.replace(layout.card, text.encode())
+    write_table(layout.table("shards"), to_table("shards", shard_rows))

@@ -1,0 +1,192 @@
+"""The plan: a dataset folder with everything in it that no synth has to be played for.
+
+`plan` writes envelopes, phrases and `dataset.json`, which comes last and commits the plan. Timbres are
+cast and blocks cut by the first stage of `run`, since a preset that fails its checks is replaced before.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manifests import files
+from manifests.canonical import differences
+from manifests.clusters import envelope_clusters
+from manifests.layout import Layout, to_table, write_table
+from manifests.schema import SCHEMA_VERSION
+from manifests.splits import assign_sides
+from manifests.vocabulary import BadInput, Notes, check_notes
+from midi.clusters import phrase_clusters
+from midi.extract import extract_folder
+from midi.generate import Observability, generate_phrases
+from presets.synths import Synth, installed
+from render.config import Config
+from render.envelopes import draw_envelopes
+from render.fingerprint import fingerprint, ingredients, platform_class
+from render.tones import synth_of
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseRow:
+    """A phrase and where it comes from."""
+
+    notes: Notes
+    source: str
+    sha256: str
+    transposed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What planning came to: the folder's metadata, its tables, and what a user should be told."""
+
+    metadata: dict[str, Any]
+    envelopes: list[dict[str, Any]]
+    phrases: list[dict[str, Any]]
+    remarks: list[str]
+
+
+def settle_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
+    """The config without optional synths that are not installed, the synths, a remark for each left out."""
+    kept, synths, remarks = [], [], []
+    for timbres in config.timbres:
+        if timbres.optional and timbres.plugin is None and not installed(timbres.synth):
+            remarks.append(f"{timbres.synth} is not installed: its {timbres.count} timbres are left out")
+            continue
+        kept.append(timbres.model_copy(update={"optional": False}))
+        synths.append(synth_of(timbres.synth, timbres.plugin))
+    if not kept:
+        raise BadInput("timbres: none of the configured synths is installed")
+    return config.model_copy(update={"timbres": kept}), synths, remarks
+
+
+def gather_phrases(config: Config) -> tuple[list[PhraseRow], list[str]]:
+    """Generated phrases first, then those from MIDI files, every note within the tones' pitches."""
+    rows, remarks = [], []
+    seconds = config.clip.seconds
+    low, high = config.tones.lowest_pitch, config.tones.highest_pitch
+    if (generated := config.phrases.generated) is not None:
+        spec = generated.generate
+        if spec.lowest_pitch < low or spec.highest_pitch > high:
+            raise BadInput(
+                f"phrases.generated.generate: pitches {spec.lowest_pitch}..{spec.highest_pitch} go beyond"
+                f" the tones' {low}..{high}; widen tones or narrow the phrases"
+            )
+        observe = Observability(config.longest_settle_ms(), config.longest_release_ms())
+        made = generate_phrases(config.seed, generated.count, spec, seconds, observe)
+        rows += [PhraseRow(notes, f"generated {i}", "", 0) for i, notes in enumerate(made)]
+    if (folder := config.phrases.midi) is not None:
+        spec_midi = folder.extract.model_copy(
+            update={
+                "lowest_pitch": max(low, folder.extract.lowest_pitch),
+                "highest_pitch": min(high, folder.extract.highest_pitch),
+            }
+        )
+        found, skipped = extract_folder(folder.folder, spec_midi, seconds)
+        if len(found) < folder.count:
+            raise BadInput(
+                f"phrases.midi.folder {folder.folder}: {len(found)} phrases found, {folder.count} configured;"
+                " add files, or lower the count"
+            )
+        if skipped:
+            remarks.append(f"{folder.folder}: {len(skipped)} windows or files skipped, such as {skipped[0]}")
+        rows += [PhraseRow(f.notes, f.source, f.source_sha256, f.transposed) for f in found[: folder.count]]
+    for row in rows:
+        check_notes(row.notes, seconds)
+    return rows, remarks
+
+
+def envelope_rows(config: Config) -> list[dict[str, Any]]:
+    """The rows of envelopes.parquet."""
+    drawn = draw_envelopes(config)
+    clusters = envelope_clusters([envelope for _, envelope in drawn])
+    sides = assign_sides(clusters, config.splits.test_envelopes, config.seed, "envelope")
+    return [
+        {
+            "envelope": index,
+            "family": family,
+            **envelope.values(),
+            "cluster": clusters[index],
+            "side": sides[index],
+            "generation": 0,
+        }
+        for index, (family, envelope) in enumerate(drawn)
+    ]
+
+
+def phrase_rows(config: Config, phrases: list[PhraseRow]) -> list[dict[str, Any]]:
+    """The rows of phrases.parquet."""
+    clusters = phrase_clusters([row.notes for row in phrases])
+    sides = assign_sides(clusters, config.splits.test_phrases, config.seed, "phrase")
+    return [
+        {
+            "phrase": index,
+            "source": row.source,
+            "source_sha256": row.sha256,
+            "notes": [
+                {"onset": n.onset, "duration": n.duration, "pitch": n.pitch, "velocity": n.velocity}
+                for n in row.notes
+            ],
+            "transposed": row.transposed,
+            "cluster": clusters[index],
+            "side": sides[index],
+            "generation": 0,
+        }
+        for index, row in enumerate(phrases)
+    ]
+
+
+def make_plan(config: Config) -> Planned:
+    """Everything that the config says, without playing a synth and without writing anything."""
+    config, synths, remarks = settle_synths(config)
+    envelopes = envelope_rows(config)
+    gathered, more = gather_phrases(config)
+    phrases = phrase_rows(config, gathered)
+    midi = {row.source: row.sha256 for row in gathered if row.sha256}
+    of = ingredients(config, synths, midi)
+    metadata = {
+        "schema": SCHEMA_VERSION,
+        "name": config.name,
+        "seed": config.seed,
+        "config": config.model_dump(mode="json"),
+        "fingerprint": fingerprint(of),
+        "fingerprint_of": of,
+        "generations": [
+            {
+                "generation": 0,
+                "timbres": sum(timbres.count for timbres in config.timbres),
+                "envelopes": len(envelopes),
+                "phrases": len(phrases),
+            }
+        ],
+        "platform": platform_class(),
+    }
+    return Planned(metadata, envelopes, phrases, remarks + more)
+
+
+def write_plan(planned: Planned, root: Path) -> bool:
+    """Writes a plan to a folder; False if the same plan is there already, BadInput if another one is."""
+    layout = Layout(root)
+    if layout.dataset_json.exists():
+        present = layout.metadata()
+        if present["fingerprint"] == planned.metadata["fingerprint"]:
+            return False
+        lines = differences(planned.metadata["fingerprint_of"], present["fingerprint_of"])
+        raise BadInput(
+            f"{root}: holds another dataset, and finished shards are never rewritten; it differs (asked for"
+            f" != there) in {'; '.join(lines[:5])}{' …' if len(lines) > 5 else ''}. Use another folder"
+        )
+    if root.exists() and not root.is_dir():
+        raise BadInput(f"{root}: is a file; expected a folder to write the dataset to")
+    foreign = sorted(p.name for p in root.iterdir()) if root.exists() else []
+    ours = {".work", "envelopes.parquet", "phrases.parquet"}
+    if any(name not in ours and not name.endswith(".tmp") for name in foreign):
+        raise BadInput(f"{root}: is not empty ({foreign[0]!r} …) and holds no dataset; use another folder")
+    root.mkdir(parents=True, exist_ok=True)
+    write_table(layout.table("envelopes"), to_table("envelopes", planned.envelopes))
+    write_table(layout.table("phrases"), to_table("phrases", planned.phrases))
+    text = json.dumps(planned.metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    files.replace(layout.dataset_json, text.encode())
+    return True

@@ -1,0 +1,176 @@
+"""Running a plan: cast the timbres, render the missing shards, finish. Interrupt and call again at will.
+
+A task is one preset's tone set or one shard; it never raises, whatever a preset does, and what it makes
+does not depend on which worker makes it. Workers are processes (joblib's loky); with one worker, this
+process does the work itself.
+"""
+
+from __future__ import annotations
+
+import errno
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from joblib import Parallel, delayed
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from manifests.layout import to_table, write_table
+from presets.host import GroupFailure, MachineFailure
+from presets.synths import Preset
+from render.cast import Audition, audition, cast, cut_blocks
+from render.config import Timbres
+from render.dataset import Dataset, MachineFault, block_of
+from render.finish import finish
+from render.scratch import scratch_folder
+from render.shard import write_shard
+from render.tones import ToneMaker
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a task could not be done on this machine, in one line."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A shard that is committed now; `ours` is False where another run was faster."""
+
+    shard: str
+    clips: int
+    ours: bool
+
+
+@lru_cache(maxsize=2)
+def _dataset(root: Path) -> Dataset:
+    """The dataset as this worker process knows it: tables are read once a process."""
+    return Dataset(root)
+
+
+def _fault(error: Exception) -> Fault:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return Fault("no space left on the disk: only whole shards were kept; free some and run again")
+    if isinstance(error, MemoryError):
+        return Fault("out of memory: use fewer workers, or a machine with more")
+    return Fault(" ".join(str(error).split()))
+
+
+def render_shard(root: Path, shard: str, scratch: Path) -> Done | Fault:
+    """The task of the second stage: one shard, composed, packed and committed."""
+    try:
+        dataset = _dataset(root)
+        blocks = dataset.shards[shard]
+        composer = dataset.composer()
+        clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
+        ours = write_shard(dataset.layout, blocks[0]["split"], shard, clips, scratch)
+        return Done(shard, sum(row["clips"] for row in blocks), ours)
+    except GroupFailure as failure:
+        # The timbre passed when it was cast: what fails now is this machine or an unrepeatable synth.
+        return Fault(
+            f"{shard}: a timbre that passed its checks failed now: {failure.reason} ({failure.detail})"
+        )
+    except (MachineFault, MachineFailure, OSError, MemoryError) as error:
+        return _fault(error)
+
+
+def make_tones(maker: ToneMaker, timbres: Timbres, preset: Preset) -> Audition | Fault:
+    """The task of the first stage: one preset's tone set."""
+    try:
+        return audition(maker, timbres, preset)
+    except (MachineFailure, OSError, MemoryError) as error:
+        return _fault(error)
+
+
+@contextmanager
+def stopping_cleanly() -> Iterator[None]:
+    """SIGTERM (pre-emption) stops as Ctrl-C does: the shards in work are dropped, whole ones stay."""
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _advance(progress: Progress, task: Any, amount: int, unit: str) -> None:
+    progress.advance(task, amount)
+    speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
+    progress.update(task, rate=f"{speed:.0f} {unit}/s" if speed else "")
+
+
+def run(root: Path, workers: int, console: Console) -> int:
+    """Brings a planned folder to its end; returns the number of shards rendered. MachineFault stops it."""
+    dataset = Dataset(root)
+    dataset.check_machine()
+    parallel = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
+    try:
+        with stopping_cleanly(), scratch_folder(dataset.layout.work) as scratch:
+            if not dataset.is_cast:
+                _first_stage(dataset, workers, console)
+            missing = [shard for shard in dataset.shards if not dataset.is_done(shard)]
+            if missing:
+                _second_stage(dataset, missing, parallel, scratch, console)
+            if missing or not dataset.layout.table("shards").exists():
+                finish(dataset)
+            return len(missing)
+    except TerminatedWorkerError:
+        raise MachineFault(
+            f"{root}: a worker process was killed (out of memory?); whole shards are kept: run again to go on"
+        ) from None
+
+
+def _first_stage(dataset: Dataset, workers: int, console: Console) -> None:
+    """Casts the timbres and cuts the blocks; blocks.parquet comes last and says that it is over."""
+    wanted = sum(timbres.count for timbres in dataset.config.timbres)
+    in_order = Parallel(n_jobs=workers, batch_size=1, return_as="generator")
+    with _progress(console) as progress:
+        task = progress.add_task("tones ", total=wanted, rate="")
+
+        def auditions(maker: ToneMaker, wave: list[tuple[Timbres, Preset]]) -> Iterator[Audition]:
+            for answer in in_order(delayed(make_tones)(maker, timbres, preset) for timbres, preset in wave):
+                if isinstance(answer, Fault):
+                    raise MachineFault(answer.line)
+                _advance(progress, task, int(answer.row is not None), "timbres")
+                yield answer
+
+        timbres, failures = cast(dataset.config, dataset.maker, auditions)
+    envelopes = dataset.layout.read("envelopes").to_pylist()
+    phrases = dataset.layout.read("phrases").to_pylist()
+    blocks = cut_blocks(dataset.config, timbres, envelopes, phrases)
+    for name, rows in (("timbres", timbres), ("failures", failures), ("blocks", blocks)):
+        write_table(dataset.layout.table(name), to_table(name, rows))
+
+
+def _second_stage(
+    dataset: Dataset, missing: list[str], parallel: Parallel, scratch: Path, console: Console
+) -> None:
+    clips = {shard: sum(row["clips"] for row in dataset.shards[shard]) for shard in missing}
+    with _progress(console) as progress:
+        task = progress.add_task("clips ", total=sum(clips.values()), rate="")
+        for answer in parallel(delayed(render_shard)(dataset.root, shard, scratch) for shard in missing):
+            if isinstance(answer, Fault):
+                raise MachineFault(answer.line)
+            _advance(progress, task, answer.clips, "clips")

@@ -1,0 +1,80 @@
+"""Tone sets on demand: from the content-addressed cache, or made now in this process's snapshot host.
+
+A tone set is a function of timbre and config only, so its cache key says all that it depends on. A
+preset that failed is remembered beside the cache, so that a resumed run does not try it again.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from manifests import files
+from manifests.canonical import canonical_json
+from presets.host import GroupFailure, SnapshotHost
+from presets.synths import Preset, Synth, open_synth
+from presets.tones import ToneSet, ToneSpec, group_address, make_tone_set
+from render.config import Config
+
+
+def tone_spec(config: Config) -> ToneSpec:
+    """What the config asks of every tone set."""
+    return ToneSpec(
+        rate=config.clip.rate,
+        seconds=config.clip.seconds,
+        lowest_pitch=config.tones.lowest_pitch,
+        highest_pitch=config.tones.highest_pitch,
+        velocity=config.tones.velocity,
+        settle_s=config.tones.settle_s,
+        max_level_variation_db=config.tones.max_level_variation_db,
+        require_pitched=config.tones.require_pitched,
+    )
+
+
+@lru_cache(maxsize=8)
+def _host(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> SnapshotHost:
+    """This process's host of a synth: started once, kept until the process ends."""
+    host = SnapshotHost(synth, rate=rate, buffer_size=buffer_size, scratch=scratch)
+    host.__enter__()
+    host.check()
+    return host
+
+
+@lru_cache(maxsize=8)
+def synth_of(name: str, plugin: Path | None) -> Synth:
+    """The synth called `name`, opened once a process; BadInput if it is not installed."""
+    return open_synth(name, plugin)
+
+
+@dataclass(frozen=True, slots=True)
+class ToneMaker:
+    """Makes or finds the tone sets of one dataset folder. Picklable; holds no process and no audio."""
+
+    spec: ToneSpec
+    buffer_size: int
+    folder: Path
+
+    @classmethod
+    def of(cls, config: Config, work: Path) -> ToneMaker:
+        return cls(tone_spec(config), config.buffer_size, work / "tones")
+
+    def get(self, synth: Synth, preset: Preset) -> ToneSet:
+        """The tone set of a preset; GroupFailure if the preset is at fault, now or when it was tried."""
+        address = group_address(synth, preset, self.spec)
+        path, failed = self.folder / address, self.folder / f"{address}.failed.json"
+        kept = ToneSet.load_if_whole(path)
+        if kept is not None:
+            return kept
+        if failed.exists():
+            note = json.loads(failed.read_bytes())
+            raise GroupFailure(note["reason"], note["detail"])
+        host = _host(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
+        try:
+            made = make_tone_set(host, synth, preset, self.spec)
+        except GroupFailure as failure:
+            files.replace(failed, canonical_json({"reason": failure.reason, "detail": failure.detail}))
+            raise
+        made.save(path)
+        return made
