@@ -1,0 +1,184 @@
+"""Scores conversions against the clips they should have become, beside the trivial answers.
+
+A trial is one conversion with a known answer. Every trial is scored in the same way, wherever its sounds
+come from: a checkpoint that converts pairs of a dataset's split (`dataset_trials`), or a table of audio
+files that anything made (`train.evaluate_files`). No system is named here.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.layout import Layout
+from manifests.vocabulary import ClipId
+from train.data.blocks import read_clips
+from train.data.pairs import TAKES, Pair
+from train.metrics import Sound, describe, fit_length, score
+
+Audio = npt.NDArray[np.float32]
+
+ESTIMATE = "estimate"
+"""What a system made, where the table of files does not name its method."""
+
+BASELINES = ("copy_of_source", "copy_of_reference", "silence")
+"""The trivial answers that stand beside every system."""
+
+PAIRS_AT_ONCE = 16
+"""Pairs whose clips are read together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One conversion with a known answer: audio at full scale 1 and one rate, float32 [samples] each.
+
+    `pair` names it; `timbre_cluster` and `phrase_cluster` are its target's, for the intervals; `names`
+    say which clip or file each sound is, for messages.
+    """
+
+    split: str
+    kind: str
+    pair: str
+    source: Audio
+    reference: Audio
+    target: Audio
+    estimates: dict[str, Audio]
+    timbre_cluster: str
+    phrase_cluster: str
+    names: dict[str, str]
+
+
+class Score(NamedTuple):
+    """One row of the table of scores."""
+
+    split: str
+    kind: str
+    pair: str
+    method: str
+    metric: str
+    value: float
+    source: str
+    reference: str
+    target: str
+    timbre_cluster: str
+    phrase_cluster: str
+
+
+class Converted(Protocol):
+    """What a system gives back; a page needs more of it than the scores do."""
+
+    @property
+    def audio(self) -> Audio: ...
+
+
+class Converter(Protocol):
+    """A system that converts: all that evaluation knows of it."""
+
+    def convert(self, source: Audio, reference: Audio, *, take: frozenset[str]) -> Converted: ...
+
+
+@lru_cache(maxsize=4)
+def _silence(samples: int) -> Sound:
+    return describe(np.zeros(samples))
+
+
+def score_trial(trial: Trial) -> list[Score]:
+    """Every method of a trial, the trivial answers last, on every metric."""
+    target = describe(trial.target, trial.names["target"])
+
+    def sound(audio: Audio, name: str) -> Sound:
+        if len(audio) == 0:
+            return describe(audio, name)  # refuses it by name
+        return describe(fit_length(np.asarray(audio), target.samples), name)
+
+    sounds = {name: sound(audio, trial.names[name]) for name, audio in trial.estimates.items()}
+    sounds["copy_of_source"] = sound(trial.source, trial.names["source"])
+    sounds["copy_of_reference"] = sound(trial.reference, trial.names["reference"])
+    sounds["silence"] = _silence(target.samples)
+    return [
+        Score(
+            trial.split,
+            trial.kind,
+            trial.pair,
+            method,
+            metric,
+            value,
+            trial.names["source"],
+            trial.names["reference"],
+            trial.names["target"],
+            trial.timbre_cluster,
+            trial.phrase_cluster,
+        )
+        for method, made in sounds.items()
+        for metric, value in score(made, target).items()
+    ]
+
+
+def score_trials(
+    trials: Iterable[Trial], advance: Callable[[], Any] = lambda: None, workers: int | None = None
+) -> list[Score]:
+    """All scores in the order of the trials; `advance` is called after each.
+
+    Trials are made one after another by the caller's thread while `workers` threads score those made
+    before. The scores are the same for any number of them.
+    """
+    count = workers or os.cpu_count() or 1
+    rows: list[Score] = []
+    waiting: deque[Future[list[Score]]] = deque()
+
+    def collect() -> None:
+        rows.extend(waiting.popleft().result())
+        advance()
+
+    with ThreadPoolExecutor(count) as pool:
+        for trial in trials:
+            waiting.append(pool.submit(score_trial, trial))
+            while len(waiting) > 2 * count:
+                collect()
+        while waiting:
+            collect()
+    return rows
+
+
+def dataset_trials(layout: Layout, split: str, pairs: Sequence[Pair], codec: Converter) -> Iterator[Trial]:
+    """The pairs of one split, converted by `codec` one at a time."""
+    timbres = layout.read("timbres").column("cluster").to_pylist()
+    phrases = layout.read("phrases").column("cluster").to_pylist()
+    for first in range(0, len(pairs), PAIRS_AT_ONCE):
+        some = pairs[first : first + PAIRS_AT_ONCE]
+        keys = sorted({key for pair in some for key in (pair.source, pair.reference, pair.target)})
+        clips = {key: to_float(clip) for key, clip in read_clips(layout, keys).items()}
+        for pair in some:
+            source, reference = clips[pair.source], clips[pair.reference]
+            made = codec.convert(source, reference, take=TAKES[pair.kind])
+            target = ClipId.parse(pair.target)
+            yield Trial(
+                split=split,
+                kind=pair.kind,
+                pair=f"{pair.kind} {pair.source} {pair.reference}",
+                source=source,
+                reference=reference,
+                target=clips[pair.target],
+                estimates={ESTIMATE: np.asarray(made.audio, dtype=np.float32)},
+                timbre_cluster=str(timbres[target.timbre]),
+                phrase_cluster=str(phrases[target.phrase]),
+                names={
+                    "source": pair.source,
+                    "reference": pair.reference,
+                    "target": pair.target,
+                    ESTIMATE: f"{pair.source} converted by {pair.reference} ({pair.kind})",
+                },
+            )
+
+
+def to_float(pcm: npt.NDArray[np.int16]) -> Audio:
+    """int16 PCM at full scale 1, as a FLAC decoder gives it: float32."""
+    return pcm.astype(np.float32) / np.float32(32768.0)
