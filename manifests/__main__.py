@@ -1,0 +1,104 @@
+"""`python -m manifests`: show, audit, query."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from manifests import console as talk
+from manifests.layout import FOLDER_TABLES, Layout
+
+app = talk.app("Reads and audits a dataset's manifests. Needs neither a synth nor a GPU.")
+
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="dataset folder", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+out, err = Console(), Console(stderr=True)
+
+
+@app.command()
+def show(folder: Folder) -> None:
+    """Say what a dataset is: its config in short, its splits, its tables."""
+    layout = Layout(folder)
+    metadata = layout.metadata()
+    out.print(f"[bold]{metadata['name']}[/bold]  schema {metadata['schema']}, seed {metadata['seed']}")
+    out.print(f"fingerprint {metadata['fingerprint']}", highlight=False, soft_wrap=True)
+    splits = Table(title="splits")
+    for title in ("split", "shards", "clips", "hours", "MB"):
+        splits.add_column(title, justify="left" if title == "split" else "right")
+    if layout.table("shards").exists():
+        rows = layout.read("shards").to_pandas().groupby("split", sort=False)
+        seconds = metadata["config"]["clip"]["seconds"]
+        for split, of in rows:
+            clips = int(of["clips"].sum())
+            splits.add_row(
+                str(split),
+                str(len(of)),
+                str(clips),
+                f"{clips * seconds / 3600:.2f}",
+                f"{of['bytes'].sum() / 1e6:.1f}",
+            )
+        out.print(splits)
+    else:
+        out.print("not finished yet: `python -m render status` says how far it is")
+    tables = Table(title="tables")
+    tables.add_column("table")
+    tables.add_column("rows", justify="right")
+    tables.add_column("columns")
+    for name in FOLDER_TABLES:
+        if layout.table(name).exists():
+            table = layout.read(name)
+            tables.add_row(name, str(table.num_rows), ", ".join(table.column_names))
+    out.print(tables)
+
+
+@app.command()
+def audit(
+    folder: Folder,
+    hashes: Annotated[bool, typer.Option("--hash", help="read the tars, check SHA-256 and members")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="decode every clip, too, and listen to some")] = False,
+    rerender: Annotated[int, typer.Option("--rerender", min=0, help="make N random clips again")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Check a dataset: whole, what it says, not leaking, reproducible. Exit code 1 if anything is found."""
+    # The audit's checks need pandas and soundfile: not needed to show or query.
+    from manifests.audit.run import Tiers
+    from manifests.audit.run import audit as run_audit
+
+    with err.status("auditing") as status:
+        report = run_audit(
+            Layout(folder), Tiers(hashes, deep, rerender), lambda what: status.update(f"auditing: {what}")
+        )
+    if as_json:
+        print(json.dumps(report.as_json(), indent=2))
+    else:
+        for check, looked_at in report.looked_at.items():
+            out.print(f"  {check:<16} {looked_at}", highlight=False)
+        for finding in report.findings:
+            out.print(str(finding), style="red", highlight=False, markup=False, soft_wrap=True)
+    if not report.passed:
+        talk.fail(f"{folder}: {len(report.findings)} finding(s)")
+    if not as_json:
+        out.print(f"{folder}: no defect found", style="green", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def query(
+    folder: Folder,
+    sql: Annotated[str, typer.Argument(help="views: clips, " + ", ".join(FOLDER_TABLES), show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Run SQL over the manifests."""
+    from manifests.query import query as run_query
+
+    frame = run_query(Layout(folder), sql)
+    print(frame.to_json(orient="records", indent=2) if as_json else frame.to_string(index=False))
+
+
+if __name__ == "__main__":
+    talk.main(app)

@@ -1,0 +1,59 @@
+"""What an audit finds, and what it looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+
+SHOWN = 5
+"""How many findings of one kind are spelled out; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One defect: the check that found it, where, and what is wrong there."""
+
+    check: str
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.where}: {self.what}"
+
+
+def some(check: str, found: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Findings of one kind from (where, what) pairs: the first few whole, the rest as one count."""
+    rest = 0
+    for index, (where, what) in enumerate(found):
+        if index < SHOWN:
+            yield Finding(check, where, what)
+        else:
+            rest += 1
+    if rest:
+        yield Finding(check, f"{rest} more", "of the same kind")
+
+
+@dataclass(slots=True)
+class Report:
+    """An audit's outcome: the checks made with what each looked at, and all findings."""
+
+    dataset: str
+    looked_at: dict[str, str] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, check: str, looked_at: str, findings: Iterable[Finding]) -> None:
+        """Runs a check to its end and notes what it looked at."""
+        self.findings += list(findings)
+        self.looked_at[check] = looked_at
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "dataset": self.dataset,
+            "passed": self.passed,
+            "looked_at": self.looked_at,
+            "findings": [asdict(finding) for finding in self.findings],
+        }

@@ -1,0 +1,58 @@
+"""What is heard: the envelope measured on the audio agrees with the one in the row.
+
+The estimator sees the audio and the note times only. Its bounds here are wider than its accuracy on
+steady timbres, since a timbre may beat: what is to be found is a wrong envelope, not a small error.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from manifests.audit.findings import Finding
+from manifests.audit.tables import Tables
+from manifests.layout import Layout
+from manifests.rows import envelope_of, notes_of
+from manifests.seeds import permutation
+
+STEADY_DB = 0.3
+"""Only timbres whose level varies less are listened to: beating looks like an envelope."""
+TIME_MS, TIME_SHARE, SUSTAIN_DB, LOWEST_SUSTAIN = 10.0, 0.15, 1.5, 0.05
+
+
+def audible(tables: Tables) -> pd.DataFrame:
+    """The clips in which the whole envelope can be heard on a steady timbre."""
+    steady = tables.timbres["timbre"][tables.timbres["level_variation_db"] <= STEADY_DB]
+    clips = tables.clips
+    heard = clips["sustain_reached"] & clips["release_heard"] & clips["timbre"].isin(steady)
+    return clips[heard]
+
+
+def envelope_findings(layout: Layout, tables: Tables, count: int, seed: int) -> Iterator[Finding]:
+    """Measures the envelope of `count` clips drawn by `seed` among those where it can be heard."""
+    # The estimator needs scipy (the audit extra); the other checks do not.
+    from manifests.estimate import estimate_envelope
+
+    clips = audible(tables)
+    notes = [notes_of(row) for row in tables.phrases.to_dict("records")]
+    for place in permutation(seed, len(clips), "heard")[:count]:
+        row = clips.iloc[int(place)]
+        with layout.inside(row["shard"]).open("rb") as file:
+            file.seek(int(row["offset"]))
+            sound, rate = soundfile.read(io.BytesIO(file.read(int(row["length"]))), dtype="float32")
+        asked = envelope_of(row)
+        found = estimate_envelope(sound, notes[row["phrase"]], rate, float(row["cut_fade_ms"])).envelope
+        for name in ("attack_ms", "release_ms"):
+            want, got = getattr(asked, name), getattr(found, name)
+            if abs(got - want) > max(TIME_MS, TIME_SHARE * want):
+                yield Finding("envelope", row["key"], f"{name} {want:g} asked for, {got:.1f} heard")
+        if asked.sustain > LOWEST_SUSTAIN:
+            error = 20 * np.log10(max(found.sustain, 1e-4) / asked.sustain)
+            if abs(error) > SUSTAIN_DB:
+                yield Finding(
+                    "envelope", row["key"], f"sustain {error:+.1f} dB off the {asked.sustain:g} asked for"
+                )
