@@ -1,0 +1,130 @@
+"""Generated phrases: seeded, monophonic, musical, and such that every envelope can be observed in them.
+
+Pitches walk over the degrees of a drawn scale. A short motif of steps and leaps is stated, repeated and
+varied (moved on, or inverted), pulled back when it strays, and the phrase ends on a note of the tonic
+triad. Rhythm is `midi.rhythm`. A phrase depends on (seed, index) alone, unless it would repeat an earlier
+one of its set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from manifests.register import to_register
+from manifests.seeds import stream
+from manifests.vocabulary import BadInput, Note, Notes, check_notes
+from midi.clusters import Intervals, alike, intervals
+from midi.rhythm import draw_rhythm, possible_counts
+from midi.spec import SCALES, GenerateSpec, Observability
+
+__all__ = ["GenerateSpec", "Observability", "generate_phrase", "generate_phrases"]
+
+STEPS = (-4, -3, -2, -1, 0, 1, 2, 3, 4)
+_STEP_WEIGHTS = np.array([0.03, 0.04, 0.09, 0.29, 0.06, 0.29, 0.11, 0.05, 0.04])
+_STEP_THRESHOLDS = np.cumsum(_STEP_WEIGHTS) / _STEP_WEIGHTS.sum()
+
+FARTHEST = 6
+"""Scale degrees from the tonic at which the walk turns back."""
+
+ATTEMPTS = 500
+"""Draws of one phrase before its config counts as too narrow."""
+
+
+def draw_degrees(rng: np.random.Generator, count: int, size: int) -> list[int]:
+    """A melody of `count` notes in degrees of a scale that has `size` of them; 0 is the tonic."""
+    length = 2 + int(rng.random() * 3)
+    motif = [STEPS[int(np.searchsorted(_STEP_THRESHOLDS, r, side="right"))] for r in rng.random(length)]
+    degree = (0, 2, 4)[int(rng.random() * 3)]
+    degrees = [degree]
+    sign = 1
+    while len(degrees) < count - 1:
+        place = (len(degrees) - 1) % length
+        if place == 0 and rng.random() < 0.35:
+            sign = -sign
+        step = sign * motif[place]
+        if rng.random() < 0.2:
+            step = STEPS[int(np.searchsorted(_STEP_THRESHOLDS, rng.random(), side="right"))]
+        if abs(degree + step) > FARTHEST:
+            step = -step
+        degree += step
+        degrees.append(degree)
+    ends = [d for octave in (-size, 0, size) for d in (octave, octave + 2, octave + size - 3)]
+    nearest = sorted(ends, key=lambda end: (abs(end - degree), end))
+    last = nearest[0] if nearest[0] != degree or rng.random() < 0.3 else nearest[1]
+    return [*degrees, last][:count]
+
+
+def _draw(
+    seed: int, index: int, attempt: int, spec: GenerateSpec, seconds: float, observe: Observability
+) -> Notes:
+    """One draw of phrase `index`; its pitches may leave the range."""
+    rng = stream(seed, "phrase", index, attempt)
+    scale = SCALES[spec.scales[int(rng.random() * len(spec.scales))]]
+    tonic = 56 + int(rng.random() * 12)
+    sounding = draw_rhythm(rng, spec, seconds, observe)
+    degrees = draw_degrees(rng, len(sounding), len(scale))
+    low, high = spec.velocity
+    base = rng.random()
+    notes = []
+    for (onset, off), degree in zip(sounding, degrees, strict=True):
+        pitch = tonic + scale[degree % len(scale)] + 12 * (degree // len(scale))
+        on_beat = round(onset / spec.grid_s) % 2 == 0
+        force = 0.5 * base + 0.35 * rng.random() + (0.15 if on_beat else 0.0)
+        velocity = low + int(force * (high - low + 1))
+        notes.append(Note(onset, off - onset, pitch, min(velocity, high)))
+    return to_register(notes)[0]
+
+
+def _phrase(
+    seed: int,
+    index: int,
+    spec: GenerateSpec,
+    seconds: float,
+    observe: Observability,
+    taken: dict[Intervals, list[Notes]],
+) -> Notes:
+    """Phrase `index`: its first draw that stays in the pitch range and is like none in `taken`."""
+    possible_counts(spec, seconds, observe)
+    for attempt in range(ATTEMPTS):
+        notes = _draw(seed, index, attempt, spec, seconds, observe)
+        inside = all(spec.lowest_pitch <= note.pitch <= spec.highest_pitch for note in notes)
+        if inside and not any(alike(notes, other) for other in taken.get(intervals(notes), [])):
+            return check_notes(notes, seconds)
+    raise BadInput(
+        f"phrases: phrase {index} found no new melody within pitches"
+        f" {spec.lowest_pitch}..{spec.highest_pitch} in {ATTEMPTS} draws; ask for fewer phrases,"
+        " or allow a wider range or more notes"
+    )
+
+
+def generate_phrase(
+    seed: int, index: int, spec: GenerateSpec, seconds: float, observe: Observability
+) -> Notes:
+    """Phrase `index` made alone, for a clip of `seconds`; BadInput where the config makes it impossible."""
+    return _phrase(seed, index, spec, seconds, observe, {})
+
+
+def generate_phrases(
+    seed: int,
+    count: int,
+    spec: GenerateSpec,
+    seconds: float,
+    observe: Observability,
+    tick: Callable[[int, int], None] | None = None,
+) -> list[Notes]:
+    """Phrases 0..count-1, no two alike up to transposition. More of them keep the earlier ones as they are.
+
+    A phrase equals `generate_phrase` of its index, except where that repeats an earlier one: then it is
+    redrawn until it does not. `tick` is told how many of how many are done.
+    """
+    taken: dict[Intervals, list[Notes]] = {}
+    phrases = []
+    for index in range(count):
+        notes = _phrase(seed, index, spec, seconds, observe, taken)
+        taken.setdefault(intervals(notes), []).append(notes)
+        phrases.append(notes)
+        if tick is not None:
+            tick(index + 1, count)
+    return phrases

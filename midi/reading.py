@@ -1,0 +1,120 @@
+"""MIDI files as notes in seconds: tempo changes honoured, percussion left out, one list for each line.
+
+A *line* is one channel of one track. mido reads the bytes; what a file may have wrong is said in one line.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import mido
+
+from manifests.vocabulary import BadInput, Note
+
+PERCUSSION = 9
+"""MIDI's channel 10, counted from 0: its pitches are drums."""
+
+DEFAULT_TEMPO = 500_000
+"""Microseconds for a quarter note until a file says otherwise: 120 beats a minute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The notes of one channel of one track, by onset, as they stand in the file (perhaps polyphonic)."""
+
+    track: int
+    channel: int
+    notes: tuple[Note, ...]
+
+
+class TempoMap:
+    """Ticks to seconds, over all tempo changes of a file."""
+
+    def __init__(self, changes: Sequence[tuple[int, int]], ticks_per_beat: int) -> None:
+        """`changes` are (tick, microseconds for a quarter note), in any order; the later of equals wins."""
+        self._per_beat = ticks_per_beat
+        self._ticks, self._seconds, self._tempos = [0], [0.0], [DEFAULT_TEMPO]
+        for tick, tempo in sorted(changes, key=lambda change: change[0]):
+            reached = self.seconds(tick)
+            self._ticks.append(tick)
+            self._seconds.append(reached)
+            self._tempos.append(tempo)
+
+    def seconds(self, tick: int) -> float:
+        """The time of a tick."""
+        place = bisect_right(self._ticks, tick) - 1
+        beats = (tick - self._ticks[place]) / self._per_beat
+        return self._seconds[place] + beats * self._tempos[place] * 1e-6
+
+
+def open_midi(path: Path) -> mido.MidiFile:
+    """The parsed file; BadInput if it is none, is cut short, or counts time in a way we do not read."""
+    with path.open("rb") as file:
+        if file.read(4) != b"MThd":
+            raise BadInput(f"{path}: not a MIDI file (it does not begin with MThd); replace or remove it")
+    try:
+        parsed = mido.MidiFile(path)
+    except EOFError:
+        raise BadInput(f"{path}: the MIDI file ends too early (truncated); replace or remove it") from None
+    except Exception as error:  # mido lets many kinds through on bytes that are no MIDI
+        reason = str(error) or type(error).__name__
+        raise BadInput(f"{path}: not a sound MIDI file ({reason}); replace or remove it") from None
+    if parsed.type == 2:
+        raise BadInput(f"{path}: MIDI type 2 (independent tracks), expected type 0 or 1; save it as type 1")
+    if parsed.ticks_per_beat <= 0:
+        raise BadInput(f"{path}: time is counted in SMPTE frames, expected ticks per beat; save it so")
+    return parsed
+
+
+def _tempo_map(parsed: mido.MidiFile) -> TempoMap:
+    changes = []
+    for track in parsed.tracks:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type == "set_tempo":
+                changes.append((tick, message.tempo))
+    return TempoMap(changes, parsed.ticks_per_beat)
+
+
+def read_lines(path: Path) -> tuple[list[Line], bool]:
+    """The lines of a file that have notes, percussion left out, and whether there was any percussion.
+
+    A note that is never let go ends with its track. A second note-on of a sounding pitch starts another
+    note; note-offs then end the oldest first.
+    """
+    parsed = open_midi(path)
+    tempo = _tempo_map(parsed)
+    lines, percussion = [], False
+    for number, track in enumerate(parsed.tracks):
+        held: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
+        ended: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type not in ("note_on", "note_off"):
+                continue
+            if message.channel == PERCUSSION:
+                percussion = True
+                continue
+            key = (message.channel, message.note)
+            if message.type == "note_on" and message.velocity > 0:
+                held[key].append((tick, message.velocity))
+            elif held[key]:
+                start, velocity = held[key].popleft()
+                ended[message.channel].append((start, tick, message.note, velocity))
+        for (channel, pitch), starts in held.items():
+            ended[channel] += [(start, tick, pitch, velocity) for start, velocity in starts]
+        for channel in sorted(ended):
+            notes = tuple(
+                Note(tempo.seconds(start), tempo.seconds(end) - tempo.seconds(start), pitch, velocity)
+                for start, end, pitch, velocity in sorted(ended[channel])
+                if end > start
+            )
+            if notes:
+                lines.append(Line(number, channel, notes))
+    return lines, percussion

@@ -1,0 +1,120 @@
+"""When the notes of a generated phrase sound: onsets on a grid, note-offs that let envelopes be heard.
+
+A phrase of n notes is n slots, from one onset to the next (the last one to the clip's end), each a whole
+number of grid cells. Three roles make envelopes observable: the *long* note lasts until every envelope
+has settled; the *rest* note ends a longest release before the next onset; the last note ends a longest
+release before the clip does. One note may hold two roles. Cells that no role needs are dealt out with a
+repeating weight, which makes the rhythm of a motif.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from manifests.vocabulary import BadInput
+from midi.spec import GenerateSpec, Observability
+
+SHORTEST_S = 0.1
+"""No note is shorter: a tenth of a second still has a pitch."""
+
+_LITTLE = 1e-9
+
+
+def _needs(count: int, long: int, rest: int, observe: Observability) -> tuple[list[float], list[float]]:
+    """Seconds that each note must sound, and must be silent after, for the roles `long` and `rest`."""
+    held = [SHORTEST_S] * count
+    silent = [0.0] * count
+    held[long] = max(observe.settle_s, SHORTEST_S)
+    silent[rest] = silent[-1] = observe.release_s
+    return held, silent
+
+
+def _cells(need_s: float, grid_s: float) -> int:
+    return max(1, math.ceil(need_s / grid_s - _LITTLE))
+
+
+def _slots(
+    count: int, long: int, rest: int, spec: GenerateSpec, seconds: float, observe: Observability
+) -> list[int]:
+    """The fewest cells each slot can have. The clip's end need not lie on the grid: the odd rest counts."""
+    held, silent = _needs(count, long, rest, observe)
+    odd = seconds - math.floor(seconds / spec.grid_s + _LITTLE) * spec.grid_s
+    silent[-1] -= odd
+    return [_cells(h + s, spec.grid_s) for h, s in zip(held, silent, strict=True)]
+
+
+@lru_cache(maxsize=256)
+def _fitting_roles(
+    count: int, spec: GenerateSpec, seconds: float, observe: Observability
+) -> list[tuple[int, int]]:
+    """Every (long, rest) by which `count` notes fit the clip."""
+    cells = math.floor(seconds / spec.grid_s + _LITTLE)
+    return [
+        (long, rest)
+        for long in range(count)
+        for rest in range(count - 1)
+        if sum(_slots(count, long, rest, spec, seconds, observe)) <= cells
+    ]
+
+
+def possible_counts(spec: GenerateSpec, seconds: float, observe: Observability) -> list[int]:
+    """The numbers of notes within `spec.notes` that fit the clip; BadInput with the arithmetic if none."""
+    counts = [
+        count
+        for count in range(spec.notes[0], spec.notes[1] + 1)
+        if _fitting_roles(count, spec, seconds, observe)
+    ]
+    if not counts:
+        cells = math.floor(seconds / spec.grid_s + _LITTLE)
+        fewest = spec.notes[0]
+        needed = min(
+            sum(_slots(fewest, long, rest, spec, seconds, observe))
+            for long in range(fewest)
+            for rest in range(fewest - 1)
+        )
+        raise BadInput(
+            f"phrases: {fewest} notes need {needed} cells of {spec.grid_s:g} s"
+            f" (a note of {observe.settle_s:.3f} s for the longest attack + hold + decay,"
+            f" {observe.release_s:.3f} s for the longest release in a rest and again at the end),"
+            f" but a clip of {seconds:g} s has {cells}; use shorter envelopes, fewer notes,"
+            " a finer grid or a longer clip"
+        )
+    return counts
+
+
+def draw_rhythm(
+    rng: np.random.Generator, spec: GenerateSpec, seconds: float, observe: Observability
+) -> list[tuple[float, float]]:
+    """Onset and note-off of each note, in seconds, drawn from `rng`."""
+    counts = possible_counts(spec, seconds, observe)
+    count = counts[int(rng.random() * len(counts))]
+    roles = _fitting_roles(count, spec, seconds, observe)
+    long, rest = roles[int(rng.random() * len(roles))]
+    slots = _slots(count, long, rest, spec, seconds, observe)
+    spare = math.floor(seconds / spec.grid_s + _LITTLE) - sum(slots)
+
+    lead_in = 1 if spare > 0 and rng.random() < 0.25 else 0
+    motif = rng.random(2 + int(rng.random() * 3)) ** 2 + 0.02
+    weights = np.array([motif[place % len(motif)] for place in range(count)])
+    weights[-1] += 0.5  # phrases like to end on a longer note
+    thresholds = np.cumsum(weights) / weights.sum()
+    for _ in range(spare - lead_in):
+        slots[min(int(np.searchsorted(thresholds, rng.random(), side="right")), count - 1)] += 1
+
+    held, silent = _needs(count, long, rest, observe)
+    starts = np.concatenate([[0], np.cumsum(slots)[:-1]]) + lead_in
+    onsets = [float(start) * spec.grid_s for start in starts]
+    sounding = []
+    for index, (onset, end) in enumerate(zip(onsets, [*onsets[1:], seconds], strict=True)):
+        full = end - onset - silent[index]
+        length = full
+        if rng.random() >= spec.legato:  # detached: half its slot, or three quarters of it
+            length = (end - onset) * (0.5 if rng.random() < 0.5 else 0.75)
+        elif silent[index] > 0.0:  # off on the grid's halves where that leaves enough
+            length = math.floor(full / (spec.grid_s / 2) + _LITTLE) * (spec.grid_s / 2)
+        length = min(max(length, held[index]), full)
+        sounding.append((round(onset, 6), math.floor((onset + length) * 1e6 + 0.5) / 1e6))
+    return sounding

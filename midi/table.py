@@ -1,0 +1,36 @@
+"""Phrases as rows of phrases.parquet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from manifests.vocabulary import Notes
+from midi.clusters import phrase_clusters
+from midi.extract import Extracted
+
+
+def generated_rows(phrases: Sequence[Notes]) -> list[dict[str, Any]]:
+    """The rows of generated phrases, all on the train side."""
+    return extracted_rows([Extracted(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)])
+
+
+def extracted_rows(phrases: Sequence[Extracted]) -> list[dict[str, Any]]:
+    """The rows of phrases with their sources, all on the train side; ids are places in the list."""
+    clusters = phrase_clusters([phrase.notes for phrase in phrases])
+    return [
+        {
+            "phrase": index,
+            "source": phrase.source,
+            "source_sha256": phrase.source_sha256,
+            "notes": [
+                {"onset": n.onset, "duration": n.duration, "pitch": n.pitch, "velocity": n.velocity}
+                for n in phrase.notes
+            ],
+            "transposed": phrase.transposed,
+            "cluster": cluster,
+            "side": "train",
+            "generation": 0,
+        }
+        for index, (phrase, cluster) in enumerate(zip(phrases, clusters, strict=True))
+    ]
