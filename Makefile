@@ -1,0 +1,57 @@
+# Triptych: `make demo` and `make test` do everything on a fresh machine with make, Python >= 3.11 and venv.
+PYTHON ?= python3
+VENV   ?= .venv
+# DEMO=fast makes a smaller demo in under three minutes.
+DEMO   ?= full
+OUT    ?= demo
+WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
+
+RUN  = $(VENV)/bin/python
+FAST = $(if $(filter fast,$(DEMO)),-fast,)
+export PYTHONUNBUFFERED = 1
+
+.PHONY: demo test verify lint clean help
+help:
+	@echo "make demo             render, audit, train small, convert, score, page (DEMO=fast: under 3 minutes)"
+	@echo "make test             lint, types, import contracts, tests"
+	@echo "make verify           everything in test, and what takes longer"
+
+# An environment is made once for its extras, and again when what it is made from changes.
+define install
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triptych needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+	touch $@
+endef
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(call install,render$(,)train$(,)audit)
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(call install,render$(,)train$(,)audit$(,)dev)
+	touch $(VENV)/.demo
+
+, := ,
+
+demo: $(VENV)/.demo
+	$(RUN) -m render make configs/demo$(FAST).yaml --out $(OUT)/dataset --workers $(WORKERS)
+	$(RUN) -m manifests audit $(OUT)/dataset --deep --rerender 8
+	$(RUN) -m train fit configs/train/demo$(FAST).yaml --data $(OUT)/dataset --out $(OUT)/run
+	$(RUN) -m train evaluate --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --out $(OUT)/scores
+	$(RUN) -m train page --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
+	@echo "page: $(abspath $(OUT)/page.html)"
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+test: lint
+	$(RUN) -m pytest -n 2 --dist loadgroup -m "not verify"
+
+verify: lint
+	$(RUN) -m pytest -n 2 --dist loadgroup
+
+clean:
+	rm -rf $(VENV) $(OUT)
