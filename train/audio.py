@@ -1,0 +1,77 @@
+"""Audio files in and out: any format that libsndfile reads, as mono float32 at the rate that is wanted."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from manifests.files import beside
+from manifests.vocabulary import BadInput
+
+Audio = npt.NDArray[np.float32]
+
+
+def read_audio(path: Path) -> tuple[Audio, int]:
+    """A file as mono float32 [n] at full scale 1 (the mean of its channels), and its rate in Hz.
+
+    BadInput where the file is missing, no audio, empty, or holds samples that are not finite.
+    """
+    samples, rate = read_channels(path)
+    return np.asarray(samples.mean(axis=1), dtype=np.float32), rate
+
+
+def read_channels(path: Path) -> tuple[Audio, int]:
+    """A file as float32 [n, channels] and its rate in Hz; the same errors as `read_audio`."""
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise BadInput(f"{path}: not a readable audio file ({str(error).splitlines()[0]})") from None
+    if len(samples) == 0:
+        raise BadInput(f"{path}: holds no samples")
+    if not np.isfinite(samples).all():
+        raise BadInput(f"{path}: holds samples that are not finite (NaN or infinite)")
+    return samples, int(rate)
+
+
+def resample(audio: Audio, rate: int, wanted: int) -> Audio:
+    """Mono audio [n] at another rate, [ceil(n * wanted / rate)]: band-limited, by its whole spectrum.
+
+    Exact below both Nyquist frequencies, apart from the last tenth, which is faded out so that sharp
+    edges ring less. Silence is laid around the sound, since a spectrum wraps its ends together.
+    """
+    if rate == wanted:
+        return audio
+    step = rate // math.gcd(rate, wanted)
+    margin = math.ceil(0.05 * rate / step) * step
+    count = math.ceil(len(audio) * wanted / rate)
+    total = math.ceil((len(audio) + 2 * margin) / step) * step
+    padded = np.pad(audio.astype(np.float64), (margin, total - margin - len(audio)))
+    longer = total * wanted // rate
+    spectrum = np.fft.rfft(padded)
+    edge = min(rate, wanted) / 2.0
+    hertz = np.arange(len(spectrum)) * (rate / total)
+    fade = np.clip((edge - hertz) / (0.1 * edge), 0.0, 1.0)
+    spectrum *= 0.5 - 0.5 * np.cos(np.pi * fade)
+    kept = np.zeros(longer // 2 + 1, dtype=np.complex128)
+    width = min(len(kept), len(spectrum))
+    kept[:width] = spectrum[:width]
+    result = np.fft.irfft(kept, longer) * (longer / total)
+    start = margin * wanted // rate
+    return result[start : start + count].astype(np.float32)
+
+
+def write_audio(path: Path, audio: Audio, rate: int) -> None:
+    """Writes mono audio as 16-bit WAV (or FLAC, by the name), whole or not at all."""
+    formats = {".wav": "WAV", ".flac": "FLAC"}
+    kind = formats.get(path.suffix.lower())
+    if kind is None:
+        raise BadInput(f"{path}: expected a name that ends in .wav or .flac")
+    with beside(path) as temporary:
+        soundfile.write(temporary, audio, rate, format=kind, subtype="PCM_16")
+        temporary.replace(path)

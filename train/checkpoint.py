@@ -1,0 +1,116 @@
+"""Checkpoints: weights as safetensors with everything needed to use them, and the state to train on.
+
+`NAME.safetensors` holds the averaged weights; its metadata hold the format's version, the system's name and
+config, the sample rate, the cut fade, the dataset's fingerprint and the names of the train timbres.
+`NAME.state.pt` beside it holds raw weights, averages, optimisers and the place in the data; it is only ever
+read with `weights_only=True`, so neither file can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from manifests import files
+from manifests.vocabulary import BadInput
+from train.config import RunConfig, parse_config
+from train.systems import System, build
+from train.systems.base import Format
+
+VERSION = "1"
+
+
+def metadata_of(config: RunConfig, system: System, step: int, fingerprint: str) -> dict[str, str]:
+    """What a checkpoint says of itself."""
+    return {
+        "triptych_checkpoint": VERSION,
+        "system": system.name,
+        "config": config.model_dump_json(),
+        "rate": str(system.format.rate),
+        "cut_fade_ms": repr(system.format.cut_fade_ms),
+        "timbres": json.dumps(list(system.format.timbres)),
+        "fingerprint": fingerprint,
+        "step": str(step),
+    }
+
+
+def save_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
+    """Writes weights and metadata, whole or not at all."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    files.replace(path, save(plain, metadata=metadata))
+
+
+def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights and metadata of a checkpoint; BadInput where it is missing, torn or none of ours."""
+    if not path.is_file():
+        raise BadInput(f"{path}: no such checkpoint; `python -m train fit` makes RUN/best.safetensors")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise BadInput(f"{path}: not a whole safetensors file ({error}); copy or train it again") from None
+    version = metadata.get("triptych_checkpoint")
+    if version != VERSION:
+        raise BadInput(f"{path}: checkpoint format {version!r}, this program reads {VERSION!r}")
+    return weights, metadata
+
+
+def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:
+    """The system that a checkpoint holds, ready to convert (on the CPU); BadInput names what is amiss."""
+    weights, metadata = read_weights(path)
+    try:
+        config = parse_config(json.loads(metadata["config"]), f"{path}: its config")
+        format = Format(
+            int(metadata["rate"]), float(metadata["cut_fade_ms"]), tuple(json.loads(metadata["timbres"]))
+        )
+    except (KeyError, ValueError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f"{path}: its metadata are not readable ({error})") from None
+    system = build(config.system, config.model, format)
+    load_weights(system, weights, path)
+    return system.eval(), config, metadata
+
+
+def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None:
+    """Puts weights into a system; BadInput names the first that is missing, unknown or of another shape."""
+    own = system.state_dict()
+    for name in sorted({*own, *weights}):
+        if name not in weights:
+            raise BadInput(f"{path}: weight {name!r} is missing; the checkpoint is of another model")
+        if name not in own:
+            raise BadInput(f"{path}: weight {name!r} is not part of system {system.name!r}")
+        if own[name].shape != weights[name].shape:
+            found, expected = tuple(weights[name].shape), tuple(own[name].shape)
+            raise BadInput(f"{path}: weight {name!r} has shape {found}, expected {expected}")
+        if not torch.isfinite(weights[name]).all():
+            raise BadInput(f"{path}: weight {name!r} is not finite")
+    system.load_state_dict(weights)
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Writes the state of a run, whole or not at all."""
+    with files.beside(path) as temporary:
+        torch.save(state, temporary)
+        files.sync(temporary)
+        temporary.replace(path)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """The state of a run; BadInput where it is torn or holds anything but plain data."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{path}: not a whole training state ({reason}); start a new run folder") from None
+    if not isinstance(state, dict):
+        raise BadInput(f"{path}: not a training state; start a new run folder")
+    return state

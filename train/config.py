@@ -1,0 +1,83 @@
+"""A training run as a YAML file, checked whole before anything is read or made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from manifests.vocabulary import BadInput
+from train.systems import model_config
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(_Section):
+    """How the loader reads."""
+
+    pool_blocks: int = Field(16, ge=1, le=1024, description="decoded blocks that examples are drawn from")
+    threads: int = Field(2, ge=1, le=64, description="threads that read and decode ahead")
+
+
+class OptimiserConfig(_Section):
+    """AdamW: warm-up, constant, then linear to zero over the last `decay` of the steps."""
+
+    learning_rate: float = Field(1e-3, gt=0.0, le=1.0)
+    betas: tuple[float, float] = (0.8, 0.99)
+    weight_decay: float = Field(0.01, ge=0.0, le=1.0)
+    warmup_steps: int = Field(20, ge=0)
+    decay: float = Field(0.5, ge=0.0, le=1.0)
+    clip: float = Field(1.0, gt=0.0, description="largest norm of the gradient")
+    ema: float = Field(0.99, ge=0.0, lt=1.0, description="decay of the averaged weights, which are what is kept")
+
+
+class RunConfig(_Section):
+    """One training run."""
+
+    system: str = "triptych"
+    seed: int = Field(0, ge=0)
+    steps: int = Field(ge=1, description="the schedule is laid out over these")
+    minutes: float | None = Field(None, gt=0.0, description="stop after so much training time at the latest")
+    batch: int = Field(8, ge=1, le=65536)
+    devices: int = Field(1, ge=1)
+    accelerator: Literal["cpu", "cuda", "auto"] = "cpu"
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    log_every: int = Field(10, ge=1)
+    save_every: int = Field(200, ge=1, description="steps between checkpoints; the last step makes one too")
+    judge_every: int = Field(200, ge=1, description="steps between validations, which choose the best weights")
+    judge_pairs: int = Field(4, ge=0, description="pairs of each kind in a validation; 0: none")
+    data: DataConfig = DataConfig()
+    optimiser: OptimiserConfig = OptimiserConfig()
+    model: Any = None
+
+
+def parse_config(loaded: Any, where: str) -> RunConfig:
+    """A checked config from what YAML or a checkpoint holds; BadInput names the first field at fault."""
+    if not isinstance(loaded, dict):
+        raise BadInput(f"{where}: expected a mapping of settings")
+    try:
+        run = RunConfig.model_validate(loaded)
+        model = model_config(run.system).model_validate(run.model or {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        inside = ("model", *first["loc"]) if error.title != RunConfig.__name__ else first["loc"]
+        field = ".".join(str(part) for part in inside)
+        given = f", got {first['input']!r}" if first["type"] not in ("missing", "extra_forbidden") else ""
+        message = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
+        raise BadInput(f"{where}: {field}: {message}{given}") from None
+    return run.model_copy(update={"model": model})
+
+
+def load_config(path: Path) -> RunConfig:
+    """Reads and checks a YAML config; BadInput names file and field."""
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such config") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    return parse_config(loaded, str(path))

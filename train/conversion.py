@@ -1,0 +1,81 @@
+"""Using a trained codec: load a checkpoint, convert a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from manifests.vocabulary import BadInput, Envelope, Notes
+from train.checkpoint import load_system
+from train.systems.base import ALL_TAKES, Audio, Conversion, System
+
+SHORTEST_S = 0.2
+"""Recordings shorter than this hold no note to speak of."""
+
+
+class Codec:
+    """A trained system, whichever it is, as something that converts.
+
+    Audio is mono float32 [n] at `rate`, full scale 1; any length from 0.2 s on.
+    """
+
+    def __init__(self, system: System, name: str) -> None:
+        self.system = system.eval()
+        self.name = name
+
+    @property
+    def rate(self) -> int:
+        """The sample rate, in Hz, of all audio in and out."""
+        return self.system.format.rate
+
+    @property
+    def timbres(self) -> tuple[str, ...]:
+        """Names of the timbres it was trained on."""
+        return self.system.format.timbres
+
+    @torch.no_grad()
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None = None,
+        take: frozenset[str] = ALL_TAKES,
+        envelope: Envelope | None = None,
+        octave: int | None = None,
+    ) -> Conversion:
+        """The source's notes with what `take` names ("timbre", "envelope") of the reference.
+
+        An `envelope` given by number goes before the reference's, an `octave` before the timbre's. Source
+        and reference may differ in length and rhythm. The result has the source's length.
+        """
+        unknown = sorted(take - ALL_TAKES)
+        if unknown:
+            raise BadInput(f"take: {unknown[0]!r} is none of {', '.join(sorted(ALL_TAKES))}")
+        if reference is None and take:
+            take = frozenset()
+        _check(source, self.rate, "source")
+        if reference is not None:
+            _check(reference, self.rate, "reference")
+        return self.system.convert(source, reference, take, envelope, octave)
+
+    @torch.no_grad()
+    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
+        """The notes, as they sound, and the envelope that are heard in a recording."""
+        _check(audio, self.rate, "recording")
+        return self.system.describe(audio)
+
+
+def _check(audio: Audio, rate: int, name: str) -> None:
+    if audio.ndim != 1:
+        raise BadInput(f"{name}: expected mono audio [samples], got shape {audio.shape}")
+    if len(audio) < SHORTEST_S * rate:
+        raise BadInput(f"{name}: {len(audio) / rate:.3f} s long; expected at least {SHORTEST_S} s")
+    if not np.isfinite(audio).all():
+        raise BadInput(f"{name}: holds samples that are not finite")
+
+
+def load_codec(checkpoint: Path) -> Codec:
+    """The codec in a checkpoint (RUN/best.safetensors); BadInput where it is missing, torn or mismatched."""
+    system, _, _ = load_system(checkpoint)
+    return Codec(system, str(checkpoint))

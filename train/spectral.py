@@ -1,0 +1,83 @@
+"""Spectra and levels of audio as features: small functions over `torch.fft`, always in float32.
+
+Clips are padded with silence, never reflected: a clip then has the same features whatever stands behind
+it in a batch. B clips, T samples, F frames.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@lru_cache(maxsize=32)
+def hann(window: int, device: torch.device) -> Tensor:
+    """The periodic Hann window, [window]."""
+    return torch.hann_window(window, periodic=True, device=device)
+
+
+def frames_of(samples: int, hop: int) -> int:
+    """How many frames `magnitudes` gives: one at each multiple of `hop` up to the clip's end."""
+    return samples // hop + 1
+
+
+def spectrum(audio_BT: Tensor, window: int, hop: int) -> Tensor:
+    """Complex STFT [B, F, window // 2 + 1] of frames centred at the multiples of `hop`."""
+    padded = F.pad(audio_BT.float(), (window // 2, window // 2))
+    stft = torch.stft(
+        padded, window, hop, window=hann(window, audio_BT.device), center=False, return_complex=True
+    )
+    return stft.transpose(1, 2)
+
+
+def magnitudes(audio_BT: Tensor, window: int, hop: int, floor: float = 1e-7) -> Tensor:
+    """STFT magnitude [B, F, bins], never below `floor` (so that its gradient stays finite)."""
+    stft = torch.view_as_real(spectrum(audio_BT, window, hop))
+    return (stft.square().sum(-1) + floor * floor).sqrt()
+
+
+@lru_cache(maxsize=32)
+def mel_matrix(rate: int, window: int, bands: int, device: torch.device) -> Tensor:
+    """Triangular mel filters of unit sum, [window // 2 + 1, bands], 30 Hz to half the rate (HTK's mel)."""
+
+    def mel(hz: float) -> float:
+        return 2595.0 * math.log10(1.0 + hz / 700.0)
+
+    edges = torch.linspace(mel(30.0), mel(rate / 2.0), bands + 2, dtype=torch.float64)
+    edges = 700.0 * (10.0 ** (edges / 2595.0) - 1.0)
+    # A band is never narrower than a bin: at low frequencies triangles would fall between bins.
+    width = torch.clamp(torch.minimum(edges[1:-1] - edges[:-2], edges[2:] - edges[1:-1]), min=rate / window)
+    bins = torch.arange(window // 2 + 1, dtype=torch.float64)[:, None] * rate / window
+    filters = (1.0 - (bins - edges[1:-1]).abs() / width).clamp(min=0.0)
+    return (filters / filters.sum(0, keepdim=True)).float().to(device)
+
+
+def log_mel(magnitude_BFC: Tensor, rate: int, bands: int, floor: float) -> Tensor:
+    """log10 of the mel bands' mean magnitude, [B, F, bands]."""
+    window = 2 * (magnitude_BFC.shape[-1] - 1)
+    mel = magnitude_BFC @ mel_matrix(rate, window, bands, magnitude_BFC.device)
+    return mel.clamp(min=floor).log10()
+
+
+def level_curve(audio_BT: Tensor, hop: int, smooth: int) -> Tensor:
+    """Mean power [B, T // hop + 1] around each multiple of `hop`, under a Hann of 2 * smooth * hop samples."""
+    power = F.pad(audio_BT.float().square(), (hop // 2, hop + hop // 2))
+    steps = F.avg_pool1d(power[:, None], hop, hop)
+    kernel = torch.hann_window(2 * smooth + 1, periodic=False, device=audio_BT.device)[1:-1]
+    kernel = (kernel / kernel.sum())[None, None]
+    count = audio_BT.shape[-1] // hop + 1
+    return F.conv1d(steps, kernel, padding=smooth - 1)[:, 0, :count]
+
+
+def sample_at(curve_BT: Tensor, at_BM: Tensor) -> Tensor:
+    """A curve read at fractional places, linearly interpolated and held at its ends: [B, M]."""
+    last = curve_BT.shape[1] - 1
+    at = at_BM.clamp(0, last)
+    low = at.floor().long().clamp(max=max(last - 1, 0))
+    weight = at - low
+    high = (low + 1).clamp(max=last)
+    return curve_BT.gather(1, low) * (1.0 - weight) + curve_BT.gather(1, high) * weight

@@ -1,0 +1,30 @@
+"""The systems that can be trained, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+
+from manifests.vocabulary import BadInput
+from train.systems.base import Format, System
+from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.system import Triptych
+
+SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {Triptych.name: (TriptychConfig, Triptych)}
+
+
+def model_config(name: str) -> type[BaseModel]:
+    """The class of a system's `model:` section; BadInput for an unknown system."""
+    if name not in SYSTEMS:
+        raise BadInput(f"system {name!r}: expected one of {', '.join(SYSTEMS)}")
+    return SYSTEMS[name][0]
+
+
+def build(name: str, config: BaseModel, format: Format, seed: int = 0) -> System:
+    """A system with fresh weights, drawn from `seed` alone: the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        system: System = SYSTEMS[name][1](config, format)
+    return system

@@ -1,0 +1,92 @@
+"""What the loop, the checkpoints, the evaluation and the page know of a system: this and no more.
+
+A system says which kinds of examples it wants and how it batches them, takes its turns at a batch
+(a turn: which of its players learns, from which losses), and converts. Adding a system means writing this
+class and naming it in `train.systems`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from manifests.vocabulary import Envelope, Notes
+from train.data.examples import EXAMPLE_KINDS, Example, ExampleKind
+
+Audio = npt.NDArray[np.float32]
+
+ALL_TAKES = frozenset({"timbre", "envelope"})
+
+
+class Turn(NamedTuple):
+    """One player's move: its parameters descend the sum of `losses` (weighted already, by name)."""
+
+    player: str
+    losses: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A conversion's audio (float32 [n] at the codec's rate) and what it was made of.
+
+    `notes` sound as written, `octave` is the one they sound in.
+    """
+
+    audio: Audio
+    notes: Notes
+    envelope: Envelope
+    octave: int
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a system must know of the data it is made for."""
+
+    rate: int
+    cut_fade_ms: float
+    timbres: tuple[str, ...]
+    """Names of the train timbres, in the order of their classes."""
+
+
+class System(nn.Module, ABC):
+    """A codec that can be trained and can convert."""
+
+    name: ClassVar[str]
+    kinds: ClassVar[Sequence[ExampleKind]] = EXAMPLE_KINDS
+    format: Format
+
+    @abstractmethod
+    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Any:
+        """Examples as a batch of CPU tensors with a `to(device)`; `classes` maps train timbres to places."""
+
+    @abstractmethod
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        """The parameters of each player, disjoint; each player has an optimiser of its own."""
+
+    @abstractmethod
+    def turns(self, batch: Any, progress: float) -> Iterator[Turn]:
+        """The turns at one batch; `progress` is the share of the training done, 0..1.
+
+        The loop steps a player as soon as its turn is yielded, so that later turns see it changed.
+        """
+
+    @abstractmethod
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None,
+        take: frozenset[str],
+        envelope: Envelope | None,
+        octave: int | None,
+    ) -> Conversion:
+        """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
+
+    @abstractmethod
+    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
+        """The notes as they sound and the envelope that the system hears in a clip."""

@@ -1,0 +1,157 @@
+"""From recordings to a conversion: hear source and reference, choose, write the gain, play the tones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from manifests.register import median_pitch, octave_of, transpose
+from manifests.vocabulary import Envelope, Notes
+from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
+from train.systems.base import Audio, Conversion
+from train.systems.triptych.decoder import HOP as DECODER_HOP
+from train.systems.triptych.envelope_head import from_units
+from train.systems.triptych.features import HOP, LEVEL_HOP, Features, features
+from train.systems.triptych.note_head import read_notes
+from train.systems.triptych.timbre import Profile, frame_gain, measure
+
+if TYPE_CHECKING:
+    from train.systems.triptych.system import Triptych
+
+PEAK = 10.0 ** (-1.0 / 20.0)
+"""Clips are normalised to -1 dBFS before they are heard, and conversions after they are played."""
+
+ROWS_AT_ONCE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What the codec hears in one clip of `samples`: notes as they sound, the envelope, and its features."""
+
+    notes: Notes
+    envelope: Envelope
+    audio_1T: Tensor
+    features: Features
+
+    @property
+    def octave(self) -> int:
+        return octave_of(median_pitch(self.notes)) if self.notes else 0
+
+
+def hear(system: Triptych, audio: Audio) -> Heard:
+    """Notes, velocities and envelope of a recording [n] at the codec's rate."""
+    device = next(system.parameters()).device
+    loudest = float(np.max(np.abs(audio), initial=0.0))
+    sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)[None]
+    sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
+    seen = features(sound, system.format.rate)
+    logits = system.encoder(seen)
+    notes = read_notes(logits, 0, seen.level_BL[0], LEVEL_HOP, system.format.rate, sound.shape[1])
+    if not notes:
+        return Heard((), Envelope(10.0, 100.0, 0.5, 100.0), sound, seen)
+    batch = note_batch([notes], system.format.rate, sound.shape[1]).to(device)
+    guess = system.envelope_head(seen.level_BL, batch)
+    envelope = to_envelope(from_units(guess.clip_BP))
+    notes = with_velocities(system, notes, envelope, seen.level_BL, sound.shape[1])
+    return Heard(notes, envelope, sound, seen)
+
+
+def to_envelope(batch: EnvelopeBatch) -> Envelope:
+    """The first envelope of a batch as the contract's dataclass."""
+    attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch)
+    return Envelope(attack, decay, sustain, release, hold, "exponential" if curve > 0.5 else "linear")
+
+
+def with_velocities(
+    system: Triptych, notes: Notes, envelope: Envelope, level_BL: Tensor, samples: int
+) -> Notes:
+    """Velocities from how loud each note is for its envelope, the loudest note at 127."""
+    rate = system.format.rate
+    batch = note_batch([notes], rate, samples).to(level_BL.device)
+    at = (torch.arange(level_BL.shape[1], device=level_BL.device) * float(LEVEL_HOP))[None]
+    gain = clip_gain(
+        batch, envelope_batch([envelope]).to(level_BL.device), at, rate, system.format.cut_fade_ms
+    )
+    own = (at[:, None] >= batch.onset_BN[..., None]) & (at[:, None] < batch.end_BN[..., None])
+    heard = (level_BL[:, None] * own).sum(-1)
+    expected = (gain.square()[:, None] * own).sum(-1).clamp(min=1e-6)
+    ratio = (heard / expected).sqrt()[0]
+    relative = (ratio / ratio.max().clamp(min=1e-9) * 127.0).round().clamp(1, 127).long().tolist()
+    return tuple(replace(note, velocity=int(value)) for note, value in zip(notes, relative, strict=True))
+
+
+def timbre_of(system: Triptych, heard: Heard) -> tuple[Profile, Tensor]:
+    """The profile and the vector of a clip, by the notes and the envelope heard in it."""
+    device, samples = heard.audio_1T.device, heard.audio_1T.shape[1]
+    rate, cut = system.format.rate, system.format.cut_fade_ms
+    notes = note_batch([heard.notes], rate, samples).to(device)
+    envelope = envelope_batch([heard.envelope]).to(device)
+    level = heard.features.level_BL
+    profile = measure(heard.audio_1T, level, LEVEL_HOP, notes, envelope, system.config, rate, cut)
+    gain = frame_gain(notes, envelope, heard.features.mel_BFM.shape[1], HOP, 2048, rate, cut)
+    return profile, system.timbre_encoder(heard.features.mel_BFM, gain, notes, profile.scale_B)
+
+
+def convert(
+    system: Triptych,
+    source: Audio,
+    reference: Audio | None,
+    take: frozenset[str],
+    envelope: Envelope | None,
+    octave: int | None,
+) -> Conversion:
+    """The source's notes with what is taken of the reference; a given envelope or octave goes before both."""
+    ours = hear(system, source)
+    theirs = hear(system, reference) if reference is not None else ours
+    sounding = theirs if "timbre" in take else ours
+    shaping = theirs if "envelope" in take else ours
+    chosen = envelope or shaping.envelope
+    octave = sounding.octave if octave is None else octave
+    if not ours.notes or not sounding.notes:
+        return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave)
+    notes = transpose(ours.notes, 12 * (octave - ours.octave))
+    notes = tuple(note for note in notes if 0 <= note.pitch <= 127)
+    audio = play(system, notes, chosen, *timbre_of(system, sounding), len(source))
+    return Conversion(audio, notes, chosen, octave)
+
+
+def play(
+    system: Triptych, notes: Notes, envelope: Envelope, profile: Profile, vector: Tensor, samples: int
+) -> Audio:
+    """Notes in a timbre, shaped by an envelope and normalised: float32 [samples]."""
+    device, rate = vector.device, system.format.rate
+    batch = note_batch([notes], rate, samples).to(device)
+    at = torch.arange(samples, device=device, dtype=torch.float32)[None]
+    gain = clip_gain(batch, envelope_batch([envelope]).to(device), at, rate, system.format.cut_fade_ms)[0]
+    dry = torch.zeros(samples, device=device)
+    for rows in rows_by_length(notes, envelope, batch, rate):
+        lengths = [length for _, length in rows]
+        pitch = torch.tensor([float(notes[index].pitch) for index, _ in rows], device=device)
+        clip = torch.zeros(len(rows), dtype=torch.long, device=device)
+        longest = -(-max(lengths) // DECODER_HOP) * DECODER_HOP
+        tones = system.decoder(profile, vector, clip, pitch, torch.zeros_like(pitch), longest)
+        for tone, (index, length) in zip(tones, rows, strict=True):
+            onset = int(batch.onset_BN[0, index])
+            dry[onset : onset + length] = tone[:length]
+    sound = (gain * dry).cpu().numpy()
+    loudest = float(np.max(np.abs(sound), initial=0.0))
+    return np.asarray(sound * (PEAK / loudest if loudest > 0.0 else 0.0), dtype=np.float32)
+
+
+def rows_by_length(
+    notes: Notes, envelope: Envelope, batch: NoteBatch, rate: int
+) -> list[list[tuple[int, int]]]:
+    """(note, samples to play) of every note that is heard, in groups of like lengths."""
+    release = envelope.release_ms * rate / 1000.0 + 2.0
+    rows = []
+    for index in range(len(notes)):
+        onset, off, end = (float(tensor[0, index]) for tensor in (batch.onset_BN, batch.off_BN, batch.end_BN))
+        length = int(min(end, off + release) - onset)
+        if length > 0:
+            rows.append((index, length))
+    rows.sort(key=lambda row: row[1])
+    return [rows[i : i + ROWS_AT_ONCE] for i in range(0, len(rows), ROWS_AT_ONCE)]

@@ -1,0 +1,193 @@
+"""The dry decoder: tones of given pitches in a given timbre, as the renderer's tone sets hold them.
+
+Each note is one row and is played alone, from its own onset: nothing leaks between notes, and a span is
+cut out of its tone exactly as `manifests.compose.dry` does. Three excitations with exact phase (all
+harmonics of f0; the odd ones of f0/2; noise) are multiplied, frame by frame, with filters that the network
+sets: it starts from the profile measured in the reference, moved to the note's pitch, and learns what to
+add, conditioned on the timbre vector. Overlap-add gives the sound.
+
+R rows (notes), N notes of the reference, F frames, K harmonics, H halves, W noise bands, C bins, T samples.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.layers import ConvNeXt
+from train.spectral import hann
+from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.timbre import SILENT, Profile, band_centres, hertz
+
+WINDOW = 2048
+HOP = 512
+NOISE_SAMPLES = 1 << 19
+
+
+class Moved(NamedTuple):
+    """A profile moved to the pitches of R notes: by harmonic number, by frequency, and what is the same."""
+
+    by_number_RK: Tensor
+    by_frequency_RK: Tensor
+    half_RH: Tensor
+    noise_RW: Tensor
+    away_R: Tensor
+
+
+def move(profile: Profile, clip_R: Tensor, pitch_R: Tensor, spread: Tensor) -> Moved:
+    """The profile of clip `clip_R` for each note: its reference notes weighted by nearness in pitch."""
+    pitch_RN = profile.pitch_BN[clip_R]
+    away = pitch_R[:, None] - pitch_RN
+    weight = (profile.confidence_BN[clip_R] - away.abs() / spread).softmax(-1)
+    number = torch.einsum("rn,rnk->rk", weight, profile.harmonic_BNK[clip_R])
+    half = torch.einsum("rn,rnk->rk", weight, profile.half_BNH[clip_R])
+    noise = torch.einsum("rn,rnk->rk", weight, profile.noise_BNW[clip_R])
+    harmonics = number.shape[1]
+    ratio = torch.exp2(away / 12.0)[..., None]
+    at = (torch.arange(1, harmonics + 1, device=away.device) * ratio - 1.0).clamp(0.0, harmonics - 1.0)
+    low = at.floor().long().clamp(max=harmonics - 2)
+    levels = profile.harmonic_BNK[clip_R]
+    moved = torch.lerp(levels.gather(-1, low), levels.gather(-1, low + 1), at - low)
+    frequency = torch.einsum("rn,rnk->rk", weight, moved)
+    return Moved(number, frequency, half, noise, (weight * away).sum(-1))
+
+
+class Decoder(nn.Module):
+    """Notes in a timbre -> dry tones [R, T] of RMS near 0.1."""
+
+    noise: Tensor
+
+    def __init__(self, config: TriptychConfig, rate: int) -> None:
+        super().__init__()
+        self.config = config
+        self.rate = rate
+        width = config.decoder_width
+        self.sizes = (config.harmonics, config.harmonics, config.halves, config.noise_bands)
+        inputs = 2 * config.harmonics + config.halves + config.noise_bands
+        self.enter = nn.Linear(inputs, width)
+        self.place = nn.Linear(9, width)
+        self.blocks = nn.ModuleList(
+            ConvNeXt(width, condition=config.timbre_dims) for _ in range(config.decoder_blocks)
+        )
+        self.leave = nn.Linear(width, sum(self.sizes))
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+        self.spread = nn.Parameter(torch.tensor(1.5))
+        generator = torch.Generator().manual_seed(20_011)
+        noise = torch.randn(NOISE_SAMPLES, generator=generator)
+        self.register_buffer("noise", noise, persistent=False)
+
+    def forward(
+        self,
+        profile: Profile,
+        vector_BD: Tensor,
+        clip_R: Tensor,
+        pitch_R: Tensor,
+        start_R: Tensor,
+        samples: int,
+    ) -> Tensor:
+        """`samples` of each tone from sample `start_R` of it on; `clip_R` says which clip's timbre it has."""
+        moved = move(profile, clip_R, pitch_R, self.spread.abs() + 0.2)
+        frames = math.ceil(samples / HOP) + 4
+        first = start_R[:, None] + (torch.arange(frames, device=pitch_R.device) - 2) * HOP
+        harmonic, half, noise = self._levels(moved, vector_BD[clip_R], pitch_R, first / self.rate)
+        with torch.autocast(pitch_R.device.type, enabled=False):
+            return self._play(harmonic.float(), half.float(), noise.float(), pitch_R, start_R, samples)
+
+    def _levels(
+        self, moved: Moved, vector_RD: Tensor, pitch_R: Tensor, time_RF: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Log levels of harmonics [R, F, K], halves [R, F, H] and noise bands [R, F, W]."""
+        profile = torch.cat([moved.by_number_RK, moved.by_frequency_RK, moved.half_RH, moved.noise_RW], -1)
+        h = self.enter((profile.clamp(min=SILENT) + 7.0) / 4.0)[:, None] + self.place(
+            place_features(pitch_R, moved.away_R, time_RF)
+        )
+        for block in self.blocks:
+            h = block(h, vector_RD)
+        mix, harmonic, half, noise = self.leave(F.gelu(h)).split(self.sizes, dim=-1)
+        base = torch.lerp(
+            moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
+        )
+        return (
+            (base + harmonic).clamp(SILENT, 2.0),
+            (moved.half_RH[:, None] + half).clamp(SILENT, 2.0),
+            (moved.noise_RW[:, None] + noise).clamp(SILENT, 2.0),
+        )
+
+    def _play(
+        self, harmonic: Tensor, half: Tensor, noise: Tensor, pitch_R: Tensor, start_R: Tensor, samples: int
+    ) -> Tensor:
+        frames = harmonic.shape[1]
+        f0 = hertz(pitch_R)
+        bins = torch.arange(WINDOW // 2 + 1, device=f0.device) * (self.rate / WINDOW)
+        length = (frames - 1) * HOP + WINDOW
+        time = start_R[:, None] - 2 * HOP - WINDOW // 2 + torch.arange(length, device=f0.device)
+        with torch.no_grad():
+            phase = (time.double() * (f0.double() / self.rate)[:, None]).remainder(2.0)
+            whole = pulses(phase.remainder(1.0), (self.rate / 2.0 / f0).floor())
+            below = pulses((phase / 2.0).remainder(1.0), (self.rate / f0).floor()) - pulses(
+                phase.remainder(1.0), (self.rate / 2.0 / f0).floor()
+            )
+            hiss = self.noise[
+                (time.long() + 7919 * torch.arange(len(f0), device=f0.device)[:, None]) % NOISE_SAMPLES
+            ]
+        number = bins / f0[:, None]
+        total = frame_spectra(whole) * _between(harmonic, number - 1.0).exp()
+        if half.shape[-1]:
+            total = total + frame_spectra(below) * _between(half, number - 0.5).exp()
+        centres = band_centres(noise.shape[-1], f0.device)
+        place = (bins.clamp(min=30.0).log() - centres[0].log()) / (centres[1] / centres[0]).log()
+        total = total + frame_spectra(hiss) * _between(noise, place.expand(len(f0), -1)).exp()
+        return overlap_add(total)[:, 2 * HOP + WINDOW // 2 :][:, :samples]
+
+
+def place_features(pitch_R: Tensor, away_R: Tensor, time_RF: Tensor) -> Tensor:
+    """Pitch, distance from what was measured and time since the onset, as numbers near 1: [R, F, 9]."""
+    time = time_RF.clamp(min=0.0)
+    same = torch.stack([(pitch_R - 60.0) / 12.0, away_R / 6.0], dim=-1)[:, None].expand(-1, time.shape[1], -1)
+    passing = [torch.exp(-time / tau) for tau in (0.01, 0.03, 0.1, 0.3, 1.0)]
+    moving = torch.stack([*passing, time.clamp(max=4.0), (time_RF < 0).float()], dim=-1)
+    return torch.cat([same, moving], dim=-1)
+
+
+def pulses(phase: Tensor, harmonics_R: Tensor) -> Tensor:
+    """sum_k sin(2 pi k phase), k = 1..harmonics, in closed form: a band-limited pulse train, float32.
+
+    Sines rather than cosines: a sawtooth's phases, which most synth waveforms have.
+    """
+    top = harmonics_R.double()[:, None]
+    below = torch.sin(math.pi * phase)
+    value = (torch.cos(math.pi * phase) - torch.cos((2.0 * top + 1.0) * math.pi * phase)) / (
+        2.0 * torch.where(below.abs() < 1e-9, torch.ones_like(below), below)
+    )
+    return torch.where(below.abs() < 1e-9, torch.zeros_like(value), value).float()
+
+
+def frame_spectra(audio_RT: Tensor) -> Tensor:
+    """Complex spectra [R, F, C] of Hann-windowed frames of 2048 samples, hop 512, the first at sample 0."""
+    window = hann(WINDOW, audio_RT.device)
+    return torch.fft.rfft(audio_RT.unfold(-1, WINDOW, HOP) * window)
+
+
+def overlap_add(spectra_RFC: Tensor) -> Tensor:
+    """The inverse of `frame_spectra`: [R, (F - 1) * 512 + 2048]; exact where four frames overlap."""
+    frames = torch.fft.irfft(spectra_RFC, n=WINDOW) * (hann(WINDOW, spectra_RFC.device) / 1.5)
+    parts = frames.unflatten(-1, (WINDOW // HOP, HOP))
+    count = parts.shape[1] + WINDOW // HOP - 1
+    return sum(
+        F.pad(parts[:, :, j], (0, 0, j, count - parts.shape[1] - j)) for j in range(WINDOW // HOP)
+    ).flatten(1)  # type: ignore[union-attr]
+
+
+def _between(levels_RFK: Tensor, place_RC: Tensor) -> Tensor:
+    """Levels read at fractional places along K, held at both ends: [R, F, C]."""
+    last = levels_RFK.shape[-1] - 1
+    at = place_RC.clamp(0, last)
+    low = at.floor().long().clamp(max=last - 1)
+    weight = (at - low)[:, None]
+    index = low[:, None].expand(-1, levels_RFK.shape[1], -1)
+    return torch.lerp(levels_RFK.gather(-1, index), levels_RFK.gather(-1, index + 1), weight)

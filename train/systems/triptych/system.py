@@ -1,0 +1,213 @@
+"""Triptych's own codec as a system: how examples become batches, its losses, and how it converts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from manifests.compose import FULL_SCALE, spans
+from manifests.seeds import stream
+from manifests.vocabulary import Envelope, Notes
+from train.data.examples import Clip, Example
+from train.discriminator import Discriminator, fooling_loss, judge_loss, matching_loss
+from train.losses import spectral_losses
+from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
+from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.converting import Heard, convert, hear
+from train.systems.triptych.decoder import Decoder
+from train.systems.triptych.encoder import Encoder
+from train.systems.triptych.envelope_head import EnvelopeHead, envelope_losses
+from train.systems.triptych.features import HOP, LEVEL_HOP, features
+from train.systems.triptych.note_head import note_losses
+from train.systems.triptych.timbre import TimbreEncoder, frame_gain, measure
+
+
+class Batch(NamedTuple):
+    """B different input clips with what is true of them, and R pieces of the targets' notes.
+
+    `pieces` holds each piece's note as a clip of one note; `start_R` is where the piece begins in the note
+    and `piece_RT` its sound, `scale_R` what a tone of RMS 0.1 was multiplied with in that clip;
+    `timbre_R` says which input clip has the timbre, `class_B` is its class (-1: none).
+    """
+
+    audio_BT: Tensor
+    notes: NoteBatch
+    jittered: NoteBatch
+    envelope: EnvelopeBatch
+    class_B: Tensor
+    pieces: NoteBatch
+    piece_envelope: EnvelopeBatch
+    start_R: Tensor
+    piece_RT: Tensor
+    scale_R: Tensor
+    timbre_R: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(part.to(device) for part in self))
+
+
+class Triptych(System):
+    """Content as notes, envelope as numbers, timbre as a profile and a vector."""
+
+    name = "triptych"
+
+    def __init__(self, config: TriptychConfig, format: Format) -> None:
+        super().__init__()
+        self.config = config
+        self.format = format
+        self.encoder = Encoder(config)
+        self.envelope_head = EnvelopeHead(config.envelope_width, format.rate, LEVEL_HOP)
+        self.timbre_encoder = TimbreEncoder(config)
+        self.timbre_head = nn.Linear(config.timbre_dims, max(1, len(format.timbres)))
+        self.decoder = Decoder(config, format.rate)
+        self.discriminator = Discriminator()
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        judges = list(self.discriminator.parameters())
+        own = {id(parameter) for parameter in judges}
+        return {"codec": [p for p in self.parameters() if id(p) not in own], "discriminator": judges}
+
+    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
+        inputs: dict[str, Clip] = {}
+        for example in examples:
+            for clip in (example.content, example.timbre, example.envelope):
+                inputs.setdefault(clip.id.key, clip)
+        clips = list(inputs.values())
+        place = {key: index for index, key in enumerate(inputs)}
+        rate, frames = self.format.rate, len(clips[0].audio)
+        notes = note_batch([clip.notes for clip in clips], rate, frames)
+        spread = self.config.jitter_ms * rate / 1000.0
+        draws = stream(examples[0].seed, "jitter")
+        jitter = (
+            torch.from_numpy(draws.random((2, *notes.onset_BN.shape)).astype(np.float32) * 2 - 1) * spread
+        )
+        jittered = jitter_notes(notes, jitter)
+        rows = [row for example in examples for row in self._pieces(example)]
+        samples = self._piece_samples()
+        pieces = [
+            (example, note, start, _cut_out(example.target.audio, note[0] + start, samples, note[2]))
+            for example, note, start in rows
+        ]
+        fields = torch.tensor(
+            [[*note[:3], note[3], note[4]] for _, note, _, _ in pieces], dtype=torch.float32
+        )
+        onset, off, end, velocity, pitch = (column[:, None] for column in fields.unbind(1))
+        return Batch(
+            torch.from_numpy(np.stack([clip.audio for clip in clips])).float() / FULL_SCALE,
+            notes,
+            jittered,
+            envelope_batch([clip.envelope for clip in clips]),
+            torch.tensor([classes.get(clip.id.timbre, -1) for clip in clips]),
+            NoteBatch(onset, off, end, velocity, pitch, torch.ones_like(onset, dtype=torch.bool)),
+            envelope_batch([example.target.envelope for example, *_ in pieces]),
+            torch.tensor([float(start) for _, _, start, _ in pieces]),
+            torch.from_numpy(np.stack([sound for *_, sound in pieces])).float() / FULL_SCALE,
+            torch.tensor([example.target.gain for example, *_ in pieces], dtype=torch.float32),
+            torch.tensor([place[example.timbre.id.key] for example, *_ in pieces]),
+        )
+
+    def _piece_samples(self) -> int:
+        return round(self.config.note_seconds * self.format.rate / HOP) * HOP
+
+    def _pieces(self, example: Example) -> list[tuple[Example, tuple[float, ...], int]]:
+        """Some of the target's notes: their fields in samples, and where in the note the piece begins."""
+        target = example.target
+        draws = stream(example.seed, "pieces")
+        length = self._piece_samples()
+        order = np.argsort(draws.random(len(target.notes)), kind="stable")[: self.config.notes_a_target]
+        all_spans = spans(target.notes, self.format.rate, len(target.audio))
+        rows = []
+        for index in order:
+            note, span = target.notes[index], all_spans[index]
+            release = round(target.envelope.release_ms * self.format.rate / 1000.0)
+            spare = max(min(span.end, span.off + release) - span.onset - length, 0)
+            start = int(draws.random() * (spare + 1)) if draws.random() < 0.5 else 0
+            fields = (span.onset, span.off, span.end, note.velocity / 127.0, float(note.pitch))
+            rows.append((example, fields, start))
+        return rows
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+        config, rate = self.config, self.format.rate
+        heard = features(batch.audio_BT, rate)
+        losses = weighted(note_losses(self.encoder(heard), batch.notes), config.note_weight)
+        guess = self.envelope_head(heard.level_BL, batch.jittered)
+        losses |= weighted(
+            envelope_losses(guess, batch.envelope, batch.jittered, rate), config.envelope_weight
+        )
+
+        cut = self.format.cut_fade_ms
+        profile = measure(
+            batch.audio_BT, heard.level_BL, LEVEL_HOP, batch.jittered, batch.envelope, config, rate, cut
+        )
+        gain_BF = frame_gain(batch.jittered, batch.envelope, heard.mel_BFM.shape[1], HOP, 2048, rate, cut)
+        vector_BD = self.timbre_encoder(heard.mel_BFM, gain_BF, batch.jittered, profile.scale_B)
+        known = batch.class_B >= 0
+        if known.any() and config.timbre_weight:
+            said = nn.functional.cross_entropy(self.timbre_head(vector_BD)[known], batch.class_B[known])
+            losses["timbre"] = config.timbre_weight * said
+
+        estimate_RT = self._play_pieces(batch, profile, vector_BD)
+        spectral = spectral_losses(estimate_RT, batch.piece_RT, rate)
+        losses["stft"] = config.spectral_weight * spectral["stft"]
+        losses["mel"] = config.mel_weight * spectral["mel"]
+
+        if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
+            real = self.discriminator(batch.piece_RT)
+            yield Turn("discriminator", {"judge": judge_loss(real, self.discriminator(estimate_RT.detach()))})
+            with torch.no_grad():
+                real = self.discriminator(batch.piece_RT)
+            fake = self.discriminator(estimate_RT)
+            losses["fooling"] = config.adversarial_weight * fooling_loss(fake)
+            losses["matching"] = config.matching_weight * matching_loss(real, fake)
+        yield Turn("codec", losses)
+
+    def _play_pieces(self, batch: Batch, profile: Any, vector_BD: Tensor) -> Tensor:
+        samples = batch.piece_RT.shape[1]
+        tone_RT = self.decoder(
+            profile, vector_BD, batch.timbre_R, batch.pieces.pitch_BN[:, 0], batch.start_R, samples
+        )
+        at = batch.pieces.onset_BN + batch.start_R[:, None] + torch.arange(samples, device=tone_RT.device)
+        gain = clip_gain(batch.pieces, batch.piece_envelope, at, self.format.rate, self.format.cut_fade_ms)
+        return tone_RT * gain * batch.scale_R[:, None]
+
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None,
+        take: frozenset[str],
+        envelope: Envelope | None,
+        octave: int | None,
+    ) -> Conversion:
+        return convert(self, source, reference, take, envelope, octave)
+
+    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
+        heard: Heard = hear(self, audio)
+        return heard.notes, heard.envelope
+
+
+def jitter_notes(notes: NoteBatch, jitter_2BN: Tensor) -> NoteBatch:
+    """Notes whose onsets and note-offs are moved by so many samples, still in order."""
+    onset = torch.where(notes.mask_BN, (notes.onset_BN + jitter_2BN[0]).clamp(min=0.0), notes.onset_BN)
+    after = torch.cat([onset[:, 1:], notes.end_BN[:, -1:]], dim=1)
+    end = torch.where(notes.mask_BN, torch.minimum(after, notes.end_BN.amax(1, keepdim=True)), notes.end_BN)
+    legato = notes.off_BN >= notes.end_BN
+    off = torch.where(legato, end, torch.minimum(notes.off_BN + jitter_2BN[1], end))
+    return notes._replace(onset_BN=onset, off_BN=torch.maximum(off, onset + 1.0), end_BN=end)
+
+
+def weighted(losses: dict[str, Tensor], weight: float) -> dict[str, Tensor]:
+    """Each loss times a weight."""
+    return {name: weight * loss for name, loss in losses.items()}
+
+
+def _cut_out(audio: np.ndarray, start: float, samples: int, end: float) -> np.ndarray:
+    """`samples` of a clip from `start` on, silent from `end` on."""
+    first, last = int(start), min(int(start) + samples, int(end))
+    piece = np.zeros(samples, dtype=audio.dtype)
+    piece[: max(last - first, 0)] = audio[first:last]
+    return piece

@@ -1,0 +1,187 @@
+"""A clip's timbre: a profile measured in its notes, and a learned vector.
+
+The profile is analytic, so it exists for a timbre never heard before: for each note the levels of the
+multiples of f0/4, the clip's gain divided out. Multiples of 4 are harmonics, the other even ones belong to
+a voice an octave below, the odd ones hear only noise. It is fitted by power (the sum of what was heard over
+the sum of squared gains), so that quiet frames count little. The vector pools frames, each seen with the
+gain taken out and weighted by it; it knows nothing of when a frame came or what else is in the batch.
+
+B clips, N notes, F frames, Q multiples of f0/4, K harmonics, H halves, W noise bands.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from train.layers import mlp
+from train.notes import EnvelopeBatch, NoteBatch, clip_gain, owner
+from train.spectral import hann, magnitudes
+from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.features import HOP, MELS
+
+TONE_RMS = 0.1
+"""The renderer's level of every tone."""
+
+WINDOW = 4096
+PROFILE_HOP = 1024
+SILENT = -14.0
+"""The natural logarithm of an amplitude that stands for nothing: -122 dB."""
+
+
+class Profile(NamedTuple):
+    """What was measured in each note of B clips; levels are natural logarithms of amplitudes.
+
+    `harmonic_BNK` at k f0, `half_BNH` at (k + 1/2) f0, `noise_BNW` RMS per sample in fixed bands;
+    `pitch_BN` and `confidence_BN` (log, of how much was heard). `scale_B` is the amplitude that full
+    velocity and full envelope stand for in this clip, as RMS.
+    """
+
+    harmonic_BNK: Tensor
+    half_BNH: Tensor
+    noise_BNW: Tensor
+    pitch_BN: Tensor
+    confidence_BN: Tensor
+    scale_B: Tensor
+
+
+def hertz(pitch: Tensor) -> Tensor:
+    """MIDI pitch to Hz."""
+    return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
+
+
+def band_centres(bands: int, device: torch.device) -> Tensor:
+    """Centres of the noise bands in Hz, [bands], from 60 Hz to 20 kHz, evenly in log frequency."""
+    return torch.logspace(math.log10(60.0), math.log10(20_000.0), bands, device=device)
+
+
+def frame_gain(
+    notes: NoteBatch,
+    envelope: EnvelopeBatch,
+    frames: int,
+    hop: int,
+    window: int,
+    rate: int,
+    cut_fade_ms: float,
+) -> Tensor:
+    """The mean square gain under a Hann window (squared) around each frame: [B, frames]."""
+    points = 33
+    shape = torch.hann_window(points + 2, periodic=False, device=notes.onset_BN.device)[1:-1].square()
+    offsets = torch.linspace(-0.5, 0.5, points + 2, device=notes.onset_BN.device)[1:-1] * window
+    at = torch.arange(frames, device=notes.onset_BN.device)[:, None] * float(hop) + offsets
+    at_BT = at.flatten().clamp(min=0.0).expand(notes.onset_BN.shape[0], -1)
+    gain = clip_gain(notes, envelope, at_BT, rate, cut_fade_ms).unflatten(1, (frames, points))
+    return (gain.square() * shape).sum(-1) / shape.sum()
+
+
+def clip_scale(
+    level_BL: Tensor, hop: int, notes: NoteBatch, envelope: EnvelopeBatch, rate: int, cut: float
+) -> Tensor:
+    """The RMS that unit gain stands for in each clip, [B]: what was heard over the gain it had."""
+    at = torch.arange(level_BL.shape[1], device=level_BL.device).float() * hop
+    gain = clip_gain(notes, envelope, at.expand_as(level_BL), rate, cut).square()
+    return (level_BL.sum(1) / gain.sum(1).clamp(min=1e-6)).clamp(min=1e-12).sqrt()
+
+
+@torch.no_grad()
+def measure(
+    audio_BT: Tensor,
+    level_BL: Tensor,
+    level_hop: int,
+    notes: NoteBatch,
+    envelope: EnvelopeBatch,
+    config: TriptychConfig,
+    rate: int,
+    cut_fade_ms: float,
+) -> Profile:
+    """The profile of clips whose notes and envelopes are known (or guessed)."""
+    scale_B = clip_scale(level_BL, level_hop, notes, envelope, rate, cut_fade_ms)
+    power_BFC = magnitudes(audio_BT, WINDOW, PROFILE_HOP).square()
+    frames, bins = power_BFC.shape[1:]
+    gain_BF = frame_gain(notes, envelope, frames, PROFILE_HOP, WINDOW, rate, cut_fade_ms)
+    centre = torch.arange(frames, device=audio_BT.device) * float(PROFILE_HOP)
+    onset, end = notes.onset_BN[..., None], notes.end_BN[..., None]
+    inside = (centre >= onset) & (centre < end)
+    whole = (centre - WINDOW / 2 >= onset - WINDOW / 16) & (centre + WINDOW / 2 <= end + WINDOW / 16)
+    weight_BNF = torch.where(whole.any(-1, keepdim=True), whole, inside).float() * notes.mask_BN[..., None]
+    # Of a note that never rises nothing can be said; of the others the loud frames say most.
+    heard_BN = torch.einsum("bnf,bf->bn", weight_BNF, gain_BF)
+    power_BNC = torch.einsum("bnf,bfc->bnc", weight_BNF, power_BFC)
+    power_BNC = power_BNC / (heard_BN * scale_B[:, None].square()).clamp(min=1e-9)[..., None] * TONE_RMS**2
+
+    f0 = hertz(notes.pitch_BN)
+    harmonic = _level_at(power_BNC, f0, torch.arange(1, config.harmonics + 1), rate, bins)
+    half = _level_at(power_BNC, f0, torch.arange(config.halves) + 0.5, rate, bins)
+    amplitude = math.log(4.0 / WINDOW)
+    noise = _noise(power_BNC, f0, config.noise_bands, rate, bins)
+    return Profile(
+        harmonic + amplitude,
+        half + amplitude,
+        noise - 0.5 * math.log(float(hann(WINDOW, torch.device("cpu")).square().sum())),
+        notes.pitch_BN,
+        (heard_BN + 1e-6).log() + torch.where(notes.mask_BN, 0.0, -30.0),
+        scale_B,
+    )
+
+
+def _level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int, bins: int) -> Tensor:
+    """Log magnitude at multiples of f0, [B, N, len(multiples)]; `SILENT` above the highest bin.
+
+    Read between the two nearest bins, and corrected by what a Hann window's main lobe loses there, so that
+    a steady partial reads the same wherever it falls.
+    """
+    at = f0_BN[..., None] * multiples.to(f0_BN) * WINDOW / rate
+    low = at.floor().clamp(0, bins - 2)
+    part = (at - low).clamp(0.0, 1.0)
+    logs = 0.5 * power_BNC.clamp(min=1e-20).log()
+    index = low.long()
+    read = torch.lerp(logs.gather(-1, index), logs.gather(-1, index + 1), part)
+    loss = torch.lerp(_lobe(part), _lobe(1.0 - part), part)
+    return torch.where(at < bins - 1, read - loss, torch.full_like(read, SILENT))
+
+
+def _lobe(away: Tensor) -> Tensor:
+    """The natural logarithm of the Hann window's response `away` (0..1) bins from a partial."""
+    return (torch.sinc(away) / (1.0 - away.square()).clamp(min=1e-3)).clamp(min=0.4).log()
+
+
+def _noise(power_BNC: Tensor, f0_BN: Tensor, bands: int, rate: int, bins: int) -> Tensor:
+    """Log RMS density in fixed bands, read at the odd multiples of f0/4 nearest to each, [B, N, bands]."""
+    centres = band_centres(bands, power_BNC.device)
+    step = f0_BN[..., None] / 2.0
+    odd = ((centres - step / 2.0) / step).round().clamp(min=0.0)
+    reads = []
+    for offset in (-1.0, 0.0, 1.0):
+        hz = ((odd + offset).clamp(min=0.0) + 0.5) * step
+        index = (hz * WINDOW / rate).round().long().clamp(max=bins - 1)
+        reads.append(power_BNC.gather(-1, index))
+    return 0.5 * torch.stack(reads).mean(0).clamp(min=1e-20).log()
+
+
+class TimbreEncoder(nn.Module):
+    """Log-mel frames with the gain taken out, tagged with their pitch -> one vector a clip, [B, D]."""
+
+    def __init__(self, config: TriptychConfig) -> None:
+        super().__init__()
+        self.enter = nn.Linear(MELS + 2, config.timbre_width)
+        self.deepen = mlp(config.timbre_width, config.timbre_width, config.timbre_width)
+        self.key = nn.Linear(config.timbre_width, 1)
+        self.leave = nn.Linear(config.timbre_width, config.timbre_dims)
+        self.norm = nn.LayerNorm(config.timbre_dims)
+
+    def forward(self, mel_BFM: Tensor, gain_BF: Tensor, notes: NoteBatch, scale_B: Tensor) -> Tensor:
+        """`gain_BF` is the mean square gain of each frame, `scale_B` what unit gain stands for."""
+        frames = mel_BFM.shape[1]
+        level = 0.5 * (gain_BF.clamp(min=1e-4)).log10() + scale_B[:, None].log10() - math.log10(TONE_RMS)
+        plain = mel_BFM - 0.5 * level[..., None]  # the features' log10 is halved
+        at = (torch.arange(frames, device=mel_BFM.device) * float(HOP)).expand(mel_BFM.shape[0], -1)
+        index, _ = owner(notes, at)
+        pitch = (notes.pitch_BN.gather(1, index) - 60.0) / 12.0
+        since = ((at - notes.onset_BN.gather(1, index)) / 44_100.0).clamp(0.0, 2.0)
+        h = self.enter(torch.cat([plain, pitch[..., None], since[..., None]], dim=-1))
+        h = h + self.deepen(nn.functional.gelu(h))
+        weight = (self.key(h).squeeze(-1) + gain_BF.clamp(min=1e-6).log()).softmax(1)
+        return self.norm(self.leave(torch.einsum("bf,bfc->bc", weight, h)))
