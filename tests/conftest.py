@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import rendered
+
 AMSYNTH = Path("/usr/lib/vst/amsynth_vst.so")
 
 
@@ -18,3 +20,11 @@ def amsynth() -> Path:
             pytest.fail(f"{AMSYNTH} is missing, and TRIPTYCH_REQUIRE_PLUGINS=1: apt-get install amsynth")
         pytest.skip("amsynth is not installed: apt-get install amsynth")
     return AMSYNTH
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset rendered by the built-in synth with one worker. Read only: copy it to change it."""
+    folder = tmp_path_factory.mktemp("tiny")
+    rendered.succeed("render", "make", rendered.write_config(folder), "--out", folder / "dataset")
+    return folder / "dataset"

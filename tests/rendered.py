@@ -1,0 +1,70 @@
+"""Small real datasets for tests: rendered by the real commands, compared byte by byte."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+TINY: dict[str, Any] = {
+    "name": "tiny",
+    "seed": 5,
+    "timbres": [{"synth": "builtin", "count": 6}],
+    "tones": {"lowest_pitch": 52, "highest_pitch": 72, "max_level_variation_db": 1.0},
+    "envelopes": {
+        "pluck": {
+            "count": 3,
+            "attack_ms": [10, 50],
+            "hold_ms": [0, 20],
+            "decay_ms": [50, 200],
+            "sustain": [0, 0.2],
+            "release_ms": [30, 120],
+        },
+        "lead": {
+            "count": 3,
+            "attack_ms": [10, 100],
+            "hold_ms": [0, 200],
+            "decay_ms": [100, 300],
+            "sustain": [0.4, 0.8],
+            "release_ms": [80, 300],
+        },
+    },
+    "phrases": {"generated": {"count": 6, "generate": {"lowest_pitch": 52, "highest_pitch": 72}}},
+    "splits": {"test_timbres": 0.34, "test_envelopes": 0.34, "test_phrases": 0.34, "validation": 0.2},
+    "blocks": {"timbres": 2, "envelopes": 2, "phrases": 2, "per_shard": 2},
+}
+
+
+def write_config(folder: Path, **changes: Any) -> Path:
+    """TINY with top-level settings replaced, as a YAML file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**TINY, **changes}))
+    return path
+
+
+def command(package: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Runs one of the project's commands as a user does; never raises."""
+    return subprocess.run(
+        [sys.executable, "-m", package, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def succeed(package: str, *arguments: str | Path) -> str:
+    """Runs a command that has to succeed; its stdout."""
+    done = command(package, *arguments)
+    assert done.returncode == 0, f"{package} {arguments}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def contents(root: Path) -> dict[str, str]:
+    """The SHA-256 of every file of a dataset folder, `.work` aside."""
+    return {
+        str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.relative_to(root).parts[0] != ".work"
+    }
