@@ -1,0 +1,60 @@
+"""Each side works in an environment of its own: the renderer without torch, the trainer without DawDreamer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import rendered
+
+ROOT = Path(__file__).parents[1]
+# Both install this tree: one after the other, in one worker.
+pytestmark = pytest.mark.xdist_group("environments")
+
+
+def environment(folder: Path, extra: str) -> Path:
+    """A fresh virtual environment with one extra, as a user makes it; its Python."""
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    python = folder / "bin" / "python"
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", "-e", f"{ROOT}[{extra}]"],
+        check=True,
+        capture_output=True,
+    )
+    return python
+
+
+def run(python: Path, *arguments: str | Path, cwd: Path) -> str:
+    done = subprocess.run(
+        [python, *map(str, arguments)], capture_output=True, text=True, check=False, cwd=cwd
+    )
+    assert done.returncode == 0, f"{arguments}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def lacks(python: Path, *modules: str, cwd: Path) -> None:
+    code = "import importlib.util as u, sys; sys.exit(str([m for m in sys.argv[1:] if u.find_spec(m)] or ''))"
+    run(python, "-c", code, *modules, cwd=cwd)
+
+
+def test_the_renderer_works_without_torch(tiny: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", "render")
+    lacks(python, "torch", "lightning_fabric", "tensorboard", cwd=tmp_path)
+    config = rendered.write_config(tmp_path)
+    run(python, "-m", "render", "make", config, "--out", tmp_path / "dataset", cwd=tmp_path)
+    run(python, "-m", "manifests", "audit", tmp_path / "dataset", "--hash", "--rerender", "2", cwd=tmp_path)
+    assert rendered.contents(tmp_path / "dataset") == rendered.contents(tiny)
+
+
+def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv", "train")
+    lacks(python, "dawdreamer", "mido", "joblib", cwd=tmp_path)
+    config = ROOT / "tests" / "train_tiny.yaml"
+    run(python, "-m", "train", "fit", config, "--data", tiny, "--out", tmp_path / "run", cwd=tmp_path)
+    checkpoint = tmp_path / "run" / "last.safetensors"
+    page = tmp_path / "page.html"
+    run(python, "-m", "train", "page", "--checkpoint", checkpoint, "--data", tiny, "--out", page, cwd=tmp_path)
+    assert page.stat().st_size > 100_000
