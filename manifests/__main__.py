@@ -1,4 +1,4 @@
-"""`python -m manifests`: show, audit, query."""
+"""`python -m manifests`: show, audit, query, card."""
 
 from __future__ import annotations
 
@@ -85,6 +85,14 @@ def audit(
         talk.fail(f"{folder}: {len(report.findings)} finding(s)")
     if not as_json:
         out.print(f"{folder}: no defect found", style="green", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def card(folder: Folder) -> None:
+    """Print the dataset card as it follows from the tables (the audit compares README.md with it)."""
+    from manifests.card import card_of
+
+    print(card_of(Layout(folder)), end="")
 
 
 @app.command()

@@ -7,6 +7,8 @@ from typing import Any
 
 import yaml
 
+from manifests.layout import Layout
+
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -89,3 +91,14 @@ samples = webdataset.WebDataset("shards/train/shard-000000.tar", shardshuffle=Fa
 Rendered with Triptych. The presets belong to the makers of their synths and banks: check their terms
 before you publish audio made from them, and put the licence in this header.
 """
+
+
+def card_of(layout: Layout) -> str:
+    """The card that a finished dataset folder should have."""
+    return card(
+        layout.metadata(),
+        layout.read("shards").to_pylist(),
+        layout.read("timbres").select(["synth"]).to_pylist(),
+        layout.read("envelopes").num_rows,
+        layout.read("phrases").num_rows,
+    )

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from manifests.audit.findings import Finding, some
 from manifests.canonical import differences, sha256_file, sha256_json
+from manifests.card import card_of
 from manifests.layout import FOLDER_TABLES, Layout
 
 OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER_TABLES)}
@@ -32,6 +33,12 @@ def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
     yield from some(
         "fingerprint", (("dataset.json", f"edited since it was planned: {line}") for line in lines)
     )
+
+
+def card_findings(layout: Layout) -> Iterator[Finding]:
+    """The card says what the tables say."""
+    if layout.card.exists() and layout.card.read_text() != card_of(layout):
+        yield Finding("card", "README.md", "is not the card of these tables: `python -m manifests card`")
 
 
 def folder_findings(layout: Layout, shards: pd.DataFrame) -> Iterator[Finding]:

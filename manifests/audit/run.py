@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from manifests.audit.findings import Finding, Report
-from manifests.audit.folder import folder_findings, metadata_findings
+from manifests.audit.folder import card_findings, folder_findings, metadata_findings
 from manifests.audit.heard import audible, envelope_findings
 from manifests.audit.rerender import rerender_findings
 from manifests.audit.samples import shard_findings
@@ -57,6 +57,7 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Report:
         return report
     count = f"{len(tables.clips)} clips"
     report.add("files", f"{len(tables.shards)} shards", folder_findings(layout, tables.shards))
+    report.add("card", "README.md", card_findings(layout))
     report.add("ids and keys", count, id_findings(tables))
     report.add("values", count, value_findings(tables))
     report.add("blocks", f"{len(tables.blocks)} blocks", block_findings(tables))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import tarfile
@@ -18,7 +17,8 @@ import soundfile
 
 from manifests.audit.findings import Finding, some
 from manifests.canonical import sha256_file
-from manifests.compose import FULL_SCALE
+from manifests.compose import FULL_SCALE, pcm_sha256
+from manifests.compose import rms as rms_of
 from manifests.layout import Layout
 
 RMS_TOLERANCE = 1e-9
@@ -103,10 +103,10 @@ def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
     if pcm.ndim != 1 or len(pcm) != row.frames or rate != row.rate:
         yield f"shape {pcm.shape} at {rate} Hz, its row says mono, {row.frames} at {row.rate}"
         return
-    if hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest() != row.pcm_sha256:
+    if pcm_sha256(pcm) != row.pcm_sha256:
         yield "its samples are not those of its row (PCM hash)"
     wide = pcm.astype(np.int64)
-    peak, rms = int(np.abs(wide).max()), float(np.sqrt(np.dot(wide, wide) / len(wide)) / FULL_SCALE)
+    peak, rms = int(np.abs(wide).max()), rms_of(pcm)
     if peak != row.peak:
         yield f"peak {peak}, its row says {row.peak}"
     if abs(rms - row.rms) > RMS_TOLERANCE:
