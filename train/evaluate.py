@@ -82,7 +82,10 @@ class Converted(Protocol):
 class Converter(Protocol):
     """A system that converts: all that evaluation knows of it."""
 
-    def convert(self, source: Audio, reference: Audio, *, take: frozenset[str]) -> Converted: ...
+    @property
+    def rate(self) -> int: ...
+
+    def convert(self, source: Audio, reference: Audio, take: frozenset[str]) -> Converted: ...
 
 
 @lru_cache(maxsize=4)

@@ -13,7 +13,7 @@ from manifests.canonical import sha256_file
 from manifests.layout import Layout
 from manifests.vocabulary import SPLITS, BadInput
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
-from train.data.tables import split_blocks
+from train.data.tables import Tables, split_blocks
 from train.evaluate import Converter, Trial, dataset_trials, score_trials
 from train.evaluate_files import file_trials, pairs_of, read_rows
 from train.evaluate_summary import scores_bytes, summarise_scores, to_frame
@@ -57,6 +57,15 @@ def choose_pairs(
     return chosen
 
 
+def check_rate(rate: int, tables: Tables) -> None:
+    """Refuses a codec of another sample rate than the dataset's."""
+    if rate != tables.rate:
+        raise BadInput(
+            f"{tables.layout.root}: clips at {tables.rate} Hz, the checkpoint converts {rate} Hz;"
+            " take a checkpoint trained on such clips"
+        )
+
+
 def evaluate_checkpoint(
     codec: Converter,
     checkpoint: Path,
@@ -70,15 +79,16 @@ def evaluate_checkpoint(
     workers: int | None = None,
 ) -> dict[str, Any]:
     """Scores a checkpoint on `count` pairs a kind of each split; returns the summary, both files written."""
-    layout = Layout(data)
-    metadata = layout.metadata()
+    tables = Tables.open(data)
+    check_rate(codec.rate, tables)
+    layout, metadata = tables.layout, tables.layout.metadata()
     chosen = choose_pairs(layout, splits, count, seed, say)
     trials: Iterator[Trial] = chain.from_iterable(
         dataset_trials(layout, split, pairs, codec) for split, pairs in chosen.items()
     )
     about = {
         "checkpoint": checkpoint.name,
-        "checkpoint_sha256": _hash(checkpoint),
+        "checkpoint_sha256": sha256_file(checkpoint),
         "dataset": metadata.get("name"),
         "fingerprint": metadata.get("fingerprint"),
         "pairs_per_kind": count,
@@ -112,9 +122,3 @@ def _score(
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     files.replace(out / "summary.json", f"{text}\n".encode())
     return summary
-
-
-def _hash(checkpoint: Path) -> str | None:
-    """The checkpoint's SHA-256; of its weights where it is a folder."""
-    path = checkpoint / "model.safetensors" if checkpoint.is_dir() else checkpoint
-    return sha256_file(path) if path.is_file() else None

@@ -124,10 +124,10 @@ def rich_tables(summary: dict[str, Any]) -> list[Table]:
 
 
 def _rich_table(summary: dict[str, Any], title: str, places: Sequence[tuple[str, str]]) -> Table:
-    table = Table(
-        title=f"{title}\ndistance to the target with 95% interval; lower is better", box=SIMPLE_HEAD
-    )
-    names = [kind if title.endswith("by kind") else split for split, kind in places]
+    heading = f"{title}\ndistance to the target with 95% interval; lower is better"
+    table = Table(title=heading, box=SIMPLE_HEAD, pad_edge=False)
+    by_kind = title.endswith("by kind")
+    names = [kind if by_kind else split.removeprefix("test_") for split, kind in places]
     table.add_column("", no_wrap=True)
     table.add_column("method", no_wrap=True)
     titles = {metric.name: metric.title for metric in METRICS}

@@ -1,0 +1,173 @@
+"""What the page shows, gathered: conversions of held-out pairs with all that is known of each sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from manifests.compose import gain
+from manifests.vocabulary import ClipId, Envelope, Notes
+from train.data.blocks import read_clips
+from train.data.pairs import TAKES, Pair
+from train.data.tables import Tables
+from train.evaluate import ESTIMATE, Audio, Trial, score_trial, to_float
+
+BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
+"""The envelope of the example set by number: slower than the datasets' usual ones, so that it is heard."""
+
+
+class Converted(Protocol):
+    """A conversion as the page needs it: sound, and the notes and envelope that it was given."""
+
+    @property
+    def audio(self) -> Audio: ...
+    @property
+    def notes(self) -> Notes: ...
+    @property
+    def envelope(self) -> Envelope: ...
+
+
+class Codec(Protocol):
+    """A system that converts by a reference or by numbers."""
+
+    @property
+    def rate(self) -> int: ...
+
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None = None,
+        take: frozenset[str] = ...,
+        envelope: Envelope | None = None,
+    ) -> Converted: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A gain curve to draw over a waveform: whose it is (`true` or `estimated`), what it says, [samples]."""
+
+    style: str
+    meaning: str
+    values: Audio
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One of a row's sounds: its role (source, reference, target, converted), facts in words, curves."""
+
+    role: str
+    facts: tuple[str, ...]
+    audio: Audio
+    curves: tuple[Curve, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One conversion: what was taken, its sounds, its scores as {method: {metric: value}}."""
+
+    kind: str
+    split: str
+    panels: tuple[Panel, ...]
+    scores: dict[str, dict[str, float]]
+
+
+def envelope_words(envelope: Envelope) -> str:
+    """An envelope in a few words: `A 20 · H 0 · D 120 ms · S 0.35 · R 90 ms`."""
+    e = envelope
+    hold = f"H {e.hold_ms:.0f} · " if e.hold_ms else ""
+    return f"A {e.attack_ms:.0f} · {hold}D {e.decay_ms:.0f} · S {e.sustain:.2f} · R {e.release_ms:.0f} ms"
+
+
+class Gatherer:
+    """Makes rows from a dataset's pairs and a codec."""
+
+    def __init__(self, tables: Tables, codec: Codec) -> None:
+        self.tables = tables
+        self.codec = codec
+
+    def curve(self, clip: ClipId, envelope: Envelope | None = None) -> Audio:
+        """The true gain of a clip (or what it would be with another envelope), float32 [frames]."""
+        t = self.tables
+        shape = envelope or t.envelopes[clip.envelope]
+        return gain(t.phrases[clip.phrase], shape, t.rate, t.frames, t.cut_fade_ms)
+
+    def panel(self, role: str, key: str, audio: Audio) -> Panel:
+        """A clip of the dataset with its true gain curve."""
+        clip = ClipId.parse(key)
+        facts = (
+            self.tables.timbre_names[clip.timbre],
+            envelope_words(self.tables.envelopes[clip.envelope]),
+            f"phrase {clip.phrase}",
+        )
+        return Panel(role, facts, audio, (Curve("true", "its true gain", self.curve(clip)),))
+
+    def converted(self, made: Converted, wanted: Audio, meaning: str) -> Panel:
+        """What the codec made, with the gain it should have and the one that the codec gave it."""
+        t = self.tables
+        audio = np.asarray(made.audio, dtype=np.float32)
+        given = np.zeros(len(audio), dtype=np.float32)  # where no note was heard
+        if made.notes:
+            given = gain(made.notes, made.envelope, t.rate, len(audio), t.cut_fade_ms)
+        facts = ("made by the codec", envelope_words(made.envelope), f"{len(made.notes)} notes heard")
+        curves = (Curve("true", meaning, wanted), Curve("estimated", "the codec's own gain", given))
+        return Panel("converted", facts, audio, curves)
+
+    def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
+        """A pair, converted and scored."""
+        source, reference, target = (clips[key] for key in (pair.source, pair.reference, pair.target))
+        made = self.codec.convert(source, reference, take=TAKES[pair.kind])
+        goal = ClipId.parse(pair.target)
+        names = {"source": pair.source, "reference": pair.reference, "target": pair.target}
+        trial = Trial(
+            split=split,
+            kind=pair.kind,
+            pair="",
+            source=source,
+            reference=reference,
+            target=target,
+            estimates={ESTIMATE: np.asarray(made.audio, dtype=np.float32)},
+            timbre_cluster="",
+            phrase_cluster="",
+            names={**names, ESTIMATE: f"{pair.source} converted by {pair.reference} ({pair.kind})"},
+        )
+        scores: dict[str, dict[str, float]] = {}
+        for score in score_trial(trial):
+            scores.setdefault(score.method, {})[score.metric] = score.value
+        panels = (
+            self.panel("source", pair.source, source),
+            self.panel("reference", pair.reference, reference),
+            self.panel("target", pair.target, target),
+            self.converted(made, self.curve(goal), "the target's true gain"),
+        )
+        return Row(pair.kind, split, panels, scores)
+
+    def row_by_number(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
+        """The source of a pair with `BY_NUMBER` in place of its envelope; no such clip exists to compare."""
+        source = clips[pair.source]
+        made = self.codec.convert(source, None, take=frozenset(), envelope=BY_NUMBER)
+        wanted = self.curve(ClipId.parse(pair.source), BY_NUMBER)
+        panels = (
+            self.panel("source", pair.source, source),
+            self.converted(made, wanted, "the gain that was asked for"),
+        )
+        return Row("number", split, panels, {})
+
+
+def gather(
+    tables: Tables, codec: Codec, pairs: dict[str, Sequence[Pair]], advance: Callable[[], Any]
+) -> Iterator[Row]:
+    """The rows of the page: every pair of every split, then one example with an envelope set by number."""
+    gatherer = Gatherer(tables, codec)
+    for split, some in pairs.items():
+        keys = [key for pair in some for key in (pair.source, pair.reference, pair.target)]
+        clips = {key: to_float(clip) for key, clip in read_clips(tables.layout, keys).items()}
+        for pair in some:
+            yield gatherer.row(split, pair, clips)
+            advance()
+        if split == next(iter(pairs)):
+            by_number = gatherer.row_by_number(split, some[0], clips)
+            advance()
+            yield by_number

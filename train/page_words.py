@@ -1,0 +1,42 @@
+"""What the page says of kinds of conversion and of splits."""
+
+from __future__ import annotations
+
+TAKEN = {
+    "timbre": (
+        "Timbre from the reference",
+        "The source's notes and envelope, in the reference's sound.",
+    ),
+    "envelope": (
+        "Envelope from the reference",
+        "The source's notes and sound, in the reference's envelope.",
+    ),
+    "both": (
+        "Timbre and envelope from the reference",
+        "The source's notes, in the reference's sound and envelope.",
+    ),
+    "number": (
+        "Envelope set by number",
+        "The source's notes and sound; the envelope is given in ms, and no recording has it.",
+    ),
+}
+"""Title and sentence of each kind."""
+
+HELD_OUT = (
+    " Below, clips it was not trained on: what it was given, what it should have made, and what it made."
+)
+
+SPLIT_WORDS = {
+    "train": "clips that the codec was trained on: they say nothing about other sounds",
+    "validation": "every timbre, envelope and phrase was heard in training, but in other combinations",
+    "test_unseen_timbre": "timbres never heard in training",
+    "test_unseen_envelope": "envelopes never heard in training",
+    "test_unseen_phrase": "phrases never heard in training",
+    "test_unseen_all": "timbres, envelopes and phrases, none of them heard in training",
+    "test_unseen_synth": "a synth never heard in training",
+}
+
+
+def split_title(split: str) -> str:
+    """`test_unseen_timbre` as words: `unseen timbre`."""
+    return split.removeprefix("test_").replace("_", " ")
