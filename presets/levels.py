@@ -1,0 +1,41 @@
+"""Levels of a tone over time, and the stretch of it where the level is flattest."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+FRAME_S = 0.05
+FLOOR = 1e-7
+
+
+def frame_levels_db(tone: F32, rate: int) -> F64:
+    """RMS levels in dB of frames of 50 ms, one behind the other: float64 [frames]; `tone` is [samples].
+
+    The tone has no DC; a low tone has only two or three periods in a frame, which is why the frames are
+    not shorter.
+    """
+    length = int(rate * FRAME_S)
+    count = len(tone) // length
+    frames = tone[: count * length].reshape(count, length)
+    power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / length
+    return np.asarray(10.0 * np.log10(power + FLOOR**2))
+
+
+def flattest_window(tone: F32, rate: int, frames: int) -> tuple[int, float]:
+    """Where the `frames` samples with the flattest level begin, and their level's deviation in dB.
+
+    Starts lie on the grid of level frames; the first one of the tone, where it may still click, is left
+    out if there is room. The earliest wins where several are equally flat (to 0.01 dB).
+    """
+    levels = frame_levels_db(tone, rate)
+    step = int(rate * FRAME_S)
+    width = max(frames // step, 1)
+    starts = range(1 if (len(tone) - frames) >= step else 0, (len(tone) - frames) // step + 1)
+    deviations = [round(float(np.std(levels[start : start + width])), 2) for start in starts]
+    best = int(np.argmin(deviations))
+    start = starts[best] * step
+    return start, float(np.std(levels[starts[best] : starts[best] + width]))

@@ -1,0 +1,179 @@
+"""Tone sets: all sustained notes of one timbre, made in one group, checked, cropped, level-normalised.
+
+A tone set is a function of the timbre and its `ToneSpec` only. Each pitch is held for the length of a
+clip and a little longer (`settle_s`); the crop with the flattest level is kept, without DC, as int16 with
+a scale that gives every tone an RMS of 0.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.canonical import sha256_json
+from manifests.vocabulary import BadInput, Note
+from presets.host import GroupFailure, GroupJob, SnapshotHost
+from presets.levels import flattest_window
+from presets.likeness import alike, distance_db, fingerprint, sounds_alike
+from presets.pitch import vote
+from presets.synths import Preset, Synth
+from presets.toneset import ToneSet
+
+__all__ = [
+    "ToneSet",
+    "ToneSpec",
+    "alike",
+    "distance_db",
+    "group_address",
+    "make_tone_set",
+    "sounds_alike",
+]
+
+F32 = npt.NDArray[np.float32]
+
+VERSION = 1
+"""Counts changes to what a tone set sounds like: it is part of every address and of the fingerprint."""
+GAP_S = 0.1
+RMS = 0.1
+QUIETEST_RMS = 1e-4
+"""-80 dBFS: a tone below it is silent."""
+LOUDEST_PEAK = 8.0
+"""+18 dBFS: plugins work in floats, and only a defect is louder."""
+SURE = 0.75
+"""The share of tones that must agree on the octave for a timbre to count as pitched."""
+
+
+@dataclass(frozen=True)
+class ToneSpec:
+    """What every tone set of a dataset has in common. Pitches are MIDI numbers, both ends included."""
+
+    rate: int
+    seconds: float
+    lowest_pitch: int
+    highest_pitch: int
+    velocity: int = 100
+    settle_s: float = 1.0
+    max_level_variation_db: float = 1.0
+    require_pitched: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lowest_pitch <= self.highest_pitch <= 127:
+            raise BadInput(f"tones: pitches {self.lowest_pitch}..{self.highest_pitch} are not within 0..127")
+        if self.seconds < 0.1 or self.settle_s < 0.0 or self.rate < 8000:
+            raise BadInput("tones: expected seconds of 0.1 or more, settle_s of 0 or more, a rate from 8000")
+
+    @property
+    def pitches(self) -> range:
+        return range(self.lowest_pitch, self.highest_pitch + 1)
+
+    @property
+    def frames(self) -> int:
+        """The samples of a tone."""
+        return int(np.floor(self.seconds * self.rate + 0.5))
+
+    @property
+    def held_frames(self) -> int:
+        """The samples that a note is held."""
+        return self.frames + int(np.ceil(self.settle_s * self.rate))
+
+    @property
+    def step_frames(self) -> int:
+        """The samples from note to note."""
+        return self.held_frames + int(GAP_S * self.rate)
+
+
+def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
+    """The content address of a tone set: a hash of all that it depends on (64 hex digits)."""
+    return sha256_json(
+        {
+            "tones": VERSION,
+            "plugin": synth.plugin_sha256,
+            "profile": synth.profile.sha256(),
+            "parameters": preset.parameters,
+            "spec": asdict(spec),
+        }
+    )
+
+
+def tone_job(synth: Synth, preset: Preset, spec: ToneSpec) -> GroupJob:
+    """The group that a host plays: every pitch once, rising, held, then a gap."""
+    step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
+    notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(spec.pitches))
+    return GroupJob(synth.profile.settings(preset.parameters), notes, len(notes) * step)
+
+
+def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
+    """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset."""
+    audio = host.render(tone_job(synth, preset, spec))
+    mono = audio[0] if len(audio) == 1 else audio.mean(axis=0, dtype=np.float32)
+    tones: list[F32] = []
+    deviations: list[float] = []
+    for pitch, held in zip(spec.pitches, _held(mono, spec), strict=True):
+        tone, deviation = _crop(held, spec, pitch)
+        tones.append(tone)
+        deviations.append(deviation)
+    level_variation = float(np.median(deviations))
+    if level_variation > spec.max_level_variation_db:
+        raise GroupFailure(
+            "unsteady", f"level varies by {level_variation:.2f} dB, at most {spec.max_level_variation_db:g}"
+        )
+    octave, confidence = vote(tones, list(spec.pitches), spec.rate)
+    if spec.require_pitched and confidence < SURE:
+        raise GroupFailure("unpitched", f"{confidence:.0%} of the tones sound the note or an octave of it")
+    samples, scales = _quantised(tones)
+    return ToneSet.of(
+        samples=samples,
+        scales=scales,
+        lowest_pitch=spec.lowest_pitch,
+        rate=spec.rate,
+        octave=octave,
+        pitch_confidence=confidence,
+        level_variation_db=level_variation,
+        fingerprint=fingerprint(tones, spec.rate),
+    )
+
+
+def _held(mono: F32, spec: ToneSpec) -> Iterator[F32]:
+    for index in range(len(spec.pitches)):
+        start = index * spec.step_frames
+        yield mono[start : start + spec.held_frames]
+
+
+def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
+    """The flattest stretch of a held note, without DC, RMS 0.1; and its level's deviation in dB."""
+    if len(held) < spec.held_frames:
+        raise GroupFailure("crashed", f"pitch {pitch}: {len(held)} samples, not {spec.held_frames}")
+    peak = float(np.abs(held).max())
+    if not np.isfinite(peak):
+        raise GroupFailure("nan", f"pitch {pitch}: not a number, or infinite")
+    if peak > LOUDEST_PEAK:
+        raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+    centred = held - np.float32(held.mean(dtype=np.float64))
+    start, deviation = flattest_window(centred, spec.rate, spec.frames)
+    tone = held[start : start + spec.frames]
+    tone = tone - np.float32(tone.mean(dtype=np.float64))
+    rms = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
+    if rms < QUIETEST_RMS:
+        raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {QUIETEST_RMS:g}")
+    if _pinned_to_rail(tone):
+        raise GroupFailure("clipped", f"pitch {pitch}: stays at its peak for whole stretches")
+    return tone * np.float32(RMS / rms), deviation
+
+
+def _pinned_to_rail(tone: F32) -> bool:
+    """Whether a waveform that is no square wave was cut off by a fixed limit at full scale."""
+    peak = float(np.abs(tone).max())
+    return 0.999 <= peak <= 1.001 and float(np.mean(np.abs(tone) >= 0.999 * peak)) > 0.2
+
+
+def _quantised(tones: list[F32]) -> tuple[npt.NDArray[np.int16], F32]:
+    """Tones as int16 that use the whole range, and what one unit of each is worth."""
+    samples = np.empty((len(tones), len(tones[0])), dtype=np.int16)
+    scales = np.empty(len(tones), dtype=np.float32)
+    for index, tone in enumerate(tones):
+        scales[index] = float(np.abs(tone).max()) / 32767.0
+        samples[index] = np.clip(np.rint(tone / scales[index]), -32767, 32767)
+    return samples, scales
