@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from manifests.files import beside
+from manifests import files
 from manifests.vocabulary import BadInput
 
 Audio = npt.NDArray[np.float32]
@@ -72,6 +72,7 @@ def write_audio(path: Path, audio: Audio, rate: int) -> None:
     kind = formats.get(path.suffix.lower())
     if kind is None:
         raise BadInput(f"{path}: expected a name that ends in .wav or .flac")
-    with beside(path) as temporary:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.temporary(path.parent, path.name) as temporary:
         soundfile.write(temporary, audio, rate, format=kind, subtype="PCM_16")
         temporary.replace(path)

@@ -21,8 +21,8 @@ from torch import Tensor
 from manifests import files
 from manifests.vocabulary import BadInput
 from train.config import RunConfig, parse_config
-from train.systems import System, build
-from train.systems.base import Format
+from train.systems import build
+from train.systems.base import Format, System
 
 VERSION = "1"
 
@@ -98,7 +98,7 @@ def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Writes the state of a run, whole or not at all."""
-    with files.beside(path) as temporary:
+    with files.temporary(path.parent, path.name) as temporary:
         torch.save(state, temporary)
         files.sync(temporary)
         temporary.replace(path)

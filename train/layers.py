@@ -31,7 +31,8 @@ class ConvNeXt(nn.Module):
             assert condition_BD is not None
             scale, shift = self.affine(condition_BD)[:, None].chunk(2, dim=-1)
             h = h * (1.0 + scale) + shift
-        return x_BFC + self.scale * self.down(nn.functional.gelu(self.up(h)))
+        more: Tensor = self.scale * self.down(nn.functional.gelu(self.up(h)))
+        return x_BFC + more
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:

@@ -64,7 +64,7 @@ def log_mel(magnitude_BFC: Tensor, rate: int, bands: int, floor: float) -> Tenso
 
 
 def level_curve(audio_BT: Tensor, hop: int, smooth: int) -> Tensor:
-    """Mean power [B, T // hop + 1] around each multiple of `hop`, under a Hann of 2 * smooth * hop samples."""
+    """Mean power [B, T // hop + 1] around multiples of `hop`, under a Hann of 2 * smooth * hop samples."""
     power = F.pad(audio_BT.float().square(), (hop // 2, hop + hop // 2))
     steps = F.avg_pool1d(power[:, None], hop, hop)
     kernel = torch.hann_window(2 * smooth + 1, periodic=False, device=audio_BT.device)[1:-1]

@@ -170,17 +170,20 @@ def pulses(phase: Tensor, harmonics_R: Tensor) -> Tensor:
 def frame_spectra(audio_RT: Tensor) -> Tensor:
     """Complex spectra [R, F, C] of Hann-windowed frames of 2048 samples, hop 512, the first at sample 0."""
     window = hann(WINDOW, audio_RT.device)
-    return torch.fft.rfft(audio_RT.unfold(-1, WINDOW, HOP) * window)
+    spectra: Tensor = torch.fft.rfft(audio_RT.unfold(-1, WINDOW, HOP) * window)
+    return spectra
 
 
 def overlap_add(spectra_RFC: Tensor) -> Tensor:
     """The inverse of `frame_spectra`: [R, (F - 1) * 512 + 2048]; exact where four frames overlap."""
     frames = torch.fft.irfft(spectra_RFC, n=WINDOW) * (hann(WINDOW, spectra_RFC.device) / 1.5)
-    parts = frames.unflatten(-1, (WINDOW // HOP, HOP))
-    count = parts.shape[1] + WINDOW // HOP - 1
-    return sum(
-        F.pad(parts[:, :, j], (0, 0, j, count - parts.shape[1] - j)) for j in range(WINDOW // HOP)
-    ).flatten(1)  # type: ignore[union-attr]
+    step = WINDOW // HOP
+    parts = frames.reshape(*frames.shape[:2], step, HOP)
+    total = sum(
+        (F.pad(parts[:, :, part], (0, 0, part, step - 1 - part)) for part in range(step)),
+        start=torch.zeros((), device=parts.device),
+    )
+    return total.flatten(1)
 
 
 def _between(levels_RFK: Tensor, place_RC: Tensor) -> Tensor:

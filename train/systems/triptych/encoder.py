@@ -41,7 +41,7 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.timing = nn.Linear(width, 4 * SUBFRAMES + 1)
         # Each candidate's own partials, those of the pitches an octave away, and the loudest candidate's.
-        self.pitch = mlp(3 * len(PARTIALS), 32, 1)
+        self.pitch = mlp(3 * len(PARTIALS), 24, 1)
 
     def forward(self, features: Features) -> NoteLogits:
         x = self.enter(torch.cat([features.mel_BFM, features.fine_BFC], dim=-1))

@@ -119,7 +119,7 @@ class EnvelopeHead(nn.Module):
         span = ((notes.end_BN - notes.off_BN) / self.per_ms).clamp(min=0.0).add(1.0).log()
         extra = torch.stack([gate, span, (notes.onset_BN > 0).float()], dim=-1).flatten(0, 1) / 5.0
         read = torch.cat([self.onset_reader(onset), self.off_reader(off), extra], dim=-1)
-        judged = self.judge(read).unflatten(0, notes.mask_BN.shape)
+        judged = self.judge(read).reshape(*notes.mask_BN.shape, -1)
         values = judged[..., :PARAMETERS] + self.start
         doubt = judged[..., PARAMETERS:].clamp(-5.0, 4.0)
         weight = (-doubt).exp() * notes.mask_BN[..., None]
@@ -131,7 +131,7 @@ class EnvelopeHead(nn.Module):
         smooth = nn.functional.avg_pool1d(level_BL[:, None], 17, 1, 8)[:, 0]
         at = torch.linspace(0.0, 1.0, 65, device=level_BL.device)
         places = notes.onset_BN[..., None] + at * (notes.end_BN - notes.onset_BN)[..., None]
-        read = sample_at(smooth, places.flatten(1) / self.level_hop).unflatten(1, places.shape[1:])
+        read = sample_at(smooth, places.flatten(1) / self.level_hop).reshape(places.shape)
         return read.amax(-1).clamp(min=1e-10)
 
     def _curves(
@@ -149,7 +149,7 @@ class EnvelopeHead(nn.Module):
         held = own & (places < notes.off_BN[..., None])
         channels = []
         for curve in (level_BL, smooth_BL):
-            read = sample_at(curve, places.flatten(1) / self.level_hop).unflatten(1, places.shape[1:])
+            read = sample_at(curve, places.flatten(1) / self.level_hop).reshape(places.shape)
             relative = (read / peak_BN[..., None]).clamp(1e-6, 4.0)
             channels += [relative.log10() / 3.0 + 1.0, relative.sqrt()]
         stacked = torch.stack([*channels, own.float(), held.float()], dim=2)

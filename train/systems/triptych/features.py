@@ -65,7 +65,7 @@ def features(audio_BT: Tensor, rate: int) -> Features:
 def _around(fine_BSC: Tensor, frames: int, ratio: int) -> Tensor:
     """The `ratio` fine steps around each coarse frame: [B, frames, ratio, C]."""
     padded = F.pad(fine_BSC, (0, 0, ratio // 2, frames * ratio), mode="constant", value=-1.0)
-    return padded[:, : frames * ratio].unflatten(1, (frames, ratio))
+    return padded[:, : frames * ratio].reshape(len(padded), frames, ratio, -1)
 
 
 @lru_cache(maxsize=8)
@@ -87,4 +87,4 @@ def harmonic_stack(audio_BT: Tensor, rate: int, window: int = 4096) -> Tensor:
     spectrum = compress(magnitudes(audio_BT, window, HOP) / (window / 4.0), FLOOR)
     low, weight = _stack_bins(rate, window, audio_BT.device)
     values = torch.lerp(spectrum[..., low], spectrum[..., low + 1], weight)
-    return values.unflatten(-1, (PITCHES, len(PARTIALS)))
+    return values.reshape(*values.shape[:-1], PITCHES, len(PARTIALS))

@@ -33,7 +33,7 @@ def subframe_places(count: int, device: torch.device) -> Tensor:
 
 
 def event_targets(events_BN: Tensor, mask_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Soft targets and shifts for events in samples: nearness 1..0 within `REACH`, and the way there, [B, S]."""
+    """Soft targets and shifts [B, S] of events in samples: nearness 1..0 within `REACH`, the way there."""
     places = subframe_places(count, events_BN.device)
     away = (events_BN[:, :, None] - places) / STEP
     away = torch.where(mask_BN[:, :, None], away, torch.full_like(away, 1e6))

@@ -26,6 +26,9 @@ from train.systems.triptych.features import HOP, LEVEL_HOP, features
 from train.systems.triptych.note_head import note_losses
 from train.systems.triptych.timbre import TimbreEncoder, frame_gain, measure
 
+Fields = tuple[float, float, float, float, float]
+"""A note as onset, note-off and end in samples, velocity 0..1, pitch."""
+
 
 class Batch(NamedTuple):
     """B different input clips with what is true of them, and R pieces of the targets' notes.
@@ -48,7 +51,7 @@ class Batch(NamedTuple):
     timbre_R: Tensor
 
     def to(self, device: torch.device) -> Batch:
-        return Batch(*(part.to(device) for part in self))
+        return Batch(*(part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 class Triptych(System):
@@ -114,14 +117,14 @@ class Triptych(System):
     def _piece_samples(self) -> int:
         return round(self.config.note_seconds * self.format.rate / HOP) * HOP
 
-    def _pieces(self, example: Example) -> list[tuple[Example, tuple[float, ...], int]]:
+    def _pieces(self, example: Example) -> list[tuple[Example, Fields, int]]:
         """Some of the target's notes: their fields in samples, and where in the note the piece begins."""
         target = example.target
         draws = stream(example.seed, "pieces")
         length = self._piece_samples()
         order = np.argsort(draws.random(len(target.notes)), kind="stable")[: self.config.notes_a_target]
         all_spans = spans(target.notes, self.format.rate, len(target.audio))
-        rows = []
+        rows: list[tuple[Example, Fields, int]] = []
         for index in order:
             note, span = target.notes[index], all_spans[index]
             release = round(target.envelope.release_ms * self.format.rate / 1000.0)
@@ -173,7 +176,8 @@ class Triptych(System):
         )
         at = batch.pieces.onset_BN + batch.start_R[:, None] + torch.arange(samples, device=tone_RT.device)
         gain = clip_gain(batch.pieces, batch.piece_envelope, at, self.format.rate, self.format.cut_fade_ms)
-        return tone_RT * gain * batch.scale_R[:, None]
+        estimate_RT: Tensor = tone_RT * gain * batch.scale_R[:, None]
+        return estimate_RT
 
     def convert(
         self,

@@ -73,8 +73,9 @@ def frame_gain(
     offsets = torch.linspace(-0.5, 0.5, points + 2, device=notes.onset_BN.device)[1:-1] * window
     at = torch.arange(frames, device=notes.onset_BN.device)[:, None] * float(hop) + offsets
     at_BT = at.flatten().clamp(min=0.0).expand(notes.onset_BN.shape[0], -1)
-    gain = clip_gain(notes, envelope, at_BT, rate, cut_fade_ms).unflatten(1, (frames, points))
-    return (gain.square() * shape).sum(-1) / shape.sum()
+    gain = clip_gain(notes, envelope, at_BT, rate, cut_fade_ms).reshape(-1, frames, points)
+    mean: Tensor = (gain.square() * shape).sum(-1) / shape.sum()
+    return mean
 
 
 def clip_scale(
@@ -184,4 +185,5 @@ class TimbreEncoder(nn.Module):
         h = self.enter(torch.cat([plain, pitch[..., None], since[..., None]], dim=-1))
         h = h + self.deepen(nn.functional.gelu(h))
         weight = (self.key(h).squeeze(-1) + gain_BF.clamp(min=1e-6).log()).softmax(1)
-        return self.norm(self.leave(torch.einsum("bf,bfc->bc", weight, h)))
+        vector: Tensor = self.norm(self.leave(torch.einsum("bf,bfc->bc", weight, h)))
+        return vector

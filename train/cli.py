@@ -1,0 +1,49 @@
+"""`python -m train`: fit, convert, describe, evaluate, page."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import typer
+
+from manifests.vocabulary import BadInput
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def group() -> None:
+    """Train a codec from a dataset folder, and convert with it."""
+
+
+COMMANDS = {
+    "fit": ("train.fit_cli", "fit_command"),
+    "convert": ("train.convert_cli", "convert_command"),
+    "describe": ("train.convert_cli", "describe_command"),
+    "evaluate": ("train.evaluate_cli", "evaluate"),
+    "page": ("train.page_cli", "page"),
+}
+"""Where each command is. Only the one that is called is imported, so that --help needs no torch."""
+
+
+def register(names: list[str]) -> None:
+    """Registers the commands called `names`."""
+    for name in names:
+        module, function = COMMANDS[name]
+        app.command(name)(getattr(import_module(module), function))
+
+
+def main() -> None:
+    """Runs the command line: status 0, 2 for bad input (one line says what), 1 for a run that fails."""
+    asked = [name for name in sys.argv[1:2] if name in COMMANDS]
+    register(asked or list(COMMANDS))
+    try:
+        app(prog_name="python -m train")
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,56 @@
+"""`python -m train fit`: trains with a progress bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from train.config import load_config
+from train.fit import Report, fit
+
+
+def fit_command(
+    config: Annotated[Path, typer.Argument(help="YAML config, such as configs/train/demo.yaml.")],
+    data: Annotated[Path, typer.Option(help="Dataset folder.")],
+    out: Annotated[Path, typer.Option(help="Run folder; one that was begun is gone on with.")],
+) -> None:
+    """Train a codec; running it again goes on where it stopped."""
+    checked = load_config(config)
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("training", total=checked.steps, speed="", loss="")
+        running: list[float] = []
+
+        def on_step(step: int, losses: dict[str, float], seconds: float) -> None:
+            running.append(sum(v for name, v in losses.items() if not name.endswith("gradient")))
+            del running[:-50]
+            bar.update(
+                task,
+                completed=step,
+                speed=f"{step / seconds:.2f} steps/s",
+                loss=f"{sum(running) / len(running):.3f}",
+            )
+
+        def on_scores(step: int, scores: dict[str, float]) -> None:
+            told = ", ".join(f"{kind} {value:.2f}" for kind, value in scores.items())
+            if told:
+                console.print(f"step {step}: validation, floored MSTFT: {told}")
+
+        outcome = fit(checked, data, out, Report(on_step, on_scores))
+    where = f"{outcome.step} steps in {outcome.seconds:.0f} s"
+    if outcome.interrupted:
+        console.print(f"stopped after {where}; run the same command again to go on")
+        raise typer.Exit(130)
+    console.print(f"{where}: {out}/best.safetensors")

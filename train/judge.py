@@ -1,0 +1,55 @@
+"""Validation while training: real conversions of held-out pairs, scored with the project's own metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from manifests.compose import FULL_SCALE
+from train.data.blocks import read_clips
+from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
+from train.data.tables import Tables
+from train.metrics import Sound, describe, score
+from train.systems.base import Audio, System
+
+METRIC = "mstft_floored"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A pair with its audio."""
+
+    pair: Pair
+    source: Audio
+    reference: Audio
+    target: Audio
+
+
+class Judge:
+    """A few validation pairs of each kind, kept in memory, on which weights are compared."""
+
+    def __init__(self, tables: Tables, pairs: int, seed: int) -> None:
+        drawn = [
+            pair for kind in KINDS for pair in draw_pairs(tables.layout, "validation", kind, pairs, seed)
+        ]
+        keys = [key for pair in drawn for key in (pair.source, pair.reference, pair.target)]
+        clips = {key: as_float(pcm) for key, pcm in read_clips(tables.layout, keys).items()}
+        self.trials = [Trial(p, clips[p.source], clips[p.reference], clips[p.target]) for p in drawn]
+        self._targets: list[Sound] = [describe(trial.target, trial.pair.target) for trial in self.trials]
+
+    @torch.no_grad()
+    def scores(self, system: System) -> dict[str, float]:
+        """Mean floored MSTFT of each kind of conversion; lower is better."""
+        values: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        for trial, target in zip(self.trials, self._targets, strict=True):
+            take = TAKES[trial.pair.kind]
+            made = system.convert(trial.source, trial.reference, take, None, None)
+            values[trial.pair.kind].append(score(describe(made.audio), target)[METRIC])
+        return {kind: float(np.mean(found)) for kind, found in values.items() if found}
+
+
+def as_float(pcm: np.ndarray) -> Audio:
+    """int16 samples as float32 at full scale 1."""
+    return np.asarray(pcm / np.float32(FULL_SCALE), dtype=np.float32)
