@@ -47,7 +47,7 @@ def mel_levels_db(tone: F32, rate: int) -> F32:
     # A plain sum, not a matrix product: the same bits with any number of threads.
     bands = np.array([np.sum(band * power) for band in mel_bands(rate)], dtype=np.float64)
     levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(bands, 1e-20))
-    return np.maximum(levels - levels.max(), FLOOR_DB).astype(np.float32)
+    return np.asarray(np.maximum(levels - levels.max(), FLOOR_DB), dtype=np.float32)
 
 
 def fingerprint(tones: Sequence[F32], rate: int) -> F32:
