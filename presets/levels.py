@@ -39,3 +39,17 @@ def flattest_window(tone: F32, rate: int, frames: int) -> tuple[int, float]:
     best = int(np.argmin(deviations))
     start = starts[best] * step
     return start, float(np.std(levels[starts[best] : starts[best] + width]))
+
+
+def without_rumble(tone: F32, rate: int) -> F32:
+    """`tone` [samples] less all that is slower than about 10 Hz, DC included; its phase is untouched.
+
+    What is subtracted is two moving averages of 1/15 s, one upon the other: their response is 1 at DC,
+    and below -45 dB from 30 Hz on, so no note loses its fundamental. The ends are reflected.
+    """
+    half = rate // 30
+    slow = np.pad(tone.astype(np.float64), 2 * half, mode="reflect")
+    for _ in range(2):
+        sums = np.cumsum(np.concatenate([[0.0], slow]))
+        slow = (sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)
+    return np.asarray(tone - slow, dtype=np.float32)

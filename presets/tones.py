@@ -16,7 +16,7 @@ import numpy.typing as npt
 from manifests.canonical import sha256_json
 from manifests.vocabulary import BadInput, Note
 from presets.host import GroupFailure, GroupJob, SnapshotHost
-from presets.levels import flattest_window
+from presets.levels import flattest_window, without_rumble
 from presets.likeness import alike, distance_db, fingerprint, sounds_alike
 from presets.pitch import vote
 from presets.synths import Preset, Synth
@@ -143,7 +143,7 @@ def _held(mono: F32, spec: ToneSpec) -> Iterator[F32]:
 
 
 def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
-    """The flattest stretch of a held note, without DC, RMS 0.1; and its level's deviation in dB."""
+    """The flattest stretch of a held note, without rumble, RMS 0.1; and its level's deviation in dB."""
     if len(held) < spec.held_frames:
         raise GroupFailure("crashed", f"pitch {pitch}: {len(held)} samples, not {spec.held_frames}")
     peak = float(np.abs(held).max())
@@ -151,10 +151,10 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
         raise GroupFailure("nan", f"pitch {pitch}: not a number, or infinite")
     if peak > LOUDEST_PEAK:
         raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
-    centred = held - np.float32(held.mean(dtype=np.float64))
-    start, deviation = flattest_window(centred, spec.rate, spec.frames)
+    # Drifts and DC are no part of a timbre: shaped by an envelope they would become a thump.
+    held = without_rumble(held, spec.rate)
+    start, deviation = flattest_window(held, spec.rate, spec.frames)
     tone = held[start : start + spec.frames]
-    tone = tone - np.float32(tone.mean(dtype=np.float64))
     rms = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
     if rms < QUIETEST_RMS:
         raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {QUIETEST_RMS:g}")
