@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
-SHOWN = 5
-"""How many findings of one kind are spelled out; the rest are counted."""
+SHOWN = 8
+"""How many findings of one check are spelled out; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,8 @@ class Finding:
 
 
 def some(check: str, found: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """Findings of one kind from (where, what) pairs: the first few whole, the rest as one count."""
-    rest = 0
-    for index, (where, what) in enumerate(found):
-        if index < SHOWN:
-            yield Finding(check, where, what)
-        else:
-            rest += 1
-    if rest:
-        yield Finding(check, f"{rest} more", "of the same kind")
+    """Findings of one kind from (where, what) pairs."""
+    return (Finding(check, where, what) for where, what in found)
 
 
 @dataclass(slots=True)
@@ -42,8 +36,15 @@ class Report:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, check: str, looked_at: str, findings: Iterable[Finding]) -> None:
-        """Runs a check to its end and notes what it looked at."""
-        self.findings += list(findings)
+        """Runs a check to its end and notes what it looked at; of many findings it keeps the first few."""
+        more: Counter[str] = Counter()
+        for finding in findings:
+            more[finding.check] += 1
+            if more[finding.check] <= SHOWN:
+                self.findings.append(finding)
+        for name, count in more.items():
+            if count > SHOWN:
+                self.findings.append(Finding(name, f"{count - SHOWN} more", "of the same kind"))
         self.looked_at[check] = looked_at
 
     @property
