@@ -29,7 +29,7 @@ PAIRS = 6
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     folder = tmp_path_factory.mktemp("data")
-    return make_dataset(folder, train=(4, 4, 4), test=(2, 2, 2), block=(2, 2, 2), validation=0.3)
+    return make_dataset(folder, train=(4, 2, 2), test=(2, 2, 2), seconds=0.6, validation=0.5)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -31,6 +31,9 @@ ESTIMATE = "estimate"
 
 BASELINES = ("copy_of_source", "copy_of_reference", "silence")
 """The trivial answers that stand beside every system."""
+
+Job = Callable[[], "Trial"]
+"""A trial yet to be made, by any thread."""
 
 PAIRS_AT_ONCE = 16
 """Pairs whose clips are read together."""
@@ -125,13 +128,17 @@ def score_trial(trial: Trial) -> list[Score]:
     ]
 
 
-def score_trials(
-    trials: Iterable[Trial], advance: Callable[[], Any] = lambda: None, workers: int | None = None
-) -> list[Score]:
-    """All scores in the order of the trials; `advance` is called after each.
+def _make_and_score(job: Job) -> list[Score]:
+    return score_trial(job())
 
-    Trials are made one after another by the caller's thread while `workers` threads score those made
-    before. The scores are the same for any number of them.
+
+def score_trials(
+    jobs: Iterable[Job], advance: Callable[[], Any] = lambda: None, workers: int | None = None
+) -> list[Score]:
+    """All scores in the order of the jobs; `advance` is called after each.
+
+    Each of `workers` threads makes a trial (which may mean converting) and scores it. The scores are the
+    same for any number of them.
     """
     count = workers or os.cpu_count() or 1
     rows: list[Score] = []
@@ -142,44 +149,65 @@ def score_trials(
         advance()
 
     with ThreadPoolExecutor(count) as pool:
-        for trial in trials:
-            waiting.append(pool.submit(score_trial, trial))
-            while len(waiting) > 2 * count:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(_make_and_score, job))
+                while len(waiting) > 2 * count:
+                    collect()
+            while waiting:
                 collect()
-        while waiting:
-            collect()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
     return rows
 
 
-def dataset_trials(layout: Layout, split: str, pairs: Sequence[Pair], codec: Converter) -> Iterator[Trial]:
-    """The pairs of one split, converted by `codec` one at a time."""
+def convert_pair(
+    split: str, pair: Pair, clips: Mapping[str, Audio], codec: Converter, clusters: tuple[str, str]
+) -> tuple[Trial, Any]:
+    """A pair's trial, and what the codec gave back. `clusters` are the target's, of timbre and phrase."""
+    source, reference = clips[pair.source], clips[pair.reference]
+    made = codec.convert(source, reference, take=TAKES[pair.kind])
+    trial = Trial(
+        split=split,
+        kind=pair.kind,
+        pair=f"{pair.kind} {pair.source} {pair.reference}",
+        source=source,
+        reference=reference,
+        target=clips[pair.target],
+        estimates={ESTIMATE: np.asarray(made.audio, dtype=np.float32)},
+        timbre_cluster=clusters[0],
+        phrase_cluster=clusters[1],
+        names={
+            "source": pair.source,
+            "reference": pair.reference,
+            "target": pair.target,
+            ESTIMATE: f"{pair.source} converted by {pair.reference} ({pair.kind})",
+        },
+    )
+    return trial, made
+
+
+def _converted_trial(*args: Any) -> Trial:
+    return convert_pair(*args)[0]
+
+
+def dataset_trials(layout: Layout, split: str, pairs: Sequence[Pair], codec: Converter) -> Iterator[Job]:
+    """The pairs of one split as trials yet to be made: their clips are read, `codec` will convert them."""
     timbres = layout.read("timbres").column("cluster").to_pylist()
     phrases = layout.read("phrases").column("cluster").to_pylist()
     for first in range(0, len(pairs), PAIRS_AT_ONCE):
         some = pairs[first : first + PAIRS_AT_ONCE]
-        keys = sorted({key for pair in some for key in (pair.source, pair.reference, pair.target)})
-        clips = {key: to_float(clip) for key, clip in read_clips(layout, keys).items()}
+        clips = read_pairs(layout, some)
         for pair in some:
-            source, reference = clips[pair.source], clips[pair.reference]
-            made = codec.convert(source, reference, take=TAKES[pair.kind])
             target = ClipId.parse(pair.target)
-            yield Trial(
-                split=split,
-                kind=pair.kind,
-                pair=f"{pair.kind} {pair.source} {pair.reference}",
-                source=source,
-                reference=reference,
-                target=clips[pair.target],
-                estimates={ESTIMATE: np.asarray(made.audio, dtype=np.float32)},
-                timbre_cluster=str(timbres[target.timbre]),
-                phrase_cluster=str(phrases[target.phrase]),
-                names={
-                    "source": pair.source,
-                    "reference": pair.reference,
-                    "target": pair.target,
-                    ESTIMATE: f"{pair.source} converted by {pair.reference} ({pair.kind})",
-                },
-            )
+            clusters = str(timbres[target.timbre]), str(phrases[target.phrase])
+            yield partial(_converted_trial, split, pair, clips, codec, clusters)
+
+
+def read_pairs(layout: Layout, pairs: Sequence[Pair]) -> dict[str, Audio]:
+    """All clips of some pairs by key, at full scale 1."""
+    keys = [key for pair in pairs for key in (pair.source, pair.reference, pair.target)]
+    return {key: to_float(clip) for key, clip in read_clips(layout, keys).items()}
 
 
 def to_float(pcm: npt.NDArray[np.int16]) -> Audio:

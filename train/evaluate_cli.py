@@ -41,6 +41,19 @@ def tracking(what: str, unit: str, console: Console) -> Iterator[Track]:
         yield start
 
 
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Torch on one thread inside: conversions run side by side, and are the same on any number of cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for scores.parquet and summary.json.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint to score (with --data).")] = None,
@@ -54,7 +67,9 @@ def evaluate(
         typer.Option(help="Instead: a CSV with columns source, reference, target, estimate (and method)."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the pairs and of the intervals.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Threads that score. Default: all cores.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Threads that convert and score. Default: all cores.")
+    ] = None,
 ) -> None:
     """Score conversions against the clips they should have become, beside copies and silence."""
     console = Console()
@@ -69,9 +84,10 @@ def evaluate(
             from train.conversion import load_codec
 
             codec = load_codec(checkpoint)
-            summary = evaluate_checkpoint(
-                codec, checkpoint, data, split or [], pairs, seed, out, console.print, track, workers
-            )
+            with one_torch_thread():
+                summary = evaluate_checkpoint(
+                    codec, checkpoint, data, split or [], pairs, seed, out, console.print, track, workers
+                )
     for table in rich_tables(summary):
         console.print(table)
     console.print(f"All scores and intervals: {out}/scores.parquet and summary.json", soft_wrap=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from manifests.vocabulary import BadInput
 from train.audio import read_audio, resample
-from train.evaluate import BASELINES, ESTIMATE, Audio, Trial
+from train.evaluate import BASELINES, ESTIMATE, Audio, Job, Trial
 
 RESERVED = (*BASELINES, "source", "reference", "target")
 COLUMNS = ("source", "reference", "target", "estimate")
@@ -66,32 +67,37 @@ def pairs_of(rows: list[dict[str, str]]) -> list[list[dict[str, str]]]:
     return list(groups.values())
 
 
-def file_trials(table: Path, pairs: list[list[dict[str, str]]]) -> Iterator[Trial]:
-    """A trial for each pair, all its methods together.
+def file_trials(table: Path, pairs: list[list[dict[str, str]]]) -> Iterator[Job]:
+    """Each pair as a trial yet to be made, all its methods together."""
+    for rows in pairs:
+        yield partial(read_trial, table.parent, rows)
+
+
+def read_trial(folder: Path, rows: list[dict[str, str]]) -> Trial:
+    """The trial of one pair, one row for each method.
 
     For the intervals, pairs with the same reference file share a timbre, and those with the same source
     file a phrase. Files at another rate than the target's are resampled to it.
     """
-    for rows in pairs:
-        first = rows[0]
-        target, rate = read_audio(table.parent / first["target"])
+    first = rows[0]
+    target, rate = read_audio(folder / first["target"])
 
-        def load(name: str, rate: int = rate) -> Audio:
-            audio, found = read_audio(table.parent / name)
-            return audio if found == rate else resample(audio, found, rate)
+    def load(name: str) -> Audio:
+        audio, found = read_audio(folder / name)
+        return resample(audio, found, rate)
 
-        yield Trial(
-            split=first["split"],
-            kind=first["kind"],
-            pair=f"{first['kind']} {first['source']} {first['reference']} {first['target']}",
-            source=load(first["source"]),
-            reference=load(first["reference"]),
-            target=target,
-            estimates={row["method"]: load(row["estimate"]) for row in rows},
-            timbre_cluster=first["reference"],
-            phrase_cluster=first["source"],
-            names={
-                **{column: first[column] for column in ("source", "reference", "target")},
-                **{row["method"]: row["estimate"] for row in rows},
-            },
-        )
+    return Trial(
+        split=first["split"],
+        kind=first["kind"],
+        pair=f"{first['kind']} {first['source']} {first['reference']} {first['target']}",
+        source=load(first["source"]),
+        reference=load(first["reference"]),
+        target=target,
+        estimates={row["method"]: load(row["estimate"]) for row in rows},
+        timbre_cluster=first["reference"],
+        phrase_cluster=first["source"],
+        names={
+            **{column: first[column] for column in ("source", "reference", "target")},
+            **{row["method"]: row["estimate"] for row in rows},
+        },
+    )

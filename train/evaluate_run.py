@@ -14,7 +14,7 @@ from manifests.layout import Layout
 from manifests.vocabulary import SPLITS, BadInput
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, split_blocks
-from train.evaluate import Converter, Trial, dataset_trials, score_trials
+from train.evaluate import Converter, Job, dataset_trials, score_trials
 from train.evaluate_files import file_trials, pairs_of, read_rows
 from train.evaluate_summary import scores_bytes, summarise_scores, to_frame
 from train.metrics import METRICS
@@ -83,7 +83,7 @@ def evaluate_checkpoint(
     check_rate(codec.rate, tables)
     layout, metadata = tables.layout, tables.layout.metadata()
     chosen = choose_pairs(layout, splits, count, seed, say)
-    trials: Iterator[Trial] = chain.from_iterable(
+    trials: Iterator[Job] = chain.from_iterable(
         dataset_trials(layout, split, pairs, codec) for split, pairs in chosen.items()
     )
     about = {
@@ -107,7 +107,7 @@ def evaluate_files(
 
 
 def _score(
-    trials: Iterable[Trial],
+    trials: Iterable[Job],
     total: int,
     seed: int,
     about: dict[str, Any],

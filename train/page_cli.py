@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from train.evaluate_cli import tracking
+from train.evaluate_cli import one_torch_thread, tracking
 from train.page import make_page
 
 
@@ -29,7 +29,7 @@ def page(
 
     console = Console()
     codec = load_codec(checkpoint)
-    with tracking("converting", "clips", console) as track:
+    with one_torch_thread(), tracking("converting", "clips", console) as track:
         make_page(
             codec, checkpoint, data, split or [], pairs_per_kind, seed, scores, out, console.print, track
         )

@@ -10,10 +10,9 @@ import numpy as np
 
 from manifests.compose import gain
 from manifests.vocabulary import ClipId, Envelope, Notes
-from train.data.blocks import read_clips
-from train.data.pairs import TAKES, Pair
+from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluate import ESTIMATE, Audio, Trial, score_trial, to_float
+from train.evaluate import Audio, convert_pair, read_pairs, score_trial
 
 BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
 """The envelope of the example set by number: slower than the datasets' usual ones, so that it is heard."""
@@ -117,29 +116,15 @@ class Gatherer:
 
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
         """A pair, converted and scored."""
-        source, reference, target = (clips[key] for key in (pair.source, pair.reference, pair.target))
-        made = self.codec.convert(source, reference, take=TAKES[pair.kind])
+        trial, made = convert_pair(split, pair, clips, self.codec, ("", ""))
         goal = ClipId.parse(pair.target)
-        names = {"source": pair.source, "reference": pair.reference, "target": pair.target}
-        trial = Trial(
-            split=split,
-            kind=pair.kind,
-            pair="",
-            source=source,
-            reference=reference,
-            target=target,
-            estimates={ESTIMATE: np.asarray(made.audio, dtype=np.float32)},
-            timbre_cluster="",
-            phrase_cluster="",
-            names={**names, ESTIMATE: f"{pair.source} converted by {pair.reference} ({pair.kind})"},
-        )
         scores: dict[str, dict[str, float]] = {}
         for score in score_trial(trial):
             scores.setdefault(score.method, {})[score.metric] = score.value
         panels = (
-            self.panel("source", pair.source, source),
-            self.panel("reference", pair.reference, reference),
-            self.panel("target", pair.target, target),
+            self.panel("source", pair.source, trial.source),
+            self.panel("reference", pair.reference, trial.reference),
+            self.panel("target", pair.target, trial.target),
             self.converted(made, self.curve(goal), "the target's true gain"),
         )
         return Row(pair.kind, split, panels, scores)
@@ -162,8 +147,7 @@ def gather(
     """The rows of the page: every pair of every split, then one example with an envelope set by number."""
     gatherer = Gatherer(tables, codec)
     for split, some in pairs.items():
-        keys = [key for pair in some for key in (pair.source, pair.reference, pair.target)]
-        clips = {key: to_float(clip) for key, clip in read_clips(tables.layout, keys).items()}
+        clips = read_pairs(tables.layout, some)
         for pair in some:
             yield gatherer.row(split, pair, clips)
             advance()
