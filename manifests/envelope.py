@@ -30,7 +30,7 @@ def progress(x: F64, curve: Curve) -> F64:
     return np.asarray(np.expm1(-EXPONENT * x) / np.expm1(-EXPONENT))
 
 
-def _fraction(time_ms: F64, start_ms: float, length_ms: float) -> F64:
+def _fraction(time_ms: F64, start_ms: float | F64, length_ms: float) -> F64:
     """The fraction of a segment passed at `time_ms`; a segment of no length is over once it starts."""
     if length_ms <= 0.0:
         return np.where(time_ms >= start_ms, 1.0, 0.0)
@@ -46,8 +46,8 @@ def held_gain(envelope: Envelope, time_ms: F64) -> F64:
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
-def gain_curve(envelope: Envelope, gate_ms: float, time_ms: npt.ArrayLike) -> F64:
-    """The gain of one note, held for `gate_ms`, at `time_ms` after its onset (float64, any shape).
+def gain_curve(envelope: Envelope, gate_ms: float | F64, time_ms: npt.ArrayLike) -> F64:
+    """The gain of a note held for `gate_ms`, at `time_ms` after its onset (float64, any shape).
 
     Zero before the onset and after the release. Evaluated in closed form: any times, in any order.
     """

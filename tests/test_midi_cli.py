@@ -9,7 +9,7 @@ from manifests.vocabulary import Note, check_notes
 from midi.clusters import phrase_clusters
 
 
-def midi(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def midi(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "midi", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -1,0 +1,199 @@
+"""The envelope heard in a sound, from the audio and the note times alone.
+
+Neither timbre nor envelope is known, nor how loud each note is: every note's level is a free factor,
+solved in closed form (variable projection). The five values are those whose gain curve, blurred by the
+measuring window, is nearest to the measured short-time level in relative terms: a coarse search over
+usual values, then least squares (scipy, robust loss) at a finer and finer hop, at last with each tone's
+periodic power taken into account (`manifests.estimate_ripple`).
+
+It presumes steady tones: what a tone does by itself (beating, noise, a pluck's own decay) is read as
+envelope. scipy comes with the `audit` extra and is imported here only when asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.envelope import F64, held_gain, settle_ms
+from manifests.estimate_model import WINDOW_MS, Measured, measure, misfit, note_levels, predicted, window
+from manifests.estimate_ripple import ripple
+from manifests.vocabulary import CURVES, BadInput, Curve, Envelope, Note
+
+COARSE_HOP_MS, MIDDLE_HOP_MS, FINE_HOP_MS = 5.0, 2.0, 0.5
+_LOWEST = np.array([0.1, 0.0, 0.5, 0.0, 0.5])
+_SCALE = np.array([10.0, 20.0, 50.0, 0.1, 50.0])
+_STEP = np.array([0.02, 0.02, 0.02, 1e-4, 0.02])
+"""Attack, hold, decay, sustain, release: lowest value, typical size, step of the finite differences."""
+
+_TOLERABLE = 0.1
+"""Relative deviations beyond this are outliers to the robust loss."""
+
+_STARTS = 3
+"""How many of the coarse search's best are followed up."""
+
+_RIPPLE_ROUNDS = 2
+"""How often the tones' periodic power is read off with the envelope so far, and the envelope refined."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvelopeEstimate:
+    """An estimated envelope and how far to believe it.
+
+    `level_db` is the loudest note's RMS at full gain, dB re full scale; `residual` the median relative
+    deviation of the level from the fit. A value whose flag is False was not to be heard (no note that
+    long, no rest, nothing left to release) and stands as the search left it.
+    """
+
+    envelope: Envelope
+    level_db: float
+    residual: float
+    attack_seen: bool
+    decay_seen: bool
+    sustain_seen: bool
+    release_seen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCurve:
+    """A short-time level: `time_s` [points] and RMS `level` [points], re the sound's own full scale."""
+
+    time_s: F64
+    level: F64
+
+
+def measure_gain(sound: npt.ArrayLike, rate: int, hop_ms: float = 2.0) -> LevelCurve:
+    """The short-time RMS level of a whole sound [frames] under a Hann window of 25 ms, for drawing."""
+    samples = _checked(sound)
+    hop = max(1, round(hop_ms * rate / 1000.0))
+    points = len(samples) // hop
+    if points < 1:
+        raise BadInput(f"level of a sound: {len(samples)} frames are fewer than one hop of {hop}")
+    energy = np.square(samples[: points * hop]).reshape(points, hop).mean(axis=1)
+    smoothing = window(max(1, round(WINDOW_MS * rate / 1000.0 / hop)) | 1)
+    half = len(smoothing) // 2
+    level = np.sqrt(np.maximum(np.convolve(energy, smoothing)[half : half + points], 0.0))
+    return LevelCurve((np.arange(points) + 0.5) * hop / rate, level)
+
+
+def estimate_envelope(
+    sound: npt.ArrayLike,
+    notes: Sequence[Note],
+    rate: int,
+    cut_fade_ms: float,
+    curve: Curve | None = "linear",
+) -> EnvelopeEstimate:
+    """The envelope that shapes every note of `sound` [frames]; of `notes` only the times are used.
+
+    `cut_fade_ms` is the clip's own (its manifest says). `curve=None` tries both shapes and keeps the one
+    that fits better. BadInput where there is no note or no sound, or scipy is not installed.
+    """
+    samples = _checked(sound)
+    coarse, middle, fine = (
+        measure(samples, notes, rate, cut_fade_ms, hop) for hop in (COARSE_HOP_MS, MIDDLE_HOP_MS, FINE_HOP_MS)
+    )
+    best: tuple[float, Envelope, Measured] | None = None
+    for shape in CURVES if curve is None else (curve,):
+        tried = [_refine(middle, start) for start in _search(coarse, shape)]
+        envelope = _refine(fine, min(tried, key=lambda pair: pair[0])[1])[1]
+        for _ in range(_RIPPLE_ROUNDS):
+            known = fine.power * ripple(samples, fine, envelope, rate, cut_fade_ms)
+            rippled = replace(fine, power=known)
+            loss, envelope = _refine(rippled, envelope)
+        if best is None or loss < best[0]:
+            best = (loss, envelope, rippled)
+    assert best is not None
+    return _judge(best[2], best[1], cut_fade_ms)
+
+
+def _checked(sound: npt.ArrayLike) -> F64:
+    samples = np.asarray(sound, dtype=np.float64)
+    if samples.ndim != 1 or not np.all(np.isfinite(samples)):
+        raise BadInput(f"envelope estimate: expected finite samples [frames], got shape {samples.shape}")
+    return samples
+
+
+def _envelope(values: npt.ArrayLike, curve: Curve) -> Envelope:
+    attack, hold, decay, sustain, release = (float(value) for value in np.asarray(values))
+    return Envelope(attack, decay, sustain, release, hold, curve)
+
+
+def _values(envelope: Envelope) -> F64:
+    e = envelope
+    return np.array([e.attack_ms, e.hold_ms, e.decay_ms, e.sustain, e.release_ms])
+
+
+def _search(measured: Measured, curve: Curve) -> list[Envelope]:
+    """The `_STARTS` best of a fixed grid of usual envelopes."""
+    grid = product((5, 25, 80, 300), (0, 100), (50, 150, 500), (0.02, 0.2, 0.6, 0.95), (40, 120, 400))
+    envelopes = [_envelope(values, curve) for values in grid]
+    costs = [float(np.sum(_robust(misfit(measured, envelope)))) for envelope in envelopes]
+    return [envelopes[place] for place in np.argsort(costs, kind="stable")[:_STARTS]]
+
+
+def _robust(deviation: F64) -> F64:
+    """The loss of each point: square where small, linear beyond `_TOLERABLE` (scipy's soft_l1)."""
+    return np.asarray(2 * _TOLERABLE**2 * (np.sqrt(1 + (deviation / _TOLERABLE) ** 2) - 1))
+
+
+def _refine(measured: Measured, start: Envelope) -> tuple[float, Envelope]:
+    """The least-squares fit from `start`, and its loss."""
+    try:
+        from scipy.optimize import least_squares
+    except ModuleNotFoundError:
+        raise BadInput("estimating envelopes needs scipy: pip install 'triptych-audio[audit]'") from None
+
+    highest = np.array([*[float(measured.ends.max())] * 3, 1.0, float(measured.ends.max())])
+    highest = np.maximum(highest, _LOWEST + 1.0)
+
+    def deviations(values: F64) -> F64:
+        return misfit(measured, _envelope(values, start.curve))
+
+    def slopes(values: F64) -> F64:
+        here = deviations(values)
+        columns = []
+        for index, step in enumerate(_STEP):
+            moved = values.copy()
+            moved[index] += step if values[index] + step <= highest[index] else -step
+            columns.append((deviations(moved) - here) / (moved[index] - values[index]))
+        return np.stack(columns, axis=1)
+
+    fit = least_squares(
+        deviations,
+        np.clip(_values(start), _LOWEST + 1e-3, highest - 1e-3),
+        slopes,
+        bounds=(_LOWEST, highest),
+        x_scale=_SCALE,
+        loss="soft_l1",
+        f_scale=_TOLERABLE,
+        xtol=1e-5,
+        ftol=1e-7,
+        max_nfev=60,
+    )
+    return float(fit.cost), _envelope(fit.x, start.curve)
+
+
+def _judge(measured: Measured, envelope: Envelope, cut_fade_ms: float) -> EnvelopeEstimate:
+    """The estimate with its level, residual and flags."""
+    prediction = predicted(measured, envelope)
+    levels = note_levels(measured, prediction)
+    loudest = float(levels.max())
+    heard = prediction > 0.01
+    deviation = np.abs(misfit(measured, envelope))[heard]
+    settled = measured.gates >= settle_ms(envelope)
+    falls = envelope.sustain < 0.95
+    let_go = levels * held_gain(envelope, measured.gates) > 1.5 * measured.floor
+    rings = measured.ends - measured.gates >= envelope.release_ms + cut_fade_ms
+    return EnvelopeEstimate(
+        envelope,
+        level_db=20.0 * float(np.log10(max(loudest, 1e-12))),
+        residual=float(np.median(deviation)) if len(deviation) else 1.0,
+        attack_seen=bool(np.any(measured.gates >= envelope.attack_ms)),
+        decay_seen=bool(np.any(settled)) and falls,
+        sustain_seen=bool(np.any(settled)),
+        release_seen=bool(np.any(let_go & rings)),
+    )
