@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import NoReturn
 
 import typer
@@ -28,13 +30,23 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise SystemExit(code)
 
 
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM (pre-emption). Not a KeyboardInterrupt: that one typer would swallow."""
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise Interrupted
+
+
 def main(command: Callable[[], None]) -> None:
     """Runs a command; bad input ends it with one line and exit code 2, an interrupt with 130."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         command()
     except BadInput as error:
         fail(" ".join(str(error).split()), BAD_INPUT)
-    except KeyboardInterrupt:
+    except Interrupted:
         fail("interrupted; what was finished is kept, run the command again to go on", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -58,11 +57,6 @@ def encode_flac(pcm: I16, rate: int, level: int) -> bytes:
     return sink.getvalue()
 
 
-def pcm_hash(pcm: I16) -> str:
-    """SHA-256 of the samples as int16 little-endian."""
-    return hashlib.sha256(np.ascontiguousarray(pcm, dtype="<i2")).hexdigest()
-
-
 def observed(notes: Notes, envelope: Envelope, spec: ClipSpec) -> tuple[bool, bool]:
     """Whether a note is long enough to reach sustain, and whether a release is heard to its end."""
     per_ms = 1000.0 / spec.rate
@@ -70,11 +64,6 @@ def observed(notes: Notes, envelope: Envelope, spec: ClipSpec) -> tuple[bool, bo
     reached = any((span.off - span.onset) * per_ms >= settle_ms(envelope) for span in spans)
     tail = envelope.release_ms + spec.cut_fade_ms
     return reached, any((span.end - span.off) * per_ms >= tail for span in spans)
-
-
-def compose_pcm(dry: F32, gain: F32, peak: int) -> tuple[I16, float]:
-    """A dry phrase shaped by a gain curve, as int16 with its peak at `peak`, and the factor applied."""
-    return compose.to_int16(dry * gain, peak)
 
 
 class Composer:
@@ -131,9 +120,8 @@ class Composer:
 
     def pcm(self, clip: ClipId) -> tuple[I16, float]:
         """A clip's samples and the gain applied."""
-        return compose_pcm(
-            self.dry(clip.timbre, clip.phrase), self.gain(clip.phrase, clip.envelope), self.spec.peak
-        )
+        shaped = self.dry(clip.timbre, clip.phrase) * self.gain(clip.phrase, clip.envelope)
+        return compose.to_int16(shaped, self.spec.peak)
 
     def clip(self, clip: ClipId) -> Clip:
         """One clip, encoded and described."""
@@ -167,17 +155,11 @@ class Composer:
             "frames": self.spec.frames,
             "gain": factor,
             "peak": int(np.max(np.abs(pcm.astype(np.int32)))),
-            "rms": rms(pcm),
-            "pcm_sha256": pcm_hash(pcm),
+            "rms": compose.rms(pcm),
+            "pcm_sha256": compose.pcm_sha256(pcm),
             "group": timbre.group,
             "group_index": -1,
             "substitutes": None,
         }
         flac = encode_flac(pcm, self.spec.rate, self.spec.flac_level)
         return Clip(clip.key, flac, canonical_json(sidecar), row)
-
-
-def rms(pcm: I16) -> float:
-    """Root mean square with full scale 1; exact integer sums, so the same on every machine."""
-    wide = pcm.astype(np.int64)
-    return float(np.sqrt(int(np.dot(wide, wide)) / len(pcm)) / compose.FULL_SCALE)

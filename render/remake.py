@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow.compute as pc
 
+from manifests.compose import pcm_sha256
 from manifests.layout import read_table
 from manifests.vocabulary import BadInput, ClipId
-from render.clips import encode_flac, pcm_hash
+from render.clips import encode_flac
 from render.dataset import Dataset
 
 
@@ -49,4 +50,4 @@ def remake(root: Path, keys: Iterable[str]) -> Iterator[Remade]:
     for row in rows:
         pcm, _ = composer.pcm(ClipId.parse(row["key"]))
         flac = encode_flac(pcm, dataset.clip_spec.rate, dataset.clip_spec.flac_level)
-        yield Remade(row["key"], flac, pcm_hash(pcm), row["pcm_sha256"])
+        yield Remade(row["key"], flac, pcm_sha256(pcm), row["pcm_sha256"])

@@ -8,13 +8,10 @@ process does the work itself.
 from __future__ import annotations
 
 import errno
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from joblib import Parallel, delayed
@@ -90,20 +87,6 @@ def make_tones(maker: ToneMaker, timbres: Timbres, preset: Preset) -> Audition |
         return _fault(error)
 
 
-@contextmanager
-def stopping_cleanly() -> Iterator[None]:
-    """SIGTERM (pre-emption) stops as Ctrl-C does: the shards in work are dropped, whole ones stay."""
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -127,7 +110,7 @@ def run(root: Path, workers: int, console: Console) -> int:
     dataset.check_machine()
     parallel = Parallel(n_jobs=workers, batch_size=1, return_as="generator_unordered")
     try:
-        with stopping_cleanly(), scratch_folder(dataset.layout.work) as scratch:
+        with scratch_folder(dataset.layout.work) as scratch:
             if not dataset.is_cast:
                 _first_stage(dataset, workers, console)
             missing = [shard for shard in dataset.shards if not dataset.is_done(shard)]
