@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 Curve = Literal["linear", "exponential"]
@@ -66,7 +66,7 @@ class Envelope:
 
     def values(self) -> dict[str, float | str]:
         """The fields as a dict, in the order of the manifest's columns."""
-        return {name: asdict(self)[name] for name in ENVELOPE_FIELDS}
+        return {name: getattr(self, name) for name in ENVELOPE_FIELDS}
 
 
 ENVELOPE_FIELDS = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms", "curve")

@@ -101,7 +101,7 @@ def _progress(console: Console) -> Progress:
 def _advance(progress: Progress, task: Any, amount: int, unit: str) -> None:
     progress.advance(task, amount)
     speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-    progress.update(task, rate=f"{speed:.0f} {unit}/s" if speed else "")
+    progress.update(task, rate=f"{speed:.3g} {unit}/s" if speed else "")
 
 
 def run(root: Path, workers: int, console: Console) -> int:

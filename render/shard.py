@@ -10,18 +10,39 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from manifests import files
 from manifests.canonical import canonical_json, sha256_file
 from manifests.layout import Layout, table_bytes, to_table
 from render.clips import Clip
 
+if TYPE_CHECKING:
+    from webdataset.writer import TarWriter
+
 TAR_OWNER = "triptych"
 TAR_MTIME = 0
 HEADER = 512
+
+
+def _tar_writer() -> type[TarWriter]:
+    """webdataset's TarWriter. The package imports torch where it finds it: two seconds and 300 MB a worker.
+
+    A renderer never uses torch, so the import is told that there is none.
+    """
+    if "webdataset" not in sys.modules and "torch" not in sys.modules:
+        sys.modules["torch"] = None  # type: ignore[assignment]
+        try:
+            pass
+        finally:
+            del sys.modules["torch"]
+    from webdataset.writer import TarWriter
+
+    writer: type[TarWriter] = TarWriter
+    return writer
 
 
 class HashingWriter(io.RawIOBase):
@@ -43,13 +64,10 @@ def pack(
     clips: Iterable[Clip], split: str, shard: str, target: Path
 ) -> tuple[list[dict[str, Any]], str, int]:
     """Writes clips to the tar `target`; returns their finished rows, the tar's SHA-256 and its size."""
-    # webdataset imports torch where it is installed; a render worker that packs nothing is spared that.
-    from webdataset.writer import TarWriter
-
     rows = []
     with target.open("wb") as file:
         hashing = HashingWriter(file)
-        with TarWriter(
+        with _tar_writer()(
             hashing, encoder=False, mtime=TAR_MTIME, user=TAR_OWNER, group=TAR_OWNER, compress=False
         ) as tar:
             for clip in clips:
