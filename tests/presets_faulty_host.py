@@ -1,0 +1,63 @@
+"""A host whose plugin misbehaves: the real host program around the real engine, the fault by the first
+note's pitch. It is what `presets.host.PROGRAM` is set to in the tests of hosting.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from presets import engine, host_child
+
+SEGFAULT, EXIT, SPIN, SLEEP, ALLOCATE, PRINT, KILL_HOST, KILLED, NAN, SILENT, LOUD, FORK = range(1, 13)
+
+
+def misbehave(fault: int) -> None:
+    if fault == SEGFAULT:
+        ctypes.string_at(0)
+    elif fault == EXIT:
+        os._exit(0)
+    elif fault == SPIN:
+        while True:
+            pass
+    elif fault == SLEEP:
+        time.sleep(1000)
+    elif fault == ALLOCATE:
+        hoard = []
+        while True:
+            hoard.append(bytearray(1 << 24))
+    elif fault == PRINT:
+        for descriptor in (1, 2):
+            os.write(descriptor, b"\x00\x00\x00\x02{}" * 10_000)
+    elif fault == KILL_HOST:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(10)
+    elif fault == KILLED:
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif fault == FORK:
+        started = os.fork()
+        if started == 0:
+            time.sleep(1000)
+        Path(os.environ["TMPDIR"], "started").write_text(str(started))
+
+
+class FaultyEngine(engine.Engine):
+    def render(self, job):
+        fault = job.notes[0].pitch
+        misbehave(fault)
+        audio = super().render(job)
+        if os.environ.get("TRIPTYCH_TEST_UNREPEATABLE"):
+            audio += int.from_bytes(os.urandom(2), "big") * 1e-9
+        changed = {NAN: np.nan, SILENT: 0.0, LOUD: 1e3}
+        return audio * np.float32(changed[fault]) if fault in changed else audio
+
+
+if __name__ == "__main__":
+    engine.Engine = FaultyEngine
+    sys.exit(host_child.main())
