@@ -8,8 +8,8 @@ from torch import Tensor
 from train.spectral import log_mel, magnitudes
 
 FLOOR = 1e-3
-WINDOWS = (2048, 1024, 512, 256, 128)
-MELS = {2048: 128, 1024: 96, 512: 64, 256: 32, 128: 16}
+WINDOWS = (2048, 1024, 512, 256)
+MELS = {2048: 128, 1024: 96, 512: 64, 256: 32}
 
 
 def spectral_losses(estimate_RT: Tensor, target_RT: Tensor, rate: int) -> dict[str, Tensor]:

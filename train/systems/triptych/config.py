@@ -12,7 +12,7 @@ class TriptychConfig(BaseModel):
 
     encoder_width: int = Field(128, ge=16, le=2048)
     encoder_blocks: int = Field(3, ge=1, le=32)
-    envelope_width: int = Field(64, ge=16, le=1024)
+    envelope_width: int = Field(48, ge=16, le=1024)
     timbre_width: int = Field(128, ge=16, le=2048)
     timbre_dims: int = Field(96, ge=8, le=1024)
     decoder_width: int = Field(192, ge=16, le=2048)

@@ -17,13 +17,16 @@ from train.systems.triptych.decoder import HOP as DECODER_HOP
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import HOP, LEVEL_HOP, Features, features
 from train.systems.triptych.note_head import read_notes
-from train.systems.triptych.timbre import Profile, frame_gain, measure
+from train.systems.triptych.timbre import TONE_RMS, Profile, frame_gain, measure
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
 
 PEAK = 10.0 ** (-1.0 / 20.0)
-"""Clips are normalised to -1 dBFS before they are heard, and conversions after they are played."""
+"""Clips are normalised to -1 dBFS before they are heard."""
+
+FULL_SCALE = 0.999
+"""No sample of a conversion is larger than this."""
 
 ROWS_AT_ONCE = 16
 
@@ -90,8 +93,7 @@ def timbre_of(system: Triptych, heard: Heard) -> tuple[Profile, Tensor]:
     rate, cut = system.format.rate, system.format.cut_fade_ms
     notes = note_batch([heard.notes], rate, samples).to(device)
     envelope = envelope_batch([heard.envelope]).to(device)
-    level = heard.features.level_BL
-    profile = measure(heard.audio_1T, level, LEVEL_HOP, notes, envelope, system.config, rate, cut)
+    profile = measure(heard.features, notes, envelope, system.config, rate, cut)
     gain = frame_gain(notes, envelope, heard.features.mel_BFM.shape[1], HOP, 2048, rate, cut)
     return profile, system.timbre_encoder(heard.features.mel_BFM, gain, notes, profile.scale_B)
 
@@ -122,7 +124,10 @@ def convert(
 def play(
     system: Triptych, notes: Notes, envelope: Envelope, profile: Profile, vector: Tensor, samples: int
 ) -> Audio:
-    """Notes in a timbre, shaped by an envelope and normalised: float32 [samples]."""
+    """Notes in a timbre, shaped by an envelope: float32 [samples].
+
+    As loud as a clip of this timbre is whose peak is normalised, and never above full scale.
+    """
     device, rate = vector.device, system.format.rate
     batch = note_batch([notes], rate, samples).to(device)
     at = torch.arange(samples, device=device, dtype=torch.float32)[None]
@@ -138,8 +143,10 @@ def play(
             onset = int(batch.onset_BN[0, index])
             dry[onset : onset + length] = tone[:length]
     sound = (gain * dry).cpu().numpy()
-    loudest = float(np.max(np.abs(sound), initial=0.0))
-    return np.asarray(sound * (PEAK / loudest if loudest > 0.0 else 0.0), dtype=np.float32)
+    highest = float(gain.max())
+    factor = float(profile.level_B[0]) / (TONE_RMS * highest) if highest > 0.0 else 0.0
+    loudest = float(np.max(np.abs(sound), initial=0.0)) * factor
+    return np.asarray(sound * (factor / max(1.0, loudest / FULL_SCALE)), dtype=np.float32)
 
 
 def rows_by_length(

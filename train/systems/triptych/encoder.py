@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.layers import ConvNeXt, mlp
+from train.layers import ConvNeXt
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.features import FINE, MELS, PARTIALS, Features
 
@@ -19,7 +19,8 @@ class NoteLogits(NamedTuple):
     """What the encoder says of notes. S counts sub-frames, F * 4; `*_shift` is in sub-frames.
 
     `onset_BS` and `off_BS` are logits of an onset (note-off) near a sub-frame, the shifts where exactly it
-    lies from there; `gate_BF` is the logit of a held note, `pitch_BFP` are the logits of 88 pitches.
+    lies from there; `gate_BF` is the logit of a held note; `pitch_BGP` are the logits of 88 pitches on frames
+    of 1024 samples.
     """
 
     onset_BS: Tensor
@@ -27,7 +28,7 @@ class NoteLogits(NamedTuple):
     off_BS: Tensor
     off_shift_BS: Tensor
     gate_BF: Tensor
-    pitch_BFP: Tensor
+    pitch_BGP: Tensor
 
 
 class Encoder(nn.Module):
@@ -40,8 +41,7 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXt(width) for _ in range(config.encoder_blocks))
         self.norm = nn.LayerNorm(width)
         self.timing = nn.Linear(width, 4 * SUBFRAMES + 1)
-        # Each candidate's own partials, those of the pitches an octave away, and the loudest candidate's.
-        self.pitch = mlp(3 * len(PARTIALS), 24, 1)
+        self.pitch = PitchJudge()
 
     def forward(self, features: Features) -> NoteLogits:
         x = self.enter(torch.cat([features.mel_BFM, features.fine_BFC], dim=-1))
@@ -51,8 +51,29 @@ class Encoder(nn.Module):
         onset, onset_shift, off, off_shift = (
             timing[..., i * SUBFRAMES : (i + 1) * SUBFRAMES].flatten(1) for i in range(4)
         )
-        stack = features.stack_BFPH
-        up = torch.roll(stack, -12, dims=2)
-        loudest = stack.amax(2, keepdim=True).expand_as(stack)
-        pitch = self.pitch(torch.cat([stack, up, loudest], dim=-1)).squeeze(-1)
-        return NoteLogits(onset, onset_shift, off, off_shift, timing[..., -1], pitch)
+        pitch_PN = self.pitch(features.stack_HPN)
+        clips, frames = features.long_BGC.shape[:2]
+        pitch_BGP = pitch_PN.T.reshape(clips, frames, -1)
+        return NoteLogits(onset, onset_shift, off, off_shift, timing[..., -1], pitch_BGP)
+
+
+class PitchJudge(nn.Module):
+    """How well each candidate pitch explains a frame, from its partials, those of the pitch an octave up,
+    and the loudest candidate's: [H, P, N] -> logits [P, N]. One small network for all candidates."""
+
+    def __init__(self, hidden: int = 24) -> None:
+        super().__init__()
+        count = len(PARTIALS)
+        self.own = nn.Linear(count, hidden)
+        self.above = nn.Linear(count, hidden, bias=False)
+        self.loudest = nn.Linear(count, hidden, bias=False)
+        self.leave = nn.Linear(hidden, 1)
+
+    def forward(self, stack_HPN: Tensor) -> Tensor:
+        flat = stack_HPN.flatten(1)
+        own = (self.own.weight @ flat).reshape(-1, *stack_HPN.shape[1:])
+        above = (self.above.weight @ flat).reshape(-1, *stack_HPN.shape[1:]).roll(-12, dims=1)
+        loudest = self.loudest.weight @ stack_HPN.amax(1) + self.own.bias[:, None]
+        h = nn.functional.leaky_relu(own + above + loudest[:, None], 0.1)
+        logits: Tensor = torch.einsum("c,cpn->pn", self.leave.weight[0], h) + self.leave.bias
+        return logits

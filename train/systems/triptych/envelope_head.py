@@ -100,8 +100,8 @@ class EnvelopeHead(nn.Module):
         super().__init__()
         self.per_ms = rate / 1000.0
         self.level_hop = level_hop
-        self.register_buffer("onset_grid", grid_ms(12.0, 900.0, 12.0, 128), persistent=False)
-        self.register_buffer("off_grid", grid_ms(40.0, 600.0, 12.0, 96), persistent=False)
+        self.register_buffer("onset_grid", grid_ms(12.0, 900.0, 12.0, 96), persistent=False)
+        self.register_buffer("off_grid", grid_ms(40.0, 600.0, 12.0, 64), persistent=False)
         self.onset_reader = CurveReader(6, width, heads)
         self.off_reader = CurveReader(6, width, heads)
         self.judge = mlp(2 * heads * width + 3, 2 * width, 2 * PARAMETERS)

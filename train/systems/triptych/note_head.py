@@ -14,7 +14,7 @@ from torch import Tensor
 from manifests.vocabulary import Note, Notes
 from train.notes import NoteBatch
 from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
-from train.systems.triptych.features import HOP, LOWEST_PITCH, PITCHES
+from train.systems.triptych.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
 
 STEP = HOP // SUBFRAMES
 REACH = 2.0
@@ -55,17 +55,21 @@ def note_losses(logits: NoteLogits, notes: NoteBatch) -> dict[str, Tensor]:
         losses[name] = F.binary_cross_entropy_with_logits(logit, near, weight=weight)
         close = near > 0.0
         losses[name + "_shift"] = (shift - away).abs()[close].mean() if close.any() else shift.sum() * 0.0
-    frames = logits.gate_BF.shape[1]
-    at = torch.arange(frames, device=logits.gate_BF.device) * float(HOP)
-    inside_BNF = (at >= notes.onset_BN[..., None]) & (at < notes.off_BN[..., None]) & notes.mask_BN[..., None]
-    gate_BF = inside_BNF.any(1)
+    gate_BF = held_frames(notes, logits.gate_BF.shape[1], HOP).any(1)
     losses["gate"] = F.binary_cross_entropy_with_logits(logits.gate_BF, gate_BF.float())
     classes = (notes.pitch_BN.round().long() - LOWEST_PITCH).clamp(0, PITCHES - 1)
-    owner = inside_BNF.float().argmax(1)
-    target = classes.gather(1, owner)
-    pitch = F.cross_entropy(logits.pitch_BFP.transpose(1, 2), target, reduction="none")
-    losses["pitch"] = (pitch * gate_BF).sum() / gate_BF.sum().clamp(min=1)
+    held_BNG = held_frames(notes, logits.pitch_BGP.shape[1], LONG_HOP)
+    target = classes.gather(1, held_BNG.float().argmax(1))
+    pitch = F.cross_entropy(logits.pitch_BGP.transpose(1, 2), target, reduction="none")
+    held_BG = held_BNG.any(1)
+    losses["pitch"] = (pitch * held_BG).sum() / held_BG.sum().clamp(min=1)
     return losses
+
+
+def held_frames(notes: NoteBatch, frames: int, hop: int) -> Tensor:
+    """Which frames lie between a note's onset and its note-off: [B, N, frames]."""
+    at = torch.arange(frames, device=notes.onset_BN.device) * float(hop)
+    return (at >= notes.onset_BN[..., None]) & (at < notes.off_BN[..., None]) & notes.mask_BN[..., None]
 
 
 def peaks(probability_S: Tensor, threshold: float, apart: int) -> list[int]:
@@ -110,8 +114,8 @@ def read_notes(
     onsets = sorted(min(max(value, 0.0), samples - 1.0) for value in onsets)
     onsets = [a for i, a in enumerate(onsets) if i == 0 or a - onsets[i - 1] >= SHORTEST_S * rate / 2]
     places = subframe_places(len(off), off.device)
-    pitch_FP = logits.pitch_BFP[clip].log_softmax(-1)
-    centres = torch.arange(len(pitch_FP), device=off.device) * float(HOP)
+    pitch_GP = logits.pitch_BGP[clip].log_softmax(-1)
+    centres = torch.arange(len(pitch_GP), device=off.device) * float(LONG_HOP)
     notes = []
     for start, end in zip(onsets, [*onsets[1:], float(samples)], strict=True):
         inside = (places > start + SHORTEST_S * rate) & (places < end + REACH * STEP)
@@ -127,10 +131,10 @@ def read_notes(
         )
         if not held.any():
             held = torch.zeros_like(held)
-            held[min(round(start / HOP) + 1, len(held) - 1)] = True
+            held[min(round(start / LONG_HOP) + 1, len(held) - 1)] = True
         steps = (centres / level_hop).long().clamp(max=len(level_L) - 1)
         weight = (level_L[steps].sqrt() + 1e-6) * held
-        pitch = int((pitch_FP * weight[:, None]).sum(0).argmax()) + LOWEST_PITCH
+        pitch = int((pitch_GP * weight[:, None]).sum(0).argmax()) + LOWEST_PITCH
         onset_s = round(start / rate, 3)
         notes.append(Note(onset_s, max(round(finish / rate, 3) - onset_s, 0.001), pitch, 127))
     return tuple(notes)

@@ -144,9 +144,7 @@ class Triptych(System):
         )
 
         cut = self.format.cut_fade_ms
-        profile = measure(
-            batch.audio_BT, heard.level_BL, LEVEL_HOP, batch.jittered, batch.envelope, config, rate, cut
-        )
+        profile = measure(heard, batch.jittered, batch.envelope, config, rate, cut)
         gain_BF = frame_gain(batch.jittered, batch.envelope, heard.mel_BFM.shape[1], HOP, 2048, rate, cut)
         vector_BD = self.timbre_encoder(heard.mel_BFM, gain_BF, batch.jittered, profile.scale_B)
         known = batch.class_B >= 0

@@ -19,15 +19,13 @@ from torch import Tensor, nn
 
 from train.layers import mlp
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, owner
-from train.spectral import hann, magnitudes
+from train.spectral import hann
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.features import HOP, MELS
+from train.systems.triptych.features import HOP, LEVEL_HOP, LONG_HOP, LONG_WINDOW, MELS, Features
 
 TONE_RMS = 0.1
 """The renderer's level of every tone."""
 
-WINDOW = 4096
-PROFILE_HOP = 1024
 SILENT = -14.0
 """The natural logarithm of an amplitude that stands for nothing: -122 dB."""
 
@@ -36,8 +34,10 @@ class Profile(NamedTuple):
     """What was measured in each note of B clips; levels are natural logarithms of amplitudes.
 
     `harmonic_BNK` at k f0, `half_BNH` at (k + 1/2) f0, `noise_BNW` RMS per sample in fixed bands;
-    `pitch_BN` and `confidence_BN` (log, of how much was heard). `scale_B` is the amplitude that full
-    velocity and full envelope stand for in this clip, as RMS.
+    `pitch_BN` and `confidence_BN` (log, of how much was heard). `scale_B` is the RMS that unit gain stands
+    for in this clip; `level_B` is the RMS at the clip's highest gain, where its peak is: how dense the sound
+    is. Since clips are normalised by their peak, and a timbre's density hardly changes from clip to clip
+    (0.3 dB), it says how loud another clip of this timbre is.
     """
 
     harmonic_BNK: Tensor
@@ -46,6 +46,7 @@ class Profile(NamedTuple):
     pitch_BN: Tensor
     confidence_BN: Tensor
     scale_B: Tensor
+    level_B: Tensor
 
 
 def hertz(pitch: Tensor) -> Tensor:
@@ -80,18 +81,17 @@ def frame_gain(
 
 def clip_scale(
     level_BL: Tensor, hop: int, notes: NoteBatch, envelope: EnvelopeBatch, rate: int, cut: float
-) -> Tensor:
-    """The RMS that unit gain stands for in each clip, [B]: what was heard over the gain it had."""
+) -> tuple[Tensor, Tensor]:
+    """The RMS that unit gain stands for in each clip, [B], and the clip's highest gain, [B]."""
     at = torch.arange(level_BL.shape[1], device=level_BL.device).float() * hop
-    gain = clip_gain(notes, envelope, at.expand_as(level_BL), rate, cut).square()
-    return (level_BL.sum(1) / gain.sum(1).clamp(min=1e-6)).clamp(min=1e-12).sqrt()
+    gain = clip_gain(notes, envelope, at.expand_as(level_BL), rate, cut)
+    scale = (level_BL.sum(1) / gain.square().sum(1).clamp(min=1e-6)).clamp(min=1e-12).sqrt()
+    return scale, gain.amax(1)
 
 
 @torch.no_grad()
 def measure(
-    audio_BT: Tensor,
-    level_BL: Tensor,
-    level_hop: int,
+    features: Features,
     notes: NoteBatch,
     envelope: EnvelopeBatch,
     config: TriptychConfig,
@@ -99,14 +99,16 @@ def measure(
     cut_fade_ms: float,
 ) -> Profile:
     """The profile of clips whose notes and envelopes are known (or guessed)."""
-    scale_B = clip_scale(level_BL, level_hop, notes, envelope, rate, cut_fade_ms)
-    power_BFC = magnitudes(audio_BT, WINDOW, PROFILE_HOP).square()
+    scale_B, highest_B = clip_scale(features.level_BL, LEVEL_HOP, notes, envelope, rate, cut_fade_ms)
+    power_BFC = features.long_BGC.square()
     frames, bins = power_BFC.shape[1:]
-    gain_BF = frame_gain(notes, envelope, frames, PROFILE_HOP, WINDOW, rate, cut_fade_ms)
-    centre = torch.arange(frames, device=audio_BT.device) * float(PROFILE_HOP)
+    gain_BF = frame_gain(notes, envelope, frames, LONG_HOP, LONG_WINDOW, rate, cut_fade_ms)
+    centre = torch.arange(frames, device=power_BFC.device) * float(LONG_HOP)
     onset, end = notes.onset_BN[..., None], notes.end_BN[..., None]
     inside = (centre >= onset) & (centre < end)
-    whole = (centre - WINDOW / 2 >= onset - WINDOW / 16) & (centre + WINDOW / 2 <= end + WINDOW / 16)
+    whole = (centre - LONG_WINDOW / 2 >= onset - LONG_WINDOW / 16) & (
+        centre + LONG_WINDOW / 2 <= end + LONG_WINDOW / 16
+    )
     weight_BNF = torch.where(whole.any(-1, keepdim=True), whole, inside).float() * notes.mask_BN[..., None]
     # Of a note that never rises nothing can be said; of the others the loud frames say most.
     heard_BN = torch.einsum("bnf,bf->bn", weight_BNF, gain_BF)
@@ -116,15 +118,16 @@ def measure(
     f0 = hertz(notes.pitch_BN)
     harmonic = _level_at(power_BNC, f0, torch.arange(1, config.harmonics + 1), rate, bins)
     half = _level_at(power_BNC, f0, torch.arange(config.halves) + 0.5, rate, bins)
-    amplitude = math.log(4.0 / WINDOW)
+    amplitude = math.log(4.0 / LONG_WINDOW)
     noise = _noise(power_BNC, f0, config.noise_bands, rate, bins)
     return Profile(
         harmonic + amplitude,
         half + amplitude,
-        noise - 0.5 * math.log(float(hann(WINDOW, torch.device("cpu")).square().sum())),
+        noise - 0.5 * math.log(float(hann(LONG_WINDOW, torch.device("cpu")).square().sum())),
         notes.pitch_BN,
         (heard_BN + 1e-6).log() + torch.where(notes.mask_BN, 0.0, -30.0),
         scale_B,
+        scale_B * highest_B,
     )
 
 
@@ -134,7 +137,7 @@ def _level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int, bi
     Read between the two nearest bins, and corrected by what a Hann window's main lobe loses there, so that
     a steady partial reads the same wherever it falls.
     """
-    at = f0_BN[..., None] * multiples.to(f0_BN) * WINDOW / rate
+    at = f0_BN[..., None] * multiples.to(f0_BN) * LONG_WINDOW / rate
     low = at.floor().clamp(0, bins - 2)
     part = (at - low).clamp(0.0, 1.0)
     logs = 0.5 * power_BNC.clamp(min=1e-20).log()
@@ -157,7 +160,7 @@ def _noise(power_BNC: Tensor, f0_BN: Tensor, bands: int, rate: int, bins: int) -
     reads = []
     for offset in (-1.0, 0.0, 1.0):
         hz = ((odd + offset).clamp(min=0.0) + 0.5) * step
-        index = (hz * WINDOW / rate).round().long().clamp(max=bins - 1)
+        index = (hz * LONG_WINDOW / rate).round().long().clamp(max=bins - 1)
         reads.append(power_BNC.gather(-1, index))
     return 0.5 * torch.stack(reads).mean(0).clamp(min=1e-20).log()
 
