@@ -31,8 +31,8 @@ def test_webdataset_reads_the_tars(tiny: Path) -> None:
 
 def test_pandas_and_duckdb_read_the_manifests(tiny: Path) -> None:
     rows = pd.read_parquet(tiny / "clips" / "train")
-    counted = duckdb.sql(f"SELECT count(*) FROM '{tiny}/clips/*/*.parquet' WHERE split = 'train'").fetchone()
-    assert counted == (len(rows),)
+    counted = duckdb.sql(f"SELECT count(*) FROM '{tiny}/clips/*/*.parquet' WHERE split = 'train'").fetchall()
+    assert counted == [(len(rows),)]
     joined = duckdb.sql(
         f"SELECT t.name FROM '{tiny}/clips/*/*.parquet' c JOIN '{tiny}/timbres.parquet' t USING (timbre)"
     ).df()
