@@ -2,108 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 
-from manifests.compose import dry, gain, peak_value, to_int16
-from manifests.estimate import EnvelopeEstimate, estimate_envelope, measure_gain
+from manifests.estimate import estimate_envelope, measure_gain
 from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Curve, Envelope, Note, Notes
-from midi.generate import GenerateSpec, Observability, generate_phrase
-
-RATE = 44_100
-SECONDS = 3.0
-CUT_MS = 3.0
-F64 = npt.NDArray[np.float64]
-
-FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
-    "pluck": {
-        "attack": (10, 50),
-        "hold": (0, 20),
-        "decay": (50, 200),
-        "sustain": (0, 0.2),
-        "release": (30, 120),
-    },
-    "lead": {
-        "attack": (10, 100),
-        "hold": (0, 200),
-        "decay": (100, 300),
-        "sustain": (0.4, 0.8),
-        "release": (80, 300),
-    },
-}
-
-
-def additive(amplitude: Callable[[int], float], top: int) -> Callable[[F64], F64]:
-    """One period as a function of phase 0..1: harmonics 1..top with the amplitudes given."""
-    return lambda x: sum(
-        (amplitude(k) * np.sin(2 * np.pi * k * x) for k in range(1, top + 1)), np.zeros_like(x)
-    )
-
-
-SHAPES: dict[str, Callable[[F64], F64]] = {
-    "sine": lambda x: np.asarray(np.sin(2 * np.pi * x)),
-    "saw": additive(lambda k: 1 / k / np.hypot(1.0, (k / 9) ** 2), 20),
-    "square": additive(lambda k: (k % 2) / k, 19),
-    "fm": lambda x: np.asarray(np.sin(2 * np.pi * x + 2.5 * np.sin(4 * np.pi * x + 0.7))),
-    "sub": additive(lambda k: (0.1, 1.0, 0.0, 0.5, 0.2)[k - 1], 5),
-}
-"""Steady timbres; `sub` has hardly any fundamental, `fm` has an integer ratio."""
-
-
-@lru_cache(maxsize=1024)
-def tone(shape: str, octave: int, pitch: int) -> tuple[npt.NDArray[np.int16], float]:
-    """A steady tone as long as the clip, read from a table of one period."""
-    table = SHAPES[shape](np.arange(8192) / 8192)
-    frequency = 440.0 * 2 ** ((pitch + 12 * octave - 69) / 12)
-    phase = np.arange(int(SECONDS * RATE)) * (frequency / RATE)
-    samples = table[(phase % 1.0 * 8192).astype(np.int64) & 8191]
-    return np.rint(samples / np.abs(table).max() * 30_000).astype(np.int16), 1 / 32_767
-
-
-def clip(envelope: Envelope, notes: Notes, shape: str = "saw", octave: int = 0) -> F64:
-    """The clip as it would be decoded, re full scale 1."""
-    tones = {note.pitch: tone(shape, octave, note.pitch) for note in notes}
-    frames = int(SECONDS * RATE)
-    sound = gain(notes, envelope, RATE, frames, CUT_MS) * dry(notes, tones, RATE, frames)
-    return to_int16(sound, peak_value(-1.0))[0] / 32_768
-
-
-def case(index: int, curve: Curve = "linear") -> tuple[Envelope, Notes, F64]:
-    """Random case `index`: families in turn, any timbre, an octave lower, as written or higher."""
-    rng = stream(2, "estimate", index)
-    ranges = FAMILIES[("pluck", "lead")[index % 2]]
-    attack, hold, decay, sustain, release = (
-        low + (high - low) * rng.random() for low, high in ranges.values()
-    )
-    notes = generate_phrase(2, index, GenerateSpec(), SECONDS, Observability(600.0, 300.0))
-    shape = sorted(SHAPES)[int(rng.random() * len(SHAPES))]
-    envelope = Envelope(attack, decay, sustain, release, hold, curve)
-    return envelope, notes, clip(envelope, notes, shape, int(rng.random() * 3) - 1)
-
-
-def near(found: float, asked: float) -> bool:
-    """Within 3 ms or 5%, whichever is larger."""
-    return abs(found - asked) <= max(3.0, 0.05 * asked)
-
-
-def check(estimate: EnvelopeEstimate, asked: Envelope) -> None:
-    found = estimate.envelope
-    assert estimate.attack_seen
-    assert estimate.sustain_seen
-    assert estimate.decay_seen
-    assert near(found.attack_ms, asked.attack_ms), (found, asked)
-    if asked.sustain > 0.004:
-        assert estimate.release_seen
-    if estimate.release_seen:
-        assert near(found.release_ms, asked.release_ms), (found, asked)
-    if asked.sustain > 0.05:
-        assert abs(20 * np.log10(found.sustain / asked.sustain)) <= 0.5, (found, asked)
+from manifests.vocabulary import BadInput, Envelope, Note
+from tests.estimate_cases import CUT_MS, RATE, case, check, clip, near
 
 
 @pytest.mark.parametrize("part", range(8))
