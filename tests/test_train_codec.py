@@ -1,0 +1,229 @@
+"""The codec's parts: what must not depend on length or batch, and that conversion follows its inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from manifests import compose
+from manifests.seeds import stream
+from manifests.vocabulary import BadInput, Envelope, Note
+from tests.train_codec import SIZES
+from tests.train_data import CUT_FADE_MS, make_envelope, make_phrase, make_tone
+from train.config import parse_config
+from train.conversion import Codec
+from train.notes import envelope_batch, note_batch
+from train.systems import build
+from train.systems.base import Format
+from train.systems.triptych import converting
+from train.systems.triptych.encoder import NoteLogits
+from train.systems.triptych.envelope_head import from_units, to_units
+from train.systems.triptych.features import HOP, features
+from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
+from train.systems.triptych.system import Triptych
+from train.systems.triptych.timbre import frame_gain, measure
+
+RATE = 44_100
+
+
+def clip(
+    index: int, seconds: float = 2.0, timbre: int = 0, shift: int = 0
+) -> tuple[np.ndarray, tuple[Note, ...], Envelope]:
+    """A composed clip of full scale 1, its notes and its envelope."""
+    frames = round(seconds * RATE)
+    notes, envelope = make_phrase(11, index, seconds), make_envelope(11, index)[1]
+    notes = tuple(Note(n.onset, n.duration, n.pitch + shift, n.velocity) for n in notes)
+    tones = {n.pitch: make_tone(11, timbre, n.pitch, frames, RATE) for n in notes}
+    sound = compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * compose.dry(notes, tones, RATE, frames)
+    pcm, _ = compose.to_int16(sound, compose.peak_value(-1.0))
+    return np.asarray(pcm / np.float32(32767.0), dtype=np.float32), notes, envelope
+
+
+@pytest.fixture(scope="module")
+def system() -> Triptych:
+    config = parse_config(
+        {"steps": 1, "model": {**SIZES, "harmonics": 64, "halves": 16, "noise_bands": 24}}, "test"
+    )
+    return build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one", "two")), seed=4).eval()
+
+
+@pytest.fixture(scope="module")
+def codec(system: Triptych) -> Codec:
+    return Codec(system, "test")
+
+
+def heard(audio: np.ndarray, notes: tuple[Note, ...], envelope: Envelope) -> converting.Heard:
+    sound = torch.from_numpy(audio)[None]
+    return converting.Heard(notes, envelope, sound, features(sound, RATE))
+
+
+@torch.no_grad()
+def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -> None:
+    clips = [clip(index, timbre=index) for index in range(4)]
+
+    def vectors(order: list[int]) -> torch.Tensor:
+        audio = torch.from_numpy(np.stack([clips[i][0] for i in order]))
+        seen = features(audio, RATE)
+        notes = note_batch([clips[i][1] for i in order], RATE, audio.shape[1])
+        envelope = envelope_batch([clips[i][2] for i in order])
+        profile = measure(seen, notes, envelope, system.config, RATE, CUT_FADE_MS)
+        gain = frame_gain(notes, envelope, seen.mel_BFM.shape[1], HOP, 2048, RATE, CUT_FADE_MS)
+        vector: torch.Tensor = system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B)
+        return vector
+
+    whole = vectors([0, 1, 2, 3])
+    torch.testing.assert_close(vectors([3, 1, 0, 2]), whole[[3, 1, 0, 2]], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(vectors([2]), whole[[2]], atol=1e-5, rtol=1e-5)
+    assert (whole[0] - whole[1]).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
+    frames, levels = 2 * RATE, [0.1, 0.05, 0.0, 0.02]
+    notes = (Note(0.0, 0.8, 60, 100), Note(1.0, 0.9, 55, 60))
+    time = np.arange(frames) / RATE
+    dry = np.zeros(frames)
+    for note, span in zip(notes, compose.spans(notes, RATE, frames), strict=True):
+        f0 = 440.0 * 2.0 ** ((note.pitch - 69) / 12.0)
+        tone = sum(a * np.sin(2 * np.pi * (k + 1) * f0 * time + k) for k, a in enumerate(levels))
+        dry[span.onset : span.end] = tone[: span.end - span.onset]
+    envelope = Envelope(20.0, 100.0, 0.5, 80.0)
+    sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
+    tone_rms = np.sqrt(np.sum(np.square(levels)) / 2.0)
+    seen = features(torch.from_numpy(sound)[None], RATE)
+    profile = measure(
+        seen, note_batch([notes], RATE, frames), envelope_batch([envelope]), system.config, RATE, CUT_FADE_MS
+    )
+    measured = profile.harmonic_BNK[0, :, :4].exp().numpy() * tone_rms / 0.1
+    np.testing.assert_allclose(measured[:, [0, 1, 3]], np.tile([0.1, 0.05, 0.02], (2, 1)), rtol=0.08)
+    assert measured[:, 2].max() < 0.002
+    assert float(profile.scale_B[0]) == pytest.approx(tone_rms, rel=0.05)
+
+
+@torch.no_grad()
+def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) -> None:
+    audio, notes, envelope = clip(3, timbre=2)
+    profile, vector = converting.timbre_of(system, heard(audio, notes, envelope))
+    played = converting.play(system, notes, envelope, profile, vector, len(audio))
+    again = heard(played, notes, envelope)
+    measured, _ = converting.timbre_of(system, again)
+    strong = profile.harmonic_BNK[0] > profile.harmonic_BNK[0].amax() - 4.0
+    difference = (measured.harmonic_BNK[0] - profile.harmonic_BNK[0])[strong]
+    assert strong.sum() > 20
+    assert difference.abs().median() < 0.25  # of a neper: 2 dB
+    assert np.sqrt(np.mean(played**2)) == pytest.approx(np.sqrt(np.mean(audio**2)), rel=0.3)
+
+
+@torch.no_grad()
+def test_perfect_logits_are_read_as_the_notes(system: Triptych) -> None:
+    for index in range(6):
+        audio, notes, envelope = clip(index, 3.0)
+        batch = note_batch([notes], RATE, len(audio))
+        seen = features(torch.from_numpy(audio)[None], RATE)
+        count = seen.mel_BFM.shape[1] * 4
+        near_on, shift_on = event_targets(batch.onset_BN, batch.mask_BN, count)
+        near_off, shift_off = event_targets(batch.off_BN, batch.mask_BN, count)
+        pitch = torch.full((1, seen.long_BGC.shape[1], 88), -9.0)
+        for note in notes:
+            first, last = (round(s * RATE / 1024) for s in (note.onset, note.off))
+            pitch[0, first : last + 1, note.pitch - 21] = 9.0
+        logits = NoteLogits(
+            near_on.logit(1e-4), shift_on, near_off.logit(1e-4), shift_off, torch.zeros(1, count // 4), pitch
+        )
+        read = read_notes(logits, 0, seen.level_BL[0], 64, RATE, len(audio))
+        assert len(read) == len(notes)
+        for ours, theirs in zip(read, notes, strict=True):
+            assert ours.pitch == theirs.pitch
+            assert ours.onset == pytest.approx(theirs.onset, abs=0.0011)
+            assert ours.off == pytest.approx(theirs.off, abs=0.0035)
+        losses = note_losses(logits, batch)
+        assert float(losses["onset_shift"]) < 1e-3
+        assert float(losses["pitch"]) < 0.2
+    assert float(subframe_places(8, torch.device("cpu"))[4:].mean()) == HOP
+    assert STEP == 128
+
+
+def test_envelopes_survive_the_heads_units() -> None:
+    envelopes = [make_envelope(2, index)[1] for index in range(8)] + [Envelope(0.0, 0.0, 0.0, 0.0)]
+    back = from_units(to_units(envelope_batch(envelopes)))
+    for index, envelope in enumerate(envelopes):
+        ours = converting.to_envelope(type(back)(*(value[index] for value in back)))
+        for name in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"):
+            assert getattr(ours, name) == pytest.approx(getattr(envelope, name), rel=1e-3, abs=1e-3)
+
+
+@torch.no_grad()
+def test_velocities_are_measured_from_levels(system: Triptych) -> None:
+    audio, notes, envelope = clip(1, 3.0, timbre=4)
+    flat = tuple(Note(n.onset, n.duration, n.pitch, 127) for n in notes)
+    seen = features(torch.from_numpy(audio)[None], RATE)
+    loudest = max(note.velocity for note in notes)
+    for ours, theirs in zip(
+        converting.with_velocities(system, flat, envelope, seen.level_BL, len(audio)), notes, strict=True
+    ):
+        assert ours.velocity == pytest.approx(theirs.velocity / loudest * 127.0, rel=0.15)
+
+
+@pytest.mark.parametrize("lengths", [(0.2, 3.0), (7.3, 0.21), (1.0, 1.0)])
+def test_sources_and_references_of_any_length_convert(codec: Codec, lengths: tuple[float, float]) -> None:
+    sounds = []
+    for index, seconds in enumerate(lengths):
+        audio = np.tile(clip(index, 2.0)[0], 4)
+        sounds.append(audio[: round(seconds * RATE)])
+    made = codec.convert(sounds[0], sounds[1])
+    assert made.audio.shape == sounds[0].shape
+    assert made.audio.dtype == np.float32
+    assert np.isfinite(made.audio).all()
+    assert 0.0 < np.abs(made.audio).max() <= 1.0
+    assert made.notes
+
+
+def test_an_envelope_by_number_is_the_gain_that_is_heard(codec: Codec) -> None:
+    audio, _, _ = clip(2, 3.0)
+    given = Envelope(15.0, 60.0, 0.0, 20.0)
+    made = codec.convert(audio, take=frozenset(), envelope=given)
+    assert made.envelope == given
+    gain = compose.gain(made.notes, given, RATE, len(audio), CUT_FADE_MS)
+    assert np.abs(made.audio[gain == 0.0]).max(initial=0.0) == 0.0
+    assert np.abs(made.audio).max() > 0.05
+
+
+def test_an_octave_moves_the_notes_by_twelve(codec: Codec) -> None:
+    audio, _, _ = clip(2, 2.0)
+    plain = codec.convert(audio, take=frozenset())
+    moved = codec.convert(audio, take=frozenset(), octave=plain.octave + 1)
+    assert [n.pitch + 12 for n in plain.notes if n.pitch + 12 <= 127] == [n.pitch for n in moved.notes]
+    assert moved.octave == plain.octave + 1
+
+
+def test_silence_and_noise_convert_without_a_crash(codec: Codec) -> None:
+    audio, _, _ = clip(2, 1.0)
+    silence = np.zeros(RATE, dtype=np.float32)
+    noise = (stream(1, "noise").random(RATE).astype(np.float32) - 0.5) * 1e-3
+    assert np.abs(codec.convert(silence, audio).audio).max() == 0.0
+    for source, reference in ((audio, silence), (noise, audio), (audio, noise)):
+        assert np.isfinite(codec.convert(source, reference).audio).all()
+
+
+@pytest.mark.parametrize(
+    ("audio", "message"),
+    [
+        (np.zeros((2, RATE), dtype=np.float32), "mono"),
+        (np.zeros(1000, dtype=np.float32), "at least 0.2 s"),
+        (np.full(RATE, np.nan, dtype=np.float32), "not finite"),
+    ],
+)
+def test_audio_that_cannot_be_converted_is_refused(codec: Codec, audio: np.ndarray, message: str) -> None:
+    with pytest.raises(BadInput, match=message):
+        codec.convert(audio)
+
+
+def test_building_a_system_leaves_the_global_generator_alone() -> None:
+    config = parse_config({"steps": 1, "model": SIZES}, "test")
+    before = torch.random.get_rng_state()
+    first = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one",)), seed=4)
+    assert torch.equal(before, torch.random.get_rng_state())
+    second = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one",)), seed=4)
+    for name, value in first.state_dict().items():
+        assert torch.equal(value, second.state_dict()[name])
