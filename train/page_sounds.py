@@ -38,8 +38,8 @@ def data_url(kind: str, data: bytes) -> str:
 
 
 def flac(audio: Audio, rate: int) -> bytes:
-    """The sound as FLAC, 16 bit; what is above full scale is clipped."""
-    pcm = np.rint(np.clip(audio, -1.0, 1.0).astype(np.float64) * 32767).astype(np.int16)
+    """The sound as FLAC, 16 bit; what is above full scale is clipped. int16 / 32768 comes back as it was."""
+    pcm = np.clip(np.rint(audio.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
     file = io.BytesIO()
     soundfile.write(file, pcm, rate, format="FLAC", subtype="PCM_16", compression_level=1.0)
     return file.getvalue()
@@ -56,15 +56,15 @@ def _points(x: F64, y: F64) -> str:
 
 
 def waveform_path(audio: Audio, scale: float) -> str:
-    """The SVG path of a waveform: an area between lowest and highest sample of each column.
+    """The SVG path of a sound's level: an area as high as each column's peak, the same below the middle.
 
+    Mirrored, since most synth waveforms lean to one side, and a gain curve would fit one half only.
     `scale` is the magnitude that reaches the drawing's edge.
     """
     edges = _edges(len(audio), COLUMNS)
     x = (edges + 0.5) * COLUMNS / len(audio)
-    high = 50.0 - 50.0 * np.maximum.reduceat(audio, edges).astype(np.float64) / scale
-    low = 50.0 - 50.0 * np.minimum.reduceat(audio, edges).astype(np.float64) / scale
-    return f"M{_points(x, high - 0.15)}L{_points(x[::-1], low[::-1] + 0.15)}Z"
+    peak = 50.0 * np.maximum.reduceat(np.abs(audio), edges).astype(np.float64) / scale + 0.15
+    return f"M{_points(x, 50.0 - peak)}L{_points(x[::-1], 50.0 + peak[::-1])}Z"
 
 
 def curve_path(gain: npt.NDArray[np.float32], height: float) -> str:

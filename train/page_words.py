@@ -28,7 +28,8 @@ HELD_OUT = (
 
 SPLIT_WORDS = {
     "train": "clips that the codec was trained on: they say nothing about other sounds",
-    "validation": "every timbre, envelope and phrase was heard in training, but in other combinations",
+    "validation": "every timbre, envelope and phrase was heard in training, but in other combinations;"
+    " the weights kept are those that scored best on a few such clips",
     "test_unseen_timbre": "timbres never heard in training",
     "test_unseen_envelope": "envelopes never heard in training",
     "test_unseen_phrase": "phrases never heard in training",
