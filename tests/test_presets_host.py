@@ -113,15 +113,19 @@ def test_what_a_plugin_started_ends_with_its_group(host: SnapshotHost, tmp_path:
     assert wait_until_gone(int(started.read_text()))
 
 
+def entries(folder: str) -> set[str]:
+    return {path.name for path in Path(folder).iterdir()}
+
+
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
-    shared, descriptors = set(os.listdir("/dev/shm")), len(os.listdir("/proc/self/fd"))
+    shared, descriptors = entries("/dev/shm"), len(entries("/proc/self/fd"))
     with SnapshotHost(open_synth("builtin"), scratch=tmp_path) as opened:
         opened.render(job())
         pid = pid_of(opened)
     assert not alive(pid)
     assert list(tmp_path.iterdir()) == []
-    assert set(os.listdir("/dev/shm")) <= shared
-    assert len(os.listdir("/proc/self/fd")) == descriptors
+    assert entries("/dev/shm") <= shared
+    assert len(entries("/proc/self/fd")) == descriptors
 
 
 def test_the_host_and_its_group_die_with_the_client(tmp_path: Path) -> None:
