@@ -118,7 +118,7 @@ def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) 
 @torch.no_grad()
 def test_perfect_logits_are_read_as_the_notes(system: Triptych) -> None:
     for index in range(6):
-        audio, notes, envelope = clip(index, 3.0)
+        audio, notes, _ = clip(index, 3.0)
         batch = note_batch([notes], RATE, len(audio))
         seen = features(torch.from_numpy(audio)[None], RATE)
         count = seen.mel_BFM.shape[1] * 4
