@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import select
 import shutil
 import site
 import subprocess
@@ -34,6 +35,8 @@ __all__ = ["GroupFailure", "GroupJob", "Limits", "MachineFailure", "SnapshotHost
 
 F32 = npt.NDArray[np.float32]
 PROGRAM = "presets.host_child"
+START_S = 120.0
+"""How long a plugin may take to load; by the clock, since nothing is known of a start that hangs."""
 
 
 class SnapshotHost:
@@ -76,7 +79,12 @@ class SnapshotHost:
         """
         for attempt in (1, 2):
             process = self._running()
-            answer = process.ask(job)
+            try:
+                answer = process.ask(job)
+            except BaseException:
+                # Interrupted: the answer still to come must not be taken for that to the next job.
+                self.close()
+                raise
             if answer is not None:
                 break
             log = process.log_tail()
@@ -108,7 +116,10 @@ class SnapshotHost:
 
     def _running(self) -> _Process:
         if self._process is None:
-            self._process = _Process(self)
+            try:
+                self._process = _Process(self)
+            except OSError as error:
+                raise MachineFailure(f"the host of {self.synth.name} could not start: {error}") from None
         return self._process
 
 
@@ -135,6 +146,7 @@ class _Process:
             "requests": theirs_in,
             "answers": theirs_out,
             "memory": self.memory,
+            "folder": str(self.folder),
         }
         inherited = (theirs_in, theirs_out, self.memory)
         try:
@@ -155,7 +167,8 @@ class _Process:
         self.close = weakref.finalize(
             self, _end, self.process, (self.requests, self.answers, self.memory), self.folder
         )
-        hello = pipe.receive(self.answers)
+        started = select.select([self.answers], [], [], START_S)[0]
+        hello = pipe.receive(self.answers) if started else {"error": f"not ready after {START_S:g} s"}
         if hello is None or "error" in hello:
             said = self.log_tail() if hello is None else str(hello["error"])
             self.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import sys
 import time
@@ -29,6 +30,8 @@ def main() -> None:
     config = json.loads(sys.argv[1])
     requests, answers = config["requests"], config["answers"]
     limits = Limits(**config["limits"])
+    # A Ctrl-C in the terminal is the client's to handle: it closes the pipe when it is ready to.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         plugin = Path(config["plugin"])
         if sha256_file(plugin) != config["plugin_sha256"]:
@@ -44,11 +47,15 @@ def main() -> None:
         return
     pipe.send(answers, {"ready": True})
     client = os.getppid()
-    while _wait_readable(requests, client):
-        message = pipe.receive(requests)
-        if message is None:
-            return
-        pipe.send(answers, _group(engine.render, GroupJob.from_json(message), limits, config, client))
+    try:
+        while _wait_readable(requests, client):
+            message = pipe.receive(requests)
+            if message is None:
+                break
+            pipe.send(answers, _group(engine.render, GroupJob.from_json(message), limits, config, client))
+    finally:
+        # A client that was killed cannot clear up behind us.
+        shutil.rmtree(config["folder"], ignore_errors=True)
 
 
 def _wait_readable(descriptor: int, client: int) -> bool:

@@ -15,7 +15,7 @@ from presets.synths import Synth, open_synth
 from presets.tones import ToneSpec, make_tone_set
 
 RATE = 44100
-SPEC = ToneSpec(rate=RATE, seconds=0.5, lowest_pitch=52, highest_pitch=59, settle_s=0.75)
+SPEC = ToneSpec(rate=RATE, seconds=0.5, lowest_pitch=52, highest_pitch=57, settle_s=0.75)
 
 
 @pytest.fixture(scope="module")

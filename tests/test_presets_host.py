@@ -102,6 +102,22 @@ def test_a_host_that_dies_again_is_the_machines_fault(host: SnapshotHost) -> Non
     assert host.render(job()).size
 
 
+def test_an_interrupted_job_is_not_mistaken_for_the_next(host: SnapshotHost) -> None:
+    short = host.render(job())
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            host.render(job(seconds=300.0))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    np.testing.assert_array_equal(host.render(job()), short)
+
+
 def test_killed_from_outside_is_the_machines_fault(host: SnapshotHost) -> None:
     with pytest.raises(MachineFailure, match="killed from outside"):
         host.render(job(faulty.KILLED))
@@ -151,6 +167,7 @@ time.sleep(100)
     client.wait()
     assert wait_until_gone(pid)
     assert wait_until_gone(groups[0])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_plugin_has_a_home_of_its_own(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The profiles of the synths, one YAML file each."""
