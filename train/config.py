@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from manifests.vocabulary import BadInput
-from train.systems import model_config
+from train.systems import SYSTEMS
 
 
 class _Section(BaseModel):
@@ -32,7 +32,9 @@ class OptimiserConfig(_Section):
     warmup_steps: int = Field(20, ge=0)
     decay: float = Field(0.5, ge=0.0, le=1.0)
     clip: float = Field(1.0, gt=0.0, description="largest norm of the gradient")
-    ema: float = Field(0.99, ge=0.0, lt=1.0, description="decay of the averaged weights, which are what is kept")
+    ema: float = Field(
+        0.99, ge=0.0, lt=1.0, description="decay of the averaged weights, which are what is kept"
+    )
 
 
 class RunConfig(_Section):
@@ -48,7 +50,9 @@ class RunConfig(_Section):
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     log_every: int = Field(10, ge=1)
     save_every: int = Field(200, ge=1, description="steps between checkpoints; the last step makes one too")
-    judge_every: int = Field(200, ge=1, description="steps between validations, which choose the best weights")
+    judge_every: int = Field(
+        200, ge=1, description="steps between validations, which choose the best weights"
+    )
     judge_pairs: int = Field(4, ge=0, description="pairs of each kind in a validation; 0: none")
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
@@ -61,7 +65,9 @@ def parse_config(loaded: Any, where: str) -> RunConfig:
         raise BadInput(f"{where}: expected a mapping of settings")
     try:
         run = RunConfig.model_validate(loaded)
-        model = model_config(run.system).model_validate(run.model or {})
+        if run.system not in SYSTEMS:
+            raise BadInput(f"{where}: system {run.system!r}: expected one of {', '.join(SYSTEMS)}")
+        model = SYSTEMS[run.system][0].model_validate(run.model or {})
     except ValidationError as error:
         first = error.errors()[0]
         inside = ("model", *first["loc"]) if error.title != RunConfig.__name__ else first["loc"]

@@ -7,19 +7,12 @@ from typing import Any
 import torch
 from pydantic import BaseModel
 
-from manifests.vocabulary import BadInput
 from train.systems.base import Format, System
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.system import Triptych
 
 SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {Triptych.name: (TriptychConfig, Triptych)}
-
-
-def model_config(name: str) -> type[BaseModel]:
-    """The class of a system's `model:` section; BadInput for an unknown system."""
-    if name not in SYSTEMS:
-        raise BadInput(f"system {name!r}: expected one of {', '.join(SYSTEMS)}")
-    return SYSTEMS[name][0]
+"""For each system the class of its `model:` section, and its own."""
 
 
 def build(name: str, config: BaseModel, format: Format, seed: int = 0) -> System:

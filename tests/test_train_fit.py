@@ -1,0 +1,276 @@
+"""Runs and checkpoints: losses fall, a stopped run goes on bit for bit, what does not fit is refused."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from manifests.layout import Layout
+from manifests.vocabulary import BadInput
+from tests.train_codec import SIZES
+from tests.train_data import make_dataset
+from train.checkpoint import load_system, read_state, read_weights, save_weights
+from train.config import RunConfig, load_config, parse_config
+from train.conversion import load_codec
+from train.fit import Report, fit
+from train.schedule import Average, rate_factor
+
+SETTINGS = {
+    "seed": 3, "steps": 6, "batch": 4, "save_every": 3, "judge_every": 3, "judge_pairs": 1,
+    "data": {"pool_blocks": 2},
+    "model": {**SIZES, "note_seconds": 0.2, "adversarial_from": 0.5},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return make_dataset(tmp_path_factory.mktemp("data") / "set", train=(4, 2, 4), seconds=0.8)
+
+
+def settings(**changes: object) -> RunConfig:
+    return parse_config({**SETTINGS, **changes}, "test")
+
+
+@pytest.fixture(scope="module")
+def finished(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "whole"
+    outcome = fit(settings(), layout.root, out)
+    assert (outcome.step, outcome.interrupted) == (6, False)
+    return out
+
+
+def equal(ours: Path, theirs: Path) -> bool:
+    a, b = read_weights(ours)[0], read_weights(theirs)[0]
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:
+    seen: list[dict[str, float]] = []
+    config = settings(steps=30, judge_pairs=0, save_every=100, optimiser={"warmup_steps": 2})
+    fit(config, layout.root, tmp_path / "run", Report(on_step=lambda step, losses, s: seen.append(losses)))
+    for name in ("stft", "onset", "pitch", "envelope", "envelope_curve"):
+        first, last = (np.mean([row[name] for row in rows]) for rows in (seen[:6], seen[-6:]))
+        assert last < first, name
+    assert {"judge", "fooling", "matching"} <= set(seen[-1])
+    assert not {"judge", "fooling"} & set(seen[0])
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(layout: Layout, finished: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+
+    def stop(step: int, losses: dict[str, float], seconds: float) -> None:
+        if step == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    outcome = fit(settings(), layout.root, out, Report(on_step=stop))
+    assert (outcome.step, outcome.interrupted) == (4, True)
+    outcome = fit(settings(), layout.root, out)
+    assert (outcome.step, outcome.interrupted) == (6, False)
+    assert equal(out / "last.safetensors", finished / "last.safetensors")
+    state, whole = (read_state(folder / "last.state.pt") for folder in (out, finished))
+    assert state["places"] == whole["places"]
+    for name, value in whole["weights"].items():
+        assert torch.equal(value, state["weights"][name]), name
+
+
+def test_checkpoint_goes_round(finished: Path, layout: Layout) -> None:
+    system, config, metadata = load_system(finished / "best.safetensors")
+    assert config == settings()
+    assert metadata["system"] == "triptych"
+    assert system.format.timbres == ("additive 0", "additive 1", "additive 2", "additive 3")
+    weights, _ = read_weights(finished / "best.safetensors")
+    for name, value in system.state_dict().items():
+        assert torch.equal(value, weights[name])
+
+
+def test_a_run_is_not_continued_with_another_config_or_dataset(
+    finished: Path, layout: Layout, tmp_path: Path
+) -> None:
+    with pytest.raises(BadInput, match=r"another config \(batch: 5 != 4\)"):
+        fit(settings(batch=5), layout.root, finished)
+    other = make_dataset(tmp_path / "other", train=(4, 2, 4), seconds=0.8, rate=8000)
+    other.dataset_json.write_text(
+        other.dataset_json.read_text().replace('"fingerprint": "test"', '"fingerprint": "x"')
+    )
+    with pytest.raises(BadInput, match="another dataset"):
+        fit(settings(), other.root, finished)
+
+
+def test_damaged_checkpoints_are_refused_by_name(finished: Path, tmp_path: Path) -> None:
+    missing = tmp_path / "none.safetensors"
+    with pytest.raises(BadInput, match=r"none\.safetensors: no such checkpoint"):
+        load_codec(missing)
+    good = finished / "best.safetensors"
+    torn = tmp_path / "torn.safetensors"
+    torn.write_bytes(good.read_bytes()[:-100])
+    with pytest.raises(BadInput, match=r"torn\.safetensors: not a whole safetensors file"):
+        load_codec(torn)
+    weights, metadata = read_weights(good)
+    plain = tmp_path / "plain.safetensors"
+    save_weights(plain, weights, {})
+    with pytest.raises(BadInput, match=r"plain\.safetensors: checkpoint format None"):
+        load_codec(plain)
+    name = "encoder.enter.weight"
+    short = tmp_path / "short.safetensors"
+    save_weights(short, {key: value for key, value in weights.items() if key != name}, metadata)
+    with pytest.raises(BadInput, match=f"short.safetensors: weight '{name}' is missing"):
+        load_codec(short)
+    save_weights(short, {**weights, name: weights[name][:3]}, metadata)
+    with pytest.raises(BadInput, match=f"weight '{name}' has shape"):
+        load_codec(short)
+    save_weights(short, {**weights, name: weights[name] * float("nan")}, metadata)
+    with pytest.raises(BadInput, match=f"weight '{name}' is not finite"):
+        load_codec(short)
+
+
+class Evil:
+    """Something that would make a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_state_that_would_run_code_is_refused(finished: Path, tmp_path: Path) -> None:
+    path, trap = tmp_path / "last.state.pt", tmp_path / "trap"
+    for content in (
+        pickle.dumps(Evil(trap), protocol=2),
+        b"",
+        (finished / "last.state.pt").read_bytes()[:1000],
+    ):
+        path.write_bytes(content)
+        with pytest.raises(BadInput, match=r"last\.state\.pt: not a whole training state"):
+            read_state(path)
+    torch.save({"a": Evil(trap)}, path)
+    with pytest.raises(BadInput, match="not a whole training state"):
+        read_state(path)
+    assert not trap.exists()
+
+
+def test_half_a_checkpoint_is_refused(finished: Path, layout: Layout, tmp_path: Path) -> None:
+    (tmp_path / "last.safetensors").write_bytes((finished / "last.safetensors").read_bytes())
+    with pytest.raises(BadInput, match=r"last\.state\.pt: missing"):
+        fit(settings(), layout.root, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"setps": 3}, "setps: unknown setting"),
+        ({"batch": 0}, "batch: .*greater than or equal to 1, got 0"),
+        ({"model": {"harmonix": 3}}, "model.harmonix: unknown setting"),
+        ({"model": {"harmonics": 7}}, "model.harmonics: .*, got 7"),
+        ({"optimiser": {"ema": 1.0}}, "optimiser.ema: .*, got 1.0"),
+        ({"system": "wavenet"}, r"run\.yaml: system 'wavenet': expected one of triptych"),
+        ({"precision": "fp8"}, "precision: "),
+    ],
+)
+def test_configs_that_say_something_wrong_are_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump({"steps": 1, **changes}))
+    with pytest.raises(BadInput, match=message):
+        load_config(path)
+
+
+def test_configs_that_are_no_config_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    for text in ("- 1", "a: [", "{}"):
+        path.write_text(text)
+        with pytest.raises(BadInput, match=r"run\.yaml: "):
+            load_config(path)
+    with pytest.raises(BadInput, match="no such config"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_shipped_configs_are_whole() -> None:
+    for path in sorted(Path("configs/train").glob("*.yaml")):
+        assert load_config(path).steps > 0
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    config = settings(optimiser={"warmup_steps": 10, "decay": 0.5}).optimiser
+    factors = [rate_factor(step, step / 100, config) for step in range(101)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[10:50] == [1.0] * 40
+    assert factors[75] == pytest.approx(0.5)
+    assert factors[100] == 0.0
+
+
+def test_average_follows_the_weights() -> None:
+    module = torch.nn.Linear(2, 2)
+    average = Average(module, 0.9)
+    target = torch.full((2, 2), 5.0)
+    module.weight.data.copy_(target)
+    for step in range(200):
+        average.update(module, step)
+    torch.testing.assert_close(average.weights["weight"], target, atol=1e-3, rtol=0.0)
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "train", *(str(argument) for argument in arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+def test_convert_says_what_it_converts_and_refuses_what_it_cannot(finished: Path, tmp_path: Path) -> None:
+    checkpoint = finished / "best.safetensors"
+    time_s = np.arange(24_000) / 24_000
+    tone = 0.5 * np.sin(2 * np.pi * 262.0 * time_s) * (time_s > 0.1)
+    soundfile.write(tmp_path / "stereo.wav", np.stack([tone, tone], axis=1), 24_000)
+    (tmp_path / "text.wav").write_text("this is no audio")
+    out = tmp_path / "out.wav"
+    done = run(
+        "convert", "--checkpoint", checkpoint, "--source", tmp_path / "stereo.wav", "--out", out,
+        "--attack-ms", 12.5, "--release-ms", 40,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "stereo.wav: 2 channels, mixed to mono" in done.stderr
+    assert "stereo.wav: 24000 Hz, resampled to 44100 Hz" in done.stderr
+    assert "attack 12.5 ms" in done.stdout
+    assert "release 40.0 ms" in done.stdout
+    audio, rate = soundfile.read(out)
+    assert (rate, audio.shape) == (44_100, (44_100,))
+    for arguments, message in (
+        (["--source", tmp_path / "text.wav"], "text.wav: not a readable audio file"),
+        (["--source", tmp_path / "none.wav"], "none.wav: no such file"),
+        (["--source", tmp_path / "stereo.wav", "--take", "timbre"], "--take: needs a --reference"),
+        (
+            ["--source", tmp_path / "stereo.wav", "--reference", tmp_path / "stereo.wav", "--take", "pitch"],
+            "expected timbre, envelope or timbre,envelope",
+        ),
+    ):
+        done = run("convert", "--checkpoint", checkpoint, "--out", tmp_path / "never.wav", *arguments)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert message in done.stderr
+    assert not (tmp_path / "never.wav").exists()
+
+
+def test_an_interrupted_command_saves_and_resumes(layout: Layout, tmp_path: Path) -> None:
+    config, out = tmp_path / "run.yaml", tmp_path / "run"
+    config.write_text(yaml.safe_dump({**SETTINGS, "steps": 100_000, "save_every": 100_000, "judge_pairs": 0}))
+    command = [sys.executable, "-m", "train", "fit", config, "--data", layout.root, "--out", out]
+    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not (out / "config.yaml").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(3.0)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert "run the same command again to go on" in said
+    assert read_state(out / "last.state.pt")["step"] >= 1
