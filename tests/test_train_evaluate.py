@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +262,20 @@ def test_refusals_name_what_is_wrong(layout: Layout, checkpoint: Path, tmp_path:
     with pytest.raises(BadInput, match="clips at 44100 Hz, the checkpoint converts 16000 Hz"):
         evaluate(tmp_path, other, layout.root)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.safetensors"]
+
+
+def test_the_command_fails_in_one_line_with_status_2(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "train",
+        "evaluate",
+        "--files",
+        "nowhere.csv",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 2
+    assert ran.stderr == "error: nowhere.csv: no such file\n"
+    assert not (tmp_path / "o").exists()

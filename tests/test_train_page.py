@@ -187,7 +187,9 @@ def test_the_envelope_figure_comes_from_the_definition() -> None:
     gains = (150.0 - heights) / 116.0
     assert gains[0] == pytest.approx(0.0, abs=1e-3)
     assert gains.max() == pytest.approx(1.0, abs=1e-3)
-    assert np.median(gains[180:280]) == pytest.approx(0.45, abs=1e-2)
+    end_ms = 120 + 60 + 180 + 240 + 240 + 40
+    assert gains[round(440 * 450 / end_ms)] == pytest.approx(0.45, abs=1e-2)
+    assert gains[round(440 * 720 / end_ms)] == pytest.approx(0.45 / 2, abs=1e-2)
 
 
 # ---- in a browser ----------------------------------------------------------------------------------------

@@ -1,51 +1,57 @@
-"""The page's own figure: what an envelope is, as SVG."""
+"""The page's own figure: an envelope on one note, drawn from its definition, as SVG."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from manifests.envelope import gain_curve
+from manifests.envelope import gain_curve, settle_ms
 from manifests.vocabulary import Envelope
 
 EXAMPLE = Envelope(attack_ms=120, hold_ms=60, decay_ms=180, sustain=0.45, release_ms=240)
-EXAMPLE_GATE_MS = 600.0
+"""What the page's head explains an envelope by."""
+
+LEFT, RIGHT, TOP, FLOOR = 10.0, 470.0, 34.0, 150.0
+HELD_MS = 240.0
+"""How long the drawn note stays at its sustain level."""
 
 
-def adsr_svg() -> str:
-    """The envelope's parts on one note, drawn from the definition itself (`manifests.envelope`)."""
-    left, right, top, floor = 10.0, 470.0, 34.0, 150.0
-    end_ms = EXAMPLE_GATE_MS + EXAMPLE.release_ms + 40.0
+def adsr_svg(envelope: Envelope = EXAMPLE) -> str:
+    """The parts of an envelope by name, on a note long enough for all of them."""
+    gate_ms = settle_ms(envelope) + HELD_MS
+    end_ms = gate_ms + envelope.release_ms + 40.0
 
     def x(ms: float) -> float:
-        return left + (right - left) * ms / end_ms
-
-    def y(gain: float) -> float:
-        return floor - (floor - top) * gain
+        return LEFT + (RIGHT - LEFT) * ms / end_ms
 
     times = np.linspace(0.0, end_ms, 441)
-    gains = gain_curve(EXAMPLE, EXAMPLE_GATE_MS, times)
-    line = " ".join(f"{x(t):.1f},{y(g):.1f}" for t, g in zip(times, gains, strict=True))
-    marks = np.cumsum([0.0, EXAMPLE.attack_ms, EXAMPLE.hold_ms, EXAMPLE.decay_ms]).tolist()
-    marks += [EXAMPLE_GATE_MS, EXAMPLE_GATE_MS + EXAMPLE.release_ms]
-    names = ("attack", "hold", "decay", "sustain", "release")
+    levels = FLOOR - (FLOOR - TOP) * gain_curve(envelope, gate_ms, times)
+    line = " ".join(f"{x(t):.1f},{level:.1f}" for t, level in zip(times, levels, strict=True))
+    lengths = {
+        "attack": envelope.attack_ms,
+        "hold": envelope.hold_ms,
+        "decay": envelope.decay_ms,
+        "sustain": HELD_MS,
+        "release": envelope.release_ms,
+    }
     parts = [
-        '<svg class="figure" viewBox="0 0 480 192" role="img" aria-label="The envelope of one note: its level'
-        " rises during attack, stays during hold, falls during decay to the sustain level, stays there until"
-        ' the note ends, and falls to silence during release.">',
-        f'<polygon class="fill" points="{x(0):.1f},{floor} {line} {x(end_ms):.1f},{floor}"/>',
-        f'<line class="axis" x1="{left}" x2="{right}" y1="{floor}" y2="{floor}"/>',
+        '<svg viewBox="0 0 480 192" role="img" aria-label="The envelope of one note: its level rises during'
+        " attack, stays during hold, falls during decay to the sustain level, stays there until the note"
+        ' ends, and falls to silence during release.">',
+        f'<polygon class="fill" points="{x(0):.1f},{FLOOR} {line} {x(end_ms):.1f},{FLOOR}"/>',
+        f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{FLOOR}" y2="{FLOOR}"/>',
     ]
-    for mark in marks:
-        parts.append(
-            f'<line class="mark" x1="{x(mark):.1f}" x2="{x(mark):.1f}" y1="{top - 8}" y2="{floor}"/>'
-        )
-    for name, start, stop in zip(names, marks, marks[1:], strict=False):
-        parts.append(f'<text class="name" x="{x((start + stop) / 2):.1f}" y="{top - 14}">{name}</text>')
-    held = floor + 14
+    start = 0.0
+    for name, length in lengths.items():
+        if length > 0.0:
+            middle, end = x(start + length / 2), x(start + length)
+            parts.append(f'<text x="{middle:.1f}" y="{TOP - 14}">{name}</text>')
+            parts.append(f'<line class="mark" x1="{end:.1f}" x2="{end:.1f}" y1="{TOP - 8}" y2="{FLOOR}"/>')
+            start += length
+    held = FLOOR + 14
     parts += [
         f'<polyline class="line" points="{line}"/>',
-        f'<line class="gate" x1="{x(0):.1f}" x2="{x(EXAMPLE_GATE_MS):.1f}" y1="{held}" y2="{held}"/>',
-        f'<text class="name" x="{x(EXAMPLE_GATE_MS / 2):.1f}" y="{floor + 34}">the note is held</text>',
+        f'<line class="gate" x1="{x(0):.1f}" x2="{x(gate_ms):.1f}" y1="{held}" y2="{held}"/>',
+        f'<text x="{x(gate_ms / 2):.1f}" y="{FLOOR + 34}">the note is held</text>',
         "</svg>",
     ]
     return "".join(parts)

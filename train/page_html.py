@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from train.page_figures import adsr_svg
-from train.page_rows import Panel, Row
+from train.page_rows import BY_NUMBER, Panel, Row
 from train.page_scores import row_scores, score_blocks
 from train.page_sounds import (
     curve_path,
@@ -82,6 +82,8 @@ def _row(number: int, row: Row, rate: int) -> str:
         _panel(panel, data_url("image/png", spectrogram_png(db, top)), rate)
         for panel, db in zip(row.panels, powers, strict=True)
     ]
+    if row.kind == "number":
+        panels.insert(1, _numbers())
     return Template(_asset("row.html")).substitute(
         number=number,
         kind=row.kind,
@@ -92,6 +94,17 @@ def _row(number: int, row: Row, rate: int) -> str:
         seconds=f"{max(len(panel.audio) for panel in row.panels) / rate:.3f}",
         panels="".join(panels),
         scores=row_scores(row.scores),
+    )
+
+
+def _numbers() -> str:
+    """The envelope that was asked for, in place of a reference."""
+    return Template(_asset("numbers.html")).substitute(
+        adsr=adsr_svg(BY_NUMBER),
+        attack=f"{BY_NUMBER.attack_ms:g}",
+        decay=f"{BY_NUMBER.decay_ms:g}",
+        sustain=f"{BY_NUMBER.sustain:g}",
+        release=f"{BY_NUMBER.release_ms:g}",
     )
 
 
