@@ -199,6 +199,8 @@ def test_files_command_prints_a_table(folder: Path, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "this system" in printed
     assert "copy of reference" in printed
+    assert "this system less copy of source" in printed
+    assert "nearer to the target in 100% of pairs" in printed
 
 
 def test_a_short_estimate_pays_for_what_it_lacks(folder: Path) -> None:

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from manifests.vocabulary import BadInput
 from train.evaluate_run import Track, evaluate_checkpoint, evaluate_files
-from train.evaluate_summary import rich_tables
+from train.evaluate_summary import rich_tables, verdicts
 
 
 @contextmanager
@@ -90,4 +90,6 @@ def evaluate(
                 )
     for table in rich_tables(summary):
         console.print(table)
+    for line in verdicts(summary):
+        console.print(line, soft_wrap=True, highlight=False)
     console.print(f"All scores and intervals: {out}/scores.parquet and summary.json", soft_wrap=True)

@@ -147,3 +147,30 @@ def _rich_table(summary: dict[str, Any], title: str, places: Sequence[tuple[str,
             table.add_row(name if number == 0 else "", TITLES.get(method, method), *cells, str(count))
         table.add_section()
     return table
+
+
+def verdicts(summary: dict[str, Any]) -> list[str]:
+    """For the first split, over all kinds: how far the system is from each copy; none of several systems."""
+    split = splits_of(summary)[0]
+    kind = kinds_of(summary, split)[-1]
+    titles = {metric.name: metric.title for metric in METRICS}
+    lines: list[str] = []
+    if len({row["method"] for row in summary["differences"]}) > 1:
+        return lines
+    for row in summary["differences"]:
+        if (row["split"], row["kind"]) != (split, kind) or row["metric"] not in HEADLINES:
+            continue
+        if row["baseline"] != "silence":
+            system, baseline = (TITLES.get(row[side], row[side]) for side in ("method", "baseline"))
+            lines.append(
+                f"{titles[row['metric']]}: {system} less {baseline} {signed_interval(row)},"
+                f" nearer to the target in {100 * row['wins']:.0f}% of pairs"
+            )
+    return lines
+
+
+def signed_interval(row: dict[str, Any]) -> str:
+    """A difference with its interval: `-0.61 (-0.80 to -0.42)`."""
+    if row["low"] is None:
+        return f"{row['mean']:+.2f}"
+    return f"{row['mean']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
