@@ -15,6 +15,7 @@ end), its *span*.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -92,6 +93,17 @@ def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int
             raise ValueError(f"tone of pitch {note.pitch}: {len(samples)} samples, {length} needed")
         np.multiply(samples[:length], np.float32(scale), out=sound[span.onset : span.end])
     return sound
+
+
+def pcm_sha256(pcm: I16) -> str:
+    """SHA-256 of a clip's samples as int16 little-endian, in hex: what the manifest calls its PCM hash."""
+    return hashlib.sha256(pcm.astype("<i2").tobytes()).hexdigest()
+
+
+def rms(pcm: I16) -> float:
+    """Root mean square with full scale 1; exact integer sums, so the same on every machine."""
+    wide = pcm.astype(np.int64)
+    return float(np.sqrt(int(np.dot(wide, wide)) / len(wide)) / FULL_SCALE)
 
 
 def peak_value(peak_dbfs: float) -> int:

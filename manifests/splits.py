@@ -30,25 +30,26 @@ def assign_sides(clusters: Sequence[int], test_share: float, seed: int, axis: st
     """The side, train or test, of each id, given each id's cluster.
 
     Whole clusters go to test, in a seeded order, until at least `test_share` of the ids (and at least
-    two, so that partners exist) are there; a cluster that would leave fewer than two for train is passed
-    over. BadInput if the ids cannot give both sides two.
+    two, so that partners exist) are there; a cluster that would take far more than the share, or leave
+    train fewer than two, is passed over. BadInput if the ids cannot give both sides two.
     """
     count = len(clusters)
     members: dict[int, list[int]] = {}
     for index, cluster in enumerate(clusters):
         members.setdefault(cluster, []).append(index)
-    names = list(members)
+    shuffled = [members[list(members)[int(i)]] for i in permutation(seed, len(members), "side", axis)]
     wanted = max(2, int(test_share * count + 0.5))
     test: set[int] = set()
-    for place in permutation(seed, len(names), "side", axis):
-        ids = members[names[int(place)]]
-        if len(test) >= wanted:
+    # First the clusters that fit the share, then, where all are larger, the smallest ones.
+    for most, ordered in ((wanted + 1, shuffled), (count - 2, sorted(shuffled, key=len))):
+        for ids in ordered:
+            if len(test) < min(wanted, most) and len(test | set(ids)) <= min(most, count - 2):
+                test.update(ids)
+        if len(test) >= 2:
             break
-        if count - len(test) - len(ids) >= 2 and len(test) + len(ids) <= max(wanted, 2) + 1:
-            test.update(ids)
     if len(test) < 2 or count - len(test) < 2:
         raise BadInput(
-            f"{axis}s: {count} of them in {len(names)} clusters cannot give train and test at least two each;"
+            f"{axis}s: {count} of them in {len(members)} clusters cannot give train and test two each;"
             " configure more"
         )
     return ["test" if index in test else "train" for index in range(count)]

@@ -26,7 +26,7 @@ from manifests.layout import to_table, write_table
 from manifests.vocabulary import BadInput
 from midi.extract import ExtractSpec, extract_folder
 from midi.generate import GenerateSpec, Observability, generate_phrases
-from midi.table import extracted_rows, generated_rows
+from midi.table import generated, phrase_rows
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -103,7 +103,7 @@ def extract(
     )
     with _progress("files") as tick:
         found, skipped = extract_folder(folder, spec, seconds, tick)
-    _write(out, extracted_rows(found))
+    _write(out, phrase_rows(found))
     if skipped:
         typer.echo(f"{len(skipped)} windows skipped, such as {skipped[0]}")
 
@@ -137,7 +137,7 @@ def generate(
     observe = Observability(longest_settle_ms, longest_release_ms)
     with _progress("phrases") as tick:
         phrases = generate_phrases(seed, count, spec, seconds, observe, tick)
-    _write(out, generated_rows(phrases))
+    _write(out, phrase_rows(generated(phrases)))
 
 
 def main() -> None:

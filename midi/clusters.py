@@ -35,8 +35,12 @@ def alike(a: Sequence[Note], b: Sequence[Note]) -> bool:
     return intervals(a) == intervals(b) and bool(np.all(np.abs(timing(a) - timing(b)) <= TOLERANCE_S))
 
 
-def phrase_clusters(phrases: Sequence[Notes]) -> list[int]:
-    """Each phrase's cluster, numbered 0, 1, … in order of first appearance; likeness is transitive."""
+def phrase_clusters(phrases: Sequence[Notes], sources: Sequence[str] = ()) -> list[int]:
+    """Each phrase's cluster, numbered 0, 1, … in order of first appearance; likeness is transitive.
+
+    `sources` names each phrase's file ("" where it has none): phrases cut from one file share a cluster,
+    since a tune repeats itself, and windows cut it at other points each time.
+    """
     parent = list(range(len(phrases)))
 
     def root(index: int) -> int:
@@ -55,5 +59,10 @@ def phrase_clusters(phrases: Sequence[Notes]) -> list[int]:
                 low, high = sorted((root(others[place]), root(index)))
                 parent[high] = low
         others.append(index)
+    first_of: dict[str, int] = {}
+    for index, source in enumerate(sources):
+        if source:
+            low, high = sorted((root(first_of.setdefault(source, index)), root(index)))
+            parent[high] = low
     numbers: dict[int, int] = {}
     return [numbers.setdefault(root(index), len(numbers)) for index in range(len(phrases))]

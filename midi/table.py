@@ -10,14 +10,15 @@ from midi.clusters import phrase_clusters
 from midi.extract import Extracted
 
 
-def generated_rows(phrases: Sequence[Notes]) -> list[dict[str, Any]]:
-    """The rows of generated phrases, all on the train side."""
-    return extracted_rows([Extracted(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)])
+def generated(phrases: Sequence[Notes]) -> list[Extracted]:
+    """Generated phrases with their number as source."""
+    return [Extracted(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)]
 
 
-def extracted_rows(phrases: Sequence[Extracted]) -> list[dict[str, Any]]:
-    """The rows of phrases with their sources, all on the train side; ids are places in the list."""
-    clusters = phrase_clusters([phrase.notes for phrase in phrases])
+def phrase_rows(phrases: Sequence[Extracted]) -> list[dict[str, Any]]:
+    """The rows of phrases, all on the train side; ids are places in the list."""
+    sources = [phrase.source_sha256 for phrase in phrases]
+    clusters = phrase_clusters([phrase.notes for phrase in phrases], sources)
     return [
         {
             "phrase": index,

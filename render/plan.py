@@ -17,25 +17,15 @@ from manifests.clusters import envelope_clusters
 from manifests.layout import Layout, to_table, write_table
 from manifests.schema import SCHEMA_VERSION
 from manifests.splits import assign_sides
-from manifests.vocabulary import BadInput, Notes, check_notes
-from midi.clusters import phrase_clusters
-from midi.extract import extract_folder
+from manifests.vocabulary import BadInput, check_notes
+from midi.extract import Extracted, extract_folder
 from midi.generate import Observability, generate_phrases
+from midi.table import generated, phrase_rows
 from presets.synths import Synth, installed
 from render.config import Config
 from render.envelopes import draw_envelopes
 from render.fingerprint import fingerprint, ingredients, platform_class
 from render.tones import synth_of
-
-
-@dataclass(frozen=True, slots=True)
-class PhraseRow:
-    """A phrase and where it comes from."""
-
-    notes: Notes
-    source: str
-    sha256: str
-    transposed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +52,21 @@ def settle_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
     return config.model_copy(update={"timbres": kept}), synths, remarks
 
 
-def gather_phrases(config: Config) -> tuple[list[PhraseRow], list[str]]:
+def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
     """Generated phrases first, then those from MIDI files, every note within the tones' pitches."""
     rows, remarks = [], []
     seconds = config.clip.seconds
     low, high = config.tones.lowest_pitch, config.tones.highest_pitch
-    if (generated := config.phrases.generated) is not None:
-        spec = generated.generate
+    if (wanted := config.phrases.generated) is not None:
+        spec = wanted.generate
         if spec.lowest_pitch < low or spec.highest_pitch > high:
             raise BadInput(
                 f"phrases.generated.generate: pitches {spec.lowest_pitch}..{spec.highest_pitch} go beyond"
                 f" the tones' {low}..{high}; widen tones or narrow the phrases"
             )
         observe = Observability(config.longest_settle_ms(), config.longest_release_ms())
-        made = generate_phrases(config.seed, generated.count, spec, seconds, observe)
-        rows += [PhraseRow(notes, f"generated {i}", "", 0) for i, notes in enumerate(made)]
+        made = generate_phrases(config.seed, wanted.count, spec, seconds, observe)
+        rows += generated(made)
     if (folder := config.phrases.midi) is not None:
         spec_midi = folder.extract.model_copy(
             update={
@@ -92,7 +82,7 @@ def gather_phrases(config: Config) -> tuple[list[PhraseRow], list[str]]:
             )
         if skipped:
             remarks.append(f"{folder.folder}: {len(skipped)} windows or files skipped, such as {skipped[0]}")
-        rows += [PhraseRow(f.notes, f.source, f.source_sha256, f.transposed) for f in found[: folder.count]]
+        rows += found[: folder.count]
     for row in rows:
         check_notes(row.notes, seconds)
     return rows, remarks
@@ -116,26 +106,12 @@ def envelope_rows(config: Config) -> list[dict[str, Any]]:
     ]
 
 
-def phrase_rows(config: Config, phrases: list[PhraseRow]) -> list[dict[str, Any]]:
+def phrases_with_sides(config: Config, phrases: list[Extracted]) -> list[dict[str, Any]]:
     """The rows of phrases.parquet."""
-    clusters = phrase_clusters([row.notes for row in phrases])
+    rows = phrase_rows(phrases)
+    clusters = [row["cluster"] for row in rows]
     sides = assign_sides(clusters, config.splits.test_phrases, config.seed, "phrase")
-    return [
-        {
-            "phrase": index,
-            "source": row.source,
-            "source_sha256": row.sha256,
-            "notes": [
-                {"onset": n.onset, "duration": n.duration, "pitch": n.pitch, "velocity": n.velocity}
-                for n in row.notes
-            ],
-            "transposed": row.transposed,
-            "cluster": clusters[index],
-            "side": sides[index],
-            "generation": 0,
-        }
-        for index, row in enumerate(phrases)
-    ]
+    return [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
 
 
 def make_plan(config: Config) -> Planned:
@@ -143,8 +119,8 @@ def make_plan(config: Config) -> Planned:
     config, synths, remarks = settle_synths(config)
     envelopes = envelope_rows(config)
     gathered, more = gather_phrases(config)
-    phrases = phrase_rows(config, gathered)
-    midi = {row.source: row.sha256 for row in gathered if row.sha256}
+    phrases = phrases_with_sides(config, gathered)
+    midi = {row.source: row.source_sha256 for row in gathered if row.source_sha256}
     of = ingredients(config, synths, midi)
     metadata = {
         "schema": SCHEMA_VERSION,

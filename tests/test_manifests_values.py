@@ -94,6 +94,12 @@ def test_clusters_go_whole_to_one_side() -> None:
             assert len({side for side, c in zip(sides, clusters, strict=True) if c == cluster}) == 1
 
 
+def test_clusters_larger_than_the_share_still_give_a_test_side() -> None:
+    clusters = [0] * 20 + [20] * 15 + [35] * 12
+    for seed in range(10):
+        assert assign_sides(clusters, 0.1, seed, "phrase").count("test") == 12
+
+
 @pytest.mark.parametrize("clusters", [[0, 1, 2], [0] * 10])
 def test_too_few_ids_or_clusters_are_refused(clusters: list[int]) -> None:
     with pytest.raises(BadInput, match="configure more"):

@@ -31,3 +31,8 @@ def test_other_intervals_or_rhythms_are_other_clusters() -> None:
     other_rhythm = (*TUNE[:2], replace(TUNE[2], onset=1.25))
     staccato = (*TUNE[:2], replace(TUNE[2], duration=0.25))
     assert phrase_clusters([TUNE, other_pitch, other_rhythm, staccato, TUNE[:2], TUNE]) == [0, 1, 2, 3, 4, 0]
+
+
+def test_phrases_of_one_file_share_a_cluster() -> None:
+    other = transpose(TUNE[:2], 3)
+    assert phrase_clusters([TUNE, other, TUNE[:3]], ["a", "", "a"]) == [0, 1, 0]

@@ -19,7 +19,7 @@ from manifests.layout import Layout
 from manifests.rows import envelope_of, notes_of
 from manifests.seeds import permutation
 
-STEADY_DB = 0.3
+STEADY_DB = 0.15
 """Only timbres whose level varies less are listened to: beating looks like an envelope."""
 TIME_MS, TIME_SHARE, SUSTAIN_DB, LOWEST_SUSTAIN = 10.0, 0.15, 1.5, 0.05
 
