@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from manifests.canonical import sha256_json
 from manifests.vocabulary import BadInput
+from presets.envelope_map import EnvelopeMap
 
 FOLDER = Path(__file__).parent / "profiles"
 
@@ -42,12 +43,18 @@ class Profile(_Strict):
     warm_up_s: float
     parameters: dict[str, tuple[float, float, float]]
     pinned: dict[str, Pin]
+    envelope: EnvelopeMap | None = None
+    """The synth's own amplitude envelope, where its laws are known: what `shaping: plugin` sets."""
 
     @model_validator(mode="after")
     def _values_within_ranges(self) -> Profile:
         unknown = sorted(set(self.pinned) - set(self.parameters))
         if unknown:
             raise ValueError(f"pinned parameters that do not exist: {unknown}")
+        stages = self.envelope.stages() if self.envelope is not None else {}
+        strange = sorted({stage.parameter for stage in stages.values()} - set(self.parameters))
+        if strange:
+            raise ValueError(f"envelope: parameters that do not exist: {strange}")
         for name, (low, high, value) in self.parameters.items():
             pin = self.pinned.get(name)
             if not low <= value <= high or (pin is not None and not low <= pin.value <= high):
@@ -78,7 +85,9 @@ class Profile(_Strict):
 
     def sha256(self) -> str:
         """The hash of all that this profile says about the sound; where files lie is left out."""
-        audible = self.model_dump(mode="json", include={"name", "kind", "warm_up_s", "parameters", "pinned"})
+        audible = self.model_dump(
+            mode="json", include={"name", "kind", "warm_up_s", "parameters", "pinned", "envelope"}
+        )
         return sha256_json(audible)
 
 
