@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from manifests.envelope import gain_curve
+from manifests.envelope import held_gain, released_gain
 from manifests.vocabulary import Envelope, Note
 
 F32 = npt.NDArray[np.float32]
@@ -69,7 +69,9 @@ def gain(notes: Sequence[Note], envelope: Envelope, rate: int, frames: int, cut_
         gate = (span.off - span.onset) * per_ms
         heard = min(span.end - span.onset, int(np.ceil((gate + envelope.release_ms) / per_ms)) + 1)
         times = np.arange(heard, dtype=np.float64) * per_ms
-        piece = (note.velocity / 127.0 * gain_curve(envelope, gate, times)).astype(np.float32)
+        held, released = times[: span.off - span.onset], times[span.off - span.onset :]
+        shape = (held_gain(envelope, held), released_gain(envelope, gate, released))
+        piece = (note.velocity / 127.0 * np.concatenate(shape)).astype(np.float32)
         first_faded = span.end - span.onset - len(fade)
         if heard > first_faded:
             start = max(first_faded, 0)
@@ -117,9 +119,10 @@ def to_int16(sound: F32, peak: int) -> tuple[I16, float]:
     The gain is in units of full scale (int16 value / 32767 per unit of `sound`). A silent sound has no
     peak: ValueError.
     """
-    largest = float(np.max(np.abs(sound), initial=0.0))
+    largest = max(float(sound.max(initial=0.0)), -float(sound.min(initial=0.0)))
     if not np.isfinite(largest) or largest <= 0.0:
         raise ValueError(f"sound to normalise: expected a finite peak above 0, got {largest}")
     factor = np.float32(peak / largest)
-    scaled = np.rint(sound * factor)
-    return np.clip(scaled, -peak, peak).astype(np.int16), float(factor) / FULL_SCALE
+    # The largest magnitude lands within half a unit of `peak`, so nothing can round beyond it.
+    scaled = sound * factor
+    return np.rint(scaled, out=scaled).astype(np.int16), float(factor) / FULL_SCALE

@@ -46,15 +46,20 @@ def held_gain(envelope: Envelope, time_ms: F64) -> F64:
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
+def released_gain(envelope: Envelope, gate_ms: float | F64, time_ms: F64) -> F64:
+    """The gain at `time_ms` after the onset of a note that was let go at `gate_ms`, before it."""
+    reached = held_gain(envelope, np.asarray(gate_ms, dtype=np.float64))
+    return reached * (1.0 - progress(_fraction(time_ms, gate_ms, envelope.release_ms), envelope.curve))
+
+
 def gain_curve(envelope: Envelope, gate_ms: float | F64, time_ms: npt.ArrayLike) -> F64:
     """The gain of a note held for `gate_ms`, at `time_ms` after its onset (float64, any shape).
 
     Zero before the onset and after the release. Evaluated in closed form: any times, in any order.
     """
     time = np.asarray(time_ms, dtype=np.float64)
-    reached = held_gain(envelope, np.asarray(gate_ms, dtype=np.float64))
-    release = reached * (1.0 - progress(_fraction(time, gate_ms, envelope.release_ms), envelope.curve))
-    gain = np.where(time < gate_ms, held_gain(envelope, time), release)
+    released = released_gain(envelope, gate_ms, time)
+    gain = np.where(time < gate_ms, held_gain(envelope, time), released)
     return np.where(time < 0.0, 0.0, gain)
 
 

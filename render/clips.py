@@ -154,7 +154,7 @@ class Composer:
             "release_heard": heard,
             "frames": self.spec.frames,
             "gain": factor,
-            "peak": int(np.max(np.abs(pcm.astype(np.int32)))),
+            "peak": max(int(pcm.max()), -int(pcm.min())),
             "rms": compose.rms(pcm),
             "pcm_sha256": compose.pcm_sha256(pcm),
             "group": timbre.group,
