@@ -23,7 +23,7 @@ REACH = 2.0
 SHORTEST_S = 0.03
 """Notes closer than this are one note."""
 
-THRESHOLD = 0.35
+THRESHOLD = 0.25
 """Peaks of the onset probability below this are no onsets (the triangular target peaks at 0.75 to 1)."""
 
 
