@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from manifests.envelope import held_gain, released_gain
+from manifests.envelope import held_gain, released_gain, settle_ms
 from manifests.vocabulary import Envelope, Note
 
 F32 = npt.NDArray[np.float32]
@@ -65,13 +65,18 @@ def gain(notes: Sequence[Note], envelope: Envelope, rate: int, frames: int, cut_
     curve = np.zeros(frames, dtype=np.float32)
     fade = cut_fade(to_samples(cut_fade_ms / 1000.0, rate))
     per_ms = 1000.0 / rate
+    # Past this sample a held note stays at its sustain level: no need to ask the curve there.
+    settled = int(np.ceil(settle_ms(envelope) / per_ms)) + 1
+    sustained = float(held_gain(envelope, np.array(settle_ms(envelope))))
     for note, span in zip(notes, spans(notes, rate, frames), strict=True):
         gate = (span.off - span.onset) * per_ms
         heard = min(span.end - span.onset, int(np.ceil((gate + envelope.release_ms) / per_ms)) + 1)
         times = np.arange(heard, dtype=np.float64) * per_ms
-        held, released = times[: span.off - span.onset], times[span.off - span.onset :]
-        shape = (held_gain(envelope, held), released_gain(envelope, gate, released))
-        piece = (note.velocity / 127.0 * np.concatenate(shape)).astype(np.float32)
+        moving, released = times[: min(settled, span.off - span.onset)], times[span.off - span.onset :]
+        shape = np.full(heard, sustained)
+        shape[: len(moving)] = held_gain(envelope, moving)
+        shape[heard - len(released) :] = released_gain(envelope, gate, released)
+        piece = (note.velocity / 127.0 * shape).astype(np.float32)
         first_faded = span.end - span.onset - len(fade)
         if heard > first_faded:
             start = max(first_faded, 0)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import soundfile
 
 from manifests import compose
@@ -16,6 +15,9 @@ from manifests.compose import F32, I16
 from manifests.envelope import settle_ms
 from manifests.vocabulary import ClipId, Envelope, Notes
 from render.blocks import Block
+
+KEPT_GAINS = 128
+"""How many gain curves a composer keeps: 68 MB of clips of 3 s."""
 
 Tones = Mapping[int, tuple[I16, float]]
 
@@ -98,6 +100,8 @@ class Composer:
     def gain(self, phrase: int, envelope: int) -> F32:
         """The phrase's gain under the envelope: float32 [frames]."""
         if (phrase, envelope) not in self._gain:
+            while len(self._gain) >= KEPT_GAINS:
+                del self._gain[next(iter(self._gain))]
             self._gain[phrase, envelope] = compose.gain(
                 self.phrases[phrase],
                 self.envelopes[envelope],
@@ -110,9 +114,9 @@ class Composer:
     def block(self, number: int, block: Block) -> Iterator[Clip]:
         """The block's clips: timbres slowest, then phrases, envelopes fastest."""
         dry_keys = {(t, p) for t in block.timbres for p in block.phrases}
-        gain_keys = {(p, e) for p in block.phrases for e in block.envelopes}
         self._dry = {key: self._dry[key] for key in sorted(dry_keys & self._dry.keys())}
-        self._gain = {key: self._gain[key] for key in sorted(gain_keys & self._gain.keys())}
+        # The next timbres of this band of phrases meet the same envelopes again.
+        self._gain = {key: curve for key, curve in self._gain.items() if key[0] in block.phrases}
         for timbre in block.timbres:
             for phrase in block.phrases:
                 for envelope in block.envelopes:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 TAR_OWNER = "triptych"
 TAR_MTIME = 0
 HEADER = 512
+WRITE_BYTES = 1 << 20
 
 
 def _tar_writer() -> type[TarWriter]:
@@ -55,9 +56,10 @@ class HashingWriter(io.RawIOBase):
         return True
 
     def write(self, data: Any) -> int:
-        self.sha256.update(data)
-        self.bytes += len(data)
-        return self.file.write(data)
+        written = self.file.write(data)
+        self.sha256.update(memoryview(data)[:written])
+        self.bytes += written
+        return written
 
 
 def pack(
@@ -65,11 +67,14 @@ def pack(
 ) -> tuple[list[dict[str, Any]], str, int]:
     """Writes clips to the tar `target`; returns their finished rows, the tar's SHA-256 and its size."""
     rows = []
-    with target.open("wb") as file:
+    with target.open("wb", buffering=0) as file:
         hashing = HashingWriter(file)
-        with _tar_writer()(
-            hashing, encoder=False, mtime=TAR_MTIME, user=TAR_OWNER, group=TAR_OWNER, compress=False
-        ) as tar:
+        with (
+            io.BufferedWriter(hashing, WRITE_BYTES) as buffered,
+            _tar_writer()(
+                buffered, encoder=False, mtime=TAR_MTIME, user=TAR_OWNER, group=TAR_OWNER, compress=False
+            ) as tar,
+        ):
             for clip in clips:
                 # TarWriter stores a sample's files in order of their extension: flac, then json.
                 offset = tar.tarstream.offset + HEADER
