@@ -5,6 +5,10 @@ Loading and rendering are apart: the host loads once and stays pristine, a fork 
 
 from __future__ import annotations
 
+import ctypes
+import os
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +16,20 @@ import dawdreamer
 import numpy as np
 import numpy.typing as npt
 
-from presets.jobs import GroupJob
+from manifests.vocabulary import Note
+from presets import zyn
+from presets.jobs import GroupJob, State, StateRefused
+from presets.smf import midi_file
 
 VOICES = 4
+LOUDER = 1024
+"""Faust frees a released voice once its level falls below a fixed threshold, in the middle of a long
+release. So voices are played louder and what comes out is divided: a power of two costs no bit."""
+VOICE = """voice = environment {{
+{source}
+}};
+process = voice.process : par(i, outputs(voice.process), *({louder}));
+"""
 
 
 class Engine:
@@ -24,11 +39,14 @@ class Engine:
         self._engine: Any = dawdreamer.RenderEngine(rate, buffer_size)
         self._warm_up_s = warm_up_s
         self._set: dict[str, int | str] = {}
+        self._factor = np.float32(1.0)
         if kind == "faust":
+            self._factor = np.float32(1.0 / LOUDER)
             self._synth = self._engine.make_faust_processor("synth")
             self._synth.num_voices = VOICES
             self._synth.group_voices = True
-            self._synth.set_dsp_string(plugin.read_text(encoding="utf-8"))
+            source = plugin.read_text(encoding="utf-8")
+            self._synth.set_dsp_string(VOICE.format(source=source, louder=LOUDER))
             self._synth.compile()
         else:
             self._synth = self._engine.make_plugin_processor("synth", str(plugin))
@@ -48,10 +66,53 @@ class Engine:
         The first render of a fresh instance differs from the second in some plugins, and parameters may
         glide to their values; the warm-up is the same for every group.
         """
-        for name, value in job.settings.items():
-            self._synth.set_parameter(self._set[name], value)
+        # Kars draws from the C library's numbers, which it seeds by the clock when it is loaded.
+        ctypes.CDLL(None).srand(1)
+        if job.state is not None:
+            self._load(job.state)
+        self._send(job.settings)
         self._engine.render(self._warm_up_s)
-        for note in job.notes:
-            self._synth.add_midi_note(note.pitch, note.velocity, note.onset, note.duration)
-        self._engine.render(job.seconds)
-        return np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32)
+        if not job.takes:
+            return self._play(job.notes, job.seconds, cut=False)
+        pieces = []
+        for take in job.takes:
+            self._send(take.settings)
+            pieces.append(self._play(take.notes, take.seconds, take.cut))
+        return np.concatenate(pieces, axis=1)
+
+    def _send(self, settings: dict[str, float]) -> None:
+        for name, value in settings.items():
+            self._synth.set_parameter(self._set[name], value)
+
+    def _play(self, notes: Sequence[Note], seconds: float, cut: bool) -> npt.NDArray[np.float32]:
+        self._synth.clear_midi()
+        if cut:
+            path = Path(os.environ.get("TMPDIR", "/tmp"), f"take-{os.getpid()}.mid")
+            path.write_bytes(midi_file(notes, cut))
+            if not self._synth.load_midi(str(path)):
+                raise OSError(f"{path}: DawDreamer did not load it")
+        else:
+            for note in notes:
+                self._synth.add_midi_note(note.pitch, note.velocity, note.onset, note.duration)
+        self._engine.render(seconds)
+        return np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32) * self._factor
+
+    def _load(self, state: State) -> None:
+        """Loads a preset's bytes; StateRefused if the plugin does not take them.
+
+        Never by DawDreamer's `load_state`: it opens an editor window (field notes: the process dies).
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / f"preset.{'vstpreset' if state.format == 'vstpreset' else 'fxp'}"
+            data = state.data
+            if state.format == "zyn":
+                self._synth.save_state(str(path))
+                data = zyn.with_instrument(path.read_bytes(), data)
+            path.write_bytes(data)
+            load = self._synth.load_vst3_preset if state.format == "vstpreset" else self._synth.load_preset
+            try:
+                taken = load(str(path))
+            except RuntimeError as error:
+                raise StateRefused(str(error)) from None
+        if not taken:
+            raise StateRefused("the plugin did not take the preset")

@@ -19,9 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from presets import pipe
-from presets.jobs import GroupJob, Limits
+from presets.jobs import GroupJob, Limits, StateRefused
 
-OK, FAILED, NO_MEMORY, NO_SPACE = 0, 81, 82, 83
+OK, FAILED, NO_MEMORY, NO_SPACE, REFUSED = 0, 81, 82, 83, 84
 LARGEST_FILE = 1 << 30
 PR_SET_PDEATHSIG = 1
 
@@ -50,6 +50,9 @@ def start(render: Render, job: GroupJob, limits: Limits, memory: int, close: lis
         status = OK
     except MemoryError:
         status = NO_MEMORY
+    except StateRefused as error:
+        print(f"group: {error}", file=sys.stderr, flush=True)
+        status = REFUSED
     except OSError as error:
         print(f"group: {error}", file=sys.stderr, flush=True)
         status = NO_SPACE if error.errno in (errno.ENOSPC, errno.ENOMEM) else FAILED

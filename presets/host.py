@@ -28,10 +28,10 @@ import numpy.typing as npt
 
 from manifests.vocabulary import Note
 from presets import pipe
-from presets.jobs import GroupFailure, GroupJob, Limits, MachineFailure
+from presets.jobs import GroupFailure, GroupJob, Limits, MachineFailure, Take
 from presets.synths import Synth
 
-__all__ = ["GroupFailure", "GroupJob", "Limits", "MachineFailure", "SnapshotHost"]
+__all__ = ["GroupFailure", "GroupJob", "Limits", "MachineFailure", "SnapshotHost", "Take"]
 
 F32 = npt.NDArray[np.float32]
 PROGRAM = "presets.host_child"
@@ -136,6 +136,7 @@ class _Process:
         profile = host.synth.profile
         config = {
             "kind": profile.kind,
+            "isolation": profile.isolation,
             "plugin": str(host.synth.plugin_path),
             "plugin_sha256": host.synth.plugin_sha256,
             "parameters": list(profile.parameters),

@@ -13,13 +13,14 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from manifests.canonical import sha256_file
 from presets import grandchild, pipe
 from presets.jobs import GroupJob, Limits
+from presets.plugin_file import plugin_sha256
 
 POLL_S = 0.25
 LOST_CLIENT = 3
@@ -34,14 +35,27 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         plugin = Path(config["plugin"])
-        if sha256_file(plugin) != config["plugin_sha256"]:
+        if plugin_sha256(plugin) != config["plugin_sha256"]:
             raise ValueError(f"{plugin} is not the plugin that was opened: its SHA-256 has changed")
         # Imported here, so that whatever is wrong with DawDreamer becomes an answer.
         from presets.engine import Engine
 
-        engine = Engine(config["kind"], plugin, config["rate"], config["buffer_size"], config["warm_up_s"])
-        if missing := sorted(set(config["parameters"]) - set(engine.names)):
-            raise ValueError(f"{plugin} has no parameter {missing[0]!r}; its profile is for another version")
+        def load() -> Engine:
+            engine = Engine(
+                config["kind"], plugin, config["rate"], config["buffer_size"], config["warm_up_s"]
+            )
+            if missing := sorted(set(config["parameters"]) - set(engine.names)):
+                raise ValueError(
+                    f"{plugin} has no parameter {missing[0]!r}; its profile is for another version"
+                )
+            return engine
+
+        # A plugin that cannot be forked is loaded anew by each group, in a fork of a process without it.
+        if config["isolation"] == "process":
+            render: grandchild.Render = lambda job: load().render(job)  # noqa: E731
+            _try_out(load)
+        else:
+            render = load().render
     except BaseException as error:
         pipe.send(answers, {"error": " ".join(f"{type(error).__name__}: {error}".split())})
         return
@@ -52,10 +66,30 @@ def main() -> None:
             message = pipe.receive(requests)
             if message is None:
                 break
-            pipe.send(answers, _group(engine.render, GroupJob.from_json(message), limits, config, client))
+            pipe.send(answers, _group(render, GroupJob.from_json(message), limits, config, client))
     finally:
         # A client that was killed cannot clear up behind us.
         shutil.rmtree(config["folder"], ignore_errors=True)
+
+
+def _try_out(load: Callable[[], object]) -> None:
+    """Loads the plugin in a process that ends with it; an error is raised here."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        said: dict[str, str] = {}
+        try:
+            load()
+        except BaseException as error:
+            said = {"error": f"{type(error).__name__}: {error}"}
+        pipe.send(writer, said)
+        os._exit(0)
+    os.close(writer)
+    answer = pipe.receive(reader)
+    os.close(reader)
+    os.waitpid(child, 0)
+    if answer is None or "error" in answer:
+        raise OSError("the plugin dies while it is loaded" if answer is None else answer["error"])
 
 
 def _wait_readable(descriptor: int, client: int) -> bool:
@@ -103,6 +137,8 @@ def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
         return {"failure": "memory", "detail": f"wanted more than {limits.memory_bytes >> 20} MiB"}
     if code == grandchild.NO_SPACE:
         return {"machine": "no memory left for a group's audio"}
+    if code == grandchild.REFUSED:
+        return {"failure": "unloadable", "detail": "the plugin does not take this preset's file"}
     if code == grandchild.FAILED:
         return {"failure": "crashed", "detail": "the host's code failed while rendering, see its log"}
     return {"failure": "crashed", "detail": f"the plugin ended its process with status {code}"}

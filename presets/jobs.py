@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode, b64encode
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,20 +37,71 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class GroupJob:
-    """One group: values to send to the host by parameter name, notes in order, seconds to render."""
+class Take:
+    """One stretch of a group: values changed before it, notes from its start, seconds to render.
+
+    With `cut` every onset, and the take's start, is preceded by MIDI's All Sound Off.
+    """
 
     settings: dict[str, float]
     notes: tuple[Note, ...]
     seconds: float
+    cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
         return {
             "settings": dict(sorted(self.settings.items())),
             "notes": [asdict(note) for note in self.notes],
             "seconds": self.seconds,
+            "cut": self.cut,
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Take:
+        notes = tuple(Note(**note) for note in value["notes"])
+        return cls(value["settings"], notes, value["seconds"], value["cut"])
+
+
+class StateRefused(Exception):
+    """The plugin did not take a preset's state: raised in the group, a failure of the preset."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A preset's bytes, and how they load: `fxp` (also what save_state of a VST2 wrote), `vstpreset`, or
+    `zyn` (an instrument to be put into ZynAddSubFX's own state)."""
+
+    format: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class GroupJob:
+    """One group: values to send to the host by parameter name, notes in order, seconds to render.
+
+    `state` is loaded before the values are set. With `takes` it is these that are played, one behind the
+    other, in place of `notes` and `seconds`.
+    """
+
+    settings: dict[str, float]
+    notes: tuple[Note, ...]
+    seconds: float
+    takes: tuple[Take, ...] = ()
+    state: State | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        state = self.state and {"format": self.state.format, "data": b64encode(self.state.data).decode()}
+        return {
+            "settings": dict(sorted(self.settings.items())),
+            "notes": [asdict(note) for note in self.notes],
+            "seconds": self.seconds,
+            "takes": [take.to_json() for take in self.takes],
+            "state": state,
         }
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> GroupJob:
-        return cls(value["settings"], tuple(Note(**note) for note in value["notes"]), value["seconds"])
+        state = value["state"] and State(value["state"]["format"], b64decode(value["state"]["data"]))
+        notes = tuple(Note(**note) for note in value["notes"])
+        takes = tuple(Take.from_json(take) for take in value["takes"])
+        return cls(value["settings"], notes, value["seconds"], takes, state)

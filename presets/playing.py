@@ -59,7 +59,7 @@ def played_address(synth: Synth, preset: Preset, cells: Sequence[PlayedCell], sp
             "playing": VERSION,
             "plugin": synth.plugin_sha256,
             "profile": synth.profile.sha256(),
-            "parameters": preset.parameters,
+            **preset.content(),
             "spec": asdict(spec),
             "cells": [[[list(asdict(n).values()) for n in c.notes], c.envelope.values()] for c in cells],
         }
@@ -72,7 +72,8 @@ def play_group(
     """A group's clips before normalising, float32 [frames] each; GroupFailure says what is wrong."""
     takes = [_takes(synth, cell, spec) for cell in cells]
     flat = tuple(take for lanes, _ in takes for take in lanes)
-    audio = host.render(GroupJob(synth.profile.settings(preset.parameters), (), 0.0, takes=flat))
+    settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+    audio = host.render(GroupJob(settings, (), 0.0, takes=flat, state=state))
     mono = audio[0] if len(audio) == 1 else audio.mean(axis=0, dtype=np.float32)
     if len(mono) < sum(_frames(take, spec.rate) for take in flat):
         raise GroupFailure("crashed", f"{len(mono)} samples came back, fewer than were asked for")
@@ -110,7 +111,7 @@ def lanes_of(placed: Sequence[Span], release: int) -> list[int]:
     chosen = []
     for span in placed:
         lane = next((i for i, at in enumerate(free_at) if at <= span.onset), len(free_at))
-        free_at[lane:lane + 1] = [span.off + release]
+        free_at[lane : lane + 1] = [span.off + release]
         chosen.append(lane)
     return chosen
 
@@ -141,9 +142,7 @@ def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], 
     for lane in range(max(lane_of) + 1):
         mine = [i for i, of in enumerate(lane_of) if of == lane]
         silent_at = max(placed[i].off for i in mine) + release
-        takes.append(
-            Take(settings, tuple(notes[i] for i in mine), max(spec.frames, silent_at) / spec.rate)
-        )
+        takes.append(Take(settings, tuple(notes[i] for i in mine), max(spec.frames, silent_at) / spec.rate))
     return takes, lane_of
 
 

@@ -92,7 +92,7 @@ def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
             "tones": VERSION,
             "plugin": synth.plugin_sha256,
             "profile": synth.profile.sha256(),
-            "parameters": preset.parameters,
+            **preset.content(),
             "spec": asdict(spec),
         }
     )
@@ -102,7 +102,8 @@ def tone_job(synth: Synth, preset: Preset, spec: ToneSpec) -> GroupJob:
     """The group that a host plays: every pitch once, rising, held, then a gap."""
     step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
     notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(spec.pitches))
-    return GroupJob(synth.profile.settings(preset.parameters), notes, len(notes) * step)
+    settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+    return GroupJob(settings, notes, len(notes) * step, state=state)
 
 
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
