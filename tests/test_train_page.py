@@ -144,10 +144,11 @@ def test_a_waveform_reaches_its_peak_and_no_further() -> None:
 
 
 def test_a_gain_curve_is_drawn_on_both_sides() -> None:
-    points = numbers(curve_path(np.linspace(0, 1, 4800, dtype=np.float32), 0.5))
+    points = numbers(curve_path(np.linspace(0, 0.5, 4800, dtype=np.float32)))
     assert len(points) == 960
     np.testing.assert_allclose(points[:480, 1] + points[480:, 1], 100.0, atol=0.02)
-    assert points[479, 1] == pytest.approx(25.0, abs=0.1)
+    assert points[479, 1] == pytest.approx(0.0, abs=0.1)
+    assert points[240, 1] == pytest.approx(25.0, abs=0.2)
 
 
 def test_short_sounds_can_be_drawn() -> None:

@@ -125,7 +125,7 @@ def rich_tables(summary: dict[str, Any]) -> list[Table]:
 
 def _rich_table(summary: dict[str, Any], title: str, places: Sequence[tuple[str, str]]) -> Table:
     heading = f"{title}\ndistance to the target with 95% interval; lower is better"
-    table = Table(title=heading, box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=heading, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     by_kind = title.endswith("by kind")
     names = [kind if by_kind else split.removeprefix("test_") for split, kind in places]
     table.add_column("", no_wrap=True)

@@ -111,11 +111,8 @@ def _numbers() -> str:
 def _panel(panel: Panel, spectrogram: str, rate: int) -> str:
     name, envelope, phrase = panel.facts
     peak = float(np.max(np.abs(panel.audio), initial=0.0)) or 1.0
-    gains = [float(curve.values.max(initial=0.0)) for curve in panel.curves]
-    top = max(gains) or 1.0
     curves = "".join(
-        f'<path class="gain {curve.style}" d="{curve_path(curve.values, highest / top)}"/>'
-        for curve, highest in zip(panel.curves, gains, strict=True)
+        f'<path class="gain {curve.style}" d="{curve_path(curve.values)}"/>' for curve in panel.curves
     )
     keys = "".join(
         f'<li><span class="key {curve.style}"></span>{escape(curve.meaning)}</li>' for curve in panel.curves

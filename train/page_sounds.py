@@ -67,15 +67,15 @@ def waveform_path(audio: Audio, scale: float) -> str:
     return f"M{_points(x, 50.0 - peak)}L{_points(x[::-1], 50.0 + peak[::-1])}Z"
 
 
-def curve_path(gain: npt.NDArray[np.float32], height: float) -> str:
-    """The SVG path of a gain curve, above and (mirrored) below the middle; its highest point at `height`.
+def curve_path(gain: npt.NDArray[np.float32]) -> str:
+    """The SVG path of a gain curve, above and (mirrored) below the middle; its highest point at the edge.
 
-    `height` is a share of the half drawing, 0..1.
+    Only its shape is drawn: clips are normalised, so that no gain has a level of its own.
     """
     edges = _edges(len(gain), COLUMNS)
     x = (edges + 0.5) * COLUMNS / len(gain)
     top = float(gain.max(initial=0.0)) or 1.0
-    level = 50.0 * height * np.maximum.reduceat(gain, edges).astype(np.float64) / top
+    level = 50.0 * np.maximum.reduceat(gain, edges).astype(np.float64) / top
     return f"M{_points(x, 50.0 - level)}M{_points(x, 50.0 + level)}"
 
 
