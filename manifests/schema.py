@@ -125,6 +125,13 @@ BLOCKS = [
     Column("split", pa.string(), "", "split of all its clips"),
     Column("shard", pa.string(), "", "tar that holds it, relative to the dataset folder"),
     Column("timbres", _list(pa.int32()), "ids", "its timbres; clips run over them slowest"),
+    Column(
+        "planned",
+        _list(pa.int32()),
+        "ids",
+        "its timbres as planned, where substitutes stand for some that failed; null elsewhere",
+        nullable=True,
+    ),
     Column("phrases", _list(pa.int32()), "ids", "its phrases"),
     Column("envelopes", _list(pa.int32()), "ids", "its envelopes; clips run over them fastest"),
     Column("clips", pa.int32(), "clips", "number of its clips"),

@@ -2,13 +2,15 @@
 
 A tone set is a function of the timbre and its `ToneSpec` only. Each pitch is held for the length of a
 clip and a little longer (`settle_s`); the crop with the flattest level is kept, without DC, as int16 with
-a scale that gives every tone an RMS of 0.1.
+a scale that gives every tone an RMS of 0.1. With `pitching: one_shot` only the middle pitch is played, and
+all tones are made of one second of it (`presets.one_shot`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from manifests.vocabulary import BadInput, Note
 from presets.host import GroupFailure, GroupJob, SnapshotHost
 from presets.levels import flattest_window, without_rumble
 from presets.likeness import alike, distance_db, fingerprint, sounds_alike
+from presets.one_shot import CROP_S, at_pitch, looped
 from presets.pitch import vote
 from presets.synths import Preset, Synth
 from presets.toneset import ToneSet
@@ -58,6 +61,7 @@ class ToneSpec:
     settle_s: float = 1.0
     max_level_variation_db: float = 1.0
     require_pitched: bool = True
+    pitching: Literal["multisample", "one_shot"] = "multisample"
 
     def __post_init__(self) -> None:
         if not 0 <= self.lowest_pitch <= self.highest_pitch <= 127:
@@ -70,14 +74,25 @@ class ToneSpec:
         return range(self.lowest_pitch, self.highest_pitch + 1)
 
     @property
+    def played(self) -> range:
+        """The pitches that the synth plays: all, or for one-shots the middle one."""
+        middle = (self.lowest_pitch + self.highest_pitch) // 2
+        return range(middle, middle + 1) if self.pitching == "one_shot" else self.pitches
+
+    @property
     def frames(self) -> int:
         """The samples of a tone."""
         return int(np.floor(self.seconds * self.rate + 0.5))
 
     @property
+    def crop_frames(self) -> int:
+        """The samples that are kept of a note played."""
+        return int(CROP_S * self.rate) if self.pitching == "one_shot" else self.frames
+
+    @property
     def held_frames(self) -> int:
         """The samples that a note is held."""
-        return self.frames + int(np.ceil(self.settle_s * self.rate))
+        return self.crop_frames + int(np.ceil(self.settle_s * self.rate))
 
     @property
     def step_frames(self) -> int:
@@ -99,9 +114,9 @@ def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
 
 
 def tone_job(synth: Synth, preset: Preset, spec: ToneSpec) -> GroupJob:
-    """The group that a host plays: every pitch once, rising, held, then a gap."""
+    """The group that a host plays: every pitch to be played once, rising, held, then a gap."""
     step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
-    notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(spec.pitches))
+    notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(spec.played))
     settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
     return GroupJob(settings, notes, len(notes) * step, state=state)
 
@@ -112,7 +127,7 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
     mono = audio[0] if len(audio) == 1 else audio.mean(axis=0, dtype=np.float32)
     tones: list[F32] = []
     deviations: list[float] = []
-    for pitch, held in zip(spec.pitches, _held(mono, spec), strict=True):
+    for pitch, held in zip(spec.played, _held(mono, spec), strict=True):
         tone, deviation = _crop(held, spec, pitch)
         tones.append(tone)
         deviations.append(deviation)
@@ -121,6 +136,8 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
         raise GroupFailure(
             "unsteady", f"level varies by {level_variation:.2f} dB, at most {spec.max_level_variation_db:g}"
         )
+    if spec.pitching == "one_shot":
+        tones = _from_one_shot(tones[0], spec)
     octave, confidence = vote(tones, list(spec.pitches), spec.rate)
     if spec.require_pitched and confidence < SURE:
         raise GroupFailure("unpitched", f"{confidence:.0%} of the tones sound the note or an octave of it")
@@ -138,9 +155,16 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
 
 
 def _held(mono: F32, spec: ToneSpec) -> Iterator[F32]:
-    for index in range(len(spec.pitches)):
+    for index in range(len(spec.played)):
         start = index * spec.step_frames
         yield mono[start : start + spec.held_frames]
+
+
+def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:
+    """Every tone, from the crop of one: looped, at its pitch, RMS 0.1 again."""
+    loop, played = looped(crop, spec.rate), spec.played[0]
+    tones = [at_pitch(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames) for pitch in spec.pitches]
+    return [tone * np.float32(RMS / np.sqrt(np.mean(np.square(tone, dtype=np.float64)))) for tone in tones]
 
 
 def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
@@ -154,8 +178,8 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
         raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
     # Drifts and DC are no part of a timbre: shaped by an envelope they would become a thump.
     held = without_rumble(held, spec.rate)
-    start, deviation = flattest_window(held, spec.rate, spec.frames)
-    tone = held[start : start + spec.frames]
+    start, deviation = flattest_window(held, spec.rate, spec.crop_frames)
+    tone = held[start : start + spec.crop_frames]
     rms = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
     if rms < QUIETEST_RMS:
         raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {QUIETEST_RMS:g}")

@@ -68,6 +68,51 @@ def observed(notes: Notes, envelope: Envelope, spec: ClipSpec) -> tuple[bool, bo
     return reached, any((span.end - span.off) * per_ms >= tail for span in spans)
 
 
+def finished(
+    spec: ClipSpec,
+    clip: ClipId,
+    pcm: I16,
+    factor: float,
+    notes: Notes,
+    envelope: Envelope,
+    timbre: TimbreInfo,
+    group_index: int = -1,
+    substitutes: int | None = None,
+) -> Clip:
+    """A clip's samples, encoded and described; `factor` is the gain that normalised them."""
+    reached, heard = observed(notes, envelope, spec)
+    described: dict[str, Any] = {
+        "key": clip.key,
+        "block": clip.block,
+        "timbre": clip.timbre,
+        "envelope": clip.envelope,
+        "phrase": clip.phrase,
+        **envelope.values(),
+        "octave": timbre.octave,
+        "rate": spec.rate,
+        "cut_fade_ms": spec.cut_fade_ms,
+    }
+    sidecar = {
+        **described,
+        "timbre_name": timbre.name,
+        "notes": [[n.onset, n.duration, n.pitch, n.velocity] for n in notes],
+    }
+    row = {
+        **described,
+        "sustain_reached": reached,
+        "release_heard": heard,
+        "frames": spec.frames,
+        "gain": factor,
+        "peak": max(int(pcm.max()), -int(pcm.min())),
+        "rms": compose.rms(pcm),
+        "pcm_sha256": compose.pcm_sha256(pcm),
+        "group": timbre.group,
+        "group_index": group_index,
+        "substitutes": substitutes,
+    }
+    return Clip(clip.key, encode_flac(pcm, spec.rate, spec.flac_level), canonical_json(sidecar), row)
+
+
 class Composer:
     """Composes the clips of blocks, keeping dry phrases and gain curves while blocks share them."""
 
@@ -130,40 +175,12 @@ class Composer:
     def clip(self, clip: ClipId) -> Clip:
         """One clip, encoded and described."""
         pcm, factor = self.pcm(clip)
-        notes, envelope, timbre = (
+        return finished(
+            self.spec,
+            clip,
+            pcm,
+            factor,
             self.phrases[clip.phrase],
             self.envelopes[clip.envelope],
             self.timbres[clip.timbre],
         )
-        reached, heard = observed(notes, envelope, self.spec)
-        described: dict[str, Any] = {
-            "key": clip.key,
-            "block": clip.block,
-            "timbre": clip.timbre,
-            "envelope": clip.envelope,
-            "phrase": clip.phrase,
-            **envelope.values(),
-            "octave": timbre.octave,
-            "rate": self.spec.rate,
-            "cut_fade_ms": self.spec.cut_fade_ms,
-        }
-        sidecar = {
-            **described,
-            "timbre_name": timbre.name,
-            "notes": [[n.onset, n.duration, n.pitch, n.velocity] for n in notes],
-        }
-        row = {
-            **described,
-            "sustain_reached": reached,
-            "release_heard": heard,
-            "frames": self.spec.frames,
-            "gain": factor,
-            "peak": max(int(pcm.max()), -int(pcm.min())),
-            "rms": compose.rms(pcm),
-            "pcm_sha256": compose.pcm_sha256(pcm),
-            "group": timbre.group,
-            "group_index": -1,
-            "substitutes": None,
-        }
-        flac = encode_flac(pcm, self.spec.rate, self.spec.flac_level)
-        return Clip(clip.key, flac, canonical_json(sidecar), row)

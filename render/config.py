@@ -150,8 +150,8 @@ class Config(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(ge=0)
-    shaping: Literal["renderer"] = "renderer"
-    pitching: Literal["multisample"] = "multisample"
+    shaping: Literal["renderer", "plugin"] = "renderer"
+    pitching: Literal["multisample", "one_shot"] = "multisample"
     clip: Clip = Clip()
     timbres: list[Timbres] = Field(min_length=1)
     tones: Tones = Tones()

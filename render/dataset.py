@@ -12,7 +12,7 @@ from manifests.canonical import differences
 from manifests.layout import Layout
 from manifests.rows import envelope_of, notes_of
 from manifests.vocabulary import BadInput, Envelope, Notes
-from presets.synths import Preset
+from presets.synths import Preset, Synth
 from presets.tones import ToneSet
 from render import config as configs
 from render.blocks import Block
@@ -108,8 +108,8 @@ class Dataset:
                     f" {'; '.join(lines[:3])}; install that version, or plan anew in another folder"
                 )
 
-    def tone_set(self, timbre: int) -> ToneSet:
-        """A timbre's tone set, from the cache or made from its row alone; MachineFault if it differs."""
+    def sound(self, timbre: int) -> tuple[Synth, Preset]:
+        """A timbre's synth and preset, from its row alone; MachineFault if the plugin is another here."""
         row = self.timbres[timbre]
         plugin = next((t.plugin for t in self.config.timbres if t.synth == row["synth"]), None)
         synth = synth_of(row["synth"], plugin)
@@ -118,9 +118,14 @@ class Dataset:
                 f"timbre {timbre} ({row['name']}): made with plugin {row['plugin_sha256'][:12]}…,"
                 f" here is {synth.plugin_sha256[:12]}…"
             )
-        preset = Preset(row["preset"], row["name"], dict(row["parameters"]), row["bank_sha256"])
-        tones = self.maker.get(synth, preset)
-        if tones.sha256 != row["tones_sha256"]:
+        values, state = dict(row["parameters"]), row["state"]
+        return synth, Preset(row["preset"], row["name"], values, row["bank_sha256"], state)
+
+    def tone_set(self, timbre: int) -> ToneSet:
+        """A timbre's tone set, from the cache or made from its row alone; MachineFault if it differs."""
+        row = self.timbres[timbre]
+        tones = self.maker.get(*self.sound(timbre))
+        if row["deterministic"] and tones.sha256 != row["tones_sha256"]:
             raise MachineFault(
                 f"timbre {timbre} ({row['name']}): its tones came out differently here"
                 f" ({tones.sha256[:12]}… instead of {row['tones_sha256'][:12]}…);"
@@ -149,3 +154,8 @@ class Dataset:
 def block_of(row: dict[str, Any]) -> Block:
     """The ids of a row of blocks.parquet."""
     return Block(tuple(row["timbres"]), tuple(row["phrases"]), tuple(row["envelopes"]))
+
+
+def planned_timbres(row: dict[str, Any]) -> list[int]:
+    """A block's timbres as they were planned, whatever stands for them now."""
+    return list(row["timbres"] if row["planned"] is None else row["planned"])

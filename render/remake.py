@@ -9,21 +9,27 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from manifests.compose import pcm_sha256
+from manifests.compose import F32, I16, pcm_sha256, to_int16
 from manifests.layout import read_table
 from manifests.vocabulary import BadInput, ClipId
+from presets.host import GroupFailure
 from render.clips import encode_flac
-from render.dataset import Dataset
+from render.dataset import Dataset, MachineFault
+from render.player import Player
 
 
 @dataclass(frozen=True, slots=True)
 class Remade:
-    """A clip made again: its key, FLAC bytes, and whether its PCM is the manifest's, bit for bit."""
+    """A clip made again: its key, FLAC bytes, and whether its PCM is the manifest's, bit for bit.
+
+    Where its synth is not deterministic (`comparable` False) there is nothing to compare.
+    """
 
     key: str
     flac: bytes
     pcm_sha256: str
     expected_sha256: str
+    comparable: bool
 
     @property
     def same(self) -> bool:
@@ -45,9 +51,29 @@ def _row(dataset: Dataset, key: str) -> dict[str, Any]:
 def remake(root: Path, keys: Iterable[str]) -> Iterator[Remade]:
     """Makes each clip again. BadInput for a key that is not there, MachineFault where this machine can't."""
     dataset = Dataset(root)
-    composer = dataset.composer()
     rows = [_row(dataset, key) for key in keys]
-    for row in rows:
-        pcm, _ = composer.pcm(ClipId.parse(row["key"]))
+    made = _played(dataset, rows) if dataset.config.shaping == "plugin" else _composed(dataset, rows)
+    for row, pcm in zip(rows, made, strict=True):
         flac = encode_flac(pcm, dataset.clip_spec.rate, dataset.clip_spec.flac_level)
-        yield Remade(row["key"], flac, pcm_sha256(pcm), row["pcm_sha256"])
+        comparable = bool(dataset.timbres[row["timbre"]]["deterministic"])
+        yield Remade(row["key"], flac, pcm_sha256(pcm), row["pcm_sha256"], comparable)
+
+
+def _composed(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
+    composer = dataset.composer()
+    for row in rows:
+        yield composer.pcm(ClipId.parse(row["key"]))[0]
+
+
+def _played(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
+    """Each clip out of its whole group, played again; groups are kept while rows share them."""
+    player = Player(dataset)
+    kept: tuple[str, list[F32]] | None = None
+    for row in rows:
+        group = player.group(dataset.blocks[row["block"]], row["timbre"])
+        if kept is None or kept[0] != group.address:
+            try:
+                kept = (group.address, player.play(group))
+            except GroupFailure as failure:
+                raise MachineFault(f"clip {row['key']}: its preset fails here now: {failure}") from None
+        yield to_int16(kept[1][row["group_index"]], dataset.clip_spec.peak)[0]

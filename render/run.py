@@ -26,6 +26,7 @@ from render.cast import Audition, audition, cast, cut_blocks
 from render.config import Timbres
 from render.dataset import Dataset, MachineFault, block_of
 from render.finish import finish
+from render.player import Player
 from render.scratch import scratch_folder
 from render.shard import write_shard
 from render.tones import ToneMaker
@@ -66,9 +67,14 @@ def render_shard(root: Path, shard: str, scratch: Path) -> Done | Fault:
     try:
         dataset = _dataset(root)
         blocks = dataset.shards[shard]
-        composer = dataset.composer()
-        clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
-        ours = write_shard(dataset.layout, blocks[0]["split"], shard, clips, scratch)
+        if dataset.config.shaping == "plugin":
+            player = Player(dataset)
+            clips, failures = player.shard(shard), player.failures
+        else:
+            composer = dataset.composer()
+            clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
+            failures = []
+        ours = write_shard(dataset.layout, blocks[0]["split"], shard, clips, scratch, failures)
         return Done(shard, sum(row["clips"] for row in blocks), ours)
     except GroupFailure as failure:
         # The timbre passed when it was cast: what fails now is this machine or an unrepeatable synth.

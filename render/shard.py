@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -104,8 +104,18 @@ def block_extents(rows: Iterable[dict[str, Any]], sidecars: dict[str, int]) -> I
         yield block, first, last - first
 
 
-def write_shard(layout: Layout, split: str, shard: str, clips: Iterable[Clip], scratch: Path) -> bool:
-    """Makes and commits one shard; False if somebody else committed it meanwhile."""
+def write_shard(
+    layout: Layout,
+    split: str,
+    shard: str,
+    clips: Iterable[Clip],
+    scratch: Path,
+    failures: Sequence[dict[str, Any]] = (),
+) -> bool:
+    """Makes and commits one shard; False if somebody else committed it meanwhile.
+
+    `failures` are rows of failures.parquet; it may grow while `clips` are made.
+    """
     final, table_path = layout.inside(shard), layout.clip_table(shard)
     sidecars: dict[str, int] = {}
 
@@ -126,6 +136,7 @@ def write_shard(layout: Layout, split: str, shard: str, clips: Iterable[Clip], s
                         "sha256": sha256,
                         "bytes": size,
                         "blocks": [list(extent) for extent in block_extents(rows, sidecars)],
+                        "failures": list(failures),
                     }
                 ).decode()
             },
@@ -138,6 +149,6 @@ def write_shard(layout: Layout, split: str, shard: str, clips: Iterable[Clip], s
 
 
 def shard_note(metadata: dict[bytes, bytes]) -> dict[str, Any]:
-    """What a clip table's metadata says of its shard: shard, sha256, bytes, blocks [[id, offset, length]]."""
+    """What a clip table's metadata says: shard, sha256, bytes, blocks [[id, offset, length]], failures."""
     note: dict[str, Any] = json.loads(metadata[b"triptych_shard"])
     return note

@@ -30,11 +30,12 @@ def tone_spec(config: Config) -> ToneSpec:
         settle_s=config.tones.settle_s,
         max_level_variation_db=config.tones.max_level_variation_db,
         require_pitched=config.tones.require_pitched,
+        pitching=config.pitching,
     )
 
 
 @lru_cache(maxsize=8)
-def _host(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> SnapshotHost:
+def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> SnapshotHost:
     """This process's host of a synth: started once, kept until the process ends."""
     host = SnapshotHost(synth, rate=rate, buffer_size=buffer_size, scratch=scratch)
     host.__enter__()
@@ -70,7 +71,7 @@ class ToneMaker:
         if failed.exists():
             note = json.loads(failed.read_bytes())
             raise GroupFailure(note["reason"], note["detail"])
-        host = _host(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
+        host = host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
         try:
             made = make_tone_set(host, synth, preset, self.spec)
         except GroupFailure as failure:

@@ -1,0 +1,167 @@
+"""`shaping: plugin` by the shard: groups played by the plugin, failures replaced, a canary in each shard.
+
+What a block holds depends on the block alone: a timbre that fails in it gives way to the next timbre of
+its side, in an order seeded by (timbre, block), that is not in the block yet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manifests import compose, files
+from manifests.canonical import canonical_json
+from manifests.compose import F32
+from manifests.seeds import permutation
+from manifests.vocabulary import ClipId
+from presets.host import GroupFailure
+from presets.playing import PlayedCell, PlaySpec, play_group, played_address
+from presets.synths import Preset, Synth
+from render.clips import Clip, TimbreInfo, finished
+from render.dataset import Dataset, MachineFault, planned_timbres
+from render.tones import host_of
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A timbre's clips of one block, still to be played: what is played, and its address."""
+
+    synth: Synth
+    preset: Preset
+    cells: tuple[PlayedCell, ...]
+    ids: tuple[ClipId, ...]
+    address: str
+
+
+@dataclass
+class Player:
+    """Plays the groups of one dataset. `failures` grows by a row for each timbre that failed."""
+
+    dataset: Dataset
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def spec(self) -> PlaySpec:
+        clip = self.dataset.clip_spec
+        return PlaySpec(clip.rate, clip.frames, clip.cut_fade_ms)
+
+    def group(self, block: dict[str, Any], timbre: int) -> Group:
+        """The group of a timbre in a block: phrases slowest, envelopes fastest."""
+        ids = tuple(
+            ClipId(block["block"], timbre, envelope, phrase)
+            for phrase in block["phrases"]
+            for envelope in block["envelopes"]
+        )
+        cells = tuple(
+            PlayedCell(self.dataset.phrases[i.phrase], self.dataset.envelopes[i.envelope]) for i in ids
+        )
+        synth, preset = self.dataset.sound(timbre)
+        return Group(synth, preset, cells, ids, played_address(synth, preset, cells, self.spec))
+
+    def play(self, group: Group) -> list[F32]:
+        """A group's sounds, not yet normalised; GroupFailure if its preset is at fault."""
+        host = host_of(group.synth, self.spec.rate, self.dataset.config.buffer_size, self._work / "hosts")
+        return play_group(host, group.synth, group.preset, group.cells, self.spec)
+
+    def shard(self, shard: str) -> Iterator[Clip]:
+        """A shard's clips, blocks in order; one group of them is played twice and compared."""
+        blocks = self.dataset.shards[shard]
+        seed = self.dataset.config.seed
+        watched = int(permutation(seed, len(blocks), "canary", shard)[0])
+        for place, block in enumerate(blocks):
+            planned = planned_timbres(block)
+            twice = int(permutation(seed, len(planned), "canary", block["block"])[0])
+            used = set(planned)
+            for index, timbre in enumerate(planned):
+                yield from self._place(block, timbre, used, place == watched and index == twice)
+
+    def _place(self, block: dict[str, Any], timbre: int, used: set[int], canary: bool) -> Iterator[Clip]:
+        """The clips of a timbre in a block, or of the timbre that stands for it."""
+        for candidate in [timbre, *self._spares(block, timbre)]:
+            if candidate != timbre and candidate in used:
+                continue
+            used.add(candidate)
+            group = self.group(block, candidate)
+            try:
+                sounds = self._play_or_remember(group)
+            except GroupFailure as failure:
+                self._note(candidate, block["shard"], failure)
+                continue
+            if canary and group.synth.repeats(group.preset):
+                self._sing(group, sounds)
+            yield from self._clips(group, sounds, None if candidate == timbre else timbre)
+            return
+        raise MachineFault(
+            f"block {block['block']}: timbre {timbre} failed, and no other of its side is left to stand for"
+            f" it; last failure: {self.failures[-1]['reason']} ({self.failures[-1]['detail']})."
+            " Plan with more timbres, or try `render retry`"
+        )
+
+    def _spares(self, block: dict[str, Any], timbre: int) -> list[int]:
+        timbres = self.dataset.timbres
+        same = sorted(i for i in timbres if timbres[i]["side"] == timbres[timbre]["side"])
+        order = permutation(self.dataset.config.seed, len(same), "spare", timbre, block["block"])
+        return [same[int(i)] for i in order]
+
+    def _play_or_remember(self, group: Group) -> list[F32]:
+        """Plays a group, unless it is known to fail: a resumed run does not try it again."""
+        note = self._work / "groups" / f"{group.address}.failed.json"
+        if note.exists():
+            known = json.loads(note.read_bytes())
+            raise GroupFailure(known["reason"], known["detail"])
+        try:
+            return self.play(group)
+        except GroupFailure as failure:
+            files.replace(note, canonical_json({"reason": failure.reason, "detail": failure.detail}))
+            raise
+
+    def _note(self, timbre: int, shard: str, failure: GroupFailure) -> None:
+        row = self.dataset.timbres[timbre]
+        self.failures.append(
+            {
+                "stage": "clips",
+                "synth": row["synth"],
+                "preset": row["preset"],
+                "reason": failure.reason,
+                "detail": failure.detail,
+                "shard": shard,
+            }
+        )
+
+    def _sing(self, group: Group, sounds: list[F32]) -> None:
+        """The canary: the group once more, in a fresh fork, has to give the same samples."""
+        try:
+            again = self.play(group)
+            same = all(np.array_equal(a, b) for a, b in zip(sounds, again, strict=True))
+        except GroupFailure:
+            same = False
+        if not same:
+            raise MachineFault(
+                f"canary: {group.synth.name} played {group.preset.name} differently the second time, though"
+                " its profile calls it deterministic; mend the profile, or this machine"
+            )
+
+    def _clips(self, group: Group, sounds: list[F32], substitutes: int | None) -> Iterator[Clip]:
+        spec = self.dataset.clip_spec
+        row = self.dataset.timbres[group.ids[0].timbre]
+        info = TimbreInfo(row["name"], group.address, row["octave"])
+        for index, (clip, cell, sound) in enumerate(zip(group.ids, group.cells, sounds, strict=True)):
+            pcm, factor = compose.to_int16(sound, spec.peak)
+            yield finished(spec, clip, pcm, factor, cell.notes, cell.envelope, info, index, substitutes)
+
+    @property
+    def _work(self) -> Path:
+        return self.dataset.layout.work
+
+
+def forget_failures(work: Path) -> int:
+    """Deletes the notes of what failed, so that it is tried again; how many there were."""
+    notes = sorted([*(work / "tones").glob("*.failed.json"), *(work / "groups").glob("*.failed.json")])
+    for note in notes:
+        note.unlink(missing_ok=True)
+    return len(notes)
