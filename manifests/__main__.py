@@ -1,30 +1,38 @@
-"""`python -m manifests`: show, audit, query, card."""
+"""`python -m manifests`: show, audit, query, fetch, diff, card."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from manifests import console as talk
 from manifests.layout import FOLDER_TABLES, Layout
+from manifests.storage import location
 
 app = talk.app("Reads and audits a dataset's manifests. Needs neither a synth nor a GPU.")
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="dataset folder", show_default=False)]
+Folder = Annotated[str, typer.Argument(metavar="DIR", help="dataset folder, or its URL", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 out, err = Console(), Console(stderr=True)
 
 
+def _open(folder: str) -> Layout:
+    return Layout(location(folder))
+
+
 @app.command()
 def show(folder: Folder) -> None:
     """Say what a dataset is: its config in short, its splits, its tables."""
-    layout = Layout(folder)
+    layout = _open(folder)
     metadata = layout.metadata()
     out.print(f"[bold]{metadata['name']}[/bold]  schema {metadata['schema']}, seed {metadata['seed']}")
     out.print(f"fingerprint {metadata['fingerprint']}", highlight=False, soft_wrap=True)
@@ -72,7 +80,7 @@ def audit(
 
     with err.status("auditing") as status:
         report = run_audit(
-            Layout(folder), Tiers(hashes, deep, rerender), lambda what: status.update(f"auditing: {what}")
+            _open(folder), Tiers(hashes, deep, rerender), lambda what: status.update(f"auditing: {what}")
         )
     if as_json:
         print(json.dumps(report.as_json(), indent=2))
@@ -92,7 +100,7 @@ def card(folder: Folder) -> None:
     """Print the dataset card as it follows from the tables (the audit compares README.md with it)."""
     from manifests.card import card_of
 
-    print(card_of(Layout(folder)), end="")
+    print(card_of(_open(folder)), end="")
 
 
 @app.command()
@@ -104,8 +112,60 @@ def query(
     """Run SQL over the manifests."""
     from manifests.query import query as run_query
 
-    frame = run_query(Layout(folder), sql)
+    frame = run_query(_open(folder), sql)
     print(frame.to_json(orient="records", indent=2) if as_json else frame.to_string(index=False))
+
+
+@app.command()
+def fetch(
+    folder: Folder,
+    where: Annotated[
+        str, typer.Option("--where", help="SQL condition on the view clips", show_default=False)
+    ],
+    out_dir: Annotated[Path, typer.Option("--out", help="folder for the FLAC files and clips.parquet")],
+) -> None:
+    """Get single clips out of the shards, without reading the rest."""
+    from manifests.fetch import fetch as run_fetch
+
+    rate = TextColumn("{task.completed}/{task.total} {task.fields[rate]}")
+    with Progress(TextColumn("clips"), BarColumn(), rate, TimeRemainingColumn(), console=err) as progress:
+
+        def track(count: int) -> Callable[[], None]:
+            task = progress.add_task("clips", total=count, rate="")
+
+            def done() -> None:
+                speed = progress.tasks[task].speed
+                progress.update(task, advance=1, rate=f"{speed:.0f}/s" if speed else "")
+
+            return done
+
+        count = run_fetch(_open(folder), where, out_dir, track)
+    out.print(f"{out_dir}: {count} clips and their rows, clips.parquet", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="dataset folder, or its URL", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="B", help="another", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Say what differs between two datasets, from config to PCM. Exit code 1 if anything does."""
+    from manifests.diff import diff as run_diff
+
+    layers = run_diff(_open(first), _open(second))
+    different = [layer.layer for layer in layers if layer.lines]
+    if as_json:
+        print(json.dumps({"same": not different, "layers": [asdict(layer) for layer in layers]}, indent=2))
+    else:
+        for layer in layers:
+            out.print(
+                f"{layer.layer:<12} {'DIFFERENT' if layer.lines else 'same':<10} {layer.looked_at}",
+                highlight=False,
+            )
+            for line in layer.lines:
+                out.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
+    if different:
+        talk.fail(f"A and B differ in {', '.join(different)}")
 
 
 if __name__ == "__main__":

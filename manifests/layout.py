@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from manifests import files
 from manifests.schema import SCHEMA_VERSION, schema
+from manifests.storage import parquet_file
 from manifests.vocabulary import SPLITS, BadInput
 
 FOLDER_TABLES = ("timbres", "envelopes", "phrases", "blocks", "shards", "failures")
@@ -21,7 +22,7 @@ COMPRESSION = "zstd"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths of one dataset folder."""
+    """The paths of one dataset folder, local or (see `manifests.storage`) remote."""
 
     root: Path
 
@@ -73,11 +74,15 @@ class Layout:
         """One of the folder's tables."""
         return read_table(self.table(name), name)
 
+    def clip_tables(self, split: str | None = None) -> list[Path]:
+        """The clip tables that are there (of one split), in order of their shards."""
+        splits = [split] if split else [s for s in SPLITS if (self.root / "clips" / s).is_dir()]
+        folders = [self.root / "clips" / s for s in splits]
+        return [p for folder in folders for p in sorted(folder.glob("shard-*.parquet"), key=str)]
+
     def read_clips(self, split: str | None = None) -> pa.Table:
         """All clip rows (of one split), in order of their shards."""
-        splits = [split] if split else [s for s in SPLITS if (self.root / "clips" / s).is_dir()]
-        paths = [p for s in splits for p in sorted((self.root / "clips" / s).glob("shard-*.parquet"))]
-        tables = [read_table(path, "clips") for path in paths]
+        tables = [read_table(path, "clips") for path in self.clip_tables(split)]
         plain = schema("clips")
         return (
             pa.concat_tables([t.replace_schema_metadata(None) for t in tables]).cast(plain)
@@ -104,7 +109,7 @@ def read_table(path: Path, name: str) -> pa.Table:
     """A Parquet table, checked against the schema called `name`; BadInput names file and column."""
     try:
         # ParquetFile, not read_table: the latter would add columns from folder names such as a=b.
-        table = pq.ParquetFile(path).read()
+        table = parquet_file(path).read()
     except FileNotFoundError:
         raise BadInput(f"{path}: no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
