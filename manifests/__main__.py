@@ -1,4 +1,4 @@
-"""`python -m manifests`: show, audit, query, fetch, diff, card."""
+"""`python -m manifests`: show, audit, query, fetch, diff, schema, card."""
 
 from __future__ import annotations
 
@@ -141,6 +141,26 @@ def fetch(
 
         count = run_fetch(_open(folder), where, out_dir, track)
     out.print(f"{out_dir}: {count} clips and their rows, clips.parquet", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def schema(
+    markdown: Annotated[bool, typer.Option("--markdown", help="as docs/manifests.md has it")] = False,
+) -> None:
+    """Print every table and column: type, unit, meaning."""
+    from manifests import schema_page
+    from manifests.schema import TABLES
+
+    if markdown:
+        print(schema_page.markdown(), end="")
+        return
+    for name, columns in TABLES.items():
+        table = Table(title=name, title_justify="left")
+        for title in ("column", "type", "unit", "meaning"):
+            table.add_column(title)
+        for column in columns:
+            table.add_row(column.name, schema_page.type_name(column), column.unit, column.meaning)
+        out.print(table)
 
 
 @app.command()
