@@ -161,6 +161,37 @@ FAILURES = [
     Column("shard", pa.string(), "", "shard in which it failed; empty while tones were made"),
 ]
 
+SCAN = [
+    Column("synth", pa.string(), "", "profile of the synth"),
+    Column("preset", pa.string(), "", "preset's address in the synth's banks"),
+    Column("name", pa.string(), "", "bank and preset in words"),
+    Column("bank_sha256", pa.string(), "hex", "SHA-256 of the file that the preset was read from"),
+    Column("deterministic", pa.bool_(), "", "renders of it repeat bit for bit"),
+    Column("status", pa.string(), "", "ok, or: silent, crashed, hung, nan, clipped, memory, unloadable"),
+    Column("detail", pa.string(), "", "what was measured or said where it failed"),
+    Column("peak", pa.float64(), "linear, full scale 1", "largest magnitude of all notes", True),
+    Column("loudness_dbfs", pa.float64(), "dBFS", "mean RMS level at the first velocity", True),
+    Column("level_variation_db", pa.float64(), "dB", "level's standard deviation, median of the notes", True),
+    Column("level_variation", pa.float64(), "share", "the same of the linear level, over its mean", True),
+    Column("octave", pa.int16(), "octaves", "octaves between the note asked for and the one heard", True),
+    Column("pitch_confidence", pa.float64(), "0..1", "share of the notes that agree on the octave", True),
+    Column("pitch_cents", pa.float64(), "cents", "how far off the note in its octave it sounds", True),
+    Column("periodicity", pa.float64(), "0..1", "likeness of a note to itself a period later", True),
+    Column("spectral_flatness", pa.float64(), "0..1", "geometric by arithmetic mean of the power", True),
+    Column("character", pa.string(), "", "harmonic, inharmonic or noisy", True),
+    Column("brightness_hz", pa.float64(), "Hz", "spectral centroid at the first velocity", True),
+    Column("stereo_width", pa.float64(), "0..1", "the side channel's share of the energy", True),
+    Column("velocity_db", pa.float64(), "dB", "how much louder the first velocity is than the second", True),
+    Column("velocity_distance_db", pa.float64(), "dB", "fingerprint's distance between velocities", True),
+    Column("fingerprint", _list(pa.float32()), "dB", "mel levels of the notes, first velocity", True),
+    Column("audio_sha256", pa.string(), "hex", "SHA-256 of all notes' float32 samples", True),
+    Column("usable", pa.bool_(), "", "ok, steady and pitched"),
+    Column("distinct", pa.bool_(), "", "usable, and unlike every distinct preset before it"),
+    Column("near", pa.string(), "", "the distinct preset that a usable one is too near to", True),
+    Column("same_audio", pa.string(), "", "the first preset with the same samples", True),
+]
+"""What `python -m presets scan` writes; no part of a dataset folder."""
+
 TABLES: dict[str, list[Column]] = {
     "clips": CLIPS,
     "timbres": TIMBRES,
@@ -169,6 +200,7 @@ TABLES: dict[str, list[Column]] = {
     "blocks": BLOCKS,
     "shards": SHARDS,
     "failures": FAILURES,
+    "scan": SCAN,
 }
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from manifests import console
 from manifests.vocabulary import BadInput
+from presets import scan_cli
 from presets.host import GroupFailure, MachineFailure, SnapshotHost
 from presets.profile import load_profile, profile_names
 from presets.synths import Preset, Synth, installed, open_synth
@@ -44,18 +45,30 @@ def list_(
     Console(soft_wrap=True).print(table)
 
 
+app.command()(scan_cli.scan)
+
+
 @app.command()
 def show(
-    synth: Annotated[str, typer.Argument(help="synth, as `list` names it")],
+    synth: Annotated[str | None, typer.Argument(help="synth, as `list` names it")] = None,
     address: Annotated[
-        str, typer.Argument(help="preset's address, e.g. named/glass-bell or BriansBank01/012")
-    ],
-    plot: Annotated[Path | None, typer.Option(help="write a picture of three tones here (.png)")] = None,
+        str | None, typer.Argument(help="preset's address, e.g. named/glass-bell or BriansBank01/012")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="write a picture here (.png)")] = None,
     seconds: Annotated[float, typer.Option(min=0.5, max=30.0, help="length of a tone")] = 3.0,
+    scan: Annotated[Path | None, typer.Option(help="show this scan instead of one preset")] = None,
 ) -> None:
-    """Shows a preset's parameters, makes its tones, and prints what was measured on them."""
+    """Shows a preset's parameters, makes its tones, and prints what was measured on them.
+
+    With --scan lists what a scan found, one preset a line, and draws its overview.
+    """
     if plot is not None and plot.suffix != ".png":
         raise BadInput(f"--plot {plot}: expected a file name that ends in .png")
+    if scan is not None:
+        _show_scan(scan, plot)
+        return
+    if synth is None or address is None:
+        raise BadInput("show: expected SYNTH and ADDRESS, or --scan TABLE")
     opened = open_synth(synth)
     preset = opened.preset(address)
     _print_parameters(opened, preset)
@@ -72,6 +85,18 @@ def show(
     if plot is not None:
         _plot(tones, f"{synth} {preset.name}", plot)
         print(f"picture          {plot}")
+
+
+def _show_scan(scan: Path, plot: Path | None) -> None:
+    scan_cli.listing(scan)
+    scan_cli.summary(scan)
+    if plot is not None:
+        try:
+            from presets.scan_picture import overview
+        except ImportError:
+            raise BadInput("--plot needs matplotlib; pip install matplotlib") from None
+        overview(scan, plot)
+        print(f"picture    {plot}")
 
 
 def _print_parameters(synth: Synth, preset: Preset) -> None:

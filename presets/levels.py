@@ -53,3 +53,9 @@ def without_rumble(tone: F32, rate: int) -> F32:
         sums = np.cumsum(np.concatenate([[0.0], slow]))
         slow = (sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)
     return np.asarray(tone - slow, dtype=np.float32)
+
+
+def pinned_to_rail(tone: F32) -> bool:
+    """Whether a waveform [samples] that is no square wave was cut off by a fixed limit at full scale."""
+    peak = float(np.abs(tone).max())
+    return 0.999 <= peak <= 1.001 and float(np.mean(np.abs(tone) >= 0.999 * peak)) > 0.2

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from manifests.canonical import sha256_json
 from manifests.vocabulary import BadInput, Note
 from presets.host import GroupFailure, GroupJob, SnapshotHost
-from presets.levels import flattest_window, without_rumble
+from presets.levels import flattest_window, pinned_to_rail, without_rumble
 from presets.likeness import alike, distance_db, fingerprint, sounds_alike
 from presets.one_shot import CROP_S, at_pitch, looped
 from presets.pitch import vote
@@ -183,15 +183,9 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
     rms = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
     if rms < QUIETEST_RMS:
         raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {QUIETEST_RMS:g}")
-    if _pinned_to_rail(tone):
+    if pinned_to_rail(tone):
         raise GroupFailure("clipped", f"pitch {pitch}: stays at its peak for whole stretches")
     return tone * np.float32(RMS / rms), deviation
-
-
-def _pinned_to_rail(tone: F32) -> bool:
-    """Whether a waveform that is no square wave was cut off by a fixed limit at full scale."""
-    peak = float(np.abs(tone).max())
-    return 0.999 <= peak <= 1.001 and float(np.mean(np.abs(tone) >= 0.999 * peak)) > 0.2
 
 
 def _quantised(tones: list[F32]) -> tuple[npt.NDArray[np.int16], F32]:
