@@ -72,10 +72,9 @@ def markdown() -> str:
     for table, columns in TABLES.items():
         path, what = WHAT[table]
         parts.append(f"\n## {table}\n\n`{path}`. {what}\n\n{_TITLES}")
-        parts += [
-            f"| {' | '.join((c.name, type_name(c), c.unit, c.meaning, _example(rows.get(table, {}), c.name)))} |\n"
-            for c in columns
-        ]
+        for c in columns:
+            cells = (c.name, type_name(c), c.unit, c.meaning, _example(rows.get(table, {}), c.name))
+            parts.append(f"| {' | '.join(cells)} |\n")
     return "".join(parts)
 
 
