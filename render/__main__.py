@@ -1,4 +1,4 @@
-"""`python -m render`: plan, run, make, status, remake."""
+"""`python -m render`: plan, run, make, retry, status, remake."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from manifests import console as talk
+from manifests.layout import Layout
 from manifests.vocabulary import BadInput
 from presets.host import MachineFailure
 from render import config as configs
 from render.dataset import Dataset, MachineFault
 from render.plan import make_plan, write_plan
+from render.player import forget_failures
 from render.remake import remake as remake_clips
 from render.run import run as run_plan
 from render.status import state
@@ -53,6 +55,21 @@ def run(folder: Folder, workers: Workers = 1) -> None:
     """Render what a planned folder lacks. Can be interrupted, killed and called again."""
     made = run_plan(folder, workers, err)
     _summary(folder, f"{made} shard(s) rendered now" if made else "nothing left to render")
+
+
+@app.command()
+def retry(folder: Folder, workers: Workers = 1) -> None:
+    """Render on, and try again what failed before.
+
+    A preset that failed is remembered in .work, so that `run` does not try it again. This forgets these
+    failures first; then it does what `run` does. It touches only what is not finished: timbres still to
+    be chosen, and shards still missing. Finished shards, and the substitutes in them, stay as they are.
+    """
+    layout = Layout(folder)
+    layout.metadata()
+    forgotten = forget_failures(layout.work)
+    made = run_plan(folder, workers, err)
+    _summary(folder, f"{forgotten} failure(s) forgotten, {made} shard(s) rendered now")
 
 
 @app.command()

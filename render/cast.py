@@ -37,16 +37,28 @@ class Audition:
     detail: str = ""
 
 
-Auditions = Callable[[ToneMaker, list[tuple[Timbres, Preset]]], Iterator[Audition]]
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A preset to be tried; as the canary of its wave its tone set is made twice and compared."""
+
+    timbres: Timbres
+    preset: Preset
+    canary: bool
 
 
-def audition(maker: ToneMaker, timbres: Timbres, preset: Preset) -> Audition:
+Auditions = Callable[[ToneMaker, list[Try]], Iterator[Audition]]
+
+
+def audition(maker: ToneMaker, wanted: Try) -> Audition:
     """Makes one preset's tone set; a preset's failure is an answer, a machine's failure raises."""
-    synth = synth_of(timbres.synth, timbres.plugin)
+    preset = wanted.preset
+    synth = synth_of(wanted.timbres.synth, wanted.timbres.plugin)
     try:
         tones = maker.get(synth, preset)
     except GroupFailure as failure:
         return Audition(synth.name, preset, None, failure.reason, failure.detail)
+    if wanted.canary and synth.repeats(preset):
+        maker.compare(synth, preset, tones)
     return Audition(synth.name, preset, _row(maker, synth, preset, tones))
 
 
@@ -94,9 +106,9 @@ def cast(
         source = candidates(synth_of(timbres.synth, timbres.plugin), config.seed)
         taken, tried = 0, 0
         while taken < timbres.count:
-            wave = [
-                (timbres, preset) for _, preset in zip(range(timbres.count - taken), source, strict=False)
-            ]
+            presets = [preset for _, preset in zip(range(timbres.count - taken), source, strict=False)]
+            watched = permutation(config.seed, len(presets), "canary", timbres.synth, tried)[:1]
+            wave = [Try(timbres, preset, place in watched) for place, preset in enumerate(presets)]
             if not wave or tried > ATTEMPTS_PER_TIMBRE * timbres.count + 50:
                 raise BadInput(
                     f"timbres: {taken} of {timbres.count} {timbres.synth} timbres passed after {tried} tries;"

@@ -15,6 +15,7 @@ from manifests import files
 from manifests.canonical import differences
 from manifests.clusters import envelope_clusters
 from manifests.layout import Layout, to_table, write_table
+from manifests.rows import envelope_of
 from manifests.schema import SCHEMA_VERSION
 from manifests.splits import assign_sides
 from manifests.vocabulary import BadInput, check_notes
@@ -106,6 +107,22 @@ def envelope_rows(config: Config) -> list[dict[str, Any]]:
     ]
 
 
+def check_playable(synths: list[Synth], envelopes: list[dict[str, Any]]) -> None:
+    """BadInput unless every synth's own envelope can be set to every one that was drawn."""
+    for synth in synths:
+        profile = synth.profile
+        if profile.envelope is None:
+            raise BadInput(
+                f"shaping: plugin: the profile of {synth.name} does not say how its envelope is set;"
+                " calibrate it, or use shaping: renderer"
+            )
+        for row in envelopes:
+            try:
+                profile.envelope.values(envelope_of(row), profile.parameters)
+            except BadInput as error:
+                raise BadInput(f"envelopes.{row['family']}: {synth.name} cannot play it: {error}") from None
+
+
 def phrases_with_sides(config: Config, phrases: list[Extracted]) -> list[dict[str, Any]]:
     """The rows of phrases.parquet."""
     rows = phrase_rows(phrases)
@@ -118,6 +135,8 @@ def make_plan(config: Config) -> Planned:
     """Everything that the config says, without playing a synth and without writing anything."""
     config, synths, remarks = settle_synths(config)
     envelopes = envelope_rows(config)
+    if config.shaping == "plugin":
+        check_playable(synths, envelopes)
     gathered, more = gather_phrases(config)
     phrases = phrases_with_sides(config, gathered)
     midi = {row.source: row.source_sha256 for row in gathered if row.source_sha256}

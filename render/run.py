@@ -21,9 +21,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from manifests.layout import to_table, write_table
 from presets.host import GroupFailure, MachineFailure
-from presets.synths import Preset
-from render.cast import Audition, audition, cast, cut_blocks
-from render.config import Timbres
+from render.cast import Audition, Try, audition, cast, cut_blocks
 from render.dataset import Dataset, MachineFault, block_of
 from render.finish import finish
 from render.player import Player
@@ -85,10 +83,10 @@ def render_shard(root: Path, shard: str, scratch: Path) -> Done | Fault:
         return _fault(error)
 
 
-def make_tones(maker: ToneMaker, timbres: Timbres, preset: Preset) -> Audition | Fault:
+def make_tones(maker: ToneMaker, wanted: Try) -> Audition | Fault:
     """The task of the first stage: one preset's tone set."""
     try:
-        return audition(maker, timbres, preset)
+        return audition(maker, wanted)
     except (MachineFailure, OSError, MemoryError) as error:
         return _fault(error)
 
@@ -138,8 +136,8 @@ def _first_stage(dataset: Dataset, workers: int, console: Console) -> None:
     with _progress(console) as progress:
         task = progress.add_task("tones ", total=wanted, rate="")
 
-        def auditions(maker: ToneMaker, wave: list[tuple[Timbres, Preset]]) -> Iterator[Audition]:
-            for answer in in_order(delayed(make_tones)(maker, timbres, preset) for timbres, preset in wave):
+        def auditions(maker: ToneMaker, wave: list[Try]) -> Iterator[Audition]:
+            for answer in in_order(delayed(make_tones)(maker, wanted) for wanted in wave):
                 if isinstance(answer, Fault):
                     raise MachineFault(answer.line)
                 _advance(progress, task, int(answer.row is not None), "timbres")

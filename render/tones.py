@@ -13,7 +13,7 @@ from pathlib import Path
 
 from manifests import files
 from manifests.canonical import canonical_json
-from presets.host import GroupFailure, SnapshotHost
+from presets.host import GroupFailure, MachineFailure, SnapshotHost
 from presets.synths import Preset, Synth, open_synth
 from presets.tones import ToneSet, ToneSpec, group_address, make_tone_set
 from render.config import Config
@@ -71,11 +71,26 @@ class ToneMaker:
         if failed.exists():
             note = json.loads(failed.read_bytes())
             raise GroupFailure(note["reason"], note["detail"])
-        host = host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
         try:
-            made = make_tone_set(host, synth, preset, self.spec)
+            made = self._make(synth, preset)
         except GroupFailure as failure:
             files.replace(failed, canonical_json({"reason": failure.reason, "detail": failure.detail}))
             raise
         made.save(path)
         return made
+
+    def compare(self, synth: Synth, preset: Preset, tones: ToneSet) -> None:
+        """The canary: makes a tone set once more, in a fresh fork; MachineFailure if it differs."""
+        try:
+            again = self._make(synth, preset).sha256
+        except GroupFailure as failure:
+            again = str(failure)
+        if again != tones.sha256:
+            raise MachineFailure(
+                f"canary: the tones of {preset.name} came out differently the second time ({again[:60]}),"
+                f" though the profile of {synth.name} calls it deterministic; mend the profile or the machine"
+            )
+
+    def _make(self, synth: Synth, preset: Preset) -> ToneSet:
+        host = host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
+        return make_tone_set(host, synth, preset, self.spec)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from manifests.audit.tables import Tables
 from manifests.layout import Layout
 from manifests.rows import envelope_of, notes_of
 from manifests.seeds import permutation
+from manifests.vocabulary import Notes
 
 STEADY_DB = 0.15
 """Only timbres whose level varies less are listened to: beating looks like an envelope."""
@@ -33,26 +35,37 @@ def audible(tables: Tables) -> pd.DataFrame:
 
 
 def envelope_findings(layout: Layout, tables: Tables, count: int, seed: int) -> Iterator[Finding]:
-    """Measures the envelope of `count` clips drawn by `seed` among those where it can be heard."""
+    """Measures the envelope of `count` clips drawn by `seed` among those where it can be heard.
+
+    A synth that plays by itself (`shaping: plugin`) adds what its timbres do at every onset, which reads
+    as envelope: there only a disagreement of most clips, a wrong mapping, is a finding.
+    """
+    clips = audible(tables)
+    chosen = permutation(seed, len(clips), "heard")[:count]
+    notes = [notes_of(row) for row in tables.phrases.to_dict("records")]
+    found = [list(_disagreements(layout, clips.iloc[int(place)], notes)) for place in chosen]
+    if tables.config.get("shaping") == "plugin" and 2 * sum(map(bool, found)) <= len(found):
+        return
+    yield from chain.from_iterable(found)
+
+
+def _disagreements(layout: Layout, row: pd.Series, notes: list[Notes]) -> Iterator[Finding]:
+    """Where the envelope heard in one clip is not the one in its row."""
     # The estimator needs scipy (the audit extra); the other checks do not.
     from manifests.estimate import estimate_envelope
 
-    clips = audible(tables)
-    notes = [notes_of(row) for row in tables.phrases.to_dict("records")]
-    for place in permutation(seed, len(clips), "heard")[:count]:
-        row = clips.iloc[int(place)]
-        with layout.inside(row["shard"]).open("rb") as file:
-            file.seek(int(row["offset"]))
-            sound, rate = soundfile.read(io.BytesIO(file.read(int(row["length"]))), dtype="float32")
-        asked = envelope_of(row)
-        found = estimate_envelope(sound, notes[row["phrase"]], rate, float(row["cut_fade_ms"])).envelope
-        for name in ("attack_ms", "release_ms"):
-            want, got = getattr(asked, name), getattr(found, name)
-            if abs(got - want) > max(TIME_MS, TIME_SHARE * want):
-                yield Finding("envelope", row["key"], f"{name} {want:g} asked for, {got:.1f} heard")
-        if asked.sustain > LOWEST_SUSTAIN:
-            error = 20 * np.log10(max(found.sustain, 1e-4) / asked.sustain)
-            if abs(error) > SUSTAIN_DB:
-                yield Finding(
-                    "envelope", row["key"], f"sustain {error:+.1f} dB off the {asked.sustain:g} asked for"
-                )
+    with layout.inside(row["shard"]).open("rb") as file:
+        file.seek(int(row["offset"]))
+        sound, rate = soundfile.read(io.BytesIO(file.read(int(row["length"]))), dtype="float32")
+    asked = envelope_of(row)
+    found = estimate_envelope(sound, notes[row["phrase"]], rate, float(row["cut_fade_ms"])).envelope
+    for name in ("attack_ms", "release_ms"):
+        want, got = getattr(asked, name), getattr(found, name)
+        if abs(got - want) > max(TIME_MS, TIME_SHARE * want):
+            yield Finding("envelope", row["key"], f"{name} {want:g} asked for, {got:.1f} heard")
+    if asked.sustain > LOWEST_SUSTAIN:
+        error = 20 * np.log10(max(found.sustain, 1e-4) / asked.sustain)
+        if abs(error) > SUSTAIN_DB:
+            yield Finding(
+                "envelope", row["key"], f"sustain {error:+.1f} dB off the {asked.sustain:g} asked for"
+            )
