@@ -7,7 +7,8 @@ OUT    ?= demo
 WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 RUN  = $(VENV)/bin/python
-FAST = $(if $(filter fast,$(DEMO)),-fast,)
+FAST  = $(if $(filter fast,$(DEMO)),-fast,)
+PAIRS = $(if $(filter fast,$(DEMO)),16,64)
 export PYTHONUNBUFFERED = 1
 
 .PHONY: demo test verify lint clean help
@@ -37,7 +38,7 @@ demo: $(VENV)/.demo
 	$(RUN) -m render make configs/demo$(FAST).yaml --out $(OUT)/dataset --workers $(WORKERS)
 	$(RUN) -m manifests audit $(OUT)/dataset --deep --rerender 8
 	$(RUN) -m train fit configs/train/demo$(FAST).yaml --data $(OUT)/dataset --out $(OUT)/run
-	$(RUN) -m train evaluate --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --out $(OUT)/scores
+	$(RUN) -m train evaluate --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --out $(OUT)/scores --pairs $(PAIRS)
 	$(RUN) -m train page --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
 	@echo "page: $(abspath $(OUT)/page.html)"
 
