@@ -16,6 +16,7 @@ from train.systems.base import Audio, Conversion
 from train.systems.triptych.decoder import HOP as DECODER_HOP
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import HOP, LEVEL_HOP, Features, features
+from train.systems.triptych.fitting import fit_envelope
 from train.systems.triptych.note_head import read_notes
 from train.systems.triptych.timbre import TONE_RMS, Profile, frame_gain, measure
 
@@ -47,18 +48,21 @@ class Heard:
 
 def hear(system: Triptych, audio: Audio) -> Heard:
     """Notes, velocities and envelope of a recording [n] at the codec's rate."""
+    rate = system.format.rate
     device = next(system.parameters()).device
     loudest = float(np.max(np.abs(audio), initial=0.0))
     sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)[None]
     sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
-    seen = features(sound, system.format.rate)
+    seen = features(sound, rate)
     logits = system.encoder(seen)
-    notes = read_notes(logits, 0, seen.level_BL[0], LEVEL_HOP, system.format.rate, sound.shape[1])
+    notes = read_notes(logits, 0, seen.level_BL[0], LEVEL_HOP, rate, sound.shape[1])
     if not notes:
         return Heard((), Envelope(10.0, 100.0, 0.5, 100.0), sound, seen)
-    batch = note_batch([notes], system.format.rate, sound.shape[1]).to(device)
+    batch = note_batch([notes], rate, sound.shape[1]).to(device)
     guess = system.envelope_head(seen.level_BL, batch)
-    envelope = to_envelope(from_units(guess.clip_BP))
+    units, offs = fit_envelope(seen.level_BL[0], batch, guess.clip_BP[0], rate, system.format.cut_fade_ms)
+    envelope = to_envelope(from_units(units))
+    notes = with_offs(notes, offs, batch, rate)
     notes = with_velocities(system, notes, envelope, seen.level_BL, sound.shape[1])
     return Heard(notes, envelope, sound, seen)
 
@@ -67,6 +71,15 @@ def to_envelope(batch: EnvelopeBatch) -> Envelope:
     """The first envelope of a batch as the contract's dataclass."""
     attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch)
     return Envelope(attack, decay, sustain, release, hold, "exponential" if curve > 0.5 else "linear")
+
+
+def with_offs(notes: Notes, off_N: Tensor, batch: NoteBatch, rate: int) -> Notes:
+    """The notes with other note-offs (in samples), to 1 ms; a legato note ends where the next begins."""
+    ended = []
+    for note, off, end in zip(notes, off_N.tolist(), batch.end_BN[0].tolist(), strict=True):
+        last = end if end - off < 0.004 * rate else off
+        ended.append(replace(note, duration=max(round(last / rate, 3) - note.onset, 0.001)))
+    return tuple(ended)
 
 
 def with_velocities(
