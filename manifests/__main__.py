@@ -71,6 +71,9 @@ def audit(
     hashes: Annotated[bool, typer.Option("--hash", help="read the tars, check SHA-256 and members")] = False,
     deep: Annotated[bool, typer.Option("--deep", help="decode every clip, too, and listen to some")] = False,
     rerender: Annotated[int, typer.Option("--rerender", min=0, help="make N random clips again")] = 0,
+    no_audio: Annotated[
+        bool, typer.Option("--no-audio", help="the folder holds the manifests alone, no shards")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset: whole, what it says, not leaking, reproducible. Exit code 1 if anything is found."""
@@ -79,9 +82,8 @@ def audit(
     from manifests.audit.run import audit as run_audit
 
     with err.status("auditing") as status:
-        report = run_audit(
-            _open(folder), Tiers(hashes, deep, rerender), lambda what: status.update(f"auditing: {what}")
-        )
+        tiers = Tiers(hashes, deep, rerender, not no_audio)
+        report = run_audit(_open(folder), tiers, lambda what: status.update(f"auditing: {what}")).report
     if as_json:
         print(json.dumps(report.as_json(), indent=2))
     else:

@@ -114,6 +114,11 @@ def read_table(path: Path, name: str) -> pa.Table:
         raise BadInput(f"{path}: no such table") from None
     except (pa.ArrowInvalid, OSError) as error:
         raise BadInput(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    return check_table(table, path, name)
+
+
+def check_table(table: pa.Table, path: Path, name: str) -> pa.Table:
+    """The table, if its version and columns are those of the schema called `name`; BadInput if not."""
     expected = schema(name)
     metadata = table.schema.metadata or {}
     check_version(metadata.get(b"triptych_schema", b"unknown").decode(), path)

@@ -6,6 +6,11 @@ answers the same questions; what the two do not share, one range of a file and i
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -45,6 +50,39 @@ def read_range(path: Path, offset: int, length: int) -> bytes:
     return data
 
 
+@contextmanager
+def local_copy(path: Path) -> Iterator[Path]:
+    """A file to be read more than once: itself, or where it is remote a copy that goes in the end."""
+    if is_local(path):
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="triptych-", suffix=path.suffix) as copy:
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, copy, 1 << 20)
+        copy.flush()
+        yield Path(copy.name)
+
+
 def parquet_file(path: Path) -> pq.ParquetFile:
     """A Parquet file, opened; the same exceptions as for a local one."""
     return pq.ParquetFile(path if is_local(path) else path.open("rb"))
+
+
+def list_files(root: Path, skip: str) -> dict[str, int]:
+    """Every file below a folder with its size in bytes, by relative path; `skip` names a folder left out."""
+    if not is_local(root):
+        remote = cast(Any, root)
+        found = remote.fs.find(remote.path, detail=True)
+        start = len(remote.path.rstrip("/")) + 1
+        sizes = {name[start:]: int(about["size"]) for name, about in found.items()}
+        return {name: size for name, size in sizes.items() if name.split("/")[0] != skip}
+    sizes = {}
+    for walked, folders, names in os.walk(root):
+        folder = Path(walked)
+        if folder == root and skip in folders:
+            folders.remove(skip)
+        # A link to a folder is not followed: it is a file that has no place in a dataset.
+        links = [name for name in folders if (folder / name).is_symlink()]
+        for name in (*names, *links):
+            sizes[str((folder / name).relative_to(root))] = (folder / name).lstat().st_size
+    return sizes

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.audit.findings import Finding, some
-from manifests.canonical import differences, sha256_file, sha256_json
+from manifests.canonical import differences, sha256_json
 from manifests.card import card_of
-from manifests.layout import FOLDER_TABLES, Layout
+from manifests.layout import FOLDER_TABLES, Layout, check_table
+from manifests.storage import list_files
+from manifests.vocabulary import BadInput
 
 OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER_TABLES)}
 
@@ -41,33 +45,43 @@ def card_findings(layout: Layout) -> Iterator[Finding]:
         yield Finding("card", "README.md", "is not the card of these tables: `python -m manifests card`")
 
 
-def folder_findings(layout: Layout, shards: pd.DataFrame) -> Iterator[Finding]:
-    """Every shard and clip table is there, has its size and is committed; no file is foreign."""
+def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> Iterator[Finding]:
+    """Every shard and clip table is there and has its size; no file is foreign.
+
+    Without audio (a folder that holds the manifests alone) shards may be missing.
+    """
     tables = {str(layout.clip_table(s).relative_to(layout.root)) for s in shards["shard"]}
     expected = OWN_FILES | set(shards["shard"]) | tables
-    present = {
-        str(path.relative_to(layout.root))
-        for path in layout.root.rglob("*")
-        if not path.is_dir() and path.relative_to(layout.root).parts[0] != ".work"
-    }
-    yield from some("missing", ((name, "is not there") for name in sorted(expected - present)))
+    present = list_files(layout.root, skip=layout.work.name)
+    needed = expected if with_audio else expected - set(shards["shard"])
+    yield from some("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
     yield from some(
-        "foreign", ((name, "does not belong to the dataset") for name in sorted(present - expected))
+        "foreign", ((name, "does not belong to the dataset") for name in sorted(present.keys() - expected))
     )
     for row in shards.itertuples():
-        path, table = layout.inside(row.shard), layout.clip_table(row.shard)
-        if path.exists() and path.stat().st_size != row.bytes:
-            size = path.stat().st_size
-            yield Finding("size", row.shard, f"has {size} bytes, its row says {row.bytes}")
-        if not table.exists():
-            continue
-        if sha256_file(table) != row.table_sha256:
-            yield Finding(
-                "clip table", str(table.relative_to(layout.root)), "is not the one that was committed"
-            )
-            continue
-        note = json.loads((pq.read_schema(table).metadata or {}).get(b"triptych_shard", b"{}"))
+        if present.get(row.shard, row.bytes) != row.bytes:
+            yield Finding("size", row.shard, f"has {present[row.shard]} bytes, its row says {row.bytes}")
+
+
+def clip_table(layout: Layout, row: Any) -> tuple[list[Finding], pa.Table | None]:
+    """A shard's clip table, read once: hashed, checked against the shard's row, and parsed (None if torn)."""
+    path = layout.clip_table(row.shard)
+    name = str(path.relative_to(layout.root))
+    try:
+        data = path.read_bytes()
+        table = check_table(pq.ParquetFile(pa.BufferReader(data)).read(), path, "clips")
+    except FileNotFoundError:
+        return [], None
+    except BadInput as error:
+        return [Finding("table", name, str(error))], None
+    except (pa.ArrowInvalid, OSError) as error:
+        return [Finding("table", name, f"not a readable Parquet file ({str(error).splitlines()[0]})")], None
+    found = []
+    if sha256(data).hexdigest() != row.table_sha256:
+        found.append(Finding("clip table", name, "is not the one that was committed"))
+    else:
+        note = json.loads((table.schema.metadata or {}).get(b"triptych_shard", b"{}"))
         if note.get("sha256") != row.sha256:
-            yield Finding(
-                "clip table", row.shard, "its clip table commits another tar than shards.parquet says"
-            )
+            said = "its clip table commits another tar than shards.parquet says"
+            found.append(Finding("clip table", row.shard, said))
+    return found, table

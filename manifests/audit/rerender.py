@@ -9,19 +9,14 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from manifests.audit.findings import Finding
-from manifests.seeds import permutation
 
 
-def rerender_findings(root: Path, clips: pd.DataFrame, count: int, seed: int) -> Iterator[Finding]:
-    """Makes `count` clips again, drawn by `seed`, in a process of its own."""
-    chosen = permutation(seed, len(clips), "rerender")[:count]
-    keys = clips["key"].iloc[sorted(int(i) for i in chosen)].to_list()
+def rerender_findings(root: Path, keys: Sequence[str]) -> Iterator[Finding]:
+    """Makes the clips of these keys again, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "keys"
         wanted.write_text("\n".join(keys))

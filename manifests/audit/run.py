@@ -3,78 +3,140 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, TypeVar
+
+import pandas as pd
 
 from manifests.audit.findings import Finding, Report
-from manifests.audit.folder import card_findings, folder_findings, metadata_findings
+from manifests.audit.folder import card_findings, clip_table, folder_findings, metadata_findings
 from manifests.audit.heard import audible, envelope_findings
 from manifests.audit.rerender import rerender_findings
+from manifests.audit.rows import Kept, RowChecks
 from manifests.audit.samples import shard_findings
-from manifests.audit.tables import (
-    Tables,
-    block_findings,
-    coverage_findings,
-    id_findings,
-    leak_findings,
-    value_findings,
-)
-from manifests.layout import Layout, to_pandas
-from manifests.vocabulary import BadInput
+from manifests.audit.tables import Tables, cluster_findings, id_findings, load
+from manifests.audit.whole import coverage_findings, doubled_findings, join, leak_findings
+from manifests.layout import Layout, read_table, to_pandas
+from manifests.seeds import permutation
+from manifests.storage import is_local
+from manifests.vocabulary import BadInput, ClipId
 
 HEARD = 48
 """How many clips a deep audit listens to for their envelope."""
+HEARD_SHARDS = 16
+"""From how many shards they are drawn."""
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
 class Tiers:
-    """What an audit does besides the tables: hash the tars, decode every clip, make clips again."""
+    """What an audit does besides the tables: hash the tars, decode every clip, make clips again.
+
+    `audio` False: the folder holds the manifests alone, and that no shard is there is no finding.
+    """
 
     hashes: bool = False
     deep: bool = False
     rerender: int = 0
+    audio: bool = True
 
 
-def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Report:
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """The report of an audit, and what it read on the way (None where a table could not be read)."""
+
+    report: Report
+    metadata: dict[str, Any]
+    tables: Tables | None = None
+    clips: Kept | None = None
+
+
+def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     """Audits a dataset folder; `say` is told what is being looked at. BadInput if it is no dataset."""
     metadata = layout.metadata()
     report = Report(str(metadata.get("name")))
     say("tables")
     report.add("dataset.json", "fingerprint and config", metadata_findings(metadata))
     try:
-        tables = Tables(
-            clips=to_pandas(layout.read_clips()),
-            timbres=to_pandas(layout.read("timbres")),
-            envelopes=to_pandas(layout.read("envelopes")),
-            phrases=to_pandas(layout.read("phrases")),
-            blocks=to_pandas(layout.read("blocks")),
-            shards=to_pandas(layout.read("shards")),
-            config=metadata["config"],
-        )
+        tables = load(layout, metadata["config"])
     except BadInput as error:
         # Without its tables nothing else can be said: the first that cannot be read is the finding.
         report.add("tables", "schemas", [Finding("table", str(layout.root), str(error))])
-        return report
-    count = f"{len(tables.clips)} clips"
-    report.add("files", f"{len(tables.shards)} shards", folder_findings(layout, tables.shards))
+        return Audited(report, metadata)
+    report.add("files", f"{len(tables.shards)} shards", folder_findings(layout, tables.shards, tiers.audio))
     report.add("card", "README.md", card_findings(layout))
-    report.add("ids and keys", count, id_findings(tables))
-    report.add("values", count, value_findings(tables))
-    report.add("blocks", f"{len(tables.blocks)} blocks", block_findings(tables))
-    report.add("coverage", count, coverage_findings(tables))
-    report.add("leaks", count, leak_findings(tables))
+    report.add("ids", f"{len(tables.blocks)} blocks", id_findings(tables))
+    clips = _clips(layout, tables, report, say)
+    count = f"{len(clips.split)} clips"
+    report.add("keys", count, doubled_findings(clips))
+    report.add("coverage", count, coverage_findings(clips, tables))
+    report.add("leaks", count, chain(leak_findings(clips, tables), cluster_findings(tables)))
     if tiers.hashes or tiers.deep:
         say("shards" + (", every clip decoded" if tiers.deep else ""))
         looked = f"{len(tables.shards)} tars" + (f", {count} decoded" if tiers.deep else "")
         threads = os.cpu_count() or 1
-        report.add("audio", looked, shard_findings(layout, tables.shards, tables.clips, tiers.deep, threads))
+        report.add("audio", looked, shard_findings(layout, tables.shards, tiers.deep, threads))
     seed = int(metadata.get("seed", 0))
     if tiers.deep and not report.findings:
         say("envelopes, measured on the audio")
-        looked = f"{min(HEARD, len(audible(tables)))} clips"
-        report.add("envelopes heard", looked, envelope_findings(layout, tables, HEARD, seed))
+        sample = replace(tables, clips=_sample(layout, tables, seed))
+        looked = f"{min(HEARD, len(audible(sample)))} clips"
+        report.add("envelopes heard", looked, envelope_findings(layout, sample, HEARD, seed))
     if tiers.rerender:
+        if not is_local(layout.root):
+            raise BadInput(f"{layout.root}: --rerender needs the dataset on this machine")
         say(f"{tiers.rerender} clips, made again")
-        looked = f"{min(tiers.rerender, len(tables.clips))} clips"
-        report.add("made again", looked, rerender_findings(layout.root, tables.clips, tiers.rerender, seed))
-    return report
+        chosen = permutation(seed, len(clips.split), "rerender")[: tiers.rerender]
+        keys = [ClipId(*map(int, clips.ids[i])).key for i in sorted(chosen)]
+        report.add("made again", f"{len(keys)} clips", rerender_findings(layout.root, keys))
+    return Audited(report, metadata, tables, clips)
+
+
+def _clips(layout: Layout, tables: Tables, report: Report, say: Callable[[str], None]) -> Kept:
+    """Checks every clip table, one at a time, while the next ones are read; returns what is remembered."""
+    checks = RowChecks(tables)
+    kept: list[Kept] = []
+
+    def findings(pool: ThreadPoolExecutor) -> Iterator[Finding]:
+        rows = list(tables.shards.itertuples())
+        done = 0
+        for row, (found, table) in zip(
+            rows, ahead(pool, lambda row: clip_table(layout, row), rows), strict=True
+        ):
+            yield from found
+            if table is not None:
+                wrong, remembered = checks(row.shard, table)
+                kept.append(remembered)
+                done += len(remembered.split)
+                yield from wrong
+            say(f"clip rows, {done}")
+
+    with ThreadPoolExecutor(2 if is_local(layout.root) else 16) as pool:
+        report.add("clip rows", f"{len(tables.shards)} clip tables", findings(pool))
+    return join(kept)
+
+
+def ahead(
+    pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], window: int = 16
+) -> Iterator[R]:
+    """The results of `work` in order, at most `window` of them begun before they are taken."""
+    waiting: deque[Future[R]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) == window:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _sample(layout: Layout, tables: Tables, seed: int) -> pd.DataFrame:
+    """The rows of a few shards, drawn by `seed`."""
+    chosen = sorted(permutation(seed, len(tables.shards), "heard shards")[:HEARD_SHARDS])
+    paths = [layout.clip_table(tables.shards["shard"].iat[int(i)]) for i in chosen]
+    return pd.concat([to_pandas(read_table(path, "clips")) for path in paths], ignore_index=True)

@@ -19,7 +19,9 @@ from manifests.audit.findings import Finding, some
 from manifests.canonical import sha256_file
 from manifests.compose import FULL_SCALE, pcm_sha256
 from manifests.compose import rms as rms_of
-from manifests.layout import Layout
+from manifests.layout import Layout, read_table, to_pandas
+from manifests.storage import local_copy
+from manifests.vocabulary import BadInput
 
 RMS_TOLERANCE = 1e-9
 MAX_DC = 10 ** (-60 / 20)
@@ -27,16 +29,18 @@ SILENT_RMS = 10 ** (-80 / 20)
 SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "rate", "sustain", "attack_ms")
 
 
-def shard_findings(
-    layout: Layout, shards: pd.DataFrame, clips: pd.DataFrame, deep: bool, threads: int
-) -> Iterator[Finding]:
+def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: int) -> Iterator[Finding]:
     """Every tar's SHA-256 and members; with `deep`, every clip's samples. Shards are read side by side."""
-    rows_of = dict(tuple(clips.groupby("shard")))
     present = [row for row in shards.itertuples() if layout.inside(row.shard).exists()]
 
     def look(row: Any) -> list[Finding]:
-        rows = rows_of.get(row.shard, clips.iloc[:0])
-        return list(_one(layout.inside(row.shard), row.shard, row.sha256, rows, deep))
+        try:
+            rows = to_pandas(read_table(layout.clip_table(row.shard), "clips"))
+        except BadInput:
+            # Reported as a table that is missing or torn.
+            return []
+        with local_copy(layout.inside(row.shard)) as path:
+            return list(_one(path, row.shard, row.sha256, rows, deep))
 
     with ThreadPoolExecutor(threads) as pool:
         yield from chain.from_iterable(pool.map(look, present))

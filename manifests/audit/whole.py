@@ -1,0 +1,82 @@
+"""What only all clips together can say: none doubled, every cell there, no audio twice, no leak."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from manifests.audit.findings import Finding, some
+from manifests.audit.rows import I64, Kept, spell
+from manifests.audit.tables import AXES, Tables
+from manifests.splits import SIDES_OF_SPLIT
+from manifests.vocabulary import SPLITS
+
+
+def join(kept: Sequence[Kept]) -> Kept:
+    """The clips of all tables, in order."""
+    names = ("ids", "cover", "split", "pcm", "rms", "heard")
+    if not kept:
+        return Kept(*(np.empty((0, 4) if n == "ids" else 0, dtype=np.int64) for n in names))  # type: ignore[arg-type]
+    return Kept(*(np.concatenate([getattr(one, name) for one in kept]) for name in names))
+
+
+def cells(clips: Kept, tables: Tables, planned: bool) -> I64:
+    """Each clip's cell as a number, -1 for ids that no row has; `planned`: a substitute counts as planned."""
+    timbre = clips.cover if planned else clips.ids[:, 1]
+    ids = (timbre, clips.ids[:, 2], clips.ids[:, 3])
+    counts = [len(tables.axis(axis)) for axis in AXES]
+    inside = np.logical_and.reduce([(i >= 0) & (i < n) for i, n in zip(ids, counts, strict=True)])
+    number: I64 = np.where(inside, (ids[0] * counts[1] + ids[1]) * counts[2] + ids[2], -1)
+    return number
+
+
+def doubled_findings(clips: Kept) -> Iterator[Finding]:
+    """No two rows have one key."""
+    order = np.lexsort(clips.ids.T)
+    rows = clips.ids[order]
+    same = (rows[1:] == rows[:-1]).all(axis=1) if len(rows) else np.empty(0, dtype=bool)
+    yield from some("keys", ((spell(row), "has more than one row") for row in rows[1:][same]))
+
+
+def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
+    """Each split covers its product of ids exactly once; train and validation share theirs.
+
+    A substitute counts as the timbre that it stands for.
+    """
+    number = cells(clips, tables, planned=True)
+    for name, sides in SIDES_OF_SPLIT.items():
+        if name == "validation":
+            continue
+        covers = ("train", "validation") if name == "train" else (name,)
+        present = number[np.isin(clips.split, [SPLITS.index(split) for split in covers])]
+        if not len(present):
+            continue
+        sizes = [int((tables.axis(a)["side"] == s).sum()) for a, s in zip(AXES, sides, strict=True)]
+        wanted, distinct = int(np.prod(sizes)), len(np.unique(present))
+        if not len(present) == distinct == wanted:
+            yield Finding(
+                "coverage", name, f"{len(present)} clips on {distinct} cells, {wanted} in the product"
+            )
+    for name, rows in tables.shards.groupby("split"):
+        if int(rows["clips"].sum()) != int((clips.split == SPLITS.index(str(name))).sum()):
+            yield Finding(
+                "coverage", str(name), "shards.parquet counts other clips than the clip tables hold"
+            )
+
+
+def leak_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
+    """No id that a split calls unseen occurs in train; no audio under two keys."""
+    split = np.array([*SPLITS, ""], dtype=object)[clips.split]
+    for place, axis in enumerate(AXES, start=1):
+        count = len(tables.axis(axis))
+        inside = (clips.ids[:, place] >= 0) & (clips.ids[:, place] < count)
+        train = np.isin(split, ["train", "validation"]) & inside
+        unseen = np.isin(split, [f"test_unseen_{axis}", "test_unseen_all"]) & inside
+        seen = [np.bincount(clips.ids[of, place], minlength=count) > 0 for of in (train, unseen)]
+        both = np.flatnonzero(seen[0] & seen[1])
+        yield from some("leak", ((f"{axis} {i}", "called unseen, but occurs in train") for i in both))
+    order = np.argsort(clips.pcm, kind="stable")
+    pcm = clips.pcm[order]
+    twice = order[1:][(pcm[1:] == pcm[:-1]) & (pcm[1:] != 0)] if len(pcm) else order
+    yield from some("leak", ((spell(clips.ids[i]), "has the same audio as another clip") for i in twice))
