@@ -1,4 +1,4 @@
-"""Each side works in an environment of its own: the renderer without torch, the trainer without DawDreamer."""
+"""Each side works in an environment of its own: rendering without torch, training without DawDreamer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def run(python: Path, *arguments: str | Path, cwd: Path) -> str:
 
 
 def lacks(python: Path, *modules: str, cwd: Path) -> None:
-    code = "import importlib.util as u, sys; sys.exit(str([m for m in sys.argv[1:] if u.find_spec(m)] or ''))"
+    there = "' '.join(m for m in sys.argv[1:] if importlib.util.find_spec(m))"
+    code = f"import importlib.util, sys; sys.exit({there} or None)"
     run(python, "-c", code, *modules, cwd=cwd)
 
 
@@ -56,5 +57,7 @@ def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> N
     run(python, "-m", "train", "fit", config, "--data", tiny, "--out", tmp_path / "run", cwd=tmp_path)
     checkpoint = tmp_path / "run" / "last.safetensors"
     page = tmp_path / "page.html"
-    run(python, "-m", "train", "page", "--checkpoint", checkpoint, "--data", tiny, "--out", page, cwd=tmp_path)
+    run(
+        python, "-m", "train", "page", "--checkpoint", checkpoint, "--data", tiny, "--out", page, cwd=tmp_path
+    )
     assert page.stat().st_size > 100_000
