@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manifests.register import median_pitch, octave_of, transpose
+from manifests.register import octave_of, transpose
 from manifests.vocabulary import Envelope, Notes
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
 from train.systems.base import Audio, Conversion
@@ -43,7 +43,27 @@ class Heard:
 
     @property
     def octave(self) -> int:
-        return octave_of(median_pitch(self.notes)) if self.notes else 0
+        return octave_of(heard_median(self.notes)) if self.notes else 0
+
+
+TIE = 0.02
+"""Of the sounding time: notes within so little of half of it are taken to be exactly half."""
+
+
+def heard_median(notes: Notes) -> int:
+    """`manifests.register.median_pitch` of notes whose durations are heard, so not exact.
+
+    On a grid of times the lower pitches often sound for exactly half the time. The definition then takes
+    the lower pitch, and a few ms too much anywhere must not turn that into another octave.
+    """
+    ordered = sorted(notes, key=lambda note: note.pitch)
+    total = sum(note.duration for note in ordered)
+    passed = 0.0
+    for note in ordered:
+        passed += note.duration
+        if passed >= (0.5 - TIE) * total:
+            return note.pitch
+    raise ValueError("heard_median of no notes")
 
 
 def hear(system: Triptych, audio: Audio) -> Heard:
