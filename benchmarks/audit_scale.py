@@ -1,0 +1,221 @@
+"""Audit and query of millions of real manifest rows: `python benchmarks/audit_scale.py --out DIR`.
+
+Plans timbres x envelopes x phrases as the renderer does (its own sides, blocks, shards and tables) and
+writes every table of the dataset, audio aside: offsets, hashes and levels are made up, but consistent.
+Then measures `manifests audit --no-audio` and a query, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from manifests import files
+from manifests.canonical import canonical_json
+from manifests.card import card_of
+from manifests.compose import peak_value, to_samples
+from manifests.layout import Layout, table_bytes, to_table, write_table
+from manifests.rows import envelope_of, notes_of
+from manifests.schema import schema
+from manifests.splits import assign_sides
+from manifests.vocabulary import ENVELOPE_FIELDS
+from render.cast import cut_blocks
+from render.clips import ClipSpec, observed
+from render.config import Config, parse
+from render.plan import make_plan, write_plan
+
+FLAC_BYTES = 120_000
+PADDED = 512 + -(-FLAC_BYTES // 512) * 512 + 512 + 1024
+
+
+def config_of(timbres: int, envelopes: int, phrases: int) -> Config:
+    """The reference dataset's shape: two families of envelopes, generated phrases."""
+    family = {"hold_ms": [0, 20], "attack_ms": [10, 50], "decay_ms": [50, 200], "release_ms": [30, 120]}
+    return parse(
+        {
+            "name": "audit-scale",
+            "seed": 11,
+            "timbres": [{"synth": "builtin", "count": timbres}],
+            "envelopes": {
+                "pluck": {"count": envelopes // 2, "sustain": [0, 0.2], **family},
+                "lead": {"count": envelopes - envelopes // 2, "sustain": [0.4, 0.8], **family},
+            },
+            "phrases": {"generated": {"count": phrases}},
+        },
+        "benchmark",
+    )
+
+
+def digest(*what: object) -> str:
+    return sha256(repr(what).encode()).hexdigest()
+
+
+def timbre_rows(config: Config) -> list[dict[str, Any]]:
+    """Made-up timbres, no two alike."""
+    count = sum(timbres.count for timbres in config.timbres)
+    sides = assign_sides(list(range(count)), config.splits.test_timbres, config.seed, "timbre")
+    draw = np.random.Generator(np.random.PCG64(3))
+    return [
+        {
+            "timbre": i, "name": f"made-up {i}", "synth": "builtin", "preset": f"made-up/{i}",
+            "bank_sha256": digest("bank"), "plugin_sha256": digest("plugin"),
+            "parameters": {"cutoff": float(draw.random())}, "state": None, "deterministic": True,
+            "group": digest("group", i), "tones_sha256": digest("tones", i), "lowest_pitch": 48,
+            "highest_pitch": 79, "octave": int(draw.integers(-1, 2)), "pitch_confidence": 1.0,
+            "level_variation_db": 0.2 * float(draw.random()),
+            "fingerprint": (-60.0 * draw.random(120)).astype(np.float32).tolist(),
+            "cluster": i, "side": sides[i], "generation": 0,
+        }
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def clip_table(
+    rows: list[dict[str, Any]], lookup: dict[str, Any], spec: ClipSpec
+) -> tuple[pa.Table, list[Any]]:
+    """The clips of one shard's blocks as the renderer's clip table has them, and the blocks' extents."""
+    shard, split = rows[0]["shard"], rows[0]["split"]
+    grids = [np.meshgrid(r["block"], r["timbres"], r["phrases"], r["envelopes"], indexing="ij") for r in rows]
+    cells = np.concatenate([np.stack([axis.ravel() for axis in grid], axis=1) for grid in grids])
+    block, timbre, phrase, envelope = cells.T
+    count = len(cells)
+    draw = np.random.Generator(np.random.PCG64([17, *divmod(int(block[0]), 1 << 16)]))
+    extents, start = [], 0
+    for row in rows:
+        extents.append([row["block"], start, row["clips"] * PADDED])
+        start += row["clips"] * PADDED
+    reached, heard = lookup["observed"]
+    raw = draw.bytes(32 * count).hex()
+    columns: dict[str, Any] = {
+        "key": [f"b{b:06d}_t{t:05d}_e{e:04d}_p{p:04d}" for b, t, p, e in cells.tolist()],
+        "split": [split] * count,
+        "shard": [shard] * count,
+        "offset": np.arange(count, dtype=np.int64) * PADDED + 512,
+        "length": np.full(count, FLAC_BYTES),
+        "block": block, "timbre": timbre, "envelope": envelope, "phrase": phrase,
+        **{name: lookup[name][envelope] for name in ENVELOPE_FIELDS},
+        "sustain_reached": reached[envelope, phrase], "release_heard": heard[envelope, phrase],
+        "octave": lookup["octave"][timbre],
+        "frames": np.full(count, spec.frames), "rate": np.full(count, spec.rate),
+        "cut_fade_ms": np.full(count, spec.cut_fade_ms), "gain": 1.0 + draw.random(count),
+        "peak": np.full(count, spec.peak), "rms": 0.05 + 0.3 * draw.random(count),
+        "pcm_sha256": [raw[64 * i : 64 * i + 64] for i in range(count)],
+        "group": lookup["group"][timbre], "group_index": np.full(count, -1), "substitutes": [None] * count,
+    }  # fmt: skip
+    fields = schema("clips")
+    return pa.table([pa.array(columns[f.name], f.type) for f in fields], schema=fields), extents
+
+
+def write(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
+    """Writes the dataset's tables; the number of clips."""
+    config = config_of(timbres, envelopes, phrases)
+    planned = make_plan(config)
+    write_plan(planned, root)
+    layout = Layout(root)
+    rows = timbre_rows(config)
+    blocks = cut_blocks(config, rows, planned.envelopes, planned.phrases)
+    clip = config.clip
+    frames, peak = to_samples(clip.seconds, clip.rate), peak_value(clip.peak_dbfs)
+    spec = ClipSpec(clip.rate, frames, peak, clip.cut_fade_ms, config.flac_level)
+    notes = [notes_of(row) for row in planned.phrases]
+    seen = np.array([[observed(n, envelope_of(e), spec) for n in notes] for e in planned.envelopes])
+    lookup: dict[str, Any] = {
+        name: np.array([e[name] for e in planned.envelopes]) for name in ENVELOPE_FIELDS
+    }
+    lookup["observed"] = (seen[..., 0], seen[..., 1])
+    lookup["octave"] = np.array([row["octave"] for row in rows])
+    lookup["group"] = np.array([row["group"] for row in rows])
+    of_shard: dict[str, list[dict[str, Any]]] = {}
+    for row in blocks:
+        of_shard.setdefault(row["shard"], []).append(row)
+    shards = []
+    for shard, members in of_shard.items():
+        table, extents = clip_table(members, lookup, spec)
+        for row, (_, offset, length) in zip(members, extents, strict=True):
+            row["offset"], row["length"] = offset, length
+        size = extents[-1][1] + extents[-1][2] + 1024
+        tar = {
+            "shard": shard,
+            "sha256": digest("tar", shard),
+            "bytes": size,
+            "blocks": extents,
+            "failures": [],
+        }
+        note = {"triptych_shard": canonical_json(tar).decode()}
+        data = table_bytes(table.replace_schema_metadata({**(table.schema.metadata or {}), **note}))
+        path = layout.clip_table(shard)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        shards.append(
+            {
+                "shard": shard, "split": members[0]["split"], "sha256": tar["sha256"], "bytes": size,
+                "blocks": len(members), "clips": table.num_rows, "table_sha256": sha256(data).hexdigest(),
+            }
+        )  # fmt: skip
+    for name, content in (("timbres", rows), ("blocks", blocks), ("shards", shards), ("failures", [])):
+        write_table(layout.table(name), to_table(name, content))
+    files.replace(layout.card, card_of(layout).encode())
+    return sum(row["clips"] for row in shards)
+
+
+CHILD = """
+import resource, runpy, sys
+sys.argv = ["manifests", *sys.argv[1:]]
+try:
+    runpy.run_module("manifests", run_name="__main__")
+finally:
+    print("peak MB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, file=sys.stderr)
+"""
+
+
+def measure(*arguments: str) -> dict[str, Any]:
+    """Runs a command of `manifests` in a process of its own: seconds, peak memory, exit code, output."""
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - begin
+    peak = float(done.stderr.rsplit("peak MB", 1)[1])
+    return {"seconds": seconds, "peak_mb": peak, "code": done.returncode, "out": done.stdout}
+
+
+QUERY = (
+    "SELECT split, synth, count(*) AS clips, avg(rms) AS rms FROM clips JOIN timbres USING (timbre)"
+    " WHERE sustain > 0.4 GROUP BY ALL ORDER BY ALL"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the tables")
+    parser.add_argument("--timbres", type=int, default=250)
+    parser.add_argument("--envelopes", type=int, default=120)
+    parser.add_argument("--phrases", type=int, default=112)
+    args = parser.parse_args()
+    if not Layout(args.out).table("shards").exists():
+        begin = time.perf_counter()
+        count = write(args.out, args.timbres, args.envelopes, args.phrases)
+        print(f"{count:,} rows planned and written in {time.perf_counter() - begin:.1f} s", flush=True)
+    audit = measure("audit", str(args.out), "--no-audio", "--json")
+    report = json.loads(audit["out"])
+    query = measure("query", str(args.out), QUERY)
+    print("| what | seconds | peak MB | outcome |\n| --- | --- | --- | --- |")
+    for name, result, outcome in (
+        ("audit of the tables", audit, f"{report['looked_at']['keys']}, {len(report['findings'])} findings"),
+        ("query, a join and a group", query, f"exit {query['code']}"),
+    ):
+        print(f"| {name} | {result['seconds']:.1f} | {result['peak_mb']:.0f} | {outcome} |")
+    sys.exit(audit["code"] or query["code"])
+
+
+if __name__ == "__main__":
+    main()
