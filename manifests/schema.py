@@ -184,6 +184,7 @@ SCAN = [
     Column("velocity_db", pa.float64(), "dB", "how much louder the first velocity is than the second", True),
     Column("velocity_distance_db", pa.float64(), "dB", "fingerprint's distance between velocities", True),
     Column("fingerprint", _list(pa.float32()), "dB", "mel levels of the notes, first velocity", True),
+    Column("fingerprint_soft", _list(pa.float32()), "dB", "the same at the second velocity", True),
     Column("audio_sha256", pa.string(), "hex", "SHA-256 of all notes' float32 samples", True),
     Column("usable", pa.bool_(), "", "ok, steady and pitched"),
     Column("distinct", pa.bool_(), "", "usable, and unlike every distinct preset before it"),

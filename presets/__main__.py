@@ -12,7 +12,7 @@ from rich.table import Table
 
 from manifests import console
 from manifests.vocabulary import BadInput
-from presets import scan_cli
+from presets import calibrate_cli, scan_cli
 from presets.host import GroupFailure, MachineFailure, SnapshotHost
 from presets.profile import load_profile, profile_names
 from presets.synths import Preset, Synth, installed, open_synth
@@ -46,6 +46,7 @@ def list_(
 
 
 app.command()(scan_cli.scan)
+app.command()(calibrate_cli.calibrate)
 
 
 @app.command()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from manifests.vocabulary import Note
 from presets.host import GroupFailure, GroupJob, SnapshotHost
 from presets.levels import flattest_window, frame_levels_db, pinned_to_rail, without_rumble
-from presets.likeness import distance_db, fingerprint
+from presets.likeness import distance_db, mel_levels_db
 from presets.pitch import frequency, self_likeness, vote
 from presets.synths import Preset, Synth
 from presets.tones import LOUDEST_PEAK, QUIETEST_RMS, RMS, SURE
@@ -23,6 +23,7 @@ VERSION = 1
 """Counts changes to what is measured: a scan that was begun with another one is not gone on with."""
 NOISY = 0.1
 """Spectral flatness of unpitched sounds from which on they count as noise; a tone's is about 0.001."""
+FLOOR_DB = -100.0
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ MEASURED = (
     "velocity_db",
     "velocity_distance_db",
     "fingerprint",
+    "fingerprint_soft",
     "audio_sha256",
 )
 """The columns that are null where a preset failed."""
@@ -123,7 +125,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
     spectra = [_spectrum(tone, spec.rate) for tone in loud]
     flatness = float(np.median([flat for flat, _ in spectra]))
     character = "noisy" if flatness > NOISY else "inharmonic"
-    prints = fingerprint(loud, spec.rate), fingerprint(soft, spec.rate)
+    prints = [np.concatenate([mel_levels_db(t, spec.rate, FLOOR_DB) for t in some]) for some in (loud, soft)]
     levels = 20.0 * np.log10(rms)
     return {
         "peak": peak,
@@ -141,6 +143,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         "velocity_db": float(np.mean(levels[: len(loud)] - levels[len(loud) :])),
         "velocity_distance_db": distance_db(*prints),
         "fingerprint": [float(level) for level in prints[0]],
+        "fingerprint_soft": [float(level) for level in prints[1]],
         "audio_sha256": hashlib.sha256(audio.astype("<f4").tobytes()).hexdigest(),
     }
 

@@ -71,7 +71,8 @@ class Engine:
         if job.state is not None:
             self._load(job.state)
         self._send(job.settings)
-        self._engine.render(self._warm_up_s)
+        if self._warm_up_s > 0.0:
+            self._engine.render(self._warm_up_s)
         if not job.takes:
             return self._play(job.notes, job.seconds, cut=False)
         pieces = []
@@ -95,7 +96,9 @@ class Engine:
             for note in notes:
                 self._synth.add_midi_note(note.pitch, note.velocity, note.onset, note.duration)
         self._engine.render(seconds)
-        return np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32) * self._factor
+        audio = np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32)
+        audio *= self._factor
+        return audio
 
     def _load(self, state: State) -> None:
         """Loads a preset's bytes; StateRefused if the plugin does not take them.

@@ -157,7 +157,7 @@ class _Process:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=_environment(self.folder),
+                    env=environment(self.folder),
                     cwd=self.folder,
                     pass_fds=inherited,
                 )
@@ -225,7 +225,7 @@ def _shared_memory(folder: Path) -> int:
     return descriptor
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """The host's environment: a private home, no display, one thread, and the packages we run from."""
     private = {name: folder / name.lower() for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     for place in private.values():

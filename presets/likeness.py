@@ -37,8 +37,8 @@ def _to_mel(hz: float) -> float:
     return float(2595.0 * np.log10(1.0 + hz / 700.0))
 
 
-def mel_levels_db(tone: F32, rate: int) -> F32:
-    """Mean mel levels of a tone in dB below its loudest band, floored at -60: float32 [BANDS]."""
+def mel_levels_db(tone: F32, rate: int, floor_db: float = FLOOR_DB) -> F32:
+    """Mean mel levels of a tone in dB below its loudest band, floored: float32 [BANDS]."""
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     count = max(1, min(16, len(tone) // WINDOW))
     padded = np.pad(tone, (0, max(0, WINDOW - len(tone))))
@@ -47,7 +47,7 @@ def mel_levels_db(tone: F32, rate: int) -> F32:
     # A plain sum, not a matrix product: the same bits with any number of threads.
     bands = np.array([np.sum(band * power) for band in mel_bands(rate)], dtype=np.float64)
     levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(bands, 1e-20))
-    return np.asarray(np.maximum(levels - levels.max(), FLOOR_DB), dtype=np.float32)
+    return np.asarray(np.maximum(levels - levels.max(), floor_db), dtype=np.float32)
 
 
 def fingerprint(tones: Sequence[F32], rate: int) -> F32:
