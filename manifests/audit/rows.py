@@ -78,6 +78,7 @@ class RowChecks:
         for place, shard in enumerate(blocks["shard"]):
             self._of_shard.setdefault(shard, []).append(place)
         self._axes = {axis: blocks[f"{axis}s"].to_numpy() for axis in AXES}
+        self._block_ids = blocks["block"].to_numpy()
         self._clips = blocks["clips"].to_numpy()
         self._split = blocks["split"].to_numpy()
 
@@ -152,7 +153,7 @@ class RowChecks:
         t, e, p = (np.asarray(self._axes[axis][block], dtype=np.int64) for axis in AXES)
         count = len(t) * len(p) * len(e)
         cells = np.empty((count, 4), dtype=np.int64)
-        cells[:, 0] = self.tables.blocks["block"].iat[block]
+        cells[:, 0] = self._block_ids[block]
         cells[:, 1] = np.repeat(t, len(p) * len(e))
         cells[:, 2] = np.tile(e, len(t) * len(p))
         cells[:, 3] = np.tile(np.repeat(p, len(e)), len(t))

@@ -74,7 +74,7 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     report.add("ids", f"{len(tables.blocks)} blocks", id_findings(tables))
     clips = _clips(layout, tables, report, say)
     count = f"{len(clips.split)} clips"
-    report.add("keys", count, doubled_findings(clips))
+    report.add("keys", count, doubled_findings(clips, tables))
     report.add("coverage", count, coverage_findings(clips, tables))
     report.add("leaks", count, chain(leak_findings(clips, tables), cluster_findings(tables)))
     if tiers.hashes or tiers.deep:

@@ -31,12 +31,15 @@ def cells(clips: Kept, tables: Tables, planned: bool) -> I64:
     return number
 
 
-def doubled_findings(clips: Kept) -> Iterator[Finding]:
+def doubled_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
     """No two rows have one key."""
-    order = np.lexsort(clips.ids.T)
-    rows = clips.ids[order]
-    same = (rows[1:] == rows[:-1]).all(axis=1) if len(rows) else np.empty(0, dtype=bool)
-    yield from some("keys", ((spell(row), "has more than one row") for row in rows[1:][same]))
+    counts = [len(tables.axis(axis)) for axis in AXES]
+    cell = cells(clips, tables, planned=False)
+    key = np.where(cell < 0, -1, clips.ids[:, 0] * int(np.prod(counts)) + cell)
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    twice = order[1:][(key[1:] == key[:-1]) & (key[1:] >= 0)]
+    yield from some("keys", ((spell(clips.ids[i]), "has more than one row") for i in twice))
 
 
 def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
@@ -53,7 +56,7 @@ def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
         if not len(present):
             continue
         sizes = [int((tables.axis(a)["side"] == s).sum()) for a, s in zip(AXES, sides, strict=True)]
-        wanted, distinct = int(np.prod(sizes)), len(np.unique(present))
+        wanted, distinct = int(np.prod(sizes)), _distinct(present)
         if not len(present) == distinct == wanted:
             yield Finding(
                 "coverage", name, f"{len(present)} clips on {distinct} cells, {wanted} in the product"
@@ -63,6 +66,12 @@ def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
             yield Finding(
                 "coverage", str(name), "shards.parquet counts other clips than the clip tables hold"
             )
+
+
+def _distinct(values: I64) -> int:
+    """How many different values there are: by sorting, far faster here than numpy.unique's hashing."""
+    ordered = np.sort(values)
+    return int((ordered[1:] != ordered[:-1]).sum()) + 1 if len(ordered) else 0
 
 
 def leak_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
@@ -78,5 +87,5 @@ def leak_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
         yield from some("leak", ((f"{axis} {i}", "called unseen, but occurs in train") for i in both))
     order = np.argsort(clips.pcm, kind="stable")
     pcm = clips.pcm[order]
-    twice = order[1:][(pcm[1:] == pcm[:-1]) & (pcm[1:] != 0)] if len(pcm) else order
+    twice = order[1:][(pcm[1:] == pcm[:-1]) & (pcm[1:] != 0)]
     yield from some("leak", ((spell(clips.ids[i]), "has the same audio as another clip") for i in twice))
