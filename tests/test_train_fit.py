@@ -69,7 +69,7 @@ def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:
 def test_a_stopped_run_goes_on_bit_for_bit(layout: Layout, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
 
-    def stop(step: int, losses: dict[str, float], seconds: float) -> None:
+    def stop(step: int, losses: dict[str, float], speed: float) -> None:
         if step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -82,6 +82,19 @@ def test_a_stopped_run_goes_on_bit_for_bit(layout: Layout, finished: Path, tmp_p
     assert state["places"] == whole["places"]
     for name, value in whole["weights"].items():
         assert torch.equal(value, state["weights"][name]), name
+
+
+def test_a_run_out_of_time_finishes_its_schedule(layout: Layout, tmp_path: Path) -> None:
+    rates: list[float] = []
+
+    def watch(step: int, losses: dict[str, float], speed: float) -> None:
+        rates.append(speed)
+
+    outcome = fit(settings(steps=100_000, minutes=0.03), layout.root, tmp_path / "run", Report(on_step=watch))
+    assert not outcome.interrupted
+    assert 1 <= outcome.step == len(rates) < 100_000
+    assert (tmp_path / "run" / "best.safetensors").exists()
+    assert fit(settings(steps=100_000, minutes=0.03), layout.root, tmp_path / "run").step == outcome.step
 
 
 def test_checkpoint_goes_round(finished: Path, layout: Layout) -> None:

@@ -43,9 +43,9 @@ from train.systems.base import Format, System
 
 @dataclass
 class Report:
-    """What a run tells whoever watches: called after each step, with the mean losses since the last call."""
+    """Who is told what: after each step its number, losses and steps a second; after a validation, scores."""
 
-    on_step: Callable[[int, dict[str, float], float], None] = lambda step, losses, seconds: None
+    on_step: Callable[[int, dict[str, float], float], None] = lambda step, losses, speed: None
     on_scores: Callable[[int, dict[str, float]], None] = lambda step, scores: None
 
 
@@ -92,7 +92,10 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """The share of the run that is done: by steps, or by time where `minutes` run out first."""
+        """The share of the run that is done: by steps, or by time where `minutes` run out first.
+
+        The schedule follows it, so that a slow machine too comes to the end of its schedule in time.
+        """
         timed = self.seconds / (60.0 * self.config.minutes) if self.config.minutes else 0.0
         return min(1.0, max(self.step / self.config.steps, timed))
 
@@ -103,6 +106,12 @@ class Run:
             self._judged.to(self.fabric.device)
         self._judged.load_state_dict(self.average.state())
         return self._judged.eval()
+
+    def passed(self, clock: float) -> float:
+        """Counts the time since `clock` as training time; returns the time now."""
+        now = time.monotonic()
+        self.seconds += now - clock
+        return now
 
     def save(self, name: str) -> None:
         """Writes a checkpoint called `name`, and for `last` the state beside it."""
@@ -237,22 +246,24 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
     with loader, interruptible() as stopped:
         examples = iter(loader)
         run.system.train()
-        while run.progress < 1.0 and not _any(fabric, stopped()):
-            begun = time.monotonic()
+        finished, clock = run.progress >= 1.0, time.monotonic()
+        while not finished and not _any(fabric, stopped()):
             batch = run.system.collate(list(islice(examples, config.batch)), run.classes).to(fabric.device)
             losses = run.learn(batch)
             run.places = _places(fabric, loader.place)
-            run.seconds += time.monotonic() - begun
-            report.on_step(run.step, losses, run.seconds)
-            if run.step % config.log_every == 0 or run.progress >= 1.0:
+            speed = 1.0 / (time.monotonic() - clock)
+            clock = run.passed(clock)
+            finished = _any(fabric, run.progress >= 1.0)
+            report.on_step(run.step, losses, speed)
+            if finished or run.step % config.log_every == 0:
                 logs.numbers("loss", losses, run.step)
-                logs.numbers("run", {"steps_per_second": run.step / run.seconds}, run.step)
-            finished = run.progress >= 1.0
+                logs.numbers("run", {"steps_per_second": speed}, run.step)
             if finished or run.step % config.judge_every == 0:
                 _judge(run, judge, logs, report)
             if finished or run.step % config.save_every == 0:
                 run.save("last")
-        interrupted = run.progress < 1.0
+            clock = run.passed(clock)
+        interrupted = not finished
         if interrupted:
             run.save("last")
         elif judge is not None and fabric.is_global_zero:

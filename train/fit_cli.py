@@ -32,14 +32,16 @@ def fit_command(
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("training", total=checked.steps, speed="", loss="")
         running: list[float] = []
+        speeds: list[float] = []
 
-        def on_step(step: int, losses: dict[str, float], seconds: float) -> None:
+        def on_step(step: int, losses: dict[str, float], speed: float) -> None:
             running.append(sum(v for name, v in losses.items() if not name.endswith("gradient")))
-            del running[:-50]
+            speeds.append(speed)
+            del running[:-50], speeds[:-20]
             bar.update(
                 task,
                 completed=step,
-                speed=f"{step / seconds:.2f} steps/s",
+                speed=f"{sum(speeds) / len(speeds):.2f} steps/s",
                 loss=f"{sum(running) / len(running):.3f}",
             )
 
