@@ -65,6 +65,19 @@ def show(folder: Folder) -> None:
     out.print(tables)
 
 
+def _figures(figures: dict[str, dict[str, float]]) -> Table:
+    """Figures by split, as a table to print."""
+    table = Table()
+    for title in ("split", "clips", "hours", "ids t/e/p", "RMS dBFS (5%, median, 95%)", "brightness Hz"):
+        table.add_column(title, justify="left" if title == "split" else "right")
+    for split, of in figures.items():
+        ids = f"{of['timbres']:g}/{of['envelopes']:g}/{of['phrases']:g}"
+        level = f"{of['rms_dbfs_5']:.1f}, {of['rms_dbfs_median']:.1f}, {of['rms_dbfs_95']:.1f}"
+        row = (f"{of['clips']:.0f}", f"{of['hours']:.2f}", ids, level, f"{of['brightness_hz']:.0f}")
+        table.add_row(split, *row)
+    return table
+
+
 @app.command()
 def audit(
     folder: Folder,
@@ -89,6 +102,8 @@ def audit(
     else:
         for check, looked_at in report.looked_at.items():
             out.print(f"  {check:<16} {looked_at}", highlight=False)
+        if report.figures:
+            out.print(_figures(report.figures))
         for finding in report.findings:
             out.print(str(finding), style="red", highlight=False, markup=False, soft_wrap=True)
     if not report.passed:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
-from manifests.vocabulary import Envelope
+from manifests.vocabulary import Envelope, Note
 
+SAME_DB = 1.5
+"""Timbres whose mel levels are this close (root mean square over the bands) sound alike."""
+SAME_S = 0.030
+"""Phrases whose onsets and note-offs differ by no more than this are played alike."""
 TIME_RATIO = 1.03
 TIME_STEP_MS = 1.0
 LEVEL_STEP = 0.01
@@ -27,6 +33,31 @@ def connected(alike: npt.NDArray[np.bool_]) -> list[int]:
                     cluster[neighbour] = start
                     waiting.append(int(neighbour))
     return cluster
+
+
+def timbres_alike(fingerprints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which pairs of timbres sound alike: bool [n, n], symmetric, from mel levels in dB [n, bands]."""
+    wide = fingerprints.astype(np.float64)
+    result = np.eye(len(wide), dtype=bool)
+    for i, one in enumerate(wide):
+        result[i] |= np.sqrt(np.mean((wide - one) ** 2, axis=1)) < SAME_DB
+    return result | result.T
+
+
+def phrases_alike(phrases: Sequence[Sequence[Note]]) -> npt.NDArray[np.bool_]:
+    """Which pairs of phrases are one music, transposed or shifted in time: bool [n, n], symmetric."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    timings = []
+    for index, notes in enumerate(phrases):
+        shapes.setdefault(tuple(note.pitch - notes[0].pitch for note in notes), []).append(index)
+        start = notes[0].onset
+        timings.append(np.array([(note.onset - start, note.off - start) for note in notes]).ravel())
+    result = np.eye(len(phrases), dtype=bool)
+    for same in shapes.values():
+        times = np.stack([timings[index] for index in same])
+        for index, own in zip(same, times, strict=True):
+            result[index, same] = np.abs(times - own).max(axis=1) <= SAME_S
+    return result
 
 
 def envelope_clusters(envelopes: list[Envelope]) -> list[int]:

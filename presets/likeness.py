@@ -8,6 +8,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from manifests.clusters import SAME_DB
+from manifests.clusters import timbres_alike as alike
+
+__all__ = ["SAME_DB", "alike", "distance_db", "fingerprint", "mel_levels_db", "sounds_alike"]
+
 F32 = npt.NDArray[np.float32]
 
 BANDS = 40
@@ -16,8 +21,6 @@ PLACES = (0.15, 0.5, 0.85)
 LOWEST_HZ, HIGHEST_HZ = 40.0, 16000.0
 WINDOW = 4096
 FLOOR_DB = -60.0
-SAME_DB = 1.5
-"""Timbres whose mel levels are this close (root mean square over the bands) sound alike."""
 
 
 @lru_cache(maxsize=4)
@@ -37,23 +40,27 @@ def _to_mel(hz: float) -> float:
     return float(2595.0 * np.log10(1.0 + hz / 700.0))
 
 
-def mel_levels_db(tone: F32, rate: int, floor_db: float = FLOOR_DB) -> F32:
-    """Mean mel levels of a tone in dB below its loudest band, floored: float32 [BANDS]."""
+def mel_power(tone: F32, rate: int) -> npt.NDArray[np.float64]:
+    """Mean power of a tone in mel bands, over up to 16 windows: float64 [BANDS]."""
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     count = max(1, min(16, len(tone) // WINDOW))
     padded = np.pad(tone, (0, max(0, WINDOW - len(tone))))
     starts = np.linspace(0, len(padded) - WINDOW, count).astype(int)
     power = np.mean([np.abs(np.fft.rfft(padded[s : s + WINDOW] * window)) ** 2 for s in starts], axis=0)
     # A plain sum, not a matrix product: the same bits with any number of threads.
-    bands = np.array([np.sum(band * power) for band in mel_bands(rate)], dtype=np.float64)
-    levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(bands, 1e-20))
+    return np.array([np.sum(band * power) for band in mel_bands(rate)], dtype=np.float64)
+
+
+def mel_levels_db(power: npt.NDArray[np.float64], floor_db: float = FLOOR_DB) -> F32:
+    """Mel power in dB below the loudest band, floored: float32 [BANDS]."""
+    levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 1e-20))
     return np.asarray(np.maximum(levels - levels.max(), floor_db), dtype=np.float32)
 
 
 def fingerprint(tones: Sequence[F32], rate: int) -> F32:
     """The mel levels of three tones, low, middle and high: float32 [3 * BANDS]."""
     chosen = [round(place * (len(tones) - 1)) for place in PLACES]
-    return np.concatenate([mel_levels_db(tones[i], rate) for i in chosen])
+    return np.concatenate([mel_levels_db(mel_power(tones[i], rate)) for i in chosen])
 
 
 def distance_db(a: F32, b: F32) -> float:
@@ -64,12 +71,3 @@ def distance_db(a: F32, b: F32) -> float:
 def sounds_alike(a: F32, b: F32) -> bool:
     """Whether two timbres sound alike: their fingerprints differ by less than 1.5 dB."""
     return distance_db(a, b) < SAME_DB
-
-
-def alike(fingerprints: F32) -> npt.NDArray[np.bool_]:
-    """Which pairs sound alike: bool [n, n], symmetric, from float32 [n, 3 * BANDS]."""
-    result = np.eye(len(fingerprints), dtype=bool)
-    for i, one in enumerate(fingerprints):
-        squares = (fingerprints.astype(np.float64) - one.astype(np.float64)) ** 2
-        result[i] |= np.sqrt(np.mean(squares, axis=1)) < SAME_DB
-    return result | result.T

@@ -34,6 +34,8 @@ class Report:
     dataset: str
     looked_at: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Counts, loudness and brightness by split."""
 
     def add(self, check: str, looked_at: str, findings: Iterable[Finding]) -> None:
         """Runs a check to its end and notes what it looked at; of many findings it keeps the first few."""
@@ -56,5 +58,6 @@ class Report:
             "dataset": self.dataset,
             "passed": self.passed,
             "looked_at": self.looked_at,
+            "figures": self.figures,
             "findings": [asdict(finding) for finding in self.findings],
         }

@@ -5,6 +5,7 @@ The renderer runs as a subprocess (`python -m render remake`): this package neve
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -12,26 +13,72 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
+import soundfile
+
 from manifests.audit.findings import Finding
+from manifests.compose import FULL_SCALE, pcm_sha256
+from manifests.layout import Layout, read_table
+from manifests.storage import read_range
+from manifests.vocabulary import ClipId
+
+PLACE = ("shard", "offset", "length", "pcm_sha256")
+ROUNDING_DB = -80.0
+"""Across platform classes PCM agrees to below this."""
 
 
-def rerender_findings(root: Path, keys: Sequence[str]) -> Iterator[Finding]:
-    """Makes the clips of these keys again, in a process of its own."""
+def rerender_findings(layout: Layout, keys: Sequence[str]) -> Iterator[Finding]:
+    """Makes the clips of these keys again, in a process of its own; says by how much one differs, and why."""
+    root = layout.root
     with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder) / "keys"
+        wanted, made_again = Path(folder) / "keys", Path(folder) / "made"
         wanted.write_text("\n".join(keys))
-        # -P would hide the package in a checkout that is not installed, so the path is left as it is.
         answer = subprocess.run(
-            [sys.executable, "-m", "render", "remake", str(root), f"@{wanted}", "--json"],
+            [
+                *(sys.executable, "-m", "render", "remake", str(root), f"@{wanted}"),
+                *("--json", "--out", str(made_again)),
+            ],
             capture_output=True,
             text=True,
             check=False,
         )
-    made = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
-    for clip in made:
-        # None: the synth is not deterministic, there is nothing to compare.
-        if clip["same"] is False:
-            yield Finding("rerender", clip["key"], "made again from its row, it came out differently")
+        made = [json.loads(line) for line in answer.stdout.splitlines() if line.startswith("{")]
+        for clip in made:
+            # None: the synth is not deterministic, there is nothing to compare.
+            if clip["same"] is False:
+                apart = _apart(layout, clip["key"], made_again / f"{clip['key']}.flac")
+                yield Finding("rerender", clip["key"], f"made again, it came out differently: {apart}")
     if len(made) < len(keys):
+        # The renderer's last line says why: another plugin or version, or tones that came out differently.
         last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
         yield Finding("rerender", str(root), f"{len(made)} of {len(keys)} clips could be made again: {last}")
+
+
+def _apart(layout: Layout, key: str, made: Path) -> str:
+    """How far a clip made again is from the one in its shard, and what that speaks for."""
+    row = next(
+        row
+        for row in read_table(_table_of(layout, key), "clips").select(["key", *PLACE]).to_pylist()
+        if row["key"] == key
+    )
+    try:
+        data = read_range(layout.inside(row["shard"]), row["offset"], row["length"])
+        there, _ = soundfile.read(io.BytesIO(data), dtype="int16")
+        here, _ = soundfile.read(made, dtype="int16")
+    except (OSError, soundfile.LibsndfileError):
+        return "the clip in the shard cannot be read"
+    if pcm_sha256(there) != row["pcm_sha256"]:
+        return "the clip in the shard is not its row's either"
+    if len(there) != len(here):
+        return f"{len(there)} frames there, {len(here)} here"
+    largest = int(np.abs(there.astype(np.int32) - here).max())
+    if largest == 0:
+        return "the shard holds what was made here, but its row names another hash"
+    decibels = 20.0 * np.log10(largest / FULL_SCALE)
+    why = "another platform class" if decibels <= ROUNDING_DB else "changed tables, or another renderer"
+    return f"by up to {decibels:.1f} dBFS ({why})"
+
+
+def _table_of(layout: Layout, key: str) -> Path:
+    block = layout.read("blocks").slice(ClipId.parse(key).block, 1).to_pylist()[0]
+    return layout.clip_table(block["shard"])

@@ -12,12 +12,16 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from manifests.audit.alike import alike_findings
+from manifests.audit.figures import figures
 from manifests.audit.findings import Finding, Report
 from manifests.audit.folder import card_findings, clip_table, folder_findings, metadata_findings
 from manifests.audit.heard import audible, envelope_findings
+from manifests.audit.ranges import range_findings
 from manifests.audit.rerender import rerender_findings
 from manifests.audit.rows import Kept, RowChecks
 from manifests.audit.samples import shard_findings
+from manifests.audit.sung import pitch_findings
 from manifests.audit.tables import Tables, cluster_findings, id_findings, load
 from manifests.audit.whole import coverage_findings, doubled_findings, join, leak_findings
 from manifests.layout import Layout, read_table, to_pandas
@@ -26,7 +30,7 @@ from manifests.storage import is_local
 from manifests.vocabulary import BadInput, ClipId
 
 HEARD = 48
-"""How many clips a deep audit listens to for their envelope."""
+"""How many clips a deep audit listens to, for their envelope and for their pitch."""
 HEARD_SHARDS = 16
 """From how many shards they are drawn."""
 
@@ -76,7 +80,10 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     count = f"{len(clips.split)} clips"
     report.add("keys", count, doubled_findings(clips, tables))
     report.add("coverage", count, coverage_findings(clips, tables))
-    report.add("leaks", count, chain(leak_findings(clips, tables), cluster_findings(tables)))
+    report.add("ranges", "parameters against the config", range_findings(tables))
+    found = chain(leak_findings(clips, tables), cluster_findings(tables), alike_findings(tables))
+    report.add("leaks", count, found)
+    report.figures = figures(clips, tables)
     if tiers.hashes or tiers.deep:
         say("shards" + (", every clip decoded" if tiers.deep else ""))
         looked = f"{len(tables.shards)} tars" + (f", {count} decoded" if tiers.deep else "")
@@ -88,13 +95,17 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
         sample = replace(tables, clips=_sample(layout, tables, seed))
         looked = f"{min(HEARD, len(audible(sample)))} clips"
         report.add("envelopes heard", looked, envelope_findings(layout, sample, HEARD, seed))
+        say("pitches, heard")
+        heard: list[str] = []
+        wrong = list(pitch_findings(layout, sample, HEARD, seed, heard))
+        report.add("pitches heard", heard[0], wrong)
     if tiers.rerender:
         if not is_local(layout.root):
             raise BadInput(f"{layout.root}: --rerender needs the dataset on this machine")
         say(f"{tiers.rerender} clips, made again")
         chosen = permutation(seed, len(clips.split), "rerender")[: tiers.rerender]
         keys = [ClipId(*map(int, clips.ids[i])).key for i in sorted(chosen)]
-        report.add("made again", f"{len(keys)} clips", rerender_findings(layout.root, keys))
+        report.add("made again", f"{len(keys)} clips", rerender_findings(layout, keys))
     return Audited(report, metadata, tables, clips)
 
 

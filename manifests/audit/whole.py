@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from manifests.audit.findings import Finding, some
+from manifests.audit.ranges import missing_cells
 from manifests.audit.rows import I64, Kept, spell
 from manifests.audit.tables import AXES, Tables
 from manifests.splits import SIDES_OF_SPLIT
@@ -59,7 +60,10 @@ def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
         wanted, distinct = int(np.prod(sizes)), _distinct(present)
         if not len(present) == distinct == wanted:
             yield Finding(
-                "coverage", name, f"{len(present)} clips on {distinct} cells, {wanted} in the product"
+                "coverage",
+                name,
+                f"{len(present)} clips on {distinct} cells, {wanted} in the product"
+                + missing_cells(name, present, tables),
             )
     for name, rows in tables.shards.groupby("split"):
         if int(rows["clips"].sum()) != int((clips.split == SPLITS.index(str(name))).sum()):

@@ -1,0 +1,65 @@
+"""The pitch of a steady stretch of sound: when its waveform repeats.
+
+The period is found by the McLeod pitch method (McLeod and Wyvill 2005): the first peak of the normalised
+autocorrelation that comes close to the highest one. It asks when a waveform repeats, so a missing
+fundamental or loud overtones do not mislead it, and noise, which never repeats, is told apart.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+F64 = npt.NDArray[np.float64]
+
+CLARITY = 0.6
+"""A tone that resembles itself one period later by less than this has no pitch."""
+NEARLY_HIGHEST = 0.9
+HIGHEST_HZ = 9000.0
+LOWEST_HZ = 16.0
+
+
+def self_likeness(window: F64) -> F64:
+    """The normalised square difference function as a likeness, 1 for an exact repeat: [samples / 2]."""
+    count = len(window)
+    spectrum = np.fft.rfft(window, 2 * count)
+    correlation = np.fft.irfft(spectrum * np.conj(spectrum))[: count // 2]
+    squares = np.concatenate([[0.0], np.cumsum(window * window)])
+    lags = np.arange(count // 2)
+    energy = squares[count - lags] + squares[count] - squares[lags]
+    return np.asarray(2.0 * correlation / np.maximum(energy, 1e-20))
+
+
+def frequency(window: F32, rate: int) -> float | None:
+    """The pitch of a steady stretch of sound in Hz, None if it has none. `window` is [samples]."""
+    likeness = self_likeness(np.asarray(window, dtype=np.float64))
+    below = np.flatnonzero(likeness < 0.0)
+    if len(below) == 0:
+        return None
+    first, last = int(below[0]), min(int(rate / LOWEST_HZ), len(likeness) - 2)
+    inner = likeness[1:-1]
+    peaks = np.flatnonzero((inner > likeness[:-2]) & (inner >= likeness[2:])) + 1
+    peaks = peaks[(peaks > max(first, rate / HIGHEST_HZ - 1)) & (peaks <= last)]
+    if len(peaks) == 0:
+        return None
+    places, heights = _refine(likeness, peaks)
+    if heights.max() < CLARITY:
+        return None
+    chosen = int(np.flatnonzero(heights >= NEARLY_HIGHEST * heights.max())[0])
+    period = float(places[chosen])
+    # A short period is read off far more exactly many repeats later.
+    for repeats in (4, 16):
+        at = np.abs(places - repeats * period)
+        near = int(np.argmin(at))
+        if at[near] < 0.25 * period and heights[near] >= CLARITY:
+            period = float(places[near]) / repeats
+    return rate / period
+
+
+def _refine(values: F64, peaks: npt.NDArray[np.intp]) -> tuple[F64, F64]:
+    """Peaks between samples, by a parabola through three of them: places and heights."""
+    left, middle, right = values[peaks - 1], values[peaks], values[peaks + 1]
+    bend = left - 2.0 * middle + right
+    shift = np.where(bend < 0.0, 0.5 * (left - right) / np.minimum(bend, -1e-12), 0.0)
+    return np.asarray(peaks + shift, dtype=np.float64), middle - 0.25 * (left - right) * shift

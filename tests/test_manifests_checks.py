@@ -1,0 +1,130 @@
+"""Checks of meaning: ranges, likeness across sides, pitch heard, clips made again; what findings say."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manifests.audit.figures import figures
+from manifests.audit.findings import Report
+from manifests.audit.run import Tiers, audit
+from manifests.layout import Layout, write_table
+from tests import rendered
+
+Rows = list[dict[str, Any]]
+
+
+def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
+    return audit(Layout(root), tiers, lambda _: None).report
+
+
+def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
+    """A copy of the dataset with one of its tables rewritten."""
+    shutil.copytree(tiny, copy)
+    old = Layout(copy).read(table)
+    rows = old.to_pylist(maps_as_pydicts="strict")
+    change(rows)
+    write_table(Layout(copy).table(table), type(old).from_pylist(rows, schema=old.schema))
+    return copy
+
+
+def of_side(rows: Rows, side: str) -> dict[str, Any]:
+    return next(row for row in rows if row["side"] == side)
+
+
+def same_timbre(rows: Rows) -> None:
+    of_side(rows, "test")["fingerprint"] = [level + 1.0 for level in of_side(rows, "train")["fingerprint"]]
+
+
+def same_phrase(rows: Rows) -> None:
+    notes = of_side(rows, "train")["notes"]
+    of_side(rows, "test")["notes"] = [{**n, "pitch": n["pitch"] + 1, "velocity": 90} for n in notes]
+
+
+def same_envelope(rows: Rows) -> None:
+    for name in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms", "curve"):
+        of_side(rows, "test")[name] = of_side(rows, "train")[name]
+
+
+def slow_attack(rows: Rows) -> None:
+    rows[0]["attack_ms"] = 500.0
+
+
+def too_high(rows: Rows) -> None:
+    rows[0]["notes"][0]["pitch"] = 90
+
+
+def unsteady(rows: Rows) -> None:
+    rows[0]["level_variation_db"] = 2.0
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "check", "said"),
+    [
+        ("timbres", same_timbre, "leak", "sound alike, but are on two sides"),
+        ("phrases", same_phrase, "leak", "are one music, in another key or shifted, but are on two sides"),
+        ("envelopes", same_envelope, "leak", "are nearer than the tolerance, but are on two sides"),
+        ("envelopes", slow_attack, "range", "attack_ms 500 is outside the 10..100 of lead"),
+        ("phrases", too_high, "range", "go beyond the tones' 52..72"),
+        ("timbres", unsteady, "range", "its level varies by 2.00 dB, 1 allowed"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else None,
+)
+def test_what_the_tables_say_is_checked_afresh(
+    tiny: Path, tmp_path: Path, table: str, change: Callable[[Rows], None], check: str, said: str
+) -> None:
+    found = report(forge(tiny, tmp_path / "copy", table, change)).findings
+    assert any(finding.check == check and said in finding.what for finding in found), found
+
+
+def transposed(rows: Rows) -> None:
+    for row in rows:
+        for note in row["notes"]:
+            note["pitch"] += 1 if note["pitch"] < 72 else -1
+
+
+def test_another_pitch_is_heard_and_made_again_differently(tiny: Path, tmp_path: Path) -> None:
+    found = report(
+        forge(tiny, tmp_path / "copy", "phrases", transposed), Tiers(deep=True, rerender=2)
+    ).findings
+    pitch = [finding for finding in found if finding.check == "pitch"]
+    assert "notes heard are not the phrase's (-1.0 semitones)" in pitch[0].what
+    again = [finding for finding in found if finding.check == "rerender"]
+    assert len(again) == 2
+    assert again[0].what.startswith("made again, it came out differently: by up to ")
+    assert "changed tables, or another renderer" in again[0].what
+
+
+def test_missing_cells_are_named_with_their_shard(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    (copy / "clips/train/shard-000001.parquet").unlink()
+    found = [finding.what for finding in report(copy).findings if finding.check == "coverage"]
+    assert any("missing: 16, first timbre" in what for what in found), found
+    assert any(what.endswith("in shards/train/shard-000001.tar") for what in found)
+
+
+def test_manifests_alone_pass_without_audio(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns("shards", ".work"))
+    assert {finding.check for finding in report(copy).findings} == {"missing"}
+    assert report(copy, Tiers(audio=False)).passed
+    rendered.succeed("manifests", "audit", copy, "--no-audio")
+
+
+def test_figures_by_split_are_those_of_the_rows(tiny: Path) -> None:
+    audited = audit(Layout(tiny), Tiers(), lambda _: None)
+    assert audited.clips is not None
+    assert audited.tables is not None
+    rows = Layout(tiny).read_clips("train").to_pandas()
+    train = figures(audited.clips, audited.tables)["train"]
+    assert train["clips"] == len(rows)
+    assert train["timbres"] == rows["timbre"].nunique()
+    assert train["rms_dbfs_median"] == pytest.approx(20 * np.log10(rows["rms"].median()), abs=0.05)
+    assert train["whole_envelope_share"] == pytest.approx(
+        (rows["sustain_reached"] & rows["release_heard"]).mean(), abs=1e-3
+    )
+    assert 100 < train["brightness_hz"] < 10_000
