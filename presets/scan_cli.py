@@ -67,12 +67,8 @@ def summary(path: Path) -> None:
     print(f"failed     {table.num_rows - statuses['ok']}{f' ({failed})' if failed else ''}")
     print(f"steady     {int(np.sum(steady <= known['steady_db']))} (level within {known['steady_db']:g} dB)")
     print(f"usable     {count(table, 'usable')} (steady, and most notes in tune)")
-    print(
-        f"distinct   {count(table, 'distinct')} (fingerprints {known['threshold_db']:.3f} dB apart or more,"
-    )
-    print(
-        f"           {known['percentile']:g}% of usable presets are nearer to themselves at another velocity)"
-    )
+    print(f"distinct   {count(table, 'distinct')} (further apart than {known['threshold']:.4f}, within which")
+    print(f"           {known['percentile']:g}% of usable presets stay at another velocity)")
     print(f"same audio {table.num_rows - table['same_audio'].null_count} as an earlier preset")
 
 

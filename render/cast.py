@@ -17,6 +17,7 @@ from manifests.seeds import permutation
 from manifests.splits import SIDES_OF_SPLIT, assign_sides
 from manifests.vocabulary import SPLITS, BadInput
 from presets.host import GroupFailure
+from presets.selection import selected
 from presets.synths import Preset, Synth
 from presets.tones import ToneSet, alike, group_address
 from render.blocks import Block, cut_product, hold_out, shard_of
@@ -83,12 +84,18 @@ def _row(maker: ToneMaker, synth: Synth, preset: Preset, tones: ToneSet) -> dict
     }
 
 
-def candidates(synth: Synth, seed: int) -> Iterator[Preset]:
-    """A synth's presets in the order they are tried: its banks, shuffled, then random ones if it has any."""
+def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Iterator[Preset]:
+    """A synth's presets in the order they are tried: its banks, shuffled, then random ones if it has any.
+
+    Where `timbres` name a scan, only what they select of it.
+    """
     presets = synth.presets()
+    if timbres is not None and timbres.scan is not None:
+        passing = set(selected(timbres.scan, synth, timbres.select))
+        presets = [preset for preset in presets if preset.address in passing]
     for place in permutation(seed, len(presets), "cast", synth.name):
         yield presets[int(place)]
-    if synth.has_random_presets:
+    if synth.has_random_presets and (timbres is None or timbres.scan is None):
         index = 0
         while True:
             yield synth.random_preset(seed, index)
@@ -103,7 +110,7 @@ def cast(
     failures: list[dict[str, Any]] = []
     heard: dict[str, str] = {}
     for timbres in config.timbres:
-        source = candidates(synth_of(timbres.synth, timbres.plugin), config.seed)
+        source = candidates(synth_of(timbres.synth, timbres.plugin), config.seed, timbres)
         taken, tried = 0, 0
         while taken < timbres.count:
             presets = [preset for _, preset in zip(range(timbres.count - taken), source, strict=False)]

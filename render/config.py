@@ -39,6 +39,16 @@ class Timbres(Strict):
     plugin: Path | None = None
     optional: bool = False
     """Left out, and said, where the synth is not installed; otherwise that is an error."""
+    scan: Path | None = None
+    """A table made by `python -m presets scan`: only its passing presets are tried."""
+    select: dict[str, bool | float | str | list[bool | float | str | None]] | None = None
+    """Which presets of the scan pass (see `presets.selection`); by default the usable, distinct ones."""
+
+    @model_validator(mode="after")
+    def _select_from_a_scan(self) -> Self:
+        if self.select is not None and self.scan is None:
+            raise ValueError("select: needs a `scan` to select from")
+        return self
 
 
 class Tones(Strict):

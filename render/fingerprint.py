@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import soundfile
 from numpy.lib import introspect
 
-from manifests.canonical import sha256_json
+from manifests.canonical import sha256_file, sha256_json
 from manifests.schema import SCHEMA_VERSION
+from manifests.vocabulary import BadInput
 from presets.synths import Synth
 from render.config import Config
 
@@ -26,9 +28,18 @@ def audible(config: Config) -> dict[str, Any]:
     del plain["name"]
     for timbres in plain["timbres"]:
         del timbres["plugin"], timbres["optional"]
+        scan, select = timbres.pop("scan"), timbres.pop("select")
+        if scan is not None:
+            timbres |= {"scan": _scan_sha256(Path(scan)), "select": select}
     if plain["phrases"]["midi"] is not None:
         del plain["phrases"]["midi"]["folder"]
     return plain
+
+
+def _scan_sha256(path: Path) -> str:
+    if not path.is_file():
+        raise BadInput(f"timbres: scan {path}: no such file; make it with `python -m presets scan`")
+    return sha256_file(path)
 
 
 def ingredients(config: Config, synths: list[Synth], midi: dict[str, str]) -> dict[str, Any]:
