@@ -18,7 +18,7 @@ from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import LEVEL_HOP
 
 STEPS = 60
-SEARCHES = (0, 20)
+SEARCHES = (15, 30)
 """Steps before which note-offs are searched for over whole notes, as descent only finds what is near."""
 
 LEARNING_RATE = 0.06
@@ -29,8 +29,8 @@ OFF_MS = 40.0
 PLACES = 24
 """Note-offs tried in each note, evenly spread over its span."""
 
-BETTER = 0.9
-"""A note-off found by search must explain its note so much better than the one at hand."""
+WORSE = 1.1
+"""A note-off explains its note as well as another if it is so little further from it."""
 
 MOST_NOTES = 32
 """Of longer recordings so many notes, evenly spread, tell the envelope."""
@@ -82,15 +82,17 @@ class Fit:
 
     @torch.no_grad()
     def search_offs(self, units_P: Tensor, off_N: Tensor) -> Tensor:
-        """The best of some note-offs all over each note; the one at hand unless another is clearly better."""
+        """Of the note-offs at hand and some all over each note, the latest that explains it as well as any.
+
+        The latest, because a note that has died away looks the same whenever it is let go, and a decay can
+        be mistaken for the release of a note let go at once.
+        """
         onset, end = self.notes.onset_BN[0], self.notes.end_BN[0]
-        best, chosen = BETTER * self.distances(units_P, off_N), off_N
-        for place in range(2, PLACES + 1):
-            tried = onset + (end - onset) * (place / PLACES)
-            distance = self.distances(units_P, tried)
-            chosen = torch.where(distance < best, tried, chosen)
-            best = torch.minimum(distance, best)
-        return chosen
+        tried = [off_N, *(onset + (end - onset) * (place / PLACES) for place in range(2, PLACES + 1))]
+        tried_CN = torch.stack(tried)
+        distance_CN = torch.stack([self.distances(units_P, off) for off in tried])
+        good_CN = distance_CN <= distance_CN.amin(0) * WORSE + 1e-3
+        return torch.where(good_CN, tried_CN, torch.zeros_like(tried_CN)).amax(0)
 
     def moved(self, off_N: Tensor, moves_N: Tensor) -> Tensor:
         """Note-offs moved by so many units of `OFF_MS`, inside their notes."""
