@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from manifests import compose
+from manifests.register import median_pitch
 from manifests.seeds import stream
 from manifests.vocabulary import BadInput, Envelope, Note
 from tests.train_codec import SIZES
@@ -20,6 +21,7 @@ from train.systems.triptych import converting
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units
 from train.systems.triptych.features import HOP, features
+from train.systems.triptych.fitting import fit_envelope
 from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
 from train.systems.triptych.system import Triptych
 from train.systems.triptych.timbre import frame_gain, measure
@@ -227,3 +229,34 @@ def test_building_a_system_leaves_the_global_generator_alone() -> None:
     second = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one",)), seed=4)
     for name, value in first.state_dict().items():
         assert torch.equal(value, second.state_dict()[name])
+
+
+def test_fitting_finds_the_envelope_from_a_rough_guess() -> None:
+    errors = []
+    for index in range(4):
+        notes, envelope = make_phrase(11, index, 3.0), make_envelope(11, index)[1]
+        gain = compose.gain(notes, envelope, RATE, 3 * RATE, CUT_FADE_MS)
+        steady = gain * np.sin(2.0 * np.pi * 331.0 * np.arange(3 * RATE) / RATE).astype(np.float32)
+        batch = note_batch([notes], RATE, 3 * RATE)
+        level = features(torch.from_numpy(steady)[None], RATE).level_BL[0]
+        rough = Envelope(
+            envelope.attack_ms * 1.5, envelope.decay_ms * 0.7, min(envelope.sustain + 0.1, 1.0),
+            envelope.release_ms * 1.4, envelope.hold_ms + 10.0,
+        )  # fmt: skip
+        guess = to_units(envelope_batch([rough]))[0]
+        units, offs = fit_envelope(level, batch, guess, RATE, CUT_FADE_MS)
+        true = to_units(envelope_batch([envelope]))[0]
+        errors.append((units - true).abs()[[0, 3]])
+        assert float((units - true).abs().mean()) < 0.5 * float((guess - true).abs().mean())
+        assert (offs <= batch.end_BN[0]).all()
+    attack, sustain = torch.stack(errors).median(0).values.tolist()
+    assert attack < 0.05  # of a logarithm: 5%
+    assert sustain < 0.01 * 4.0
+
+
+def test_a_tie_of_durations_does_not_change_the_octave() -> None:
+    tie = (Note(0.0, 0.5, 54, 100), Note(0.5, 0.5, 70, 100))
+    late = (Note(0.0, 0.499, 54, 100), Note(0.5, 0.503, 70, 100))
+    assert converting.heard_median(late) == converting.heard_median(tie) == median_pitch(tie) == 54
+    clear = (Note(0.0, 0.4, 54, 100), Note(0.5, 0.5, 70, 100))
+    assert converting.heard_median(clear) == median_pitch(clear) == 70
