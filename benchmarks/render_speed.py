@@ -156,9 +156,7 @@ def main() -> None:
         return
     print(f"{clips} clips of 3 s, one core, CPU ms a clip")
     print(f"  ours, everything included   {ours_ms:7.2f}   ({figures['real_time_factor']} x real time)")
-    print(
-        f"  plain DawDreamer loop       {loop_ms:7.2f}   ({figures['times_plain']} x as fast; asked: 5)"
-    )
+    print(f"  plain DawDreamer loop       {loop_ms:7.2f}   ({figures['times_plain']} x as fast; asked: 5)")
     print(f"  FLAC encoding alone         {encode:7.2f}   ({figures['times_flac']} x that; asked: 1.8)")
 
 
