@@ -21,6 +21,7 @@ CROP_S = 1.0
 FADE_S = 0.05
 SHORTEST_SHARE = 0.4
 """A loop is at least this share of the crop."""
+LOWEST_HZ = 20.0
 DENSE = 4
 TAPS = 16
 KAISER = 9.0
@@ -52,13 +53,15 @@ def looped(crop: F32, rate: int) -> F64:
     return loop
 
 
-def at_pitch(loop: F64, ratio: float, frames: int) -> F32:
+def at_pitch(loop: F64, ratio: float, frames: int, rate: int) -> F32:
     """`frames` samples of an endless loop, played `ratio` times as fast: float32 [frames]."""
     spectrum = np.fft.rfft(loop)
     # All that would lie beyond half the rate after the change of pitch, with a little to spare.
     highest = int(np.floor(0.98 * min(1.0, 1.0 / ratio) * (len(loop) // 2)))
     spectrum[highest + 1 :] = 0.0
-    spectrum[0] = 0.0
+    # And what is no tone: a short loop makes much of it.
+    lowest = int(np.ceil(LOWEST_HZ / rate / ratio * len(loop)))
+    spectrum[:lowest] = 0.0
     table = np.fft.irfft(spectrum, DENSE * len(loop)) * DENSE
     table = np.concatenate([table[-TAPS:], table, table[:TAPS]])
     places = (np.arange(frames, dtype=np.float64) * ratio % len(loop)) * DENSE

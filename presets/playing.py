@@ -24,13 +24,14 @@ from presets.synths import Preset, Synth
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 """Counts changes to what a played clip sounds like: it is part of every group's address."""
 QUIETEST_PEAK = 1e-4
 LOUDEST_PEAK = 8.0
 VELOCITY = 100
 TAIL_S = 0.02
 """What a release may take longer than asked for: the plugin's own rounding and smoothing."""
+WARM_UP_S = 0.2
 INTO_SAMPLE = 0.25
 """Events lie a quarter into their sample, so that neither rounding nor truncation moves them."""
 
@@ -71,13 +72,14 @@ def play_group(
 ) -> list[F32]:
     """A group's clips before normalising, float32 [frames] each; GroupFailure says what is wrong."""
     takes = [_takes(synth, cell, spec) for cell in cells]
-    flat = tuple(take for lanes, _ in takes for take in lanes)
+    warm_up = _warm_up(synth, cells, takes[0][0][0].settings)
+    flat = (*warm_up, *(take for lanes, _ in takes for take in lanes))
     settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
     audio = host.render(GroupJob(settings, (), 0.0, takes=flat, state=state))
     mono = audio[0] if len(audio) == 1 else audio.mean(axis=0, dtype=np.float32)
     if len(mono) < sum(_frames(take, spec.rate) for take in flat):
         raise GroupFailure("crashed", f"{len(mono)} samples came back, fewer than were asked for")
-    clips, start = [], 0
+    clips, start = [], sum(_frames(take, spec.rate) for take in warm_up)
     for index, (cell, (lanes, lane_of)) in enumerate(zip(cells, takes, strict=True)):
         heard = np.zeros(spec.frames, dtype=np.float32)
         for lane, take in enumerate(lanes):
@@ -90,6 +92,18 @@ def play_group(
             raise GroupFailure("silent", f"clip {index} of the group: peak below {QUIETEST_PEAK:g}")
         clips.append(heard)
     return clips
+
+
+def _warm_up(synth: Synth, cells: Sequence[PlayedCell], settings: dict[str, float]) -> list[Take]:
+    """All of a group's keys at once, briefly, unheard: in amsynth a key's first note rises late by 2 ms.
+
+    Only where All Sound Off ends them at once; elsewhere voices are few, and would be stolen.
+    """
+    if not synth.profile.obeys_all_sound_off:
+        return []
+    keys = sorted({note.pitch for cell in cells for note in cell.notes})
+    notes = tuple(Note(0.0, WARM_UP_S / 2, key, VELOCITY) for key in keys)
+    return [Take(settings, notes, WARM_UP_S, cut=True)]
 
 
 def mask(notes: Notes, mine: Sequence[int], spec: PlaySpec) -> F32:

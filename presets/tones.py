@@ -37,7 +37,7 @@ __all__ = [
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 """Counts changes to what a tone set sounds like: it is part of every address and of the fingerprint."""
 GAP_S = 0.1
 RMS = 0.1
@@ -163,7 +163,9 @@ def _held(mono: F32, spec: ToneSpec) -> Iterator[F32]:
 def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:
     """Every tone, from the crop of one: looped, at its pitch, RMS 0.1 again."""
     loop, played = looped(crop, spec.rate), spec.played[0]
-    tones = [at_pitch(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames) for pitch in spec.pitches]
+    tones = [
+        at_pitch(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames, spec.rate) for pitch in spec.pitches
+    ]
     return [tone * np.float32(RMS / np.sqrt(np.mean(np.square(tone, dtype=np.float64)))) for tone in tones]
 
 
