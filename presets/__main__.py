@@ -38,11 +38,19 @@ def list_(
     for name in profile_names():
         if installed(name):
             opened = open_synth(name)
-            count = f"{len(opened.presets())}{' and random ones' if opened.has_random_presets else ''}"
-            table.add_row(name, count, str(opened.plugin_path))
+            table.add_row(name, _count(opened), str(opened.plugin_path))
         else:
             table.add_row(name, "-", f"not installed; {load_profile(name).install}")
     Console(soft_wrap=True).print(table)
+
+
+def _count(synth: Synth) -> str:
+    try:
+        count = str(len(synth.presets()))
+    except BadInput as missing:
+        # The plugin may be there without its banks: Debian packs the two apart. The others are still listed.
+        return f"none: {missing}"
+    return f"{count}{' and random ones' if synth.has_random_presets else ''}"
 
 
 app.command()(scan_cli.scan)
