@@ -148,6 +148,11 @@ def test_a_truncated_shard_is_named(layout: Layout, tmp_path: Path) -> None:
     shard.write_bytes(shard.read_bytes()[: block.offset + block.length // 2])
     with pytest.raises(BadInput, match=r"shard-000000\.tar: truncated"):
         read_block(copy, block)
+    with pytest.raises(BadInput, match=r"shard-000000\.tar: truncated"):
+        tables.blocks("validation")
+    shard.unlink()
+    with pytest.raises(BadInput, match=r"shard-000000\.tar: shard is missing"):
+        tables.blocks("validation")
 
 
 def test_an_unknown_clip_is_named(layout: Layout) -> None:

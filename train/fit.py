@@ -228,10 +228,7 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
     run = Run(config, data, out, fabric)
     judge = Judge(run.tables, config.judge_pairs, config.seed) if config.judge_pairs else None
     resumed = run.restore()
-    if not resumed and fabric.is_global_zero:
-        text = yaml.safe_dump(yaml.safe_load(config.model_dump_json()), sort_keys=False)
-        files.replace(out / "config.yaml", text.encode())
-    logs = Logs(out / "logs" if fabric.is_global_zero else None, run.step)
+    # Before anything is written: it refuses a dataset whose shards are not all there.
     loader = Loader(
         run.tables,
         run.system.kinds,
@@ -242,6 +239,10 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
         fabric.global_rank,
         fabric.world_size,
     )
+    if not resumed and fabric.is_global_zero:
+        text = yaml.safe_dump(yaml.safe_load(config.model_dump_json()), sort_keys=False)
+        files.replace(out / "config.yaml", text.encode())
+    logs = Logs(out / "logs" if fabric.is_global_zero else None, run.step)
     losses: dict[str, float] = {}
     with loader, interruptible() as stopped:
         examples = iter(loader)

@@ -106,7 +106,23 @@ def split_blocks(layout: Layout, split: str) -> list[Block]:
     ]  # fmt: skip
     if not blocks:
         raise BadInput(f"{layout.table('blocks')}: split {split!r} has no rendered block")
+    _check_sizes(layout, {block.shard for block in blocks})
     return sorted(blocks)
+
+
+def _check_sizes(layout: Layout, shards: set[str]) -> None:
+    """Found now rather than hours into a run: a shard that is missing or of another size."""
+    expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
+    for shard in sorted(shards):
+        path = layout.inside(shard)
+        if not path.exists():
+            raise BadInput(f"{path}: shard is missing; run `python -m render run` again")
+        found = path.stat().st_size
+        if found != expected.get(shard):
+            raise BadInput(
+                f"{path}: truncated or foreign: has {found} bytes, its row in {layout.table('shards')} says"
+                f" {expected.get(shard)}"
+            )
 
 
 @lru_cache(maxsize=16)
