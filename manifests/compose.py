@@ -108,9 +108,12 @@ def pcm_sha256(pcm: I16) -> str:
 
 
 def rms(pcm: I16) -> float:
-    """Root mean square with full scale 1; exact integer sums, so the same on every machine."""
-    wide = pcm.astype(np.int64)
-    return float(np.sqrt(int(np.dot(wide, wide)) / len(wide)) / FULL_SCALE)
+    """Root mean square with full scale 1, the same on every machine.
+
+    Sums of squares below 2^53 (190 s of full scale) are exact in float64, in whatever order they are added.
+    """
+    wide = pcm.astype(np.float64)
+    return float(np.sqrt(np.dot(wide, wide) / len(wide)) / FULL_SCALE)
 
 
 def peak_value(peak_dbfs: float) -> int:

@@ -12,6 +12,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -34,15 +35,14 @@ def _tar_writer() -> type[TarWriter]:
 
     A renderer never uses torch, so the import is told that there is none.
     """
-    if "webdataset" not in sys.modules and "torch" not in sys.modules:
+    hidden = "torch" not in sys.modules
+    if hidden:
         sys.modules["torch"] = None  # type: ignore[assignment]
-        try:
-            pass
-        finally:
+    try:
+        writer: type[TarWriter] = import_module("webdataset.writer").TarWriter
+    finally:
+        if hidden:
             del sys.modules["torch"]
-    from webdataset.writer import TarWriter
-
-    writer: type[TarWriter] = TarWriter
     return writer
 
 
