@@ -22,7 +22,7 @@ from presets.synths import Preset, Synth
 from presets.tones import ToneSet, alike, group_address
 from render.blocks import Block, cut_product, hold_out, shard_of
 from render.config import Config, Timbres
-from render.tones import ToneMaker, synth_of
+from render.tones import ToneMaker, configured_synth
 
 ATTEMPTS_PER_TIMBRE = 12
 
@@ -53,7 +53,7 @@ Auditions = Callable[[ToneMaker, list[Try]], Iterator[Audition]]
 def audition(maker: ToneMaker, wanted: Try) -> Audition:
     """Makes one preset's tone set; a preset's failure is an answer, a machine's failure raises."""
     preset = wanted.preset
-    synth = synth_of(wanted.timbres.synth, wanted.timbres.plugin)
+    synth = configured_synth(wanted.timbres)
     try:
         tones = maker.get(synth, preset)
     except GroupFailure as failure:
@@ -110,7 +110,7 @@ def cast(
     failures: list[dict[str, Any]] = []
     heard: dict[str, str] = {}
     for timbres in config.timbres:
-        source = candidates(synth_of(timbres.synth, timbres.plugin), config.seed, timbres)
+        source = candidates(configured_synth(timbres), config.seed, timbres)
         taken, tried = 0, 0
         while taken < timbres.count:
             presets = [preset for _, preset in zip(range(timbres.count - taken), source, strict=False)]

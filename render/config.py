@@ -35,8 +35,12 @@ class Timbres(Strict):
     """Timbres taken from one synth: its presets in a seeded order, until `count` have passed the checks."""
 
     synth: str
+    """A ready-made profile's name, or the path of a profile file or of a plugin."""
     count: int = Field(ge=1)
     plugin: Path | None = None
+    profile: Path | None = None
+    """The profile file or plugin that `synth` is opened by. Planning puts a path given as `synth` here, and
+    the profile's name in its place."""
     optional: bool = False
     """Left out, and said, where the synth is not installed; otherwise that is an error."""
     scan: Path | None = None
@@ -177,8 +181,6 @@ class Config(Strict):
         names = [timbres.synth for timbres in self.timbres]
         if len(set(names)) != len(names):
             raise ValueError(f"timbres: each synth once, got {names}")
-        if self.splits.unseen_synth is not None and self.splits.unseen_synth not in names:
-            raise ValueError(f"splits.unseen_synth: {self.splits.unseen_synth!r} is none of {names}")
         return self
 
     def longest_settle_ms(self) -> float:

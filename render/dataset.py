@@ -17,7 +17,7 @@ from presets.tones import ToneSet
 from render import config as configs
 from render.blocks import Block
 from render.clips import ClipSpec, Composer, TimbreInfo, Tones
-from render.tones import ToneMaker, synth_of
+from render.tones import ToneMaker, configured_synth
 
 
 class MachineFault(RuntimeError):
@@ -98,7 +98,7 @@ class Dataset:
         """MachineFault unless every synth here is the one the dataset was planned with."""
         for timbres in self.config.timbres:
             try:
-                here = synth_of(timbres.synth, timbres.plugin).fingerprint()
+                here = configured_synth(timbres).fingerprint()
             except BadInput as error:
                 raise MachineFault(f"{self.root}: {error}") from None
             planned = self.metadata["fingerprint_of"]["synths"][timbres.synth]
@@ -111,8 +111,7 @@ class Dataset:
     def sound(self, timbre: int) -> tuple[Synth, Preset]:
         """A timbre's synth and preset, from its row alone; MachineFault if the plugin is another here."""
         row = self.timbres[timbre]
-        plugin = next((t.plugin for t in self.config.timbres if t.synth == row["synth"]), None)
-        synth = synth_of(row["synth"], plugin)
+        synth = configured_synth(next(t for t in self.config.timbres if t.synth == row["synth"]))
         if synth.plugin_sha256 != row["plugin_sha256"]:
             raise MachineFault(
                 f"timbre {timbre} ({row['name']}): made with plugin {row['plugin_sha256'][:12]}…,"

@@ -27,7 +27,7 @@ def audible(config: Config) -> dict[str, Any]:
     plain = config.model_dump(mode="json")
     del plain["name"]
     for timbres in plain["timbres"]:
-        del timbres["plugin"], timbres["optional"]
+        del timbres["plugin"], timbres["profile"], timbres["optional"]
         scan, select = timbres.pop("scan"), timbres.pop("select")
         if scan is not None:
             timbres |= {"scan": _scan_sha256(Path(scan)), "select": select}

@@ -26,7 +26,7 @@ from presets.synths import Synth, installed
 from render.config import Config
 from render.envelopes import draw_envelopes
 from render.fingerprint import fingerprint, ingredients, platform_class
-from render.tones import synth_of
+from render.tones import configured_synth
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +46,20 @@ def settle_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
         if timbres.optional and timbres.plugin is None and not installed(timbres.synth):
             remarks.append(f"{timbres.synth} is not installed: its {timbres.count} timbres are left out")
             continue
-        kept.append(timbres.model_copy(update={"optional": False}))
-        synths.append(synth_of(timbres.synth, timbres.plugin))
+        synth = configured_synth(timbres)
+        settled: dict[str, Any] = {"optional": False, "synth": synth.name}
+        if synth.source != synth.name:
+            settled["profile"] = Path(synth.source)
+        kept.append(timbres.model_copy(update=settled))
+        synths.append(synth)
     if not kept:
         raise BadInput("timbres: none of the configured synths is installed")
+    names = [synth.name for synth in synths]
+    if len(set(names)) != len(names):
+        raise BadInput(f"timbres: each synth once, got {names}")
+    left_out = config.splits.unseen_synth
+    if left_out is not None and left_out not in names:
+        raise BadInput(f"splits.unseen_synth: {left_out!r} is none of {names}")
     return config.model_copy(update={"timbres": kept}), synths, remarks
 
 

@@ -16,7 +16,7 @@ from manifests.canonical import canonical_json
 from presets.host import GroupFailure, MachineFailure, SnapshotHost
 from presets.synths import Preset, Synth, open_synth
 from presets.tones import ToneSet, ToneSpec, group_address, make_tone_set
-from render.config import Config
+from render.config import Config, Timbres
 
 
 def tone_spec(config: Config) -> ToneSpec:
@@ -47,6 +47,11 @@ def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> Snapsho
 def synth_of(name: str, plugin: Path | None) -> Synth:
     """The synth called `name`, opened once a process; BadInput if it is not installed."""
     return open_synth(name, plugin)
+
+
+def configured_synth(timbres: Timbres) -> Synth:
+    """The synth that timbres are taken from."""
+    return synth_of(timbres.synth if timbres.profile is None else str(timbres.profile), timbres.plugin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
     lines = [
         line
         for line in differences(shared, hashed, "config")
-        if not line.split(":")[0].endswith((".plugin", ".optional", ".folder"))
+        if not line.split(":")[0].endswith((".plugin", ".profile", ".optional", ".folder", ".scan"))
     ]
     yield from some(
         "fingerprint", (("dataset.json", f"edited since it was planned: {line}") for line in lines)
