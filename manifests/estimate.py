@@ -30,11 +30,14 @@ _SCALE = np.array([10.0, 20.0, 50.0, 0.1, 50.0])
 _STEP = np.array([0.02, 0.02, 0.02, 1e-4, 0.02])
 """Attack, hold, decay, sustain, release: lowest value, typical size, step of the finite differences."""
 
+_INSIDE = 1e-4 * _SCALE
+"""How far within its bounds a fit begins: it must not begin on them, nor a sustain of -68 dB be moved."""
+
 _TOLERABLE = 0.1
 """Relative deviations beyond this are outliers to the robust loss."""
 
 _STARTS = 3
-"""How many of the coarse search's best are followed up."""
+"""How many of the coarse search's best are followed up, and the best of those that die away."""
 
 _RIPPLE_ROUNDS = 2
 """How often the tones' periodic power is read off with the envelope so far, and the envelope refined."""
@@ -128,11 +131,15 @@ def _values(envelope: Envelope) -> F64:
 
 
 def _search(measured: Measured, curve: Curve) -> list[Envelope]:
-    """The `_STARTS` best of a fixed grid of usual envelopes."""
-    grid = product((5, 25, 80, 300), (0, 100), (50, 150, 500), (0.02, 0.2, 0.6, 0.95), (40, 120, 400))
-    envelopes = [_envelope(values, curve) for values in grid]
-    costs = [float(np.sum(_robust(misfit(measured, envelope)))) for envelope in envelopes]
-    return [envelopes[place] for place in np.argsort(costs, kind="stable")[:_STARTS]]
+    """The `_STARTS` best of a fixed grid of usual envelopes, and the best of those with no sustain."""
+
+    def best(sustains: tuple[float, ...], count: int) -> list[Envelope]:
+        grid = product((5, 25, 80, 300), (0, 100), (50, 150, 500), sustains, (40, 120, 400))
+        envelopes = [_envelope(values, curve) for values in grid]
+        costs = [float(np.sum(_robust(misfit(measured, envelope)))) for envelope in envelopes]
+        return [envelopes[place] for place in np.argsort(costs, kind="stable")[:count]]
+
+    return [*best((0.02, 0.2, 0.6, 0.95), _STARTS), *best((0.0,), 1)]
 
 
 def _robust(deviation: F64) -> F64:
@@ -164,7 +171,7 @@ def _refine(measured: Measured, start: Envelope) -> tuple[float, Envelope]:
 
     fit = least_squares(
         deviations,
-        np.clip(_values(start), _LOWEST + 1e-3, highest - 1e-3),
+        np.clip(_values(start), _LOWEST + _INSIDE, highest - _INSIDE),
         slopes,
         bounds=(_LOWEST, highest),
         x_scale=_SCALE,

@@ -100,4 +100,5 @@ def _peak_near(likeness: F64, lag: float, reach: float) -> float:
     at = low + int(np.argmax(likeness[low:high]))
     before, here, after = likeness[at - 1 : at + 2]
     bend = before - 2.0 * here + after
-    return at + (0.5 * (before - after) / bend if bend < 0.0 else 0.0)
+    # At the end of the reach there may be no peak: no parabola leads far from there.
+    return at + (float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0.0 else 0.0)

@@ -31,6 +31,17 @@ def test_the_curve_is_told_from_the_sound() -> None:
             check(estimate, asked)
 
 
+@pytest.mark.parametrize("sustain", [0.0, 4e-4])
+def test_a_pluck_that_dies_away_has_no_hold(sustain: float) -> None:
+    asked = Envelope(30.0, 85.0, sustain, 60.0)
+    notes = tuple(Note(0.6 * k, 0.4, 60 + 2 * k, 100) for k in range(5))
+    found = estimate_envelope(clip(asked, notes), notes, RATE, CUT_MS).envelope
+    assert near(found.attack_ms, 30.0)
+    assert near(found.decay_ms, 85.0)
+    assert found.hold_ms < 3.0
+    assert found.sustain < 6e-4
+
+
 def test_only_note_times_are_used() -> None:
     _, notes, sound = case(3)
     told = estimate_envelope(sound, notes, RATE, CUT_MS)
