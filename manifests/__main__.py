@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from manifests import console as talk
+from manifests import files
 from manifests.layout import FOLDER_TABLES, Layout
 from manifests.storage import location
 
@@ -87,16 +88,26 @@ def audit(
     no_audio: Annotated[
         bool, typer.Option("--no-audio", help="the folder holds the manifests alone, no shards")
     ] = False,
+    html: Annotated[
+        str, typer.Option("--html", metavar="FILE", help="write the audit as one page, too")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset: whole, what it says, not leaking, reproducible. Exit code 1 if anything is found."""
     # The audit's checks need pandas and soundfile: not needed to show or query.
+    from manifests.audit.page import destination, page
     from manifests.audit.run import Tiers
     from manifests.audit.run import audit as run_audit
 
     with err.status("auditing") as status:
         tiers = Tiers(hashes, deep, rerender, not no_audio)
-        report = run_audit(_open(folder), tiers, lambda what: status.update(f"auditing: {what}")).report
+        layout = _open(folder)
+        place = destination(html, layout) if html else None
+        audited = run_audit(layout, tiers, lambda what: status.update(f"auditing: {what}"))
+        report = audited.report
+        if place is not None:
+            status.update("drawing the page")
+            files.replace(place, page(layout, audited))
     if as_json:
         print(json.dumps(report.as_json(), indent=2))
     else:

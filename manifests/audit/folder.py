@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
@@ -16,8 +17,9 @@ from manifests.canonical import differences, sha256_json
 from manifests.card import card_of
 from manifests.layout import FOLDER_TABLES, Layout, check_table
 from manifests.storage import list_files
-from manifests.vocabulary import BadInput
+from manifests.vocabulary import SPLITS, BadInput
 
+_SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")
 OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER_TABLES)}
 
 
@@ -27,6 +29,8 @@ def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
     if sha256_json(of) != metadata.get("fingerprint"):
         yield Finding("fingerprint", "dataset.json", "`fingerprint` is not the hash of `fingerprint_of`")
     hashed = of.get("config", {})
+    if metadata.get("seed") != hashed.get("seed"):
+        yield Finding("fingerprint", "dataset.json", "`seed` is not the config's")
     # Names, paths and execution settings are in `config` alone; what both hold must agree.
     shared = {key: metadata.get("config", {}).get(key) for key in hashed}
     lines = [
@@ -41,8 +45,27 @@ def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
 
 def card_findings(layout: Layout) -> Iterator[Finding]:
     """The card says what the tables say."""
-    if layout.card.exists() and layout.card.read_text() != card_of(layout):
+    if layout.card.exists() and layout.card.read_bytes() != card_of(layout).encode():
         yield Finding("card", "README.md", "is not the card of these tables: `python -m manifests card`")
+
+
+def path_findings(shards: pd.DataFrame) -> Iterator[Finding]:
+    """Every shard is named as a shard is: a path that leaves the folder is never followed."""
+    yield from (Finding("path", name, "is no shard's path") for name in shards["shard"] if not is_shard(name))
+
+
+def is_shard(name: str) -> bool:
+    """Whether a path of a table is that of a shard."""
+    return _SHARD.fullmatch(name) is not None
+
+
+def failure_findings(layout: Layout) -> Iterator[Finding]:
+    """failures.parquet, which no other check needs, can be read."""
+    if layout.table("failures").exists():
+        try:
+            layout.read("failures")
+        except BadInput as error:
+            yield Finding("table", "failures.parquet", str(error))
 
 
 def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> Iterator[Finding]:

@@ -67,6 +67,8 @@ def _timbre_findings(timbres: pd.DataFrame, config: dict[str, Any]) -> Iterator[
     known = {timbres["synth"] for timbres in config["timbres"]}
     for row in timbres.itertuples():
         where = f"timbre {row.timbre}"
+        if not len(row.fingerprint) or not np.isfinite(row.fingerprint).all():
+            yield Finding("range", where, "its fingerprint is no list of levels")
         if row.synth not in known:
             yield Finding("range", where, f"is of {row.synth}, which is not configured")
         if row.level_variation_db > tones["max_level_variation_db"]:

@@ -11,11 +11,20 @@ from itertools import chain
 from typing import Any, TypeVar
 
 import pandas as pd
+import pyarrow as pa
 
 from manifests.audit.alike import alike_findings
 from manifests.audit.figures import figures
-from manifests.audit.findings import Finding, Report
-from manifests.audit.folder import card_findings, clip_table, folder_findings, metadata_findings
+from manifests.audit.findings import BROKEN, Finding, Report, guarded, reason
+from manifests.audit.folder import (
+    card_findings,
+    clip_table,
+    failure_findings,
+    folder_findings,
+    is_shard,
+    metadata_findings,
+    path_findings,
+)
 from manifests.audit.heard import audible, envelope_findings
 from manifests.audit.ranges import range_findings
 from manifests.audit.rerender import rerender_findings
@@ -68,11 +77,14 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     say("tables")
     report.add("dataset.json", "fingerprint and config", metadata_findings(metadata))
     try:
-        tables = load(layout, metadata["config"])
+        tables = load(layout, metadata.get("config"))
     except BadInput as error:
         # Without its tables nothing else can be said: the first that cannot be read is the finding.
         report.add("tables", "schemas", [Finding("table", str(layout.root), str(error))])
         return Audited(report, metadata)
+    report.add("paths", f"{len(tables.shards)} shards", path_findings(tables.shards))
+    tables = replace(tables, shards=tables.shards[tables.shards["shard"].map(is_shard).astype(bool)])
+    report.add("failures", "failures.parquet", failure_findings(layout))
     report.add("files", f"{len(tables.shards)} shards", folder_findings(layout, tables.shards, tiers.audio))
     report.add("card", "README.md", card_findings(layout))
     report.add("ids", f"{len(tables.blocks)} blocks", id_findings(tables))
@@ -81,15 +93,18 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     report.add("keys", count, doubled_findings(clips, tables))
     report.add("coverage", count, coverage_findings(clips, tables))
     report.add("ranges", "parameters against the config", range_findings(tables))
-    found = chain(leak_findings(clips, tables), cluster_findings(tables), alike_findings(tables))
-    report.add("leaks", count, found)
-    report.figures = figures(clips, tables)
+    leaks = (leak_findings(clips, tables), cluster_findings(tables), alike_findings(tables))
+    report.add("leaks", count, chain.from_iterable(guarded("leaks", found) for found in leaks))
+    try:
+        report.figures = figures(clips, tables)
+    except BROKEN as error:
+        report.findings.append(Finding("malformed", "figures", f"cannot be taken: {reason(error)}"))
     if tiers.hashes or tiers.deep:
         say("shards" + (", every clip decoded" if tiers.deep else ""))
         looked = f"{len(tables.shards)} tars" + (f", {count} decoded" if tiers.deep else "")
         threads = os.cpu_count() or 1
         report.add("audio", looked, shard_findings(layout, tables.shards, tiers.deep, threads))
-    seed = int(metadata.get("seed", 0))
+    seed = seed_of(metadata)
     if tiers.deep and not report.findings:
         say("envelopes, measured on the audio")
         sample = replace(tables, clips=_sample(layout, tables, seed))
@@ -97,8 +112,8 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
         report.add("envelopes heard", looked, envelope_findings(layout, sample, HEARD, seed))
         say("pitches, heard")
         heard: list[str] = []
-        wrong = list(pitch_findings(layout, sample, HEARD, seed, heard))
-        report.add("pitches heard", heard[0], wrong)
+        wrong = list(guarded("pitches", pitch_findings(layout, sample, HEARD, seed, heard)))
+        report.add("pitches heard", heard[0] if heard else "none", wrong)
     if tiers.rerender:
         if not is_local(layout.root):
             raise BadInput(f"{layout.root}: --rerender needs the dataset on this machine")
@@ -109,12 +124,23 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     return Audited(report, metadata, tables, clips)
 
 
+def seed_of(metadata: dict[str, Any]) -> int:
+    """The seed that samples are drawn with: the dataset's, 0 where it has none."""
+    seed = metadata.get("seed")
+    return seed if isinstance(seed, int) else 0
+
+
 def _clips(layout: Layout, tables: Tables, report: Report, say: Callable[[str], None]) -> Kept:
     """Checks every clip table, one at a time, while the next ones are read; returns what is remembered."""
-    checks = RowChecks(tables)
     kept: list[Kept] = []
 
+    def check(checks: RowChecks, shard: str, table: pa.Table) -> Iterator[Finding]:
+        wrong, remembered = checks(shard, table)
+        kept.append(remembered)
+        yield from wrong
+
     def findings(pool: ThreadPoolExecutor) -> Iterator[Finding]:
+        checks = RowChecks(tables)
         rows = list(tables.shards.itertuples())
         done = 0
         for row, (found, table) in zip(
@@ -122,10 +148,8 @@ def _clips(layout: Layout, tables: Tables, report: Report, say: Callable[[str], 
         ):
             yield from found
             if table is not None:
-                wrong, remembered = checks(row.shard, table)
-                kept.append(remembered)
-                done += len(remembered.split)
-                yield from wrong
+                done += table.num_rows
+                yield from guarded(row.shard, check(checks, row.shard, table))
             say(f"clip rows, {done}")
 
     with ThreadPoolExecutor(2 if is_local(layout.root) else 16) as pool:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from manifests.audit.findings import Finding, some
+from manifests.audit.findings import Finding, guarded, some
 from manifests.canonical import sha256_file
 from manifests.compose import FULL_SCALE, pcm_sha256
 from manifests.compose import rms as rms_of
@@ -40,7 +40,7 @@ def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: in
             # Reported as a table that is missing or torn.
             return []
         with local_copy(layout.inside(row.shard)) as path:
-            return list(_one(path, row.shard, row.sha256, rows, deep))
+            return list(guarded(row.shard, _one(path, row.shard, row.sha256, rows, deep)))
 
     with ThreadPoolExecutor(threads) as pool:
         yield from chain.from_iterable(pool.map(look, present))

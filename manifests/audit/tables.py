@@ -15,6 +15,7 @@ import pandas as pd
 from manifests.audit.findings import Finding, some
 from manifests.layout import Layout, to_pandas
 from manifests.schema import schema
+from manifests.vocabulary import BadInput
 
 AXES = ("timbre", "envelope", "phrase")
 
@@ -37,8 +38,10 @@ class Tables:
         return frame
 
 
-def load(layout: Layout, config: dict[str, Any]) -> Tables:
-    """All tables but the clips; BadInput where one is missing, torn, or of another schema."""
+def load(layout: Layout, config: Any) -> Tables:
+    """All tables but the clips; BadInput where one is missing, torn, or of another schema, or no config."""
+    if not isinstance(config, dict):
+        raise BadInput(f"{layout.dataset_json}: `config` is not an object")
     clips = to_pandas(schema("clips").empty_table())
     named = {
         name: to_pandas(layout.read(name)) for name in ("timbres", "envelopes", "phrases", "blocks", "shards")

@@ -54,25 +54,25 @@ def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
             continue
         covers = ("train", "validation") if name == "train" else (name,)
         present = number[np.isin(clips.split, [SPLITS.index(split) for split in covers])]
-        if not len(present):
-            continue
         sizes = [int((tables.axis(a)["side"] == s).sum()) for a, s in zip(AXES, sides, strict=True)]
-        wanted, distinct = int(np.prod(sizes)), _distinct(present)
-        if not len(present) == distinct == wanted:
+        wanted, different = int(np.prod(sizes)), distinct(present)
+        if not len(present) == different == wanted:
             yield Finding(
                 "coverage",
                 name,
-                f"{len(present)} clips on {distinct} cells, {wanted} in the product"
+                f"{len(present)} clips on {different} cells, {wanted} in the product"
                 + missing_cells(name, present, tables),
             )
     for name, rows in tables.shards.groupby("split"):
-        if int(rows["clips"].sum()) != int((clips.split == SPLITS.index(str(name))).sum()):
+        if name not in SPLITS:
+            yield Finding("coverage", str(name), "in shards.parquet is no split")
+        elif int(rows["clips"].sum()) != int((clips.split == SPLITS.index(str(name))).sum()):
             yield Finding(
                 "coverage", str(name), "shards.parquet counts other clips than the clip tables hold"
             )
 
 
-def _distinct(values: I64) -> int:
+def distinct(values: I64) -> int:
     """How many different values there are: by sorting, far faster here than numpy.unique's hashing."""
     ordered = np.sort(values)
     return int((ordered[1:] != ordered[:-1]).sum()) + 1 if len(ordered) else 0
