@@ -2,7 +2,7 @@
 
 Plans timbres x envelopes x phrases as the renderer does (its own sides, blocks, shards and tables) and
 writes every table of the dataset, audio aside: offsets, hashes and levels are made up, but consistent.
-Then measures `manifests audit --no-audio` and a query, each in a process of its own.
+Then measures `manifests audit --no-audio`, the same with its page, and a query, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -207,14 +207,17 @@ def main() -> None:
         print(f"{count:,} rows planned and written in {time.perf_counter() - begin:.1f} s", flush=True)
     audit = measure("audit", str(args.out), "--no-audio", "--json")
     report = json.loads(audit["out"])
+    html = args.out.parent / f"{args.out.name}.html"
+    page = measure("audit", str(args.out), "--no-audio", "--json", "--html", str(html))
     query = measure("query", str(args.out), QUERY)
     print("| what | seconds | peak MB | outcome |\n| --- | --- | --- | --- |")
     for name, result, outcome in (
         ("audit of the tables", audit, f"{report['looked_at']['keys']}, {len(report['findings'])} findings"),
+        ("audit and its page", page, f"{html.stat().st_size / 1e6:.2f} MB of HTML"),
         ("query, a join and a group", query, f"exit {query['code']}"),
     ):
         print(f"| {name} | {result['seconds']:.1f} | {result['peak_mb']:.0f} | {outcome} |")
-    sys.exit(audit["code"] or query["code"])
+    sys.exit(audit["code"] or page["code"] or query["code"])
 
 
 if __name__ == "__main__":

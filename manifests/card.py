@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -36,6 +37,11 @@ def header(name: str, splits: list[str], clips: int) -> dict[str, Any]:
             {"config_name": "audio", "data_files": files("shards", "tar")},
         ],
     }
+
+
+def key(name: str) -> str:
+    """A dataset's name as a citation key: letters, digits and hyphens."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "dataset"
 
 
 def card(
@@ -84,6 +90,15 @@ train clip. Each clip's row in `clips/` says what it is and how to make it again
 import pandas, webdataset
 rows = pandas.read_parquet("clips/train")
 samples = webdataset.WebDataset("shards/train/shard-000000.tar", shardshuffle=False)  # .flac and .json each
+```
+
+## Citing it
+
+```bibtex
+@misc{{{key(metadata["name"])},
+  title = {{{{{metadata["name"]}}}: {total} synth clips as exact triplets}},
+  note = {{Rendered with Triptych, dataset fingerprint {metadata["fingerprint"]}}}
+}}
 ```
 
 ## Licence and origin

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -89,15 +90,41 @@ def transposed(rows: Rows) -> None:
 
 
 def test_another_pitch_is_heard_and_made_again_differently(tiny: Path, tmp_path: Path) -> None:
-    found = report(
-        forge(tiny, tmp_path / "copy", "phrases", transposed), Tiers(deep=True, rerender=2)
-    ).findings
+    copy = forge(tiny, tmp_path / "copy", "phrases", transposed)
+    here = version("dawdreamer")
+    path = copy / "dataset.json"
+    path.write_text(path.read_text().replace(f'"dawdreamer": "{here}"', '"dawdreamer": "0.0.1"'))
+    found = report(copy, Tiers(deep=True, rerender=2)).findings
     pitch = [finding for finding in found if finding.check == "pitch"]
     assert "notes heard are not the phrase's (-1.0 semitones)" in pitch[0].what
     again = [finding for finding in found if finding.check == "rerender"]
     assert len(again) == 2
     assert again[0].what.startswith("made again, it came out differently: by up to ")
-    assert "changed tables, or another renderer" in again[0].what
+    why = f"changed tables, or another renderer; made with dawdreamer 0.0.1, here is {here}"
+    assert again[0].what.endswith(f"({why})")
+
+
+def never_the_same(rows: Rows) -> None:
+    for row in rows:
+        row["deterministic"] = False
+
+
+def test_clips_of_synths_that_never_repeat_are_counted_not_compared(tiny: Path, tmp_path: Path) -> None:
+    copy = forge(tiny, tmp_path / "copy", "timbres", never_the_same)
+    audited = report(copy, Tiers(rerender=2))
+    assert audited.looked_at["made again"] == "2 clips, 2 of synths that are not deterministic"
+    assert audited.passed
+
+
+def test_another_plugin_is_why_nothing_can_be_made_again(tiny: Path, tmp_path: Path) -> None:
+    def other(rows: Rows) -> None:
+        for row in rows:
+            row["plugin_sha256"] = "f" * 64
+
+    found = report(forge(tiny, tmp_path / "copy", "timbres", other), Tiers(rerender=2)).findings
+    assert [finding.check for finding in found] == ["rerender"]
+    assert "0 of 2 clips could be made again" in found[0].what
+    assert "made with plugin ffffffffffff…, here is" in found[0].what
 
 
 def test_missing_cells_are_named_with_their_shard(tiny: Path, tmp_path: Path) -> None:

@@ -54,6 +54,13 @@ def test_a_good_dataset_passes_over_s3_too(tiny: Path, bucket: str, tier: str) -
     assert there == json.loads(rendered.succeed("manifests", "audit", tiny, *options))
 
 
+def test_the_page_over_s3_is_that_of_the_folder(tiny: Path, bucket: str, tmp_path: Path) -> None:
+    for name, source in (("there.html", f"{bucket}/tiny"), ("here.html", tiny)):
+        rendered.succeed("manifests", "audit", source, "--html", tmp_path / name)
+    assert (tmp_path / "there.html").read_bytes() == (tmp_path / "here.html").read_bytes()
+    assert b"<audio" in (tmp_path / "there.html").read_bytes()
+
+
 def test_a_flipped_byte_is_found_over_s3(bucket: str) -> None:
     done = rendered.command("manifests", "audit", f"{bucket}/flipped", "--hash", "--json")
     assert done.returncode == 1

@@ -53,7 +53,12 @@ def test_datasets_reads_the_manifest_by_the_card(tiny: Path, tmp_path: Path) -> 
     datasets.utils.logging.disable_progress_bar()
     # No cache_dir argument would touch the user's own cache.
     loaded = datasets.load_dataset(str(tiny), "manifest", cache_dir=str(tmp_path))
-    header = yaml.safe_load((tiny / "README.md").read_text().split("---")[1])
+    card = (tiny / "README.md").read_text()
+    header = yaml.safe_load(card.split("---")[1])
+    assert header["license"]
+    assert header["task_categories"] == ["audio-to-audio"]
+    assert header["size_categories"] == ["n<1K"]
+    assert "@misc{tiny," in card
     assert [c["config_name"] for c in header["configs"]] == ["manifest", "audio"]
     for split in loaded:
         assert len(loaded[split]) == len(pd.read_parquet(tiny / "clips" / split))

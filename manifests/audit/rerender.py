@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,12 @@ ROUNDING_DB = -80.0
 """Across platform classes PCM agrees to below this."""
 
 
-def rerender_findings(layout: Layout, keys: Sequence[str]) -> Iterator[Finding]:
-    """Makes the clips of these keys again, in a process of its own; says by how much one differs, and why."""
+def rerender_findings(layout: Layout, keys: Sequence[str], said: list[str]) -> Iterator[Finding]:
+    """Makes the clips of these keys again, in a process of its own; says by how much one differs, and why.
+
+    How many were made, and how many of those cannot be compared since their synth never repeats itself,
+    is added to `said`.
+    """
     root = layout.root
     with tempfile.TemporaryDirectory() as folder:
         wanted, made_again = Path(folder) / "keys", Path(folder) / "made"
@@ -48,6 +53,8 @@ def rerender_findings(layout: Layout, keys: Sequence[str]) -> Iterator[Finding]:
             if clip["same"] is False:
                 apart = _apart(layout, clip["key"], made_again / f"{clip['key']}.flac")
                 yield Finding("rerender", clip["key"], f"made again, it came out differently: {apart}")
+    unlike = sum(clip["same"] is None for clip in made)
+    said.append(f"{len(made)} clips" + (f", {unlike} of synths that are not deterministic" if unlike else ""))
     if len(made) < len(keys):
         # The renderer's last line says why: another plugin or version, or tones that came out differently.
         last = (answer.stderr.strip().splitlines() or ["no message"])[-1]
@@ -76,7 +83,18 @@ def _apart(layout: Layout, key: str, made: Path) -> str:
         return "the shard holds what was made here, but its row names another hash"
     decibels = 20.0 * np.log10(largest / FULL_SCALE)
     why = "another platform class" if decibels <= ROUNDING_DB else "changed tables, or another renderer"
-    return f"by up to {decibels:.1f} dBFS ({why})"
+    return f"by up to {decibels:.1f} dBFS ({'; '.join([why, *_versions(layout)])})"
+
+
+def _versions(layout: Layout) -> list[str]:
+    """The libraries that made the dataset in another version than the one that is here."""
+    then = layout.metadata().get("platform", {}).get("libraries", {})
+    now = {distribution.name: distribution.version for distribution in metadata.distributions()}
+    return [
+        f"made with {name} {version}, here is {now.get(name, 'none')}"
+        for name, version in sorted(then.items())
+        if now.get(name) != version
+    ]
 
 
 def _table_of(layout: Layout, key: str) -> Path:
