@@ -36,7 +36,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 
 demo: $(VENV)/.demo
 	$(RUN) -m render make configs/demo$(FAST).yaml --out $(OUT)/dataset --workers $(WORKERS)
-	$(RUN) -m manifests audit $(OUT)/dataset --deep --rerender 8
+	$(RUN) -m manifests audit $(OUT)/dataset --deep --rerender 8 --html $(OUT)/audit.html
 	$(RUN) -m train fit configs/train/demo$(FAST).yaml --data $(OUT)/dataset --out $(OUT)/run
 	$(RUN) -m train evaluate --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --out $(OUT)/scores --pairs $(PAIRS)
 	$(RUN) -m train page --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
