@@ -24,14 +24,16 @@ class DataConfig(_Section):
 
 
 class OptimiserConfig(_Section):
-    """AdamW: warm-up, constant, then linear to zero over the last `decay` of the steps."""
+    """AdamW: warm-up, constant or falling at every step, linear to zero over the last `decay` of the run."""
 
     learning_rate: float = Field(1e-3, gt=0.0, le=1.0)
     betas: tuple[float, float] = (0.8, 0.99)
     weight_decay: float = Field(0.01, ge=0.0, le=1.0)
     warmup_steps: int = Field(20, ge=0)
     decay: float = Field(0.5, ge=0.0, le=1.0)
+    falling: float = Field(1.0, gt=0.0, le=1.0, description="factor on the rate at every step")
     clip: float = Field(1.0, gt=0.0, description="largest norm of the gradient")
+    clips: dict[str, float] = Field({}, description="the same for single players, by name")
     ema: float = Field(
         0.99, ge=0.0, lt=1.0, description="decay of the averaged weights, which are what is kept"
     )

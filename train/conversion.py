@@ -31,6 +31,11 @@ class Codec:
         return self.system.format.rate
 
     @property
+    def by_number(self) -> bool:
+        """Whether it takes envelopes by number and tells the ones it hears."""
+        return self.system.by_number
+
+    @property
     def timbres(self) -> tuple[str, ...]:
         """Names of the timbres it was trained on."""
         return self.system.format.timbres

@@ -50,14 +50,19 @@ def convert_command(
     }  # fmt: skip
     given = {name: value for name, value in numbers.items() if value is not None}
     envelope = None
+    if given and not codec.by_number:
+        raise BadInput(f"{checkpoint}: system {codec.system.name} takes no envelope by number")
     if given:
         heard = codec.describe(other if other is not None and "envelope" in takes else sound)[1]
         values: dict[str, Any] = {**heard.values(), **given}
         envelope = Envelope(**values)
     made = codec.convert(sound, other, takes, envelope, octave)
+    write_audio(out, made.audio, codec.rate)
+    if made.notes is None or made.envelope is None:
+        typer.echo(f"{out}: made by {codec.system.name}, which tells no notes and no envelope")
+        return
     if not made.notes:
         typer.echo(f"{source}: no note was heard; the result is silent", err=True)
-    write_audio(out, made.audio, codec.rate)
     typer.echo(f"{out}: {len(made.notes)} notes, octave {made.octave}, {spell(made.envelope)}")
 
 

@@ -16,6 +16,11 @@ class Verdict(NamedTuple):
     logits: list[Tensor]
     features: list[Tensor]
 
+    def halves(self) -> tuple[Verdict, Verdict]:
+        """The verdicts on the two halves of a batch that was judged in one call."""
+        logits, features = ([part.chunk(2) for part in parts] for parts in self)
+        return tuple(Verdict([p[i] for p in logits], [p[i] for p in features]) for i in (0, 1))  # type: ignore[return-value]
+
 
 class SpectrogramJudge(nn.Module):
     """One resolution: log magnitudes [B, F, C] -> convolutions over time and frequency -> logits."""

@@ -183,7 +183,7 @@ class Run:
                 gradients = torch.autograd.grad(total, parameters, allow_unused=True)
                 for parameter, gradient in zip(parameters, gradients, strict=True):
                     parameter.grad = self._shared(gradient)
-                norm = nn.utils.clip_grad_norm_(parameters, self.config.optimiser.clip)
+                norm = nn.utils.clip_grad_norm_(parameters, self._largest_norm(turn.player))
                 for group in optimiser.param_groups:
                     group["lr"] = self.config.optimiser.learning_rate * factor
                 if torch.isfinite(norm):
@@ -193,6 +193,9 @@ class Run:
         self.average.update(self.system, self.step)
         self.step += 1
         return losses
+
+    def _largest_norm(self, player: str) -> float:
+        return self.config.optimiser.clips.get(player, self.config.optimiser.clip)
 
     def _shared(self, gradient: torch.Tensor | None) -> torch.Tensor | None:
         if gradient is None or self.fabric.world_size == 1:

@@ -99,6 +99,6 @@ def make_page(
     there = held_out_splits(tables.layout)
     wanted = list(splits) or [split for split in DEFAULT_SPLITS if split in there]
     pairs: dict[str, Sequence[Pair]] = dict(choose_pairs(tables.layout, wanted, pairs_per_kind, seed, say))
-    rows = list(gather(tables, codec, pairs, track(sum(map(len, pairs.values())) + 1)))
+    rows = list(gather(tables, codec, pairs, track(sum(map(len, pairs.values())) + int(codec.by_number))))
     facts = Facts(dataset_facts(tables), codec_facts(checkpoint, tables, summary), tables.rate, seed)
     files.replace(out, render(rows, summary, facts).encode())

@@ -24,9 +24,9 @@ class Converted(Protocol):
     @property
     def audio(self) -> Audio: ...
     @property
-    def notes(self) -> Notes: ...
+    def notes(self) -> Notes | None: ...
     @property
-    def envelope(self) -> Envelope: ...
+    def envelope(self) -> Envelope | None: ...
 
 
 class Codec(Protocol):
@@ -34,6 +34,8 @@ class Codec(Protocol):
 
     @property
     def rate(self) -> int: ...
+    @property
+    def by_number(self) -> bool: ...
 
     def convert(
         self,
@@ -107,12 +109,14 @@ class Gatherer:
         """What the codec made, with the gain it should have and the one that the codec gave it."""
         t = self.tables
         audio = np.asarray(made.audio, dtype=np.float32)
+        true = Curve("true", meaning, wanted)
+        if made.notes is None or made.envelope is None:
+            return Panel("converted", ("made by the codec",), audio, (true,))
         given = np.zeros(len(audio), dtype=np.float32)  # where no note was heard
         if made.notes:
             given = gain(made.notes, made.envelope, t.rate, len(audio), t.cut_fade_ms)
         facts = ("made by the codec", envelope_words(made.envelope), f"{len(made.notes)} notes heard")
-        curves = (Curve("true", meaning, wanted), Curve("estimated", "the codec's own gain", given))
-        return Panel("converted", facts, audio, curves)
+        return Panel("converted", facts, audio, (true, Curve("estimated", "the codec's own gain", given)))
 
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
         """A pair, converted and scored."""
@@ -144,14 +148,14 @@ class Gatherer:
 def gather(
     tables: Tables, codec: Codec, pairs: dict[str, Sequence[Pair]], advance: Callable[[], Any]
 ) -> Iterator[Row]:
-    """The rows of the page: every pair of every split, then one example with an envelope set by number."""
+    """The rows of the page: every pair of every split, then one with an envelope by number, if it can be."""
     gatherer = Gatherer(tables, codec)
     for split, some in pairs.items():
         clips = read_pairs(tables.layout, some)
         for pair in some:
             yield gatherer.row(split, pair, clips)
             advance()
-        if split == next(iter(pairs)):
+        if split == next(iter(pairs)) and codec.by_number:
             by_number = gatherer.row_by_number(split, some[0], clips)
             advance()
             yield by_number

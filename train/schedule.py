@@ -9,10 +9,10 @@ from train.config import OptimiserConfig
 
 
 def rate_factor(step: int, progress: float, config: OptimiserConfig) -> float:
-    """The factor on the learning rate: linear warm-up by steps, 1, linear to 0 over the last `decay` of
-    the run, whose share `progress` is done."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    return warm * min(1.0, (1.0 - progress) / max(config.decay, 1e-6))
+    """The factor on the learning rate: linear warm-up by steps, `falling` to the power of the step, linear
+    to 0 over the last `decay` of the run, whose share `progress` is done."""
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps)) * config.falling**step
+    return warm * min(1.0, (1.0 - progress) / config.decay) if config.decay else warm
 
 
 class Average:

@@ -8,10 +8,15 @@ import torch
 from pydantic import BaseModel
 
 from train.systems.base import Format, System
+from train.systems.synthcloner.config import SynthClonerConfig
+from train.systems.synthcloner.system import SynthCloner
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.system import Triptych
 
-SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {Triptych.name: (TriptychConfig, Triptych)}
+SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {
+    Triptych.name: (TriptychConfig, Triptych),
+    SynthCloner.name: (SynthClonerConfig, SynthCloner),
+}
 """For each system the class of its `model:` section, and its own."""
 
 

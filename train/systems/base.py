@@ -35,13 +35,13 @@ class Turn(NamedTuple):
 class Conversion:
     """A conversion's audio (float32 [n] at the codec's rate) and what it was made of.
 
-    `notes` sound as written, `octave` is the one they sound in.
+    `notes` sound as written, `octave` is the one they sound in; all None from a system that does not tell.
     """
 
     audio: Audio
-    notes: Notes
-    envelope: Envelope
-    octave: int
+    notes: Notes | None
+    envelope: Envelope | None
+    octave: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class System(nn.Module, ABC):
     """A codec that can be trained and can convert."""
 
     name: ClassVar[str]
+    by_number: ClassVar[bool] = True
+    """Whether it takes envelopes by number and tells the ones it hears."""
     kinds: ClassVar[Sequence[ExampleKind]] = EXAMPLE_KINDS
     format: Format
 

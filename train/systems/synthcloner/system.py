@@ -1,0 +1,243 @@
+"""The reference codec as a system: its examples, its losses, and how it converts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from manifests.compose import FULL_SCALE
+from manifests.seeds import stream
+from manifests.vocabulary import BadInput, Envelope, Notes
+from train.data.examples import Clip, Example
+from train.discriminator import fooling_loss, judge_loss
+from train.spectral import log_mel, magnitudes
+from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.synthcloner.codec import Decoder, Encoder
+from train.systems.synthcloner.config import SynthClonerConfig
+from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
+from train.systems.synthcloner.judges import Judges
+from train.systems.synthcloner.layers import Head
+from train.systems.synthcloner.quantiser import ResidualQuantiser
+from train.systems.synthcloner.rhythm import gates_of, heard_gates, retimed, sustain_mask
+from train.systems.synthcloner.timbre import TimbreEncoder
+
+LOWEST_PITCH, PITCHES = 21, 88
+POSITIVE_WEIGHT = 20.0
+MEL_SCALES = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
+MEL_FLOOR = 1e-5
+PEAK = 10.0 ** (-1.0 / 20.0)
+
+
+class Batch(NamedTuple):
+    """B examples. `envelope_BU` are whole clips, `index_BF` their frames that stand at the target's."""
+
+    target_BT: Tensor
+    content_BT: Tensor
+    timbre_BT: Tensor
+    envelope_BU: Tensor
+    index_BF: Tensor
+    pitch_BPF: Tensor
+    class_B: Tensor
+    envelope_B: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(part.to(device) for part in self))
+
+
+class SynthCloner(System):
+    """Content by residual VQ, the envelope frame by frame, the timbre as one vector."""
+
+    name = "synthcloner"
+    by_number = False
+
+    def __init__(self, config: SynthClonerConfig, format: Format) -> None:
+        super().__init__()
+        self.config = config
+        self.format = format
+        self.encoder = Encoder(config)
+        self.quantiser = ResidualQuantiser(config)
+        self.envelope_encoder = EnvelopeEncoder(config)
+        self.timbre_encoder = TimbreEncoder(config)
+        self.condition = nn.Linear(config.latent, 2 * config.latent)
+        self.decoder = Decoder(config)
+        self.pitch_head = Head(config.latent, PITCHES)
+        self.timbre_head = Head(config.latent, max(1, len(format.timbres)))
+        self.envelope_head = Head(config.latent, config.envelopes)
+        self.judges = Judges(config)
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        judges = list(self.judges.parameters())
+        own = {id(parameter) for parameter in judges}
+        return {"codec": [p for p in self.parameters() if id(p) not in own], "discriminator": judges}
+
+    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
+        hop = self.config.hop
+        frames = max(1, round(self.config.crop_seconds * self.format.rate / hop))
+        rows = [self._row(example, min(frames, len(example.target.audio) // hop)) for example in examples]
+        parts = [torch.from_numpy(np.stack(column)) for column in zip(*rows, strict=True)]
+        known = [classes.get(example.timbre.id.timbre, -1) for example in examples]
+        return Batch._make([*parts, torch.tensor(known), torch.tensor([self._class(e) for e in examples])])
+
+    def _class(self, example: Example) -> int:
+        envelope = example.envelope.id.envelope
+        if envelope >= self.config.envelopes:
+            raise BadInput(
+                f"model.envelopes: {self.config.envelopes} classes, but the dataset has envelope {envelope};"
+                " raise it to the dataset's number of envelopes"
+            )
+        return envelope
+
+    def _row(self, example: Example, frames: int) -> tuple[np.ndarray, ...]:
+        """An example's arrays: target, content, timbre, envelope, frame indices, pitch labels."""
+        hop, rate, config = self.config.hop, self.format.rate, self.config
+        target, donor = example.target, example.envelope
+        draws = stream(example.seed, "crop")
+        whole = len(target.audio) // hop
+        first = int(draws.random() * (whole - frames + 1))
+        at = slice(first * hop, (first + frames) * hop)
+        content = _float(example.content)
+        if draws.random() < config.mask_probability:
+            content = content * sustain_mask(
+                example.content.notes, rate, len(content), config.mask_after_ms, config.mask_fade_ms
+            )
+        elsewhere = int(draws.random() * (whole - frames + 1)) * hop
+        envelope = _float(donor)[: whole * hop]
+        gates = gates_of(target.notes, rate, len(target.audio), hop)
+        if donor.id.phrase == target.id.phrase:
+            index = np.arange(whole)
+        else:
+            level = loudness(torch.from_numpy(envelope)[None], hop)[0, 0].numpy()
+            index = retimed(gates, gates_of(donor.notes, rate, len(donor.audio), hop), level, whole)
+        pitch = np.zeros((PITCHES, frames), dtype=np.float32)
+        for note, gate in zip(target.notes, gates, strict=True):
+            row, column = note.pitch - LOWEST_PITCH, gate.onset - first
+            if 0 <= row < PITCHES and 0 <= column < frames:
+                pitch[row, column] = 1.0
+        return (
+            _float(target)[at],
+            content[at],
+            _float(example.timbre)[elsewhere : elsewhere + frames * hop],
+            envelope,
+            index[first : first + frames],
+            pitch,
+        )
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+        config = self.config
+        both = self.encoder(torch.cat([batch.content_BT, batch.timbre_BT]))
+        content, sounding = both.chunk(2)
+        quantised = self.quantiser(content)
+        vector_BD = self.timbre_encoder(sounding)
+        shape_BCU = self.envelope_encoder(loudness(batch.envelope_BU, config.hop))
+        estimate_BT = self._decode(quantised.frames, take_frames(shape_BCU, batch.index_BF), vector_BD)
+
+        losses = {
+            "mel": config.mel_weight * mel_loss(estimate_BT, batch.target_BT, self.format.rate),
+            "commitment": config.commitment_weight * quantised.commitment,
+            "codebook": config.codebook_weight * quantised.codebook,
+            "pitch": config.head_weight * self._pitch_loss(quantised.frames, batch.pitch_BPF),
+            "envelope": config.head_weight
+            * F.cross_entropy(self.envelope_head(shape_BCU).mean(-1), batch.envelope_B),
+        }
+        known = batch.class_B >= 0
+        if known.any():
+            said = self.timbre_head(vector_BD[known][..., None])[..., 0]
+            losses["timbre"] = config.head_weight * F.cross_entropy(said, batch.class_B[known])
+        if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
+            told = self.judges(torch.cat([batch.target_BT, estimate_BT.detach()]))
+            yield Turn("discriminator", {"judge": judge_loss(*told.halves())})
+            with torch.no_grad():
+                real = self.judges(batch.target_BT)
+            fake = self.judges(estimate_BT)
+            losses["fooling"] = config.adversarial_weight * fooling_loss(fake)
+            distances = [F.l1_loss(f, r) for r, f in zip(real.features, fake.features, strict=True)]
+            losses["matching"] = config.matching_weight * torch.stack(distances).mean()
+        yield Turn("codec", losses)
+
+    def _pitch_loss(self, content_BCF: Tensor, pitch_BPF: Tensor) -> Tensor:
+        weight = torch.full((PITCHES, 1), POSITIVE_WEIGHT, device=pitch_BPF.device)
+        logits = self.pitch_head(content_BCF).float()
+        return F.binary_cross_entropy_with_logits(logits, pitch_BPF, pos_weight=weight)
+
+    def _decode(self, content_BCF: Tensor, shape_BCF: Tensor, vector_BD: Tensor) -> Tensor:
+        """Content plus envelope, normed over channels, scaled and shifted by the timbre, decoded."""
+        mixed = F.layer_norm((content_BCF + shape_BCF).transpose(1, 2), (self.config.latent,))
+        scale, shift = self.condition(vector_BD)[:, None].chunk(2, dim=-1)
+        audio_BT: Tensor = self.decoder((mixed * (1.0 + scale) + shift).transpose(1, 2))
+        return audio_BT
+
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None,
+        take: frozenset[str],
+        envelope: Envelope | None,
+        octave: int | None,
+    ) -> Conversion:
+        if envelope is not None or octave is not None:
+            raise BadInput(
+                f"system {self.name}: takes envelope and octave from recordings only, not by number"
+            )
+        ours = self._hear(source)
+        theirs = ours if reference is None else self._hear(reference)
+        content = self.quantiser(self.encoder(ours)).frames
+        vector_BD = self.timbre_encoder(self.encoder(theirs if "timbre" in take else ours))
+        shaping = theirs if "envelope" in take else ours
+        shape_BCF = self.envelope_encoder(loudness(shaping, self.config.hop))
+        if shaping is not ours:
+            level = _level(shaping, self.config.hop)
+            index = retimed(
+                heard_gates(_level(ours, self.config.hop), self._onsets(ours)),
+                heard_gates(level, self._onsets(shaping)),
+                level,
+                content.shape[-1],
+            )
+            shape_BCF = take_frames(shape_BCF, torch.from_numpy(index)[None].to(content.device))
+        made = self._decode(content, shape_BCF, vector_BD)[0, : len(source)]
+        return Conversion(made.float().cpu().numpy(), None, None, None)
+
+    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
+        raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
+
+    def _hear(self, audio: Audio) -> Tensor:
+        """A recording at -1 dBFS, silence behind it up to whole frames: [1, T]."""
+        device = self.condition.weight.device
+        loudest = float(np.max(np.abs(audio), initial=0.0))
+        sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)
+        sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
+        return F.pad(sound, (0, -len(audio) % self.config.hop))[None]
+
+    def _onsets(self, audio_1T: Tensor) -> np.ndarray:
+        logits = self.pitch_head(self.quantiser(self.encoder(audio_1T)).frames)
+        return np.asarray(logits[0].amax(0).float().sigmoid().cpu().numpy())
+
+
+def take_frames(frames_BCU: Tensor, index_BF: Tensor) -> Tensor:
+    """Frames by their indices, [B, C, F]."""
+    return frames_BCU.gather(2, index_BF[:, None].expand(-1, frames_BCU.shape[1], -1))
+
+
+def mel_loss(estimate_BT: Tensor, target_BT: Tensor, rate: int) -> Tensor:
+    """L1 of log10 mel magnitudes over seven windows, 32 to 2048."""
+    with torch.autocast(estimate_BT.device.type, enabled=False):
+        terms = []
+        for window, bands in MEL_SCALES.items():
+            ours, theirs = (
+                log_mel(magnitudes(audio, window, window // 4), rate, bands, MEL_FLOOR)
+                for audio in (estimate_BT, target_BT)
+            )
+            terms.append(F.l1_loss(ours, theirs))
+        return torch.stack(terms).sum()
+
+
+def _float(clip: Clip) -> np.ndarray:
+    return np.asarray(clip.audio / np.float32(FULL_SCALE), dtype=np.float32)
+
+
+def _level(audio_1T: Tensor, hop: int) -> np.ndarray:
+    return np.asarray(loudness(audio_1T, hop)[0, 0].cpu().numpy())
