@@ -51,7 +51,7 @@ def draft(found: Calibration, fixed: dict[str, float]) -> str:
         "pinned:               # TODO also: effects off (reverb, delay, chorus), velocity off, glide off"
     )
     for parameter_name, value in fixed.items():
-        lines.append(f"  {_quoted(parameter_name)}: {{value: {value:g}, why: TODO, as it was measured}}")
+        lines.append(f'  {_quoted(parameter_name)}: {{value: {value:g}, why: "as it was measured (TODO)"}}')
     for stage, law in found.stages.items():
         value, why = REASONS[stage]
         lines.append(f"  {_quoted(law.parameter)}: {{value: {value}, why: {why}}}")

@@ -1,0 +1,105 @@
+"""`presets calibrate` on real plugins: what it measures, and the draft that it writes, which loads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from manifests.estimate import estimate_envelope
+from manifests.vocabulary import Envelope, Note
+from presets.host import SnapshotHost
+from presets.playing import PlayedCell, PlaySpec, play_group
+from presets.profile import load_profile
+from presets.synths import open_synth
+
+NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")
+STAGES = ("attack", "decay", "sustain", "release")
+
+
+def calibrate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """As a user calls it, on a machine without a display."""
+    environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
+    command = [sys.executable, "-m", "presets", "calibrate", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture(scope="module")
+def drafted(amsynth: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The draft of amsynth, of which calibrate knows nothing but four parameters' names."""
+    out = tmp_path_factory.mktemp("calibrated") / "draft.yaml"
+    named = [part for stage in STAGES for part in (f"--{stage}", f"amp_{stage}")]
+    done = calibrate(amsynth, *named, "--set", "master_vol=0.3", "--longest-s", "2", "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.plugins
+def test_amsynth_repeats_itself_warms_up_and_needs_no_display(drafted: Path) -> None:
+    text = drafted.read_text()
+    assert "It repeats itself bit for bit within a process, and does across processes." in text
+    # Measured before, by hand: the first render of a fresh instance is another.
+    assert "First renders that differ from later ones: 1." in text
+    assert "It opens without a display." in text
+    profile = load_profile(str(drafted))
+    assert (profile.deterministic, profile.isolation, profile.warm_up_s) == (True, "fork", 0.2)
+
+
+@pytest.mark.plugins
+def test_amsynths_envelope_runs_as_its_source_says(drafted: Path) -> None:
+    measured, known = load_profile(str(drafted)).envelope, load_profile("amsynth").envelope
+    assert measured is not None
+    assert known is not None
+    assert measured.shape == known.shape == "linear"
+    for stage in STAGES:
+        here, there = getattr(measured, stage), getattr(known, stage)
+        assert here.parameter == there.parameter
+        # The draft counts a parameter's value as 0..1, the source as 0..2.5.
+        for value in (0.1, 0.2, 0.3, 0.45):
+            said = there.curve.to_ms(value if stage == "sustain" else 2.5 * value)
+            close = {"abs": 0.01} if stage == "sustain" else {"rel": 0.02, "abs": 0.5}
+            assert here.curve.to_ms(value) == pytest.approx(said, **close), (stage, value)
+
+
+@pytest.mark.plugins
+def test_the_draft_opens_and_plays_what_it_says(drafted: Path) -> None:
+    synth = open_synth(str(drafted))
+    (init,) = synth.presets()
+    assert init.parameters["amp_sustain"] == 1.0
+    with SnapshotHost(synth) as host:
+        host.check()
+        notes = (Note(0.1, 0.4, 60, 100),)
+        cell = PlayedCell(notes, Envelope(50.0, 100.0, 0.5, 200.0))
+        (sound,) = play_group(host, synth, init, [cell], PlaySpec(44_100, 44_100, 3.0))
+    found = estimate_envelope(sound, notes, 44_100, 3.0).envelope
+    assert found.attack_ms == pytest.approx(50.0, rel=0.2)
+    assert found.release_ms == pytest.approx(200.0, rel=0.1)
+    assert found.sustain == pytest.approx(0.5, rel=0.06)
+
+
+@pytest.mark.plugins
+def test_nekobi_is_left_with_a_trace_of_the_note_before() -> None:
+    if not NEKOBI.exists():
+        if os.environ.get("TRIPTYCH_REQUIRE_PLUGINS") == "1":
+            pytest.fail(f"{NEKOBI} is missing: apt-get install dpf-plugins-vst")
+        pytest.skip("Nekobi is not installed: apt-get install dpf-plugins-vst")
+    done = calibrate(NEKOBI)
+    assert done.returncode == 0, done.stderr
+    assert "A note before changes the next by" in done.stdout
+    assert "TODO no `envelope:`" in done.stdout
+
+
+@pytest.mark.plugins
+def test_what_it_cannot_take_is_one_line(amsynth: Path, tmp_path: Path) -> None:
+    wrong = calibrate(amsynth, "--attack", "Angriff", "--out", tmp_path / "a.yaml")
+    assert wrong.returncode == 2
+    assert "parameter 'Angriff': the plugin has none of that name; it has 'amp_attack'" in wrong.stderr
+    assert not (tmp_path / "a.yaml").exists()
+    (tmp_path / "a.yaml").write_text("mine")
+    there = calibrate(amsynth, "--out", tmp_path / "a.yaml")
+    assert there.returncode == 2
+    assert (tmp_path / "a.yaml").read_text() == "mine"
+    assert calibrate(tmp_path / "none.so").returncode == 2
