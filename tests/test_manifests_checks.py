@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ import pytest
 from manifests.audit.figures import figures
 from manifests.audit.findings import Report
 from manifests.audit.run import Tiers, audit
-from manifests.layout import Layout, write_table
+from manifests.audit.samples import pcm_defects
+from manifests.compose import pcm_sha256, rms
+from manifests.layout import Layout, read_table, write_table
 from tests import rendered
 
 Rows = list[dict[str, Any]]
@@ -125,6 +128,56 @@ def test_another_plugin_is_why_nothing_can_be_made_again(tiny: Path, tmp_path: P
     assert [finding.check for finding in found] == ["rerender"]
     assert "0 of 2 clips could be made again" in found[0].what
     assert "made with plugin ffffffffffff…, here is" in found[0].what
+
+
+def test_a_column_in_other_units_is_found(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    table = Layout(copy).read("envelopes")
+    place = table.schema.get_field_index("release_ms")
+    seconds = table.schema.field(place).with_metadata({"unit": "s", "description": "release"})
+    write_table(copy / "envelopes.parquet", table.cast(table.schema.set(place, seconds)))
+    found = report(copy).findings
+    assert [(f.check, f.where) for f in found] == [("units", "envelopes.parquet")]
+    assert "release_ms" in found[0].what
+
+
+def test_one_audio_under_two_keys_is_a_leak(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    path = copy / "clips/train/shard-000000.parquet"
+    table = read_table(path, "clips")
+    rows = table.to_pylist()
+    rows[3]["pcm_sha256"] = rows[2]["pcm_sha256"]
+    write_table(path, type(table).from_pylist(rows, schema=table.schema))
+    leaks = [finding for finding in report(copy).findings if finding.check == "leak"]
+    assert [finding.what for finding in leaks] == ["has the same audio as another clip"]
+    assert leaks[0].where in (rows[2]["key"], rows[3]["key"])
+
+
+TONE = np.round(20_000 * np.sin(np.arange(4410) * 2 * np.pi / 105)).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    ("heard", "changed", "said"),
+    [
+        (TONE, {}, ""),
+        (TONE, {"frames": 4411}, "its row says mono, 4411 at 44100"),
+        (TONE, {"rate": 48_000}, "its row says mono, 4410 at 48000"),
+        (TONE, {"pcm_sha256": "0" * 64}, "PCM hash"),
+        (TONE, {"peak": 1}, ", its row says 1"),
+        (TONE, {"rms": 0.5}, "its row says 0.500000"),
+        (np.zeros_like(TONE), {}, "silent"),
+        (np.clip(2 * TONE.astype(int), -32767, 32767).astype(np.int16), {}, "clipped"),
+        (TONE + np.int16(100), {}, "DC offset -50.3 dBFS"),
+    ],
+)
+def test_every_defect_of_a_clip_is_named(heard: np.ndarray, changed: dict[str, Any], said: str) -> None:
+    row = {
+        "frames": len(heard), "rate": 44_100, "pcm_sha256": pcm_sha256(heard),
+        "peak": int(np.abs(heard.astype(int)).max()), "rms": rms(heard),
+    }  # fmt: skip
+    found = list(pcm_defects(heard, 44_100, SimpleNamespace(**{**row, **changed})))
+    assert len(found) == (1 if said else 0), found
+    assert said in "".join(found)
 
 
 def test_missing_cells_are_named_with_their_shard(tiny: Path, tmp_path: Path) -> None:

@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.audit.findings import Finding, some
+from manifests.audit.findings import Finding, guarded, some
 from manifests.canonical import differences, sha256_json
 from manifests.card import card_of
 from manifests.layout import FOLDER_TABLES, Layout, check_table
-from manifests.storage import list_files
+from manifests.schema import schema
+from manifests.storage import list_files, parquet_file
 from manifests.vocabulary import SPLITS, BadInput
 
 _SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")
@@ -57,6 +59,25 @@ def path_findings(shards: pd.DataFrame) -> Iterator[Finding]:
 def is_shard(name: str) -> bool:
     """Whether a path of a table is that of a shard."""
     return _SHARD.fullmatch(name) is not None
+
+
+def column_findings(layout: Layout) -> Iterator[Finding]:
+    """The folder's tables, and one clip table of each split, carry the schema's units and meanings."""
+    paths = {layout.table(name): name for name in FOLDER_TABLES}
+    paths |= {path: "clips" for split in SPLITS for path in layout.clip_tables(split)[:1]}
+    for path, name in paths.items():
+        if not path.exists():
+            continue
+        where = str(path.relative_to(layout.root))
+        yield from guarded(where, _other_columns(path, name, where))
+
+
+def _other_columns(path: Path, name: str, where: str) -> Iterator[Finding]:
+    there = parquet_file(path).schema_arrow
+    for field in schema(name):
+        index = there.get_field_index(field.name)
+        if index >= 0 and there.field(index).metadata != field.metadata:
+            yield Finding("units", where, f"{field.name} carries another unit or meaning than the schema")
 
 
 def failure_findings(layout: Layout) -> Iterator[Finding]:

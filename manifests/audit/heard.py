@@ -34,23 +34,32 @@ def audible(tables: Tables) -> pd.DataFrame:
     return clips[heard]
 
 
-def envelope_findings(layout: Layout, tables: Tables, count: int, seed: int) -> Iterator[Finding]:
+def envelope_findings(
+    layout: Layout, tables: Tables, count: int, seed: int, heard: list[str]
+) -> Iterator[Finding]:
     """Measures the envelope of `count` clips drawn by `seed` among those where it can be heard.
 
     A synth that plays by itself (`shaping: plugin`) adds what its timbres do at every onset, which reads
-    as envelope: there only a disagreement of most clips, a wrong mapping, is a finding.
+    as envelope: there only a disagreement of most clips, a wrong mapping, is a finding. How many clips
+    agree, and how well the envelopes found fit what is heard, is added to `heard`.
     """
     clips = audible(tables)
     chosen = permutation(seed, len(clips), "heard")[:count]
     notes = [notes_of(row) for row in tables.phrases.to_dict("records")]
-    found = [list(_disagreements(layout, clips.iloc[int(place)], notes)) for place in chosen]
+    residuals: list[float] = []
+    found = [list(_disagreements(layout, clips.iloc[int(place)], notes, residuals)) for place in chosen]
+    agreed = sum(not wrong for wrong in found)
+    fit = f", median residual {np.median(residuals):.2%}" if residuals else ""
+    heard.append(f"{agreed} of {len(found)} clips agree{fit}")
     if tables.config.get("shaping") == "plugin" and 2 * sum(map(bool, found)) <= len(found):
         return
     yield from chain.from_iterable(found)
 
 
-def _disagreements(layout: Layout, row: pd.Series, notes: list[Notes]) -> Iterator[Finding]:
-    """Where the envelope heard in one clip is not the one in its row."""
+def _disagreements(
+    layout: Layout, row: pd.Series, notes: list[Notes], residuals: list[float]
+) -> Iterator[Finding]:
+    """Where the envelope heard in one clip is not the one in its row; its residual is added to those."""
     # The estimator needs scipy (the audit extra); the other checks do not.
     from manifests.estimate import estimate_envelope
 
@@ -58,7 +67,9 @@ def _disagreements(layout: Layout, row: pd.Series, notes: list[Notes]) -> Iterat
         file.seek(int(row["offset"]))
         sound, rate = soundfile.read(io.BytesIO(file.read(int(row["length"]))), dtype="float32")
     asked = envelope_of(row)
-    found = estimate_envelope(sound, notes[row["phrase"]], rate, float(row["cut_fade_ms"])).envelope
+    estimate = estimate_envelope(sound, notes[row["phrase"]], rate, float(row["cut_fade_ms"]))
+    residuals.append(estimate.residual)
+    found = estimate.envelope
     for name in ("attack_ms", "release_ms"):
         want, got = getattr(asked, name), getattr(found, name)
         if abs(got - want) > max(TIME_MS, TIME_SHARE * want):

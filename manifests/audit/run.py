@@ -19,13 +19,14 @@ from manifests.audit.findings import BROKEN, Finding, Report, guarded, reason
 from manifests.audit.folder import (
     card_findings,
     clip_table,
+    column_findings,
     failure_findings,
     folder_findings,
     is_shard,
     metadata_findings,
     path_findings,
 )
-from manifests.audit.heard import audible, envelope_findings
+from manifests.audit.heard import envelope_findings
 from manifests.audit.ranges import range_findings
 from manifests.audit.rerender import rerender_findings
 from manifests.audit.rows import Kept, RowChecks
@@ -85,6 +86,7 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     report.add("paths", f"{len(tables.shards)} shards", path_findings(tables.shards))
     tables = replace(tables, shards=tables.shards[tables.shards["shard"].map(is_shard).astype(bool)])
     report.add("failures", "failures.parquet", failure_findings(layout))
+    report.add("units", "columns and their units", column_findings(layout))
     report.add("files", f"{len(tables.shards)} shards", folder_findings(layout, tables.shards, tiers.audio))
     report.add("card", "README.md", card_findings(layout))
     report.add("ids", f"{len(tables.blocks)} blocks", id_findings(tables))
@@ -108,8 +110,9 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     if tiers.deep and not report.findings:
         say("envelopes, measured on the audio")
         sample = replace(tables, clips=_sample(layout, tables, seed))
-        looked = f"{min(HEARD, len(audible(sample)))} clips"
-        report.add("envelopes heard", looked, envelope_findings(layout, sample, HEARD, seed))
+        measured: list[str] = []
+        wrong = list(guarded("envelopes", envelope_findings(layout, sample, HEARD, seed, measured)))
+        report.add("envelopes heard", measured[0] if measured else "none", wrong)
         say("pitches, heard")
         heard: list[str] = []
         wrong = list(guarded("pitches", pitch_findings(layout, sample, HEARD, seed, heard)))
