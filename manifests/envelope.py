@@ -24,7 +24,7 @@ F64 = npt.NDArray[np.float64]
 
 def progress(x: F64, curve: Curve) -> F64:
     """How far a segment has come, 0..1, at the fraction `x` of its time (clipped to 0..1)."""
-    x = np.clip(x, 0.0, 1.0)
+    x = np.minimum(np.maximum(x, 0.0), 1.0)
     if curve == "linear":
         return x
     return np.asarray(np.expm1(-EXPONENT * x) / np.expm1(-EXPONENT))
