@@ -45,14 +45,23 @@ def without_rumble(tone: F32, rate: int) -> F32:
     """`tone` [samples] less all that is slower than about 10 Hz, DC included; its phase is untouched.
 
     What is subtracted is two moving averages of 1/15 s, one upon the other: their response is 1 at DC,
-    and below -35 dB from 28 Hz on, so no fundamental changes by more than 0.2 dB. The ends are reflected.
+    and below -35 dB from 28 Hz on, so no fundamental changes by more than 0.2 dB. The ends are reflected:
+    the tone is longer than 1/15 s.
     """
     half = rate // 30
-    slow = np.pad(tone.astype(np.float64), 2 * half, mode="reflect")
-    for _ in range(2):
-        sums = np.cumsum(np.concatenate([[0.0], slow]))
-        slow = (sums[2 * half + 1 :] - sums[: -2 * half - 1]) / (2 * half + 1)
-    return np.asarray(tone - slow, dtype=np.float32)
+    width, pad, count = 2 * half + 1, 2 * half, len(tone)
+    sums = np.zeros(1 + pad + count + pad)
+    sums[1 + pad : 1 + pad + count] = tone
+    sums[1 : 1 + pad] = sums[1 + 2 * pad : 1 + pad : -1]
+    sums[1 + pad + count :] = sums[pad + count - 1 : count - 1 : -1]
+    np.cumsum(sums, out=sums)
+    again = np.zeros(len(sums) - width + 1)
+    slow = np.subtract(sums[width:], sums[:-width], out=again[1:])
+    slow /= width
+    np.cumsum(again, out=again)
+    slow = again[width:] - again[:-width]
+    slow /= width
+    return np.subtract(tone, slow, out=slow).astype(np.float32)
 
 
 def pinned_to_rail(tone: F32) -> bool:
