@@ -1,14 +1,16 @@
-"""How fast `shaping: renderer` is, beside a plain DawDreamer loop and beside FLAC encoding alone.
+"""How fast the renderer is, beside a plain DawDreamer loop and beside FLAC encoding alone.
 
-    .venv/bin/python benchmarks/render_speed.py [--timbres 8 --envelopes 32 --phrases 32]
+    .venv/bin/python benchmarks/render_speed.py [--shaping plugin] [--timbres 8 --envelopes 32 --phrases 32]
 
-All three make the same kind of clips of amsynth on one core, in one run, and are counted in CPU time of
-their own processes (children included), so that a busy machine does not decide:
+All make the same kind of clips of amsynth on one core, in turns, and are counted in CPU time of their own
+processes (children included), so that a busy machine does not decide:
 
+- ours: `python -m render make` with one worker: hosts, tones, composing, FLAC, hashes, tars and tables.
+- flac: encoding the finished clips of our run from memory, and nothing else.
 - plain: one engine, the preset loaded once a timbre, each clip rendered for its own length only, channel
   mean, FLAC file written. No isolation, no tables, no hashes. Timed on a sample, given per clip.
-- flac: encoding the finished clips of our run from memory, and nothing else.
-- ours: `python -m render make` with one worker: hosts, tones, composing, FLAC, hashes, tars and tables.
+
+Last, our run once more with a clock on each of its parts (`timed_render.py`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,17 +42,22 @@ FAMILY = {
 }
 
 
-def config(timbres: int, envelopes: int, phrases: int) -> dict[str, object]:
-    """A plan of one synth; steadiness is not asked for, so that no preset is tried in vain."""
+def config(shaping: str, timbres: int, envelopes: int, phrases: int) -> dict[str, object]:
+    """A plan of one synth; steadiness is not asked for, so that no preset is tried in vain.
+
+    With `shaping: plugin` a block holds 32 clips of a timbre, one group, and no hold: amsynth has none.
+    """
     return {
         "name": "speed",
         "seed": 1,
+        "shaping": shaping,
         "timbres": [{"synth": "amsynth", "count": timbres}],
         "tones": {"max_level_variation_db": 60, "require_pitched": False},
-        "envelopes": {"all": {"count": envelopes, **FAMILY}},
+        "envelopes": {
+            "all": {"count": envelopes, **FAMILY, **({"hold_ms": 0} if shaping == "plugin" else {})}
+        },
         "phrases": {"generated": {"count": phrases}},
-        "splits": {"test_timbres": 0.25, "test_envelopes": 0.25, "test_phrases": 0.25},
-        "blocks": {"per_shard": 64},
+        "blocks": {"phrases": 8 if shaping == "plugin" else 4},
     }
 
 
@@ -59,25 +67,36 @@ def children_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def ours(root: Path, plan: dict[str, object]) -> tuple[float, float]:
-    """CPU and wall seconds of rendering the plan with one worker."""
-    path = root / "config.yaml"
-    path.write_text(yaml.safe_dump(plan))
-    cpu, wall = children_cpu_s(), time.perf_counter()
+def ours(root: Path, dataset: Path) -> float:
+    """CPU seconds of rendering the plan with one worker."""
+    before = children_cpu_s()
     subprocess.run(
-        [sys.executable, "-m", "render", "make", path, "--out", root / "dataset"],
+        [sys.executable, "-m", "render", "make", root / "config.yaml", "--out", dataset],
         check=True,
         stderr=subprocess.DEVNULL,
     )
-    return children_cpu_s() - cpu, time.perf_counter() - wall
+    return children_cpu_s() - before
 
 
-def flac_ms(root: Path, count: int) -> float:
+def timed(root: Path) -> dict[str, Any]:
+    """What `timed_render.py` says of the same plan."""
+    program = Path(__file__).with_name("timed_render.py")
+    done = subprocess.run(
+        [sys.executable, program, root / "config.yaml", root / "timed"],
+        check=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return said
+
+
+def flac_ms(dataset: Path, count: int) -> float:
     """CPU ms to encode one clip, over `count` clips of the dataset."""
     from render.clips import encode_flac
 
-    clips = []
-    for path in sorted((root / "dataset" / "shards" / "train").glob("*.tar")):
+    clips: list[Any] = []
+    for path in sorted((dataset / "shards" / "train").glob("*.tar")):
         with tarfile.open(path) as tar:
             for member in tar:
                 if member.name.endswith(".flac") and len(clips) < count:
@@ -90,13 +109,13 @@ def flac_ms(root: Path, count: int) -> float:
     return (time.process_time() - start) / len(clips) * 1e3
 
 
-def plain(root: Path, per_timbre: int) -> dict[str, float]:
-    """The plain loop over some clips of every timbre, in this process: CPU ms a clip, by part."""
+def plain(dataset: Path, per_timbre: int) -> tuple[float, float]:
+    """The plain loop over some clips of every timbre, in this process: CPU ms a clip of its engine and
+    of its FLAC."""
     import dawdreamer
 
     from presets.synths import open_synth
 
-    dataset = root / "dataset"
     timbres = pd.read_parquet(dataset / "timbres.parquet")
     phrases = pd.read_parquet(dataset / "phrases.parquet")["notes"].to_list()
     profile = open_synth("amsynth").profile
@@ -119,45 +138,49 @@ def plain(root: Path, per_timbre: int) -> dict[str, float]:
             middle = time.process_time()
             peak = float(np.abs(audio).max()) or 1.0
             pcm = np.rint(audio * (29204 / peak)).astype(np.int16)
-            soundfile.write(root / "clip.flac", pcm, 44_100, subtype="PCM_16", compression_level=5 / 8)
+            soundfile.write(dataset / "clip.flac", pcm, 44_100, subtype="PCM_16", compression_level=5 / 8)
             spent["plugin"] += middle - start
             spent["flac"] += time.process_time() - middle
             count += 1
-    return {name: seconds / count * 1e3 for name, seconds in spent.items()} | {"clips": count}
+    return spent["plugin"] / count * 1e3, spent["flac"] / count * 1e3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    for name, default in (("timbres", 8), ("envelopes", 32), ("phrases", 32), ("per-timbre", 40)):
-        parser.add_argument(f"--{name}", type=int, default=default)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--shaping", choices=["renderer", "plugin"], default="renderer")
+    for name in ("timbres", "envelopes", "phrases"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--per-timbre", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
+    usual = (8, 32, 32) if asked.shaping == "renderer" else (4, 24, 24)
+    given = (asked.timbres, asked.envelopes, asked.phrases)
+    sizes = [size or other for size, other in zip(given, usual, strict=True)]
+    seconds: list[float] = []
+    loops: list[tuple[float, float]] = []
+    encoding: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        cpu, wall = ours(root, config(asked.timbres, asked.envelopes, asked.phrases))
-        clips = int(pd.read_parquet(root / "dataset" / "shards.parquet")["clips"].sum())
-        encode = flac_ms(root, 500)
-        loop = plain(root, asked.per_timbre)
-    ours_ms, loop_ms = cpu / clips * 1e3, loop["plugin"] + loop["flac"]
-    figures = {
-        "clips": clips,
-        "ours_ms_a_clip": round(ours_ms, 3),
-        "ours_wall_s": round(wall, 1),
-        "plain_ms_a_clip": round(loop_ms, 3),
-        "plain_plugin_ms": round(loop["plugin"], 3),
-        "plain_clips_timed": int(loop["clips"]),
-        "flac_ms_a_clip": round(encode, 3),
-        "times_plain": round(loop_ms / ours_ms, 2),
-        "times_flac": round(ours_ms / encode, 2),
-        "real_time_factor": round(3000 / ours_ms),
-    }
-    if asked.json:
-        print(json.dumps(figures))
-        return
-    print(f"{clips} clips of 3 s, one core, CPU ms a clip")
-    print(f"  ours, everything included   {ours_ms:7.2f}   ({figures['real_time_factor']} x real time)")
-    print(f"  plain DawDreamer loop       {loop_ms:7.2f}   ({figures['times_plain']} x as fast; asked: 5)")
-    print(f"  FLAC encoding alone         {encode:7.2f}   ({figures['times_flac']} x that; asked: 1.8)")
+        (root / "config.yaml").write_text(yaml.safe_dump(config(asked.shaping, *sizes)))
+        for turn in range(asked.rounds):
+            dataset = root / f"dataset-{turn}"
+            seconds.append(ours(root, dataset))
+            loops.append(plain(dataset, asked.per_timbre))
+            encoding.append(flac_ms(dataset, 500))
+        clips = int(pd.read_parquet(dataset / "shards.parquet")["clips"].sum())
+        parts = timed(root)
+    made, flac = float(np.mean(seconds)) / clips * 1e3, float(np.mean(encoding))
+    engine, file = (float(value) for value in np.mean(loops, axis=0))
+    print(f"shaping: {asked.shaping}, {' x '.join(map(str, sizes))}: {clips} clips of 3 s, CPU ms a clip")
+    print(f"  ours, everything included   {made:7.2f}   ({3000 / made:.0f} x real time)")
+    print(f"  plain DawDreamer loop       {engine + file:7.2f}   ({(engine + file) / made:.2f} x ours)")
+    print(f"    of which its bare engine  {engine:7.2f}   ({engine / made:.2f} x ours)")
+    print(f"  FLAC encoding alone         {flac:7.2f}   (ours is {made / flac:.2f} x that)")
+    print("where ours goes, ms a clip and share (a run of its own):")
+    total = sum(parts["cpu_s"].values())
+    for name, spent in sorted(parts["cpu_s"].items(), key=lambda part: -part[1]):
+        print(f"  {name:27s} {spent / clips * 1e3:7.3f}   {spent / total:6.1%}")
+    print("memory of the worker at every 1,000th clip, MiB:", *(f"{mib:.0f}" for mib in parts["rss_mib"]))
 
 
 if __name__ == "__main__":
