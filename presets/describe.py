@@ -19,23 +19,26 @@ from presets.tones import LOUDEST_PEAK, QUIETEST_RMS, RMS, SURE
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 1
+VERSION = 2
 """Counts changes to what is measured: a scan that was begun with another one is not gone on with."""
 NOISY = 0.1
 """Spectral flatness of unpitched sounds from which on they count as noise; a tone's is about 0.001."""
 FLOOR_DB = -100.0
+ONSET_S = 0.06
+"""A note's beginning, which its fingerprint leaves out."""
 
 
 @dataclass(frozen=True)
 class ScanSpec:
-    """The notes that every preset is heard with: each pitch at the first velocity, then at the second.
+    """The notes that every preset is heard with: all pitches, that again, then all at the other velocity.
 
-    Pitches are pairs of neighbours. Oscillators that run free meet at other phases in each note, which
-    changes a spectrum by chance; the fingerprint takes the mean of a pair.
+    Pitches are pairs of neighbours, a pair a register. Oscillators that run free meet at other phases in
+    each note, which changes a spectrum by chance; how much, is what repeating the notes tells.
     """
 
     rate: int = 44100
     pitches: tuple[int, ...] = (47, 49, 59, 61, 71, 73)
+    repeats: int = 2
     velocities: tuple[int, int] = (100, 60)
     held_s: float = 1.25
     window_s: float = 1.0
@@ -44,12 +47,12 @@ class ScanSpec:
 
     def notes(self) -> tuple[Note, ...]:
         step = self.held_s + self.gap_s
-        both = [(pitch, velocity) for velocity in self.velocities for pitch in self.pitches]
-        return tuple(Note(i * step, self.held_s, *heard) for i, heard in enumerate(both))
+        heard = [(pitch, velocity) for velocity in self.velocities for pitch in self.pitches * self.repeats]
+        return tuple(Note(i * step, self.held_s, *one) for i, one in enumerate(heard))
 
     @property
     def seconds(self) -> float:
-        return (self.held_s + self.gap_s) * len(self.pitches) * len(self.velocities)
+        return (self.held_s + self.gap_s) * len(self.notes())
 
 
 def describe(host: SnapshotHost, synth: Synth, preset: Preset, spec: ScanSpec) -> dict[str, Any]:
@@ -89,7 +92,9 @@ MEASURED = (
     "stereo_width",
     "velocity_db",
     "fingerprint",
+    "fingerprint_error",
     "fingerprint_soft",
+    "fingerprint_soft_error",
     "audio_sha256",
 )
 """The columns that are null where a preset failed."""
@@ -106,6 +111,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         raise GroupFailure("clipped", f"peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
     mono = audio.mean(axis=0, dtype=np.float32)
     tones: list[F32] = []
+    bands: list[F32] = []
     rms: list[float] = []
     variations: list[tuple[float, float]] = []
     for note in spec.notes():
@@ -121,14 +127,16 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         amplitudes = 10.0 ** (frame_levels_db(tone, spec.rate) / 20.0)
         variations.append((deviation, float(np.std(amplitudes) / np.mean(amplitudes))))
         tones.append(tone * np.float32(RMS / level))
+        # Not the flattest stretch: where that lies depends on chance, and slow filters move.
+        bands.append(mel_levels_db(mel_power(held[int(ONSET_S * spec.rate) :], spec.rate), FLOOR_DB))
         rms.append(level)
-    loud, soft = tones[: len(spec.pitches)], tones[len(spec.pitches) :]
-    octave, confidence = vote(tones, list(spec.pitches) * 2, spec.rate)
+    loud = tones[: len(tones) // 2]
+    octave, confidence = vote(tones, [note.pitch for note in spec.notes()], spec.rate)
     heard = [_periodicity(tone, spec.rate) for tone in loud]
     spectra = [_spectrum(tone, spec.rate) for tone in loud]
     flatness = float(np.median([flat for flat, _ in spectra]))
     character = "noisy" if flatness > NOISY else "inharmonic"
-    prints = [_fingerprint(some, spec.rate) for some in (loud, soft)]
+    levels_db, errors_db = _fingerprints(np.array(bands), spec)
     levels = 20.0 * np.log10(rms)
     return {
         "peak": peak,
@@ -144,17 +152,26 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         "brightness_hz": float(np.mean([centroid for _, centroid in spectra])),
         "stereo_width": _width(audio),
         "velocity_db": float(np.mean(levels[: len(loud)] - levels[len(loud) :])),
-        "fingerprint": [float(level) for level in prints[0]],
-        "fingerprint_soft": [float(level) for level in prints[1]],
+        "fingerprint": levels_db[0].tolist(),
+        "fingerprint_error": errors_db[0].tolist(),
+        "fingerprint_soft": levels_db[1].tolist(),
+        "fingerprint_soft_error": errors_db[1].tolist(),
         "audio_sha256": hashlib.sha256(audio.astype("<f4").tobytes()).hexdigest(),
     }
 
 
-def _fingerprint(tones: list[F32], rate: int) -> F32:
-    """Mel levels in dB of the mean of each pair of tones, float32 [pairs * bands]."""
-    powers = [mel_power(tone, rate) for tone in tones]
-    pairs = [np.mean(powers[i : i + 2], axis=0) for i in range(0, len(powers), 2)]
-    return np.concatenate([mel_levels_db(pair, FLOOR_DB) for pair in pairs])
+def _fingerprints(bands: F32, spec: ScanSpec) -> tuple[F32, F32]:
+    """Mean mel levels of each register in dB, and their standard errors: float32 [velocities, pairs * BANDS].
+
+    `bands` are the levels of each note: [notes, BANDS]. An error says what chance does to a mean: it comes
+    from how far repeats of one note differ.
+    """
+    shape = (len(spec.velocities), spec.repeats, len(spec.pitches) // 2, 2, bands.shape[1])
+    levels = bands.reshape(shape).astype(np.float64)
+    variance = levels.var(axis=1, ddof=1).mean(axis=2) / (2 * spec.repeats)
+    flat = (shape[0], -1)
+    means = levels.mean(axis=(1, 3)).reshape(flat)
+    return means.astype(np.float32), np.sqrt(variance).reshape(flat).astype(np.float32)
 
 
 def _middle(tone: F32, rate: int) -> F32:
@@ -173,7 +190,7 @@ def _periodicity(tone: F32, rate: int) -> float:
 def _cents(tones: list[F32], spec: ScanSpec, octave: int) -> float | None:
     """The median distance in cents from the note in its octave to what sounds."""
     cents = []
-    for tone, pitch in zip(tones, spec.pitches, strict=True):
+    for tone, pitch in zip(tones, spec.pitches * spec.repeats, strict=True):
         heard = frequency(_middle(tone, spec.rate), spec.rate)
         if heard is not None:
             cents.append(100.0 * (69.0 + 12.0 * np.log2(heard / 440.0) - pitch - 12 * octave))

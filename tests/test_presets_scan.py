@@ -105,7 +105,8 @@ def test_a_scan_is_listed_and_drawn(scan: Path, tmp_path: Path) -> None:
 
 def row(preset: str, loud: list[float], soft: list[float], **more: object) -> dict[str, object]:
     good = {"status": "ok", "level_variation_db": 0.1, "pitch_confidence": 1.0, "audio_sha256": preset}
-    return {"preset": preset, **good, "fingerprint": loud, "fingerprint_soft": soft, **more}
+    errors = {"fingerprint_error": [0.1] * BANDS, "fingerprint_soft_error": [0.1] * BANDS}
+    return {"preset": preset, **good, "fingerprint": loud, "fingerprint_soft": soft, **errors, **more}
 
 
 def test_near_presets_are_one_timbre_and_failures_none() -> None:
