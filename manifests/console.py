@@ -9,6 +9,8 @@ from types import FrameType
 from typing import NoReturn
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from manifests.vocabulary import BadInput
 
@@ -28,6 +30,25 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     """Prints one line to stderr and ends the program."""
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(code)
+
+
+def progress(console: Console) -> Progress:
+    """A bar with counts, rate and time left; tasks are added with `rate=""`, and moved by `advance`."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def advance(bar: Progress, task: TaskID, amount: int, unit: str) -> None:
+    """Moves a task of `progress` on and says how fast it goes, in `unit` a second."""
+    bar.advance(task, amount)
+    speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
+    bar.update(task, rate=f"{speed:.3g} {unit}/s" if speed else "")
 
 
 class Interrupted(BaseException):

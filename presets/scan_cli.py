@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from manifests import console as talk
 from manifests.vocabulary import BadInput
 from presets.describe import ScanSpec
 from presets.scan import Scan, about, chosen, read_scan
@@ -36,25 +36,12 @@ def scan(
     else:
         work.begin()
         left = sum(len(addresses) for _, addresses in work.missing())
-        with _progress(Console(stderr=True)) as progress:
+        with talk.progress(Console(stderr=True)) as progress:
             task = progress.add_task("presets", total=len(presets), completed=len(presets) - left, rate="")
             for count in work.run(workers):
-                progress.advance(task, count)
-                speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-                progress.update(task, rate=f"{speed:.3g} presets/s" if speed else "")
+                talk.advance(progress, task, count, "presets")
         work.finish()
     summary(out)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def summary(path: Path) -> None:

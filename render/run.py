@@ -12,13 +12,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from joblib import Parallel, delayed
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from manifests import console as talk
 from manifests.layout import to_table, write_table
 from presets.host import GroupFailure, MachineFailure
 from render.cast import Audition, Try, audition, cast, cut_blocks
@@ -91,23 +90,6 @@ def make_tones(maker: ToneMaker, wanted: Try) -> Audition | Fault:
         return _fault(error)
 
 
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-def _advance(progress: Progress, task: Any, amount: int, unit: str) -> None:
-    progress.advance(task, amount)
-    speed = progress.tasks[task].finished_speed or progress.tasks[task].speed
-    progress.update(task, rate=f"{speed:.3g} {unit}/s" if speed else "")
-
-
 def run(root: Path, workers: int, console: Console) -> int:
     """Brings a planned folder to its end; returns the number of shards rendered. MachineFault stops it."""
     dataset = Dataset(root)
@@ -133,14 +115,14 @@ def _first_stage(dataset: Dataset, workers: int, console: Console) -> None:
     """Casts the timbres and cuts the blocks; blocks.parquet comes last and says that it is over."""
     wanted = sum(timbres.count for timbres in dataset.config.timbres)
     in_order = Parallel(n_jobs=workers, batch_size=1, return_as="generator")
-    with _progress(console) as progress:
+    with talk.progress(console) as progress:
         task = progress.add_task("tones ", total=wanted, rate="")
 
         def auditions(maker: ToneMaker, wave: list[Try]) -> Iterator[Audition]:
             for answer in in_order(delayed(make_tones)(maker, wanted) for wanted in wave):
                 if isinstance(answer, Fault):
                     raise MachineFault(answer.line)
-                _advance(progress, task, int(answer.row is not None), "timbres")
+                talk.advance(progress, task, int(answer.row is not None), "timbres")
                 yield answer
 
         timbres, failures = cast(dataset.config, dataset.maker, auditions)
@@ -155,9 +137,9 @@ def _second_stage(
     dataset: Dataset, missing: list[str], parallel: Parallel, scratch: Path, console: Console
 ) -> None:
     clips = {shard: sum(row["clips"] for row in dataset.shards[shard]) for shard in missing}
-    with _progress(console) as progress:
+    with talk.progress(console) as progress:
         task = progress.add_task("clips ", total=sum(clips.values()), rate="")
         for answer in parallel(delayed(render_shard)(dataset.root, shard, scratch) for shard in missing):
             if isinstance(answer, Fault):
                 raise MachineFault(answer.line)
-            _advance(progress, task, answer.clips, "clips")
+            talk.advance(progress, task, answer.clips, "clips")
