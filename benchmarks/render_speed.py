@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--per-timbre", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
-    usual = (8, 32, 32) if asked.shaping == "renderer" else (4, 24, 24)
+    usual = (8, 32, 32) if asked.shaping == "renderer" else (4, 20, 20)
     given = (asked.timbres, asked.envelopes, asked.phrases)
     sizes = [size or other for size, other in zip(given, usual, strict=True)]
     seconds: list[float] = []
