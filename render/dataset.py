@@ -109,13 +109,18 @@ class Dataset:
                 )
 
     def sound(self, timbre: int) -> tuple[Synth, Preset]:
-        """A timbre's synth and preset, from its row alone; MachineFault if the plugin is another here."""
+        """A timbre's synth and preset, from its row alone; MachineFault if plugin or profile differ here."""
         row = self.timbres[timbre]
         synth = configured_synth(next(t for t in self.config.timbres if t.synth == row["synth"]))
         if synth.plugin_sha256 != row["plugin_sha256"]:
             raise MachineFault(
                 f"timbre {timbre} ({row['name']}): made with plugin {row['plugin_sha256'][:12]}…,"
                 f" here is {synth.plugin_sha256[:12]}…"
+            )
+        planned = self.metadata["fingerprint_of"]["synths"][synth.name]["profile"]
+        if synth.profile.sha256() != planned:
+            raise MachineFault(
+                f"timbre {timbre} ({row['name']}): profile {synth.source} has changed since the plan"
             )
         values, state = dict(row["parameters"]), row["state"]
         return synth, Preset(row["preset"], row["name"], values, row["bank_sha256"], state)

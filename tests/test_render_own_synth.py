@@ -52,6 +52,14 @@ def test_a_profile_of_ones_own_renders_and_renders_again(own: Path, tmp_path: Pa
     assert gone.returncode != 0
     assert str(own) in gone.stdout + gone.stderr
 
+    # A profile that says something else now is refused by its name.
+    own.write_text(moved.read_text().replace("warm_up_s: 0.2", "warm_up_s: 0.3"))
+    clips = pd.concat(pd.read_parquet(table) for table in sorted((root / "clips").rglob("*.parquet")))
+    mine = clips["key"][clips["timbre"].isin(rows.loc[rows["synth"] == "mine", "timbre"])].iloc[0]
+    changed = command("render", "remake", root, mine)
+    assert changed.returncode == 1
+    assert f"profile {own} has changed since the plan" in changed.stderr
+
 
 @pytest.mark.plugins
 def test_a_synth_left_out_has_to_be_there(own: Path, tmp_path: Path) -> None:
