@@ -1,7 +1,8 @@
 """Writing files so that nobody ever sees half of one.
 
 A file is written under a name of its own, synced, then put in place: `replace` for tables that a later
-state supersedes, `create_once` for shards and their clip tables, which are never rewritten.
+state supersedes, `create_once` for shards and their clip tables, which are never rewritten. At a URL a
+file appears when its upload is complete, so nothing is written beside.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from manifests.storage import is_local, upload
 
 
 @contextmanager
@@ -36,6 +39,9 @@ def sync(path: Path) -> None:
 
 def replace(path: Path, data: bytes) -> None:
     """Puts `data` at `path`, whole or not at all; what stood there before is replaced."""
+    if not is_local(path):
+        upload(data, path)
+        return
     with temporary(path.parent, path.name) as beside:
         beside.write_bytes(data)
         sync(beside)
@@ -43,8 +49,21 @@ def replace(path: Path, data: bytes) -> None:
         sync(path.parent)
 
 
+def supersede(finished: Path, path: Path) -> None:
+    """Puts a finished file at `path`, whatever is there."""
+    if is_local(path):
+        finished.replace(path)
+    else:
+        upload(finished, path)
+
+
 def create_once(finished: Path, path: Path) -> bool:
-    """Links a finished file to `path` (same file system) if nothing is there; False if something was."""
+    """Puts a finished file at `path` if nothing is there; False if something was.
+
+    A local path is linked to, and has to be on the same file system; a remote one is uploaded to.
+    """
+    if not is_local(path):
+        return upload(finished, path, once=True)
     sync(finished)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -12,11 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests import files
+from manifests.canonical import sha256_json
 from manifests.schema import SCHEMA_VERSION, schema
-from manifests.storage import parquet_file
+from manifests.storage import is_local, list_files, parquet_file
 from manifests.vocabulary import SPLITS, BadInput
 
 FOLDER_TABLES = ("timbres", "envelopes", "phrases", "blocks", "shards", "failures")
+WORK = ".work"
 COMPRESSION = "zstd"
 
 
@@ -36,8 +39,14 @@ class Layout:
 
     @property
     def work(self) -> Path:
-        """Tones, logs, timings: outside the dataset's identity, may be deleted."""
-        return self.root / ".work"
+        """Tones and temporary files: outside the dataset's identity, may be deleted. Always local.
+
+        A remote folder's lie in this user's cache, a folder for each URL.
+        """
+        if is_local(self.root):
+            return self.root / WORK
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "triptych" / sha256_json(str(self.root))[:16]
 
     def table(self, name: str) -> Path:
         """The path of one of `FOLDER_TABLES`."""
@@ -73,6 +82,11 @@ class Layout:
     def read(self, name: str) -> pa.Table:
         """One of the folder's tables."""
         return read_table(self.table(name), name)
+
+    def committed(self) -> set[str]:
+        """The shards whose clip table is there."""
+        tables = list_files(self.root / "clips")
+        return {str(PurePosixPath("shards", name).with_suffix(".tar")) for name in tables}
 
     def clip_tables(self, split: str | None = None) -> list[Path]:
         """The clip tables that are there (of one split), in order of their shards."""

@@ -26,7 +26,8 @@ def location(text: str) -> Path:
     try:
         from upath import UPath
 
-        return cast(Path, UPath(text))
+        # No listing is remembered: other machines write to the same folder.
+        return cast(Path, UPath(text, use_listings_cache=False))
     except (ModuleNotFoundError, ImportError, ValueError) as error:
         raise BadInput(
             f"{text}: cannot be opened ({' '.join(str(error).split())[:160]}); URLs need"
@@ -63,12 +64,45 @@ def local_copy(path: Path) -> Iterator[Path]:
         yield Path(copy.name)
 
 
+def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
+    """Puts a finished file, or bytes, at a remote path, whole or not at all; OSError where it is refused.
+
+    With `once` only if nothing is there (If-None-Match on S3); False if something was.
+    """
+    remote = cast(Any, path)
+    mode = "create" if once else "overwrite"
+    try:
+        if isinstance(source, bytes):
+            remote.fs.pipe_file(remote.path, source, mode=mode)
+        else:
+            remote.fs.put_file(str(source), remote.path, mode=mode)
+    except FileExistsError:
+        return False
+    except Exception as error:
+        # Each store has exceptions of its own; what they have in common is that the file is not there.
+        raise OSError(f"{path}: the upload was refused ({' '.join(str(error).split())[:200]})") from error
+    return True
+
+
 def parquet_file(path: Path) -> pq.ParquetFile:
     """A Parquet file, opened; the same exceptions as for a local one."""
     return pq.ParquetFile(path if is_local(path) else path.open("rb"))
 
 
-def list_files(root: Path, skip: str) -> dict[str, int]:
+def written_at(root: Path) -> dict[str, float]:
+    """When every file below a folder was written, in seconds since 1970, by relative path."""
+    if not is_local(root):
+        remote = cast(Any, root)
+        found = remote.fs.find(remote.path, detail=True)
+        start = len(remote.path.rstrip("/")) + 1
+        named = (
+            about.get("LastModified") or about.get("mtime") or about["created"] for about in found.values()
+        )
+        return {name[start:]: when.timestamp() for name, when in zip(found, named, strict=True)}
+    return {str(path.relative_to(root)): path.stat().st_mtime for path in root.rglob("*") if path.is_file()}
+
+
+def list_files(root: Path, skip: str = "") -> dict[str, int]:
     """Every file below a folder with its size in bytes, by relative path; `skip` names a folder left out."""
     if not is_local(root):
         remote = cast(Any, root)

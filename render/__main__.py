@@ -12,22 +12,36 @@ from rich.table import Table
 
 from manifests import console as talk
 from manifests.layout import Layout
+from manifests.storage import location
 from manifests.vocabulary import BadInput
 from presets.host import MachineFailure
 from render import config as configs
 from render.dataset import Dataset, MachineFault
+from render.executors import Backend, Local, open_executor
 from render.plan import make_plan, write_plan
 from render.player import forget_failures
 from render.remake import remake as remake_clips
+from render.run import Share
 from render.run import run as run_plan
 from render.status import state
 
 app = talk.app("Renders triplet datasets: synth presets x envelopes x phrases, as WebDataset shards.")
 
 ConfigFile = Annotated[Path, typer.Argument(help="YAML config of the dataset", show_default=False)]
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="dataset folder", show_default=False)]
-Out = Annotated[Path, typer.Option("--out", help="dataset folder to write")]
+Folder = Annotated[
+    Path,
+    typer.Argument(metavar="DIR", help="dataset folder, or its URL", show_default=False, parser=location),
+]
+Out = Annotated[
+    Path, typer.Option("--out", help="dataset folder to write, or its URL", metavar="DIR", parser=location)
+]
 Workers = Annotated[int, typer.Option("--workers", min=1, help="local worker processes")]
+OnBackend = Annotated[Backend, typer.Option("--backend", help="where tasks run")]
+Address = Annotated[str | None, typer.Option("--address", help="scheduler of the Dask or Ray cluster")]
+TaskIndex = Annotated[int, typer.Option("--task-index", help="this job's place in an array of jobs")]
+TaskCount = Annotated[
+    int, typer.Option("--task-count", help="jobs in the array: each renders every so-manieth shard")
+]
 
 NOT_COMPARABLE = "made again; cannot be compared bit for bit: its synth is not deterministic"
 
@@ -51,9 +65,18 @@ def plan(config: ConfigFile, out_dir: Out) -> None:
 
 
 @app.command()
-def run(folder: Folder, workers: Workers = 1) -> None:
+def run(
+    folder: Folder,
+    workers: Workers = 1,
+    backend: OnBackend = "loky",
+    address: Address = None,
+    task_index: TaskIndex = 0,
+    task_count: TaskCount = 1,
+) -> None:
     """Render what a planned folder lacks. Can be interrupted, killed and called again."""
-    made = run_plan(folder, workers, err)
+    share = Share(task_index, task_count)
+    with open_executor(backend, workers, address) as executor:
+        made = run_plan(folder, err, executor, share)
     _summary(folder, f"{made} shard(s) rendered now" if made else "nothing left to render")
 
 
@@ -68,7 +91,7 @@ def retry(folder: Folder, workers: Workers = 1) -> None:
     layout = Layout(folder)
     layout.metadata()
     forgotten = forget_failures(layout.work)
-    made = run_plan(folder, workers, err)
+    made = run_plan(folder, err, Local(workers))
     _summary(folder, f"{forgotten} failure(s) forgotten, {made} shard(s) rendered now")
 
 

@@ -17,6 +17,7 @@ from presets.tones import ToneSet
 from render import config as configs
 from render.blocks import Block
 from render.clips import ClipSpec, Composer, TimbreInfo, Tones
+from render.fingerprint import platform_class
 from render.tones import ToneMaker, configured_synth
 
 
@@ -83,6 +84,10 @@ class Dataset:
         """Whether a shard is committed: its clip table is there."""
         return self.layout.clip_table(shard).exists()
 
+    def done(self) -> set[str]:
+        """All shards that are committed, from one look at the folder."""
+        return self.layout.committed()
+
     @cached_property
     def clip_spec(self) -> ClipSpec:
         clip = self.config.clip
@@ -95,7 +100,12 @@ class Dataset:
         )
 
     def check_machine(self) -> None:
-        """MachineFault unless every synth here is the one the dataset was planned with."""
+        """MachineFault unless this machine's platform class and synths are those it was planned with."""
+        if lines := differences(self.metadata["platform"], platform_class()):
+            raise MachineFault(
+                f"{self.root}: this machine is not of the platform class it was planned on (planned != here):"
+                f" {'; '.join(lines[:3])}; finish it on one that is, or plan anew in another folder"
+            )
         for timbres in self.config.timbres:
             try:
                 here = configured_synth(timbres).fingerprint()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from manifests import files
 from manifests.canonical import sha256_file
 from manifests.card import card
 from manifests.layout import to_table, write_table
+from manifests.storage import parquet_file
 from render.dataset import Dataset, planned_timbres
 from render.shard import shard_note
 
@@ -26,7 +25,7 @@ def finish(dataset: Dataset) -> None:
     stands_for: dict[tuple[int, int], int] = {}
     for shard, blocks in dataset.shards.items():
         path = layout.clip_table(shard)
-        file = pq.ParquetFile(path)
+        file = parquet_file(path)
         note = shard_note(file.schema_arrow.metadata)
         failures += note["failures"]
         changed = file.read(columns=["block", "timbre", "substitutes"]).to_pylist()

@@ -18,6 +18,7 @@ from manifests.layout import Layout, to_table, write_table
 from manifests.rows import envelope_of
 from manifests.schema import SCHEMA_VERSION
 from manifests.splits import assign_sides
+from manifests.storage import is_local
 from manifests.vocabulary import BadInput, check_notes
 from midi.extract import Extracted, extract_folder
 from midi.generate import Observability, generate_phrases
@@ -189,7 +190,8 @@ def write_plan(planned: Planned, root: Path) -> bool:
     ours = {".work", "envelopes.parquet", "phrases.parquet"}
     if any(name not in ours and not name.endswith(".tmp") for name in foreign):
         raise BadInput(f"{root}: is not empty ({foreign[0]!r} …) and holds no dataset; use another folder")
-    root.mkdir(parents=True, exist_ok=True)
+    if is_local(root):
+        root.mkdir(parents=True, exist_ok=True)
     write_table(layout.table("envelopes"), to_table("envelopes", planned.envelopes))
     write_table(layout.table("phrases"), to_table("phrases", planned.phrases))
     text = json.dumps(planned.metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,9 +1,10 @@
-"""A temporary folder of one run, inside the dataset's `.work`; those left by dead runs are cleared."""
+"""A temporary folder of one task, inside the dataset's `.work`; those left by killed ones are cleared."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -15,16 +16,9 @@ LOCK = "lock"
 
 @contextmanager
 def scratch_folder(work: Path) -> Iterator[Path]:
-    """A folder of this run alone, locked while the run lives and removed when it ends.
-
-    Folders whose lock can be taken belong to runs that were killed: they are cleared first. A folder
-    without a lock file is one being made this moment, so it is left alone.
-    """
-    base = work / "tmp"
-    base.mkdir(parents=True, exist_ok=True)
-    for old in sorted(base.iterdir()):
-        _clear_if_dead(old)
-    folder = base / f"run-{uuid.uuid4().hex[:12]}"
+    """A folder of this task alone, locked while its process lives and removed when it ends."""
+    clear_dead(work)
+    folder = _base(work) / f"{platform.node()}-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
     descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -33,6 +27,22 @@ def scratch_folder(work: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         os.close(descriptor)
+
+
+def clear_dead(work: Path) -> None:
+    """Removes what killed processes of this machine left behind: folders whose lock can be taken.
+
+    Other machines' folders are theirs to clear, since not every shared file system carries locks across.
+    A folder without a lock file is one being made this moment, so it is left alone.
+    """
+    base = _base(work)
+    base.mkdir(parents=True, exist_ok=True)
+    for old in sorted(base.glob(f"{platform.node()}-*")):
+        _clear_if_dead(old)
+
+
+def _base(work: Path) -> Path:
+    return work / "tmp"
 
 
 def _clear_if_dead(folder: Path) -> None:

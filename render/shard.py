@@ -135,9 +135,11 @@ def write_shard(
             },
         )
         table_file.write_bytes(table_bytes(table))
+        if table_path.exists():
+            return False
         if not files.create_once(tar, final) and (not table_path.exists() and sha256_file(final) != sha256):
             # A tar that no table commits and that is not ours: not part of the dataset, so replaced.
-            tar.replace(final)
+            files.supersede(tar, final)
         return files.create_once(table_file, table_path)
 
 

@@ -72,7 +72,7 @@ def cutoff(row: dict[str, Any]) -> float:
 
 
 def go_on(root: Path) -> None:
-    run(root, 1, Console(quiet=True))
+    run(root, Console(quiet=True))
 
 
 REASONS = [

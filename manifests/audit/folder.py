@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from manifests.audit.findings import Finding, guarded, some
 from manifests.canonical import differences, sha256_json
 from manifests.card import card_of
-from manifests.layout import FOLDER_TABLES, Layout, check_table
+from manifests.layout import FOLDER_TABLES, WORK, Layout, check_table
 from manifests.schema import schema
 from manifests.storage import list_files, parquet_file
 from manifests.vocabulary import SPLITS, BadInput
@@ -96,7 +96,7 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
     """
     tables = {str(layout.clip_table(s).relative_to(layout.root)) for s in shards["shard"]}
     expected = OWN_FILES | set(shards["shard"]) | tables
-    present = list_files(layout.root, skip=layout.work.name)
+    present = list_files(layout.root, skip=WORK)
     needed = expected if with_audio else expected - set(shards["shard"])
     yield from some("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
     yield from some(
