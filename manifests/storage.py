@@ -19,6 +19,10 @@ import pyarrow.parquet as pq
 from manifests.vocabulary import BadInput
 
 
+class UploadRefused(OSError):
+    """A store did not take a file; one line."""
+
+
 def location(text: str) -> Path:
     """The folder or file that a user named, as a path. BadInput where its kind of URL cannot be opened."""
     if "://" not in text:
@@ -65,7 +69,7 @@ def local_copy(path: Path) -> Iterator[Path]:
 
 
 def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
-    """Puts a finished file, or bytes, at a remote path, whole or not at all; OSError where it is refused.
+    """Puts a finished file, or bytes, at a remote path, whole or not at all; UploadRefused if it fails.
 
     With `once` only if nothing is there (If-None-Match on S3); False if something was.
     """
@@ -80,26 +84,15 @@ def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
         return False
     except Exception as error:
         # Each store has exceptions of its own; what they have in common is that the file is not there.
-        raise OSError(f"{path}: the upload was refused ({' '.join(str(error).split())[:200]})") from error
+        raise UploadRefused(
+            f"{path}: the upload was refused ({' '.join(str(error).split())[:200]})"
+        ) from error
     return True
 
 
 def parquet_file(path: Path) -> pq.ParquetFile:
     """A Parquet file, opened; the same exceptions as for a local one."""
     return pq.ParquetFile(path if is_local(path) else path.open("rb"))
-
-
-def written_at(root: Path) -> dict[str, float]:
-    """When every file below a folder was written, in seconds since 1970, by relative path."""
-    if not is_local(root):
-        remote = cast(Any, root)
-        found = remote.fs.find(remote.path, detail=True)
-        start = len(remote.path.rstrip("/")) + 1
-        named = (
-            about.get("LastModified") or about.get("mtime") or about["created"] for about in found.values()
-        )
-        return {name[start:]: when.timestamp() for name, when in zip(found, named, strict=True)}
-    return {str(path.relative_to(root)): path.stat().st_mtime for path in root.rglob("*") if path.is_file()}
 
 
 def list_files(root: Path, skip: str = "") -> dict[str, int]:

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from manifests import console as talk
 from manifests.layout import Layout
-from manifests.storage import location
+from manifests.storage import UploadRefused, location
 from manifests.vocabulary import BadInput
 from presets.host import MachineFailure
 from render import config as configs
@@ -174,7 +174,7 @@ def command() -> None:
     """Runs the command line; what this machine cannot do ends it with one line and exit code 1."""
     try:
         app()
-    except (MachineFault, MachineFailure) as fault:
+    except (MachineFault, MachineFailure, UploadRefused) as fault:
         talk.fail(" ".join(str(fault).split()))
 
 

@@ -100,3 +100,29 @@ def test_a_url_without_a_dataset_gives_one_line(bucket: str, url: str, said: str
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_dataset_is_rendered_straight_to_s3_and_resumed_there(
+    tiny: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    there = f"{bucket}/made"
+    rendered.succeed("render", "make", rendered.write_config(tmp_path), "--out", there, "--workers", "2")
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    # A commit that was lost, and a torn tar that no table names.
+    files.rm(f"{there}/clips/train/shard-000000.parquet")
+    files.pipe_file(f"{there}/shards/train/shard-000000.tar", b"torn")
+    rendered.succeed("render", "run", there)
+    files.get(there, str(tmp_path / "fetched"), recursive=True)
+    assert rendered.contents(tmp_path / "fetched") == rendered.contents(tiny)
+
+
+def test_a_refused_upload_ends_in_one_line(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    there = "s3://no-such-bucket-here/made"
+    done = rendered.command("render", "make", rendered.write_config(tmp_path), "--out", there)
+    assert done.returncode == 1
+    assert "the upload was refused" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
