@@ -62,6 +62,17 @@ class Local:
         return None
 
 
+def _cluster_only() -> type[Any]:
+    """joblib's Dask backend; where the cluster has one worker, joblib would work in this process instead."""
+    from joblib._dask import DaskDistributedBackend
+
+    class ClusterOnly(DaskDistributedBackend):  # type: ignore[misc]
+        def effective_n_jobs(self, n_jobs: int = 1) -> int:
+            return max(2, int(super().effective_n_jobs(n_jobs)))
+
+    return ClusterOnly
+
+
 @dataclass(frozen=True)
 class Dask:
     """The workers of a Dask cluster. It gives a dead worker's task to another by itself."""
@@ -74,7 +85,8 @@ class Dask:
         ]
         # Without anybody to avoid, workers that join later may take part too.
         only = {"workers": fit} if avoid and fit else {}
-        with parallel_config(backend="dask", client=self.client, wait_for_workers_timeout=WORKERS_S, **only):
+        backend = _cluster_only()(client=self.client, wait_for_workers_timeout=WORKERS_S, **only)
+        with parallel_config(backend=backend):
             return Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered")
 
     def at_once(self, tasks: int) -> int:

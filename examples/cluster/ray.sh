@@ -1,0 +1,9 @@
+#!/bin/bash
+# examples/cluster/ray.sh DIR HOST...: a Ray cluster of this machine and hosts reached by ssh.
+set -euo pipefail
+folder=$1; shift
+address="$(hostname -i | cut -d' ' -f1):6379"
+ray start --head --port 6379 --disable-usage-stats
+trap 'for host in "$@"; do ssh "$host" ray stop; done; ray stop' EXIT
+for host in "$@"; do ssh "$host" "cd '$PWD' && ray start --address $address"; done
+python -m render run "$folder" --backend ray --address "$address"
