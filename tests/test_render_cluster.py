@@ -100,6 +100,7 @@ def test_dask_gives_the_same_bytes_though_a_worker_is_killed_and_one_refuses(
     assert rendered.contents(planned) == rendered.contents(tiny)
 
 
+@pytest.mark.verify
 def test_where_all_workers_refuse_the_run_ends_in_one_line(planned: Path, scheduler: str) -> None:
     with dask_worker(scheduler, NPY_DISABLE_CPU_FEATURES=OLD_CPU):
         done = rendered.command("render", "run", planned, "--backend", "dask", "--address", scheduler)
