@@ -19,7 +19,7 @@ from render.config import Config
 AUDIO_VERSION = "1.0"
 """Raised (major) when anything that is heard changes; the tests pin the hashes of known renders to it."""
 
-LIBRARIES = ("dawdreamer", "numpy", "pandas", "pyarrow", "soundfile", "mido")
+LIBRARIES = ("dawdreamer", "numpy", "pandas", "pyarrow", "soundfile", "webdataset", "mido")
 
 
 def audible(config: Config) -> dict[str, Any]:

@@ -61,3 +61,8 @@ def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> N
         python, "-m", "train", "page", "--checkpoint", checkpoint, "--data", tiny, "--out", page, cwd=tmp_path
     )
     assert page.stat().st_size > 100_000
+
+
+def test_a_renderer_beside_torch_does_not_load_it() -> None:
+    code = "import sys; from render.shard import _tar_writer; _tar_writer(); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
