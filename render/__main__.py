@@ -18,6 +18,7 @@ from presets.host import MachineFailure
 from render import config as configs
 from render.dataset import Dataset, MachineFault
 from render.executors import Backend, Local, open_executor
+from render.fingerprint import AUDIO_VERSION
 from render.plan import make_plan, write_plan
 from render.player import forget_failures
 from render.remake import remake as remake_clips
@@ -145,7 +146,8 @@ def remake(
             (out_dir / f"{clip.key}.flac").write_bytes(clip.flac)
         if as_json:
             same = clip.same if clip.comparable else None
-            print(json.dumps({"key": clip.key, "same": same, "pcm_sha256": clip.pcm_sha256}))
+            told = {"key": clip.key, "same": same, "pcm_sha256": clip.pcm_sha256, "audio": AUDIO_VERSION}
+            print(json.dumps(told))
         else:
             verdict = "same, bit for bit" if clip.same else "DIFFERENT"
             print(f"{clip.key}  {verdict if clip.comparable else NOT_COMPARABLE}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -16,6 +17,7 @@ from manifests.audit.figures import figures
 from manifests.audit.findings import Report
 from manifests.audit.run import Tiers, audit
 from manifests.audit.samples import pcm_defects
+from manifests.canonical import sha256_json
 from manifests.compose import pcm_sha256, rms
 from manifests.layout import Layout, read_table, write_table
 from tests import rendered
@@ -105,6 +107,17 @@ def test_another_pitch_is_heard_and_made_again_differently(tiny: Path, tmp_path:
     assert again[0].what.startswith("made again, it came out differently: by up to ")
     why = f"changed tables, or another renderer; made with dawdreamer 0.0.1, here is {here}"
     assert again[0].what.endswith(f"({why})")
+
+
+def test_a_renderer_of_another_sound_is_named(tiny: Path, tmp_path: Path) -> None:
+    copy = forge(tiny, tmp_path / "copy", "phrases", transposed)
+    path = copy / "dataset.json"
+    planned = json.loads(path.read_text())
+    planned["fingerprint_of"]["audio"] = "0.9"
+    planned["fingerprint"] = sha256_json(planned["fingerprint_of"])
+    path.write_text(json.dumps(planned))
+    again = [finding for finding in report(copy, Tiers(rerender=1)).findings if finding.check == "rerender"]
+    assert again[0].what.endswith("made with audio 0.9, here is 1.0)")
 
 
 def never_the_same(rows: Rows) -> None:

@@ -51,7 +51,7 @@ def rerender_findings(layout: Layout, keys: Sequence[str], said: list[str]) -> I
         for clip in made:
             # None: the synth is not deterministic, there is nothing to compare.
             if clip["same"] is False:
-                apart = _apart(layout, clip["key"], made_again / f"{clip['key']}.flac")
+                apart = _apart(layout, clip["key"], made_again / f"{clip['key']}.flac", clip["audio"])
                 yield Finding("rerender", clip["key"], f"made again, it came out differently: {apart}")
     unlike = sum(clip["same"] is None for clip in made)
     said.append(f"{len(made)} clips" + (f", {unlike} of synths that are not deterministic" if unlike else ""))
@@ -61,7 +61,7 @@ def rerender_findings(layout: Layout, keys: Sequence[str], said: list[str]) -> I
         yield Finding("rerender", str(root), f"{len(made)} of {len(keys)} clips could be made again: {last}")
 
 
-def _apart(layout: Layout, key: str, made: Path) -> str:
+def _apart(layout: Layout, key: str, made: Path, audio: str) -> str:
     """How far a clip made again is from the one in its shard, and what that speaks for."""
     row = next(
         row
@@ -83,13 +83,18 @@ def _apart(layout: Layout, key: str, made: Path) -> str:
         return "the shard holds what was made here, but its row names another hash"
     decibels = 20.0 * np.log10(largest / FULL_SCALE)
     why = "another platform class" if decibels <= ROUNDING_DB else "changed tables, or another renderer"
-    return f"by up to {decibels:.1f} dBFS ({'; '.join([why, *_versions(layout)])})"
+    return f"by up to {decibels:.1f} dBFS ({'; '.join([why, *_versions(layout, audio)])})"
 
 
-def _versions(layout: Layout) -> list[str]:
-    """The libraries that made the dataset in another version than the one that is here."""
-    then = layout.metadata().get("platform", {}).get("libraries", {})
+def _versions(layout: Layout, audio: str) -> list[str]:
+    """The libraries, and the renderer's own sound, that were of another version than the one here."""
+    planned = layout.metadata()
+    then = {
+        **planned.get("platform", {}).get("libraries", {}),
+        "audio": planned.get("fingerprint_of", {}).get("audio"),
+    }
     now = {distribution.name: distribution.version for distribution in metadata.distributions()}
+    now["audio"] = audio
     return [
         f"made with {name} {version}, here is {now.get(name, 'none')}"
         for name, version in sorted(then.items())
