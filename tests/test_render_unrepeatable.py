@@ -47,7 +47,7 @@ def test_it_is_marked_no_canary_fails_and_what_is_made_again_is_not_compared(
     )
     root = tmp_path / "dataset"
     rendered.succeed("render", "plan", config, "--out", root)
-    run(root, 1, Console(quiet=True))
+    run(root, Console(quiet=True))
     assert not pd.read_parquet(root / "timbres.parquet")["deterministic"].any()
     assert set(pd.read_parquet(root / "failures.parquet")["stage"]) <= {"tones"}
 
