@@ -37,7 +37,7 @@ PARTS: list[tuple[Any, str, str]] = [
     (compose, "rms", "describing"),
     (clips, "observed", "describing"),
     (clips, "canonical_json", "describing"),
-    (shard, "member", "tar"),
+    (shard._tar_writer(), "write", "tar"),
     (shard.HashingWriter, "write", "tar"),
     (shard, "to_table", "parquet"),
     (shard, "table_bytes", "parquet"),
@@ -97,7 +97,7 @@ def main() -> None:
     setattr(tone_sets, "make_tone_set", tones.make_tone_set)  # noqa: B010
     source, out = Path(sys.argv[1]), Path(sys.argv[2])
     write_plan(make_plan(config.load(source)), out)
-    run.run(out, 1, Console(quiet=True))
+    run.run(out, Console(quiet=True))
     clock.turn()
     # Hosts end with their last reference; only then is their time known.
     tone_sets.host_of.cache_clear()
