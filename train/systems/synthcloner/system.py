@@ -23,7 +23,7 @@ from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
 from train.systems.synthcloner.judges import Judges
 from train.systems.synthcloner.layers import Head
 from train.systems.synthcloner.quantiser import ResidualQuantiser
-from train.systems.synthcloner.rhythm import gates_of, heard_gates, retimed, sustain_mask
+from train.systems.synthcloner.rhythm import Gate, gates_of, heard_gates, retimed, sustain_mask
 from train.systems.synthcloner.timbre import TimbreEncoder
 
 LOWEST_PITCH, PITCHES = 21, 88
@@ -47,6 +47,14 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(part.to(device) for part in self))
+
+
+class Heard(NamedTuple):
+    """A recording of F frames: what the encoder makes of it, that quantised, and its loudness."""
+
+    frames_1CF: Tensor
+    content_1CF: Tensor
+    loudness_12F: Tensor
 
 
 class SynthCloner(System):
@@ -185,36 +193,33 @@ class SynthCloner(System):
             )
         ours = self._hear(source)
         theirs = ours if reference is None else self._hear(reference)
-        content = self.quantiser(self.encoder(ours)).frames
-        vector_BD = self.timbre_encoder(self.encoder(theirs if "timbre" in take else ours))
+        vector_BD = self.timbre_encoder((theirs if "timbre" in take else ours).frames_1CF)
         shaping = theirs if "envelope" in take else ours
-        shape_BCF = self.envelope_encoder(loudness(shaping, self.config.hop))
+        shape_1CF = self.envelope_encoder(shaping.loudness_12F)
         if shaping is not ours:
-            level = _level(shaping, self.config.hop)
             index = retimed(
-                heard_gates(_level(ours, self.config.hop), self._onsets(ours)),
-                heard_gates(level, self._onsets(shaping)),
-                level,
-                content.shape[-1],
+                self._gates(ours), self._gates(shaping), _level(shaping), ours.content_1CF.shape[-1]
             )
-            shape_BCF = take_frames(shape_BCF, torch.from_numpy(index)[None].to(content.device))
-        made = self._decode(content, shape_BCF, vector_BD)[0, : len(source)]
+            shape_1CF = take_frames(shape_1CF, torch.from_numpy(index)[None].to(shape_1CF.device))
+        made = self._decode(ours.content_1CF, shape_1CF, vector_BD)[0, : len(source)]
         return Conversion(made.float().cpu().numpy(), None, None, None)
 
     def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
         raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
 
-    def _hear(self, audio: Audio) -> Tensor:
-        """A recording at -1 dBFS, silence behind it up to whole frames: [1, T]."""
+    def _hear(self, audio: Audio) -> Heard:
+        """A recording at -1 dBFS, silence behind it up to whole frames, encoded once."""
         device = self.condition.weight.device
         loudest = float(np.max(np.abs(audio), initial=0.0))
         sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)
         sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
-        return F.pad(sound, (0, -len(audio) % self.config.hop))[None]
+        whole = F.pad(sound, (0, -len(audio) % self.config.hop))[None]
+        frames = self.encoder(whole)
+        return Heard(frames, self.quantiser(frames).frames, loudness(whole, self.config.hop))
 
-    def _onsets(self, audio_1T: Tensor) -> np.ndarray:
-        logits = self.pitch_head(self.quantiser(self.encoder(audio_1T)).frames)
-        return np.asarray(logits[0].amax(0).float().sigmoid().cpu().numpy())
+    def _gates(self, heard: Heard) -> list[Gate]:
+        logits = self.pitch_head(heard.content_1CF)
+        return heard_gates(_level(heard), np.asarray(logits[0].amax(0).float().sigmoid().cpu().numpy()))
 
 
 def take_frames(frames_BCU: Tensor, index_BF: Tensor) -> Tensor:
@@ -239,5 +244,5 @@ def _float(clip: Clip) -> np.ndarray:
     return np.asarray(clip.audio / np.float32(FULL_SCALE), dtype=np.float32)
 
 
-def _level(audio_1T: Tensor, hop: int) -> np.ndarray:
-    return np.asarray(loudness(audio_1T, hop)[0, 0].cpu().numpy())
+def _level(heard: Heard) -> np.ndarray:
+    return np.asarray(heard.loudness_12F[0, 0].cpu().numpy())
