@@ -37,7 +37,7 @@ PARTS: list[tuple[Any, str, str]] = [
     (compose, "rms", "describing"),
     (clips, "observed", "describing"),
     (clips, "canonical_json", "describing"),
-    (shard._tar_writer(), "write", "tar"),
+    (shard.tar_writer(), "write", "tar"),
     (shard.HashingWriter, "write", "tar"),
     (shard, "to_table", "parquet"),
     (shard, "table_bytes", "parquet"),

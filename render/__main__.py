@@ -41,7 +41,7 @@ OnBackend = Annotated[Backend, typer.Option("--backend", help="where tasks run")
 Address = Annotated[str | None, typer.Option("--address", help="scheduler of the Dask or Ray cluster")]
 TaskIndex = Annotated[int, typer.Option("--task-index", help="this job's place in an array of jobs")]
 TaskCount = Annotated[
-    int, typer.Option("--task-count", help="jobs in the array: each renders every so-manieth shard")
+    int, typer.Option("--task-count", help="jobs in the array: each renders every COUNT-th shard")
 ]
 
 NOT_COMPARABLE = "made again; cannot be compared bit for bit: its synth is not deterministic"

@@ -17,7 +17,7 @@ from rich.console import Console
 from manifests.layout import to_table, write_table
 from manifests.storage import is_local
 from manifests.vocabulary import BadInput
-from render import notes
+from render import journal
 from render.cast import Audition, Try, cast, cut_blocks
 from render.dataset import Dataset
 from render.executors import Executor, Local, Offered
@@ -55,7 +55,7 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
         dataset.check_machine()
     clear_dead(dataset.layout.work)
     if share.count == 1:
-        notes.welcome(root)
+        journal.welcome(root)
     offered = Offered(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
     try:
         with _alone(dataset.layout.work):

@@ -46,7 +46,7 @@ class HashingWriter(io.RawIOBase):
         return written
 
 
-def _tar_writer() -> type[TarWriter]:
+def tar_writer() -> type[TarWriter]:
     """webdataset's TarWriter. The package imports torch where it finds it: two seconds and 300 MB a worker.
 
     A renderer never uses torch, so the import is told that there is none.
@@ -71,7 +71,7 @@ def pack(
         hashing = HashingWriter(file)
         with (
             io.BufferedWriter(hashing, WRITE_BYTES) as buffered,
-            _tar_writer()(
+            tar_writer()(
                 buffered, encoder=False, mtime=TAR_MTIME, user=TAR_OWNER, group=TAR_OWNER, compress=False
             ) as tar,
         ):

@@ -19,7 +19,7 @@ from typing import Any
 
 from manifests.vocabulary import BadInput
 from presets.host import GroupFailure, MachineFailure
-from render import notes
+from render import journal
 from render.cast import Audition, Try, audition
 from render.dataset import Dataset, MachineFault, block_of
 from render.player import Player
@@ -87,7 +87,7 @@ def _refused(where: Where) -> Refused | None:
     line = _unfit(where)
     if line is None:
         return None
-    notes.refuse(where.root, f"{platform.node()}-{os.getpid()}", line)
+    journal.refuse(where.root, f"{platform.node()}-{os.getpid()}", line)
     time.sleep(REFUSAL_S)
     return Refused(f"{platform.node()}: {line}", _dask_address())
 
@@ -120,7 +120,7 @@ def render_shard(where: Where, shard: str) -> Done | Fault | Refused:
             return Done(shard, False)
         answer = _render(dataset, shard)
         if isinstance(answer, Fault):
-            notes.fail(where.root, shard, answer.line)
+            journal.fail(where.root, shard, answer.line)
         return answer
 
 
@@ -134,7 +134,7 @@ def _render(dataset: Dataset, shard: str) -> Done | Fault:
         else:
             composer = dataset.composer()
             clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
-        with scratch_folder(dataset.layout.work) as scratch, notes.claim(dataset.root, shard) as alive:
+        with scratch_folder(dataset.layout.work) as scratch, journal.claim(dataset.root, shard) as alive:
             ours = write_shard(dataset.layout, blocks[0]["split"], shard, alive(clips), scratch, failures)
         return Done(shard, ours)
     except GroupFailure as failure:

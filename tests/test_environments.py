@@ -64,5 +64,5 @@ def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> N
 
 
 def test_a_renderer_beside_torch_does_not_load_it() -> None:
-    code = "import sys; from render.shard import _tar_writer; _tar_writer(); sys.exit('torch' in sys.modules)"
+    code = "import sys; from render.shard import tar_writer; tar_writer(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -79,21 +79,11 @@ def test_amsynth_plays_200_random_envelopes(amsynth: Path) -> None:
     assert disagreements(open_synth("amsynth"), 200) == []
 
 
-def test_a_group_does_not_depend_on_what_was_played_before() -> None:
-    synth = open_synth("builtin")
-    asked, other = cells(synth, 0, 3), cells(synth, 50, 2)
-    with SnapshotHost(synth) as host:
-        play_group(host, synth, plain(synth), other, SPEC)
-        after = play_group(host, synth, plain(synth), asked, SPEC)
-    with SnapshotHost(synth) as fresh:
-        alone = play_group(fresh, synth, plain(synth), asked, SPEC)
-    for one, two in zip(after, alone, strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
-@pytest.mark.plugins
-def test_an_amsynth_group_does_not_depend_on_what_was_played_before(amsynth: Path) -> None:
-    synth = open_synth("amsynth")
+@pytest.mark.parametrize("name", ["builtin", pytest.param("amsynth", marks=pytest.mark.plugins)])
+def test_a_group_does_not_depend_on_what_was_played_before(name: str, request: pytest.FixtureRequest) -> None:
+    if name == "amsynth":
+        request.getfixturevalue("amsynth")
+    synth = open_synth(name)
     asked, other = cells(synth, 0, 4), cells(synth, 50, 4)
     with SnapshotHost(synth) as host:
         play_group(host, synth, plain(synth), other, SPEC)

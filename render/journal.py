@@ -1,6 +1,6 @@
-"""Small notes in a dataset's `.work/state`: shards in work, shards that failed, machines that refused.
+"""Small JSON files in a dataset's `.work/state`: shards in work, shards that failed, machines that refused.
 
-They only inform: `render status` reads them, and no run depends on them. They may be deleted.
+They inform whoever looks; no command depends on them, and they may be deleted.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ T = TypeVar("T")
 
 BEAT_S = 20.0
 """How often a worker says that it is still at a shard."""
-SILENT_S = 3 * BEAT_S
-"""A claim older than this is of a worker that was killed."""
 
 
 def _folder(root: Path, kind: str) -> Path:
@@ -85,15 +83,6 @@ def welcome(root: Path) -> None:
     for kind in ("failed", "refused"):
         for path in _paths(root, kind):
             _forget(path)
-
-
-def read(root: Path, kind: str) -> list[dict[str, Any]]:
-    """The notes of a kind, `running`, `failed` or `refused`; claims of workers that fell silent left out."""
-    found = []
-    for path in _paths(root, kind):
-        with suppress(OSError, json.JSONDecodeError):
-            found.append(json.loads(path.read_bytes()))
-    return [note for note in found if kind != "running" or time.time() - note["time"] < SILENT_S]
 
 
 def _paths(root: Path, kind: str) -> list[Path]:
