@@ -7,8 +7,9 @@ processes (children included), so that a busy machine does not decide:
 
 - ours: `python -m render make` with one worker: hosts, tones, composing, FLAC, hashes, tars and tables.
 - flac: encoding the finished clips of our run from memory, and nothing else.
-- plain: one engine, the preset loaded once a timbre, each clip rendered for its own length only, channel
-  mean, FLAC file written. No isolation, no tables, no hashes. Timed on a sample, given per clip.
+- plain: one engine, the preset loaded once a timbre, each clip (its envelope too, where the plugin
+  shapes) rendered for its own length only, channel mean, FLAC file written. No isolation, no tables, no
+  hashes. Timed on a sample, given per clip.
 
 Last, our run once more with a clock on each of its parts (`timed_render.py`).
 """
@@ -21,7 +22,6 @@ import json
 import resource
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -92,32 +92,34 @@ def timed(root: Path) -> dict[str, Any]:
 
 
 def flac_ms(dataset: Path, count: int) -> float:
-    """CPU ms to encode one clip, over `count` clips of the dataset."""
+    """CPU ms to encode one clip, over about `count` clips spread evenly over the dataset."""
     from render.clips import encode_flac
 
     clips: list[Any] = []
-    for path in sorted((dataset / "shards" / "train").glob("*.tar")):
-        with tarfile.open(path) as tar:
-            for member in tar:
-                if member.name.endswith(".flac") and len(clips) < count:
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    clips.append(soundfile.read(io.BytesIO(file.read()), dtype="int16")[0])
+    rows = pd.concat(pd.read_parquet(path) for path in sorted((dataset / "clips").glob("*/*.parquet")))
+    for row in rows.iloc[:: max(1, len(rows) // count)].itertuples():
+        with (dataset / row.shard).open("rb") as tar:
+            tar.seek(row.offset)
+            clips.append(soundfile.read(io.BytesIO(tar.read(row.length)), dtype="int16")[0])
     start = time.process_time()
     for clip in clips:
         encode_flac(clip, 44_100, 5)
     return (time.process_time() - start) / len(clips) * 1e3
 
 
-def plain(dataset: Path, per_timbre: int) -> tuple[float, float]:
+def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
     """The plain loop over some clips of every timbre, in this process: CPU ms a clip of its engine and
-    of its FLAC."""
+    of its FLAC. With `shaping: plugin` each clip's envelope is set before it is played."""
     import dawdreamer
 
+    from manifests.rows import envelope_of
     from presets.synths import open_synth
 
     timbres = pd.read_parquet(dataset / "timbres.parquet")
     phrases = pd.read_parquet(dataset / "phrases.parquet")["notes"].to_list()
+    envelopes = [
+        envelope_of(row) for row in pd.read_parquet(dataset / "envelopes.parquet").to_dict("records")
+    ]
     profile = open_synth("amsynth").profile
     engine = dawdreamer.RenderEngine(44_100, 512)
     synth = engine.make_plugin_processor("synth", PLUGIN)
@@ -128,8 +130,13 @@ def plain(dataset: Path, per_timbre: int) -> tuple[float, float]:
     for row in timbres.itertuples():
         for name, value in profile.settings(dict(row.parameters)).items():
             synth.set_parameter(index[name], value)
-        for notes in (phrases * per_timbre)[:per_timbre]:
+        for place in range(per_timbre):
+            notes = phrases[place % len(phrases)]
             start = time.process_time()
+            if shaping == "plugin":
+                shape = profile.envelope.values(envelopes[place % len(envelopes)], profile.parameters)
+                for name, value in profile.settings(shape).items():
+                    synth.set_parameter(index[name], value)
             synth.clear_midi()
             for note in notes:
                 synth.add_midi_note(note["pitch"], note["velocity"], note["onset"], note["duration"])
@@ -165,7 +172,7 @@ def main() -> None:
         for turn in range(asked.rounds):
             dataset = root / f"dataset-{turn}"
             seconds.append(ours(root, dataset))
-            loops.append(plain(dataset, asked.per_timbre))
+            loops.append(plain(dataset, asked.shaping, asked.per_timbre))
             encoding.append(flac_ms(dataset, 500))
         clips = int(pd.read_parquet(dataset / "shards.parquet")["clips"].sum())
         parts = timed(root)

@@ -4,7 +4,8 @@ All times become whole samples, `floor(seconds * rate + 0.5)`. A phrase is monop
 belongs to at most one note: note i owns the samples from its onset to the next onset (or the clip's
 end), its *span*.
 
-- dry: within a note's span, the tone of its pitch from the tone's first sample on; 0 before the first note.
+- dry: within a note's span, the tone of its pitch from the tone's first sample on, as far as it goes;
+  0 before the first note.
 - gain: within a note's span, velocity / 127 times the envelope's gain curve with the note's gate; over
   the last `cut_fade_ms` of the span it is faded to 0 by a raised cosine, so that a new onset cuts what is
   left of the old note's tail without a click.
@@ -100,16 +101,18 @@ def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int
     """The phrase played on a timbre's tones without any envelope: float32 [frames].
 
     `tones` gives for each MIDI pitch the tone's samples (int16) and their scale (what one unit is
-    worth). A tone must be as long as the span it fills; a shorter one or a missing pitch raises KeyError
-    or ValueError, since planning has to make sure of both.
+    worth). Where a tone ends within its span, silence follows: planning makes sure that the gain is 0 there.
+    A missing pitch raises KeyError, a tone that ends before its note-off ValueError.
     """
     sound = np.zeros(frames, dtype=np.float32)
     for note, span in zip(notes, spans(notes, rate, frames), strict=True):
         samples, scale = tones[note.pitch]
-        length = span.end - span.onset
-        if len(samples) < length:
-            raise ValueError(f"tone of pitch {note.pitch}: {len(samples)} samples, {length} needed")
-        np.multiply(samples[:length], np.float32(scale), out=sound[span.onset : span.end])
+        if len(samples) < span.off - span.onset:
+            raise ValueError(
+                f"tone of pitch {note.pitch}: {len(samples)} samples, {span.off - span.onset} needed"
+            )
+        length = min(span.end - span.onset, len(samples))
+        np.multiply(samples[:length], np.float32(scale), out=sound[span.onset : span.onset + length])
     return sound
 
 
@@ -120,9 +123,10 @@ def pcm_sha256(pcm: I16) -> str:
 
 def rms(pcm: I16) -> float:
     """Root mean square with full scale 1; exact integer sums, so the same on every machine."""
-    # Squares reach 2^30, and float64 adds whole numbers exactly up to 2^53: three minutes at full scale.
-    energy = np.sum(np.square(pcm, dtype=np.int32), dtype=np.float64)
-    return float(np.sqrt(energy / len(pcm)) / FULL_SCALE)
+    # Squares reach 2^30, and float64 adds whole numbers exactly, in any order, up to 2^53: three minutes at
+    # full scale.
+    samples = pcm.astype(np.float64)
+    return float(np.sqrt(np.einsum("i,i", samples, samples) / len(pcm)) / FULL_SCALE)
 
 
 def peak_value(peak_dbfs: float) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from manifests.vocabulary import Note
 from presets import zyn
-from presets.jobs import GroupJob, State, StateRefused
+from presets.jobs import GroupJob, State, StateRefused, Take
 from presets.smf import midi_file
 
 VOICES = 4
@@ -60,8 +60,8 @@ class Engine:
     def names(self) -> list[str]:
         return list(self._set)
 
-    def render(self, job: GroupJob) -> npt.NDArray[np.float32]:
-        """Sets the parameters, warms up in silence, plays the notes: float32 [channels, samples].
+    def render(self, job: GroupJob) -> Iterator[npt.NDArray[np.float32]]:
+        """Sets the parameters, warms up in silence, plays the notes: float32 [channels, samples] a take.
 
         The first render of a fresh instance differs from the second in some plugins, and parameters may
         glide to their values; the warm-up is the same for every group.
@@ -73,32 +73,36 @@ class Engine:
         self._send(job.settings)
         if self._warm_up_s > 0.0:
             self._engine.render(self._warm_up_s)
-        if not job.takes:
-            return self._play(job.notes, job.seconds, cut=False)
-        pieces = []
-        for take in job.takes:
+        for take in job.takes or (Take({}, job.notes, job.seconds),):
             self._send(take.settings)
-            pieces.append(self._play(take.notes, take.seconds, take.cut))
-        return np.concatenate(pieces, axis=1)
+            audio = self._play(take)
+            yield audio.mean(axis=0, keepdims=True) if job.mono and len(audio) > 1 else audio
 
     def _send(self, settings: dict[str, float]) -> None:
         for name, value in settings.items():
             self._synth.set_parameter(self._set[name], value)
 
-    def _play(self, notes: Sequence[Note], seconds: float, cut: bool) -> npt.NDArray[np.float32]:
+    def _play(self, take: Take) -> npt.NDArray[np.float32]:
         self._synth.clear_midi()
-        if cut:
-            path = Path(os.environ.get("TMPDIR", "/tmp"), f"take-{os.getpid()}.mid")
-            path.write_bytes(midi_file(notes, cut))
-            if not self._synth.load_midi(str(path)):
-                raise OSError(f"{path}: DawDreamer did not load it")
+        if take.cut:
+            self._load_midi(take.notes)
         else:
-            for note in notes:
+            for note in take.notes:
                 self._synth.add_midi_note(note.pitch, note.velocity, note.onset, note.duration)
-        self._engine.render(seconds)
+        self._engine.render(take.seconds)
         audio = np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32)
-        audio *= self._factor
+        if self._factor != 1.0:
+            audio *= self._factor
         return audio
+
+    def _load_midi(self, notes: Sequence[Note]) -> None:
+        # A new file each time: to write over one waits for the disk, as long as a tenth of a second of sound.
+        path = Path(tempfile.gettempdir(), f"take-{os.getpid()}.mid")
+        path.write_bytes(midi_file(notes, cut=True))
+        taken = self._synth.load_midi(str(path))
+        path.unlink()
+        if not taken:
+            raise OSError(f"{path}: DawDreamer did not load it")
 
     def _load(self, state: State) -> None:
         """Loads a preset's bytes; StateRefused if the plugin does not take them.

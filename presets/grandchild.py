@@ -12,7 +12,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,8 @@ OK, FAILED, NO_MEMORY, NO_SPACE, REFUSED = 0, 81, 82, 83, 84
 LARGEST_FILE = 1 << 30
 PR_SET_PDEATHSIG = 1
 
-Render = Callable[[GroupJob], npt.NDArray[np.float32]]
+Render = Callable[[GroupJob], Iterable[npt.NDArray[np.float32]]]
+"""Plays a group: float32 [channels, samples] piece by piece, all of as many channels."""
 
 
 def start(render: Render, job: GroupJob, limits: Limits, memory: int, close: list[int]) -> tuple[int, int]:
@@ -78,10 +79,14 @@ def _bind(limits: Limits, host: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 
 
-def _put(audio: npt.NDArray[np.float32], memory: int, writer: int) -> None:
-    view = audio.data.cast("B")
-    done = 0
-    while done < len(view):
-        done += os.pwrite(memory, view[done:], done)
-    shape: dict[str, Any] = {"shape": list(audio.shape)}
-    pipe.send(writer, shape)
+def _put(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: int) -> None:
+    """Writes a group's pieces one behind the other, each as it is played, and says their shapes."""
+    shapes, done = [], 0
+    for piece in pieces:
+        shapes.append(list(piece.shape))
+        left = piece.data.cast("B")
+        while left:
+            written = os.pwrite(memory, left, done)
+            left, done = left[written:], done + written
+    said: dict[str, Any] = {"shapes": shapes}
+    pipe.send(writer, said)

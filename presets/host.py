@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -96,8 +97,7 @@ class SnapshotHost:
             raise MachineFailure(f"host of {self.synth.name}: {answer['machine']}")
         if "failure" in answer:
             raise GroupFailure(str(answer["failure"]), str(answer["detail"]))
-        channels, frames = answer["shape"]
-        return process.audio(channels, frames)
+        return process.audio(answer["shapes"])
 
     def check(self) -> None:
         """The canary: a fixed note in two forks. MachineFailure if it is silent or does not repeat."""
@@ -187,13 +187,20 @@ class _Process:
         except BrokenPipeError:
             return None
 
-    def audio(self, channels: int, frames: int) -> F32:
-        """A copy of what the last group left in the shared memory: float32 [channels, frames]."""
-        count = channels * frames
-        if count == 0:
-            return np.zeros((channels, frames), dtype=np.float32)
-        with mmap.mmap(self.memory, 4 * count, access=mmap.ACCESS_READ) as view:
-            return np.frombuffer(view[:], dtype=np.float32).reshape(channels, frames)
+    def audio(self, shapes: Sequence[tuple[int, int]]) -> F32:
+        """A copy of the pieces that the last group left in the shared memory: float32 [channels, frames]."""
+        sizes = [channels * frames for channels, frames in shapes]
+        if sum(sizes) == 0:
+            return np.zeros((shapes[0][0], 0), dtype=np.float32)
+        with mmap.mmap(self.memory, 4 * sum(sizes), access=mmap.ACCESS_READ) as view:
+            played = np.frombuffer(view, dtype=np.float32)
+            pieces = [
+                piece.reshape(shape)
+                for piece, shape in zip(np.split(played, np.cumsum(sizes[:-1])), shapes, strict=True)
+            ]
+            copied = np.concatenate(pieces, axis=1)
+            del played, pieces
+            return copied
 
     def log_tail(self) -> str:
         """The last words of the plugin and the host, on one line."""

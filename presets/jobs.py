@@ -80,7 +80,7 @@ class GroupJob:
     """One group: values to send to the host by parameter name, notes in order, seconds to render.
 
     `state` is loaded before the values are set. With `takes` it is these that are played, one behind the
-    other, in place of `notes` and `seconds`.
+    other, in place of `notes` and `seconds`. With `mono` the channels' mean is what comes back.
     """
 
     settings: dict[str, float]
@@ -88,6 +88,7 @@ class GroupJob:
     seconds: float
     takes: tuple[Take, ...] = ()
     state: State | None = None
+    mono: bool = False
 
     def to_json(self) -> dict[str, Any]:
         state = self.state and {"format": self.state.format, "data": b64encode(self.state.data).decode()}
@@ -97,6 +98,7 @@ class GroupJob:
             "seconds": self.seconds,
             "takes": [take.to_json() for take in self.takes],
             "state": state,
+            "mono": self.mono,
         }
 
     @classmethod
@@ -104,4 +106,4 @@ class GroupJob:
         state = value["state"] and State(value["state"]["format"], b64decode(value["state"]["data"]))
         notes = tuple(Note(**note) for note in value["notes"])
         takes = tuple(Take.from_json(take) for take in value["takes"])
-        return cls(value["settings"], notes, value["seconds"], takes, state)
+        return cls(value["settings"], notes, value["seconds"], takes, state, value["mono"])

@@ -23,7 +23,7 @@ def draw(tones: ToneSet, title: str, path: Path) -> None:
         start = len(tone) // 2
         piece = tone[start : start + int(0.03 * tones.rate)]
         row[0].plot(np.arange(len(piece)) * 1000 / tones.rate, piece, lw=0.8)
-        row[0].set(title=f"MIDI {tones.lowest_pitch + index}", xlabel="ms")
+        row[0].set(title=f"MIDI {tones.lowest_pitch + index * tones.step}", xlabel="ms")
         window = np.hanning(len(tone))
         levels = 20 * np.log10(np.abs(np.fft.rfft(tone * window)) / window.sum() + 1e-7)
         row[1].plot(np.fft.rfftfreq(len(tone), 1 / tones.rate), levels, lw=0.5)

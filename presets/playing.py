@@ -24,7 +24,7 @@ from presets.synths import Preset, Synth
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
 """Counts changes to what a played clip sounds like: it is part of every group's address."""
 QUIETEST_PEAK = 1e-4
 LOUDEST_PEAK = 8.0
@@ -68,19 +68,27 @@ def played_address(synth: Synth, preset: Preset, cells: Sequence[PlayedCell], sp
 
 
 def play_group(
-    host: SnapshotHost, synth: Synth, preset: Preset, cells: Sequence[PlayedCell], spec: PlaySpec
+    host: SnapshotHost,
+    synth: Synth,
+    preset: Preset,
+    cells: Sequence[PlayedCell],
+    spec: PlaySpec,
+    first: int | None = None,
 ) -> list[F32]:
-    """A group's clips before normalising, float32 [frames] each; GroupFailure says what is wrong."""
-    takes = [_takes(synth, cell, spec) for cell in cells]
+    """A group's clips before normalising, float32 [frames] each; GroupFailure says what is wrong.
+
+    With `first` only so many of them, as they are at the start of the whole group.
+    """
+    played = cells[:first]
+    takes = [_takes(synth, cell, spec) for cell in played]
     warm_up = _warm_up(synth, cells, takes[0][0][0].settings)
     flat = (*warm_up, *(take for lanes, _ in takes for take in lanes))
     settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
-    audio = host.render(GroupJob(settings, (), 0.0, takes=flat, state=state))
-    mono = audio[0] if len(audio) == 1 else audio.mean(axis=0, dtype=np.float32)
+    mono = host.render(GroupJob(settings, (), 0.0, takes=flat, state=state, mono=True))[0]
     if len(mono) < sum(_frames(take, spec.rate) for take in flat):
         raise GroupFailure("crashed", f"{len(mono)} samples came back, fewer than were asked for")
     clips, start = [], sum(_frames(take, spec.rate) for take in warm_up)
-    for index, (cell, (lanes, lane_of)) in enumerate(zip(cells, takes, strict=True)):
+    for index, (cell, (lanes, lane_of)) in enumerate(zip(played, takes, strict=True)):
         heard = np.zeros(spec.frames, dtype=np.float32)
         for lane, take in enumerate(lanes):
             sound = mono[start : start + spec.frames]

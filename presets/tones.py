@@ -1,14 +1,14 @@
 """Tone sets: all sustained notes of one timbre, made in one group, checked, cropped, level-normalised.
 
 A tone set is a function of the timbre and its `ToneSpec` only. Each pitch is held for the length of a
-clip and a little longer (`settle_s`); the crop with the flattest level is kept, without DC, as int16 with
+tone and a little longer (`settle_s`); the crop with the flattest level is kept, without DC, as int16 with
 a scale that gives every tone an RMS of 0.1. With `pitching: one_shot` only the middle pitch is played, and
 all tones are made of one second of it (`presets.one_shot`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -32,12 +32,13 @@ __all__ = [
     "distance_db",
     "group_address",
     "make_tone_set",
+    "repeats",
     "sounds_alike",
 ]
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
 """Counts changes to what a tone set sounds like: it is part of every address and of the fingerprint."""
 GAP_S = 0.1
 RMS = 0.1
@@ -47,11 +48,16 @@ LOUDEST_PEAK = 8.0
 """+18 dBFS: plugins work in floats, and only a defect is louder."""
 SURE = 0.75
 """The share of tones that must agree on the octave for a timbre to count as pitched."""
+CANARY_TONES = 4
+"""How many tones a canary plays again."""
 
 
 @dataclass(frozen=True)
 class ToneSpec:
-    """What every tone set of a dataset has in common. Pitches are MIDI numbers, both ends included."""
+    """What all tone sets of a dataset have in common: a tone's `seconds`, the `step` in semitones, and more.
+
+    Pitches are MIDI numbers, the lowest always included.
+    """
 
     rate: int
     seconds: float
@@ -62,16 +68,19 @@ class ToneSpec:
     max_level_variation_db: float = 1.0
     require_pitched: bool = True
     pitching: Literal["multisample", "one_shot"] = "multisample"
+    step: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.lowest_pitch <= self.highest_pitch <= 127:
             raise BadInput(f"tones: pitches {self.lowest_pitch}..{self.highest_pitch} are not within 0..127")
-        if self.seconds < 0.1 or self.settle_s < 0.0 or self.rate < 8000:
-            raise BadInput("tones: expected seconds of 0.1 or more, settle_s of 0 or more, a rate from 8000")
+        if self.seconds < 0.1 or self.settle_s < 0.0 or self.rate < 8000 or self.step < 1:
+            raise BadInput(
+                "tones: expected seconds of 0.1 or more, settle_s from 0, a rate from 8000, a step from 1"
+            )
 
     @property
     def pitches(self) -> range:
-        return range(self.lowest_pitch, self.highest_pitch + 1)
+        return range(self.lowest_pitch, self.highest_pitch + 1, self.step)
 
     @property
     def played(self) -> range:
@@ -113,24 +122,17 @@ def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
     )
 
 
-def tone_job(synth: Synth, preset: Preset, spec: ToneSpec) -> GroupJob:
-    """The group that a host plays: every pitch to be played once, rising, held, then a gap."""
+def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int]) -> GroupJob:
+    """The group that a host plays: every one of `pitches` once, rising, held, then a gap."""
     step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
-    notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(spec.played))
+    notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(pitches))
     settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
-    return GroupJob(settings, notes, len(notes) * step, state=state)
+    return GroupJob(settings, notes, len(notes) * step, state=state, mono=True)
 
 
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
     """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset."""
-    audio = host.render(tone_job(synth, preset, spec))
-    mono = audio[0] if len(audio) == 1 else audio.mean(axis=0, dtype=np.float32)
-    tones: list[F32] = []
-    deviations: list[float] = []
-    for pitch, held in zip(spec.played, _held(mono, spec), strict=True):
-        tone, deviation = _crop(held, spec, pitch)
-        tones.append(tone)
-        deviations.append(deviation)
+    tones, deviations = _cropped(host, synth, preset, spec, spec.played)
     level_variation = float(np.median(deviations))
     if level_variation > spec.max_level_variation_db:
         raise GroupFailure(
@@ -146,6 +148,7 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
         samples=samples,
         scales=scales,
         lowest_pitch=spec.lowest_pitch,
+        step=spec.step,
         rate=spec.rate,
         octave=octave,
         pitch_confidence=confidence,
@@ -154,10 +157,31 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
     )
 
 
-def _held(mono: F32, spec: ToneSpec) -> Iterator[F32]:
-    for index in range(len(spec.played)):
+def repeats(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, tones: ToneSet) -> bool:
+    """The canary: whether the first tones of a set are the same samples again, made in a fresh fork.
+
+    What comes first in a group cannot know what was to come after it. GroupFailure if the preset fails now.
+    """
+    again, _ = _cropped(host, synth, preset, spec, spec.played[:CANARY_TONES])
+    if spec.pitching == "one_shot":
+        again = _from_one_shot(again[0], spec)
+    samples, scales = _quantised(again)
+    count = len(scales)
+    return np.array_equal(samples, tones.samples[:count]) and np.array_equal(scales, tones.scales[:count])
+
+
+def _cropped(
+    host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int]
+) -> tuple[list[F32], list[float]]:
+    """The tones of `pitches`, played, checked and cropped, and how far each one's level varies, in dB."""
+    mono = host.render(tone_job(synth, preset, spec, pitches))[0]
+    tones, deviations = [], []
+    for index, pitch in enumerate(pitches):
         start = index * spec.step_frames
-        yield mono[start : start + spec.held_frames]
+        tone, deviation = _crop(mono[start : start + spec.held_frames], spec, pitch)
+        tones.append(tone)
+        deviations.append(deviation)
+    return tones, deviations
 
 
 def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:

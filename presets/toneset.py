@@ -22,7 +22,7 @@ F32 = npt.NDArray[np.float32]
 
 @dataclass(eq=False)
 class ToneSet:
-    """A timbre's tones: int16 [tones, frames], pitches rising by 1, and float32 [tones] scales.
+    """A timbre's tones: int16 [tones, frames], pitches rising by `step`, and float32 [tones] scales.
 
     `octave` is what sounds less what was asked for; `pitch_confidence` the share of tones that agree on
     it; `level_variation_db` the median over tones of the level's standard deviation; `fingerprint`
@@ -32,6 +32,7 @@ class ToneSet:
     samples: I16
     scales: F32
     lowest_pitch: int
+    step: int
     rate: int
     octave: int
     pitch_confidence: float
@@ -47,7 +48,7 @@ class ToneSet:
     def mapping(self) -> dict[int, tuple[I16, float]]:
         """MIDI pitch -> (samples, scale), as `manifests.compose.dry` takes it."""
         return {
-            self.lowest_pitch + index: (tone, float(scale))
+            self.lowest_pitch + index * self.step: (tone, float(scale))
             for index, (tone, scale) in enumerate(zip(self.samples, self.scales, strict=True))
         }
 
@@ -60,6 +61,7 @@ class ToneSet:
             "shape": list(self.samples.shape),
             "scales": [float(scale) for scale in self.scales],
             "lowest_pitch": self.lowest_pitch,
+            "step": self.step,
             "rate": self.rate,
             "octave": self.octave,
             "pitch_confidence": self.pitch_confidence,

@@ -15,10 +15,14 @@ import io
 import re
 import zlib
 from contextlib import suppress
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from manifests.vocabulary import BadInput
-from presets.profile import InstrumentPin
+
+if TYPE_CHECKING:
+    # A host needs no profile, nor what checks one: a third of a second to import.
+    from presets.profile import InstrumentPin
 
 HEADER = 160
 PREFIX = b"state\0"

@@ -58,6 +58,9 @@ class Timbres(Strict):
 class Tones(Strict):
     """How tone sets are made and what they must be like."""
 
+    seconds: float | None = Field(None, ge=0.1, le=60.0)
+    """How long a tone is; planning sets it to what the phrases need. Longer notes that are to be added later
+    need more."""
     lowest_pitch: int = Field(48, ge=0, le=127)
     highest_pitch: int = Field(79, ge=0, le=127)
     velocity: int = Field(100, ge=1, le=127)

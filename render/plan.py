@@ -7,6 +7,7 @@ cast and blocks cut by the first stage of `run`, since a preset that fails its c
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,11 @@ from render.config import Config
 from render.envelopes import draw_envelopes
 from render.fingerprint import fingerprint, ingredients, platform_class
 from render.tones import configured_synth
+
+TONE_GRID_S = 0.25
+"""Tones are whole multiples of this long, so that tone sets are shared by datasets that differ little."""
+ONE_MORE_S = 0.001
+"""A release ends at most one sample late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,26 @@ def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
     return rows, remarks
 
 
+def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
+    """The config with tones as long as any note of the phrases can be heard; BadInput if it says less."""
+    release, seconds = config.longest_release_ms() / 1000.0 + ONE_MORE_S, config.clip.seconds
+    longest, place = 0.0, 0
+    for index, row in enumerate(phrases):
+        ends = [note.onset for note in row.notes[1:]] + [seconds]
+        for note, end in zip(row.notes, ends, strict=True):
+            heard = min(end - note.onset, note.duration + release)
+            longest, place = max((longest, place), (heard, index))
+    asked = config.tones.seconds
+    if asked is None:
+        asked = min(seconds, math.ceil(longest / TONE_GRID_S) * TONE_GRID_S)
+    if longest > asked:
+        raise BadInput(
+            f"tones.seconds: {asked:g} is too short: a note of phrase {place} is heard for {longest:.3f} s;"
+            " leave it out, or give more"
+        )
+    return config.model_copy(update={"tones": config.tones.model_copy(update={"seconds": asked})})
+
+
 def envelope_rows(config: Config) -> list[dict[str, Any]]:
     """The rows of envelopes.parquet."""
     drawn = draw_envelopes(config)
@@ -149,6 +175,7 @@ def make_plan(config: Config) -> Planned:
     if config.shaping == "plugin":
         check_playable(synths, envelopes)
     gathered, more = gather_phrases(config)
+    config = with_tone_seconds(config, gathered)
     phrases = phrases_with_sides(config, gathered)
     midi = {row.source: row.source_sha256 for row in gathered if row.source_sha256}
     of = ingredients(config, synths, midi)

@@ -15,15 +15,21 @@ from manifests import files
 from manifests.canonical import canonical_json
 from presets.host import GroupFailure, MachineFailure, SnapshotHost
 from presets.synths import Preset, Synth, open_synth
-from presets.tones import ToneSet, ToneSpec, group_address, make_tone_set
+from presets.tones import ToneSet, ToneSpec, group_address, make_tone_set, repeats
 from render.config import Config, Timbres
+
+LISTENING_STEP = 5
+"""Semitones between the tones by which a timbre is judged that the plugin will play."""
 
 
 def tone_spec(config: Config) -> ToneSpec:
-    """What the config asks of every tone set."""
+    """What the config asks of every tone set.
+
+    Where the plugin plays the clips itself, tones only tell what a timbre is like: some pitches are enough.
+    """
     return ToneSpec(
         rate=config.clip.rate,
-        seconds=config.clip.seconds,
+        seconds=config.clip.seconds if config.tones.seconds is None else config.tones.seconds,
         lowest_pitch=config.tones.lowest_pitch,
         highest_pitch=config.tones.highest_pitch,
         velocity=config.tones.velocity,
@@ -31,6 +37,7 @@ def tone_spec(config: Config) -> ToneSpec:
         max_level_variation_db=config.tones.max_level_variation_db,
         require_pitched=config.tones.require_pitched,
         pitching=config.pitching,
+        step=LISTENING_STEP if config.shaping == "plugin" else 1,
     )
 
 
@@ -77,7 +84,7 @@ class ToneMaker:
             note = json.loads(failed.read_bytes())
             raise GroupFailure(note["reason"], note["detail"])
         try:
-            made = self._make(synth, preset)
+            made = make_tone_set(self._host(synth), synth, preset, self.spec)
         except GroupFailure as failure:
             files.replace(failed, canonical_json({"reason": failure.reason, "detail": failure.detail}))
             raise
@@ -85,17 +92,16 @@ class ToneMaker:
         return made
 
     def compare(self, synth: Synth, preset: Preset, tones: ToneSet) -> None:
-        """The canary: makes a tone set once more, in a fresh fork; MachineFailure if it differs."""
+        """The canary: makes a set's first tones once more, in a fresh fork; MachineFailure if they differ."""
         try:
-            again = self._make(synth, preset).sha256
+            same, how = repeats(self._host(synth), synth, preset, self.spec, tones), ""
         except GroupFailure as failure:
-            again = str(failure)
-        if again != tones.sha256:
+            same, how = False, f" ({failure})"
+        if not same:
             raise MachineFailure(
-                f"canary: the tones of {preset.name} came out differently the second time ({again[:60]}),"
-                f" though the profile of {synth.name} calls it deterministic; mend the profile or the machine"
+                f"canary: the tones of {preset.name} came out differently the second time{how}, though the"
+                f" profile of {synth.name} calls it deterministic; mend the profile or the machine"
             )
 
-    def _make(self, synth: Synth, preset: Preset) -> ToneSet:
-        host = host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
-        return make_tone_set(host, synth, preset, self.spec)
+    def _host(self, synth: Synth) -> SnapshotHost:
+        return host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")

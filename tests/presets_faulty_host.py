@@ -68,11 +68,11 @@ class FaultyEngine(engine.Engine):
     def render(self, job):
         fault = fault_of(job)
         misbehave(fault)
-        audio = super().render(job)
-        if fault == UNREPEATABLE or os.environ.get("TRIPTYCH_TEST_UNREPEATABLE"):
-            audio += int.from_bytes(os.urandom(2), "big") * 1e-9
         changed = {NAN: np.nan, SILENT: 0.0, LOUD: 1e3}
-        return audio * np.float32(changed[fault]) if fault in changed else audio
+        for audio in super().render(job):
+            if fault == UNREPEATABLE or os.environ.get("TRIPTYCH_TEST_UNREPEATABLE"):
+                audio += int.from_bytes(os.urandom(2), "big") * 1e-9
+            yield audio * np.float32(changed[fault]) if fault in changed else audio
 
 
 if __name__ == "__main__":

@@ -65,10 +65,13 @@ def test_dry_is_silent_before_the_first_note_and_plays_each_tone_from_its_start(
     np.testing.assert_array_equal(dry[RATE:], -tone[: FRAMES - RATE] * np.float32(0.25))
 
 
-def test_dry_refuses_a_tone_that_is_too_short() -> None:
-    tones = {60: (np.ones(100, dtype=np.int16), 1.0)}
-    with pytest.raises(ValueError, match="100 samples, 132300 needed"):
-        compose.dry((Note(0.0, 1.0, 60, 127),), tones, RATE, FRAMES)
+def test_dry_is_silent_where_a_tone_is_over_and_refuses_one_that_ends_before_its_note() -> None:
+    tones = {60: (np.ones(RATE, dtype=np.int16), 1.0)}
+    dry = compose.dry((Note(0.0, 1.0, 60, 127),), tones, RATE, FRAMES)
+    assert dry[:RATE].all()
+    assert not dry[RATE:].any()
+    with pytest.raises(ValueError, match="44100 samples, 48510 needed"):
+        compose.dry((Note(0.0, 1.1, 60, 127),), tones, RATE, FRAMES)
 
 
 @pytest.mark.parametrize("dbfs", [0.0, -1.0, -6.0])
