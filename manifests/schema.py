@@ -173,6 +173,7 @@ SCAN = [
     Column("loudness_dbfs", pa.float64(), "dBFS", "mean RMS level at the first velocity", True),
     Column("level_variation_db", pa.float64(), "dB", "level's standard deviation, median of the notes", True),
     Column("level_variation", pa.float64(), "share", "the same of the linear level, over its mean", True),
+    Column("flatness", pa.float64(), "0..1", "1 / (1 + level_variation^2): SynthCAT asks for 0.95", True),
     Column("octave", pa.int16(), "octaves", "octaves between the note asked for and the one heard", True),
     Column("pitch_confidence", pa.float64(), "0..1", "share of the notes that agree on the octave", True),
     Column("pitch_cents", pa.float64(), "cents", "how far off the note in its octave it sounds", True),

@@ -19,7 +19,7 @@ from presets.tones import LOUDEST_PEAK, QUIETEST_RMS, RMS, SURE
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 2
+VERSION = 3
 """Counts changes to what is measured: a scan that was begun with another one is not gone on with."""
 NOISY = 0.1
 """Spectral flatness of unpitched sounds from which on they count as noise; a tone's is about 0.001."""
@@ -82,6 +82,7 @@ MEASURED = (
     "loudness_dbfs",
     "level_variation_db",
     "level_variation",
+    "flatness",
     "octave",
     "pitch_confidence",
     "pitch_cents",
@@ -134,20 +135,22 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
     octave, confidence = vote(tones, [note.pitch for note in spec.notes()], spec.rate)
     heard = [_periodicity(tone, spec.rate) for tone in loud]
     spectra = [_spectrum(tone, spec.rate) for tone in loud]
-    flatness = float(np.median([flat for flat, _ in spectra]))
-    character = "noisy" if flatness > NOISY else "inharmonic"
+    noisiness = float(np.median([flat for flat, _ in spectra]))
+    character = "noisy" if noisiness > NOISY else "inharmonic"
+    variation = float(np.median([share for _, share in variations]))
     levels_db, errors_db = _fingerprints(np.array(bands), spec)
     levels = 20.0 * np.log10(rms)
     return {
         "peak": peak,
         "loudness_dbfs": float(np.mean(levels[: len(loud)])),
         "level_variation_db": float(np.median([db for db, _ in variations])),
-        "level_variation": float(np.median([share for _, share in variations])),
+        "level_variation": variation,
+        "flatness": 1.0 / (1.0 + variation**2),
         "octave": octave,
         "pitch_confidence": confidence,
         "pitch_cents": _cents(loud, spec, octave) if confidence > 0.0 else None,
         "periodicity": float(np.median(heard)),
-        "spectral_flatness": flatness,
+        "spectral_flatness": noisiness,
         "character": "harmonic" if confidence >= SURE else character,
         "brightness_hz": float(np.mean([centroid for _, centroid in spectra])),
         "stereo_width": _width(audio),

@@ -110,7 +110,7 @@ def _group(render: grandchild.Render, job: GroupJob, limits: Limits, config: Any
     except OSError as error:
         return {"machine": f"cannot fork a group: {error}"}
     try:
-        status = _supervise(child, limits, client)
+        status = _supervise(child, reader, limits, client)
         if isinstance(status, str):
             return {"failure": "hung", "detail": status}
         said = pipe.receive(reader) if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else None
@@ -144,11 +144,15 @@ def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
     return {"failure": "crashed", "detail": f"the plugin ended its process with status {code}"}
 
 
-def _supervise(child: int, limits: Limits, client: int) -> int | str:
-    """Waits for a group's end: its wait status, or in words why it was killed."""
+def _supervise(child: int, reader: int, limits: Limits, client: int) -> int | str:
+    """Waits for a group's end: its wait status, or in words why it was killed.
+
+    It says on the pipe `reader` that it is done, and closes it when it dies: until then one look in a while.
+    """
     used, since = -1, time.monotonic()
     wait = 0.0005
     while True:
+        heard = select.select([reader], [], [], POLL_S)[0]
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return status
@@ -162,8 +166,9 @@ def _supervise(child: int, limits: Limits, client: int) -> int | str:
         elif time.monotonic() - since > limits.idle_s:
             _kill(child)
             return f"did nothing for {limits.idle_s:g} s"
-        time.sleep(wait)
-        wait = min(2 * wait, 0.01)
+        if heard:
+            time.sleep(wait)
+            wait = min(2 * wait, 0.01)
 
 
 def _kill(child: int) -> None:

@@ -22,6 +22,7 @@ from presets.host import GroupFailure, MachineFailure
 from render import journal
 from render.cast import Audition, Try, audition
 from render.dataset import Dataset, MachineFault, block_of
+from render.heap import keep_heap
 from render.player import Player
 from render.scratch import scratch_folder
 from render.shard import write_shard
@@ -67,6 +68,7 @@ class Done:
 @lru_cache(maxsize=2)
 def _dataset(where: Where) -> Dataset:
     """The dataset as this worker process knows it: tables are read once a process."""
+    keep_heap()
     return Dataset(where.root)
 
 

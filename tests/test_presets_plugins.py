@@ -153,10 +153,10 @@ def test_states_and_bare_values_load_and_repeat(profile: Path, tmp_path: Path) -
         np.testing.assert_array_equal(played(other, synth, presets["dark.fxp"]), sounds["dark.fxp"])
     hashes = {sound.tobytes() for sound in sounds.values()}
     assert len(hashes) == 4
-    assert _centroid(sounds["bright.fxp"]) > 1.5 * _centroid(sounds["dark.fxp"])
+    assert centroid(sounds["bright.fxp"]) > 1.5 * centroid(sounds["dark.fxp"])
 
 
-def _centroid(sound: F32) -> float:
+def centroid(sound: F32) -> float:
     magnitude = np.abs(np.fft.rfft(sound.mean(axis=0)[:32768]))
     return float(np.sum(np.arange(len(magnitude)) * magnitude) / np.sum(magnitude))
 
