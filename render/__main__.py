@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from manifests import console as talk
 from manifests.layout import Layout
@@ -16,6 +15,7 @@ from manifests.storage import UploadRefused, location
 from manifests.vocabulary import BadInput
 from presets.host import MachineFailure
 from render import config as configs
+from render import status_view as view
 from render.dataset import Dataset, MachineFault
 from render.executors import Backend, Local, open_executor
 from render.fingerprint import AUDIO_VERSION
@@ -112,19 +112,12 @@ def status(
     if as_json:
         print(json.dumps(now.as_json(), indent=2))
         return
-    table = Table(title=f"{now.name}: {now.stage}")
-    for title in ("split", "shards", "clips", "MB"):
-        table.add_column(title, justify="left" if title == "split" else "right")
-    for s in now.splits:
-        table.add_row(
-            s.split,
-            f"{s.shards_done}/{s.shards}",
-            f"{s.clips_done}/{s.clips}",
-            f"{s.bytes_done / 1e6:.1f}",
-        )
-    out.print(table)
-    if now.tones_failed:
-        out.print("presets replaced: " + ", ".join(f"{n} {reason}" for reason, n in now.tones_failed.items()))
+    if now.splits:
+        out.print(view.table(now))
+    else:
+        out.print(f"{now.name}: {now.stage}", highlight=False)
+    for line in view.lines(now):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -168,8 +161,7 @@ def _keys(argument: str) -> list[str]:
 
 def _summary(folder: Path, what: str) -> None:
     now = state(Dataset(folder))
-    clips = sum(s.clips_done for s in now.splits)
-    err.print(f"{folder}: {now.stage}, {clips} clips; {what}", highlight=False, soft_wrap=True)
+    err.print(f"{folder}: {now.stage}, {now.total.clips_done} clips; {what}", highlight=False, soft_wrap=True)
 
 
 def command() -> None:

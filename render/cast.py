@@ -1,4 +1,4 @@
-"""Casting: which presets become the dataset's timbres, and the blocks that follow from it.
+"""Casting: which presets become the dataset's timbres.
 
 Presets of each synth are tried in a seeded order until the configured number has passed; each failure is
 a row of failures.parquet. The outcome is that of trying them one by one, however many are tried at once.
@@ -14,13 +14,12 @@ import numpy as np
 
 from manifests.clusters import connected
 from manifests.seeds import permutation
-from manifests.splits import SIDES_OF_SPLIT, assign_sides
-from manifests.vocabulary import SPLITS, BadInput
+from manifests.splits import assign_sides
+from manifests.vocabulary import BadInput
 from presets.host import GroupFailure
 from presets.selection import selected
 from presets.synths import Preset, Synth
 from presets.tones import ToneSet, alike, group_address
-from render.blocks import Block, cut_product, hold_out, shard_of
 from render.config import Config, Timbres
 from render.tones import ToneMaker, configured_synth
 
@@ -163,57 +162,3 @@ def _with_sides(config: Config, rows: list[dict[str, Any]]) -> list[dict[str, An
         {"timbre": index, **row, "cluster": clusters[index], "side": sides[index], "generation": 0}
         for index, row in enumerate(rows)
     ]
-
-
-def cut_blocks(
-    config: Config,
-    timbres: list[dict[str, Any]],
-    envelopes: list[dict[str, Any]],
-    phrases: list[dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """The rows of blocks.parquet: every split's product, cut and put in shards."""
-
-    def ids(rows: list[dict[str, Any]], axis: str, side: str) -> list[int]:
-        return [row[axis] for row in rows if row["side"] == side]
-
-    def product(split: str) -> list[Block]:
-        timbre, envelope, phrase = SIDES_OF_SPLIT[split]
-        return list(
-            cut_product(
-                ids(timbres, "timbre", timbre),
-                ids(envelopes, "envelope", envelope),
-                ids(phrases, "phrase", phrase),
-                config.blocks,
-                config.seed,
-                split,
-            )
-        )
-
-    seen = product("train")
-    held = hold_out(seen, config.splits.validation, config.seed)
-    blocks = {
-        "train": [block for block, out in zip(seen, held, strict=True) if not out],
-        "validation": [block for block, out in zip(seen, held, strict=True) if out],
-    }
-    for split in SPLITS[2:]:
-        if split != "test_unseen_synth" or config.splits.unseen_synth is not None:
-            blocks[split] = product(split)
-    rows: list[dict[str, Any]] = []
-    for split in blocks:
-        for place, block in enumerate(blocks[split]):
-            rows.append(
-                {
-                    "block": len(rows),
-                    "split": split,
-                    "shard": shard_of(split, place, config.blocks.per_shard),
-                    "timbres": list(block.timbres),
-                    "planned": None,
-                    "phrases": list(block.phrases),
-                    "envelopes": list(block.envelopes),
-                    "clips": block.clips,
-                    "offset": None,
-                    "length": None,
-                    "generation": 0,
-                }
-            )
-    return rows

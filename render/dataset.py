@@ -7,6 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+
 from manifests import compose
 from manifests.canonical import differences
 from manifests.layout import Layout
@@ -23,6 +26,16 @@ from render.tones import ToneMaker, configured_synth
 
 class MachineFault(RuntimeError):
     """This machine cannot make what the dataset asks for; never the fault of a preset. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """A shard to be made: its split, its first block, how many blocks and clips it has."""
+
+    split: str
+    first: int
+    blocks: int
+    clips: int
 
 
 @dataclass(frozen=True)
@@ -62,18 +75,37 @@ class Dataset:
         return {row["timbre"]: row for row in rows}
 
     @cached_property
-    def blocks(self) -> list[dict[str, Any]]:
-        """Rows of blocks.parquet, in order of their ids."""
-        rows: list[dict[str, Any]] = self.layout.read("blocks").to_pylist()
-        return rows
+    def blocks(self) -> pa.Table:
+        """blocks.parquet, in order of the blocks' ids; as a table, since there may be half a million."""
+        return self.layout.read("blocks").combine_chunks()
 
     @cached_property
-    def shards(self) -> dict[str, list[dict[str, Any]]]:
-        """The blocks of each shard, in order."""
-        shards: dict[str, list[dict[str, Any]]] = {}
-        for row in self.blocks:
-            shards.setdefault(row["shard"], []).append(row)
-        return shards
+    def shards(self) -> dict[str, ShardPlan]:
+        """The shards, in order: a shard's blocks stand together."""
+        if not self.blocks.num_rows:
+            return {}
+        names = self.blocks["shard"].combine_chunks().dictionary_encode()
+        number = names.indices.to_numpy()
+        starts = np.flatnonzero(np.diff(number, prepend=-1))
+        clips = np.add.reduceat(self.blocks["clips"].to_numpy(), starts)
+        ends = [*starts[1:], len(number)]
+        return {
+            names.dictionary[int(number[start])].as_py(): ShardPlan(
+                self.blocks["split"][int(start)].as_py(), int(start), int(end - start), int(count)
+            )
+            for start, end, count in zip(starts, ends, clips, strict=True)
+        }
+
+    def blocks_of(self, shard: str) -> list[dict[str, Any]]:
+        """The rows of a shard's blocks, in order."""
+        plan = self.shards[shard]
+        rows: list[dict[str, Any]] = self.blocks.slice(plan.first, plan.blocks).to_pylist()
+        return rows
+
+    def block(self, number: int) -> dict[str, Any]:
+        """The row of a block."""
+        row: dict[str, Any] = self.blocks.slice(number, 1).to_pylist()[0]
+        return row
 
     @property
     def is_cast(self) -> bool:

@@ -73,7 +73,7 @@ class Player:
 
     def shard(self, shard: str) -> Iterator[Clip]:
         """A shard's clips, blocks in order; the start of one group of them is played twice and compared."""
-        blocks = self.dataset.shards[shard]
+        blocks = self.dataset.blocks_of(shard)
         seed = self.dataset.config.seed
         watched = int(permutation(seed, len(blocks), "canary", shard)[0])
         for place, block in enumerate(blocks):

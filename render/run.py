@@ -18,10 +18,11 @@ from manifests.layout import to_table, write_table
 from manifests.storage import is_local
 from manifests.vocabulary import BadInput
 from render import journal
-from render.cast import Audition, Try, cast, cut_blocks
+from render.cast import Audition, Try, cast
 from render.dataset import Dataset
 from render.executors import Executor, Local, Offered
 from render.finish import finish
+from render.product import cut_blocks
 from render.progress import clips_progress, tones_progress
 from render.scratch import clear_dead
 from render.tasks import Where, make_tones, render_shard
@@ -64,7 +65,7 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
         done = dataset.done()
         missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
         if missing:
-            with clips_progress(dataset, missing, console):
+            with clips_progress(dataset, console):
                 for _ in offered.answers(render_shard, where, missing):
                     pass
         if dataset.done() >= dataset.shards.keys() and (
@@ -88,12 +89,16 @@ def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Cons
     """Casts the timbres and cuts the blocks; blocks.parquet comes last and says that it is over."""
     wanted = sum(timbres.count for timbres in dataset.config.timbres)
     with tones_progress(wanted, console) as accepted:
+        found = 0
 
         def auditions(maker: ToneMaker, wave: list[Try]) -> Iterator[Audition]:
+            nonlocal found
             early: dict[int, Audition] = {}
             due = 0
             for place, answer in offered.answers(make_tones, where, wave):
                 accepted(answer.row is not None)
+                found += answer.row is not None
+                journal.casting(dataset.root, found, wanted)
                 early[place] = answer
                 while due in early:
                     yield early.pop(due)
@@ -103,5 +108,7 @@ def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Cons
     envelopes = dataset.layout.read("envelopes").to_pylist()
     phrases = dataset.layout.read("phrases").to_pylist()
     blocks = cut_blocks(dataset.config, timbres, envelopes, phrases)
-    for name, rows in (("timbres", timbres), ("failures", failures), ("blocks", blocks)):
+    for name, rows in (("timbres", timbres), ("failures", failures)):
         write_table(dataset.layout.table(name), to_table(name, rows))
+    write_table(dataset.layout.table("blocks"), blocks)
+    journal.cast_over(dataset.root)
