@@ -1,4 +1,4 @@
-"""`python -m render`: plan, run, make, retry, status, remake."""
+"""`python -m render`: plan, run, make, extend, retry, status, remake."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ from render import config as configs
 from render import status_view as view
 from render.dataset import Dataset, MachineFault
 from render.executors import Backend, Local, open_executor
+from render.extend import extend as extend_plan
+from render.extend import plan_of
 from render.fingerprint import AUDIO_VERSION
-from render.plan import make_plan, write_plan
+from render.plan import Planned, write_plan
 from render.player import forget_failures
 from render.remake import remake as remake_clips
 from render.run import Share
@@ -51,18 +53,35 @@ out, err = Console(), Console(stderr=True)
 
 @app.command()
 def plan(config: ConfigFile, out_dir: Out) -> None:
-    """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered."""
-    planned = make_plan(configs.load(config))
+    """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered.
+
+    CONFIG may be a dataset's dataset.json: that dataset is planned again, with all its generations.
+    """
+    planned = plan_of(config)
     fresh = write_plan(planned, out_dir)
+    _planned(planned, f"{'planned' if fresh else 'already planned'} {out_dir}")
+
+
+def _planned(planned: Planned, what: str) -> None:
     for remark in planned.remarks:
         err.print(f"note: {remark}", highlight=False, markup=False, soft_wrap=True)
-    first = planned.metadata["generations"][0]
-    err.print(
-        f"{'planned' if fresh else 'already planned'} {out_dir}: {first['timbres']} timbres x"
-        f" {first['envelopes']} envelopes x {first['phrases']} phrases",
-        highlight=False,
-        soft_wrap=True,
-    )
+    now = planned.metadata["generations"][-1]
+    counts = f"{now['timbres']} timbres x {now['envelopes']} envelopes x {now['phrases']} phrases"
+    err.print(f"{what}: {counts}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def extend(folder: Folder, config: ConfigFile) -> None:
+    """Plan a finished dataset on: CONFIG asks for more timbres, envelopes or phrases than it has.
+
+    Nothing is rendered: `run` renders what the new generation adds. Finished shards stay as they are.
+    """
+    Dataset(folder).check_machine()
+    grown = extend_plan(folder, configs.load(config))
+    if grown is None:
+        err.print(f"{folder}: has all that already", highlight=False, soft_wrap=True)
+        return
+    _planned(grown, f"planned on {folder}, generation {grown.metadata['generations'][-1]['generation']}")
 
 
 @app.command()

@@ -221,6 +221,11 @@ def parse(raw: Any, where: str) -> Config:
         raise BadInput(f"{where}: {field}: {message}{given}{more}") from None
 
 
+def generations(metadata: dict[str, Any], where: str) -> list[Config]:
+    """The configs of a dataset.json's generations, the first one first."""
+    return [parse(one.get("config", metadata["config"]), where) for one in metadata["generations"]]
+
+
 def load(path: Path) -> Config:
     """The config in a YAML file; a relative MIDI folder counts from where the command is run."""
     try:

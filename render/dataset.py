@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from manifests import compose
 from manifests.canonical import differences
 from manifests.layout import Layout
 from manifests.rows import envelope_of, notes_of
+from manifests.storage import parquet_file
 from manifests.vocabulary import BadInput, Envelope, Notes
 from presets.synths import Preset, Synth
 from presets.tones import ToneSet
@@ -108,9 +110,21 @@ class Dataset:
         return row
 
     @property
+    def generations(self) -> list[configs.Config]:
+        """The config of each generation; the last one is the dataset's."""
+        return configs.generations(self.metadata, str(self.layout.dataset_json))
+
+    def generations_cut(self) -> int:
+        """How many generations are through the first stage: timbres chosen, blocks cut."""
+        path = self.layout.table("blocks")
+        if not path.exists():
+            return 0
+        return int(pc.max(parquet_file(path).read(columns=["generation"])["generation"]).as_py()) + 1
+
+    @property
     def is_cast(self) -> bool:
-        """Whether the first stage is over: timbres chosen, blocks cut."""
-        return self.layout.table("blocks").exists()
+        """Whether the first stage is over, for all generations."""
+        return self.generations_cut() == len(self.metadata["generations"])
 
     def is_done(self, shard: str) -> bool:
         """Whether a shard is committed: its clip table is there."""

@@ -16,6 +16,7 @@ from manifests.card import card
 from manifests.layout import to_table, write_table
 from manifests.storage import parquet_file
 from render.dataset import Dataset, planned_timbres
+from render.generations import failures_table, read_failures
 from render.shard import shard_note
 
 
@@ -26,7 +27,7 @@ def finish(dataset: Dataset) -> None:
     """
     layout = dataset.layout
     shard_rows: list[dict[str, Any]] = []
-    failures = [row for row in layout.read("failures").to_pylist() if row["stage"] == "tones"]
+    failures, counts = read_failures(layout)
     places = np.zeros((dataset.blocks.num_rows, 2), dtype=np.int64)
     stands_for: dict[tuple[int, int], int] = {}
     for shard, plan in dataset.shards.items():
@@ -48,7 +49,7 @@ def finish(dataset: Dataset) -> None:
                 "table_sha256": sha256_file(path),
             }
         )
-    write_table(layout.table("failures"), to_table("failures", failures))
+    write_table(layout.table("failures"), failures_table(failures, counts))
     write_table(layout.table("blocks"), _placed(dataset.blocks, places, stands_for))
     text = card(
         dataset.metadata,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from manifests.layout import shard_path
 from manifests.schema import schema
 from manifests.splits import SIDES_OF_SPLIT
-from manifests.vocabulary import SPLITS
+from manifests.vocabulary import SPLITS, BadInput
 from render.blocks import I32, NONE, Cut, cut_product, hold_out, in_shards, join, sample
 from render.config import Config
 
@@ -64,7 +64,13 @@ def _splits(config: Config, axes: tuple[Rows, Rows, Rows], generation: int) -> I
         if split != "train":
             yield split, cut
             continue
-        held = hold_out(cut, config.splits.validation, config.seed, *what)
+        try:
+            held = hold_out(cut, config.splits.validation, config.seed, *what)
+        except BadInput:
+            # What a later generation adds may be too little; validation has the first one's blocks then.
+            if not generation:
+                raise
+            held = np.zeros(len(cut), dtype=bool)
         yield "train", cut.take(~held)
         yield "validation", cut.take(held)
 

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from manifests.layout import to_table, write_table
 from manifests.storage import is_local
 from manifests.vocabulary import BadInput
 from render import journal
 from render.cast import Audition, Try, cast
 from render.dataset import Dataset
 from render.executors import Executor, Local, Offered
+from render.extend import drop_uncommitted
 from render.finish import finish
-from render.product import cut_blocks
+from render.generations import read_before
 from render.progress import clips_progress, tones_progress
 from render.scratch import clear_dead
 from render.tasks import Where, make_tones, render_shard
@@ -62,6 +62,8 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
         with _alone(dataset.layout.work):
             if not dataset.is_cast:
                 _first_stage(dataset, where, offered, console)
+                # What was read of the tables so far is out of date.
+                dataset = Dataset(root)
         done = dataset.done()
         missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
         if missing:
@@ -86,10 +88,13 @@ def _alone(work: Path) -> Iterator[None]:
 
 
 def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Console) -> None:
-    """Casts the timbres and cuts the blocks; blocks.parquet comes last and says that it is over."""
-    wanted = sum(timbres.count for timbres in dataset.config.timbres)
-    with tones_progress(wanted, console) as accepted:
-        found = 0
+    """Casts the timbres and cuts the blocks of each generation that lacks them."""
+    layout = dataset.layout
+    drop_uncommitted(layout)
+    first = dataset.generations_cut()
+    before = read_before(layout, first)
+    wanted, found = sum(timbres.count for timbres in dataset.config.timbres), len(before.timbres)
+    with tones_progress(wanted - found, console) as accepted:
 
         def auditions(maker: ToneMaker, wave: list[Try]) -> Iterator[Audition]:
             nonlocal found
@@ -104,11 +109,9 @@ def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Cons
                     yield early.pop(due)
                     due += 1
 
-        timbres, failures = cast(dataset.config, dataset.maker, auditions)
-    envelopes = dataset.layout.read("envelopes").to_pylist()
-    phrases = dataset.layout.read("phrases").to_pylist()
-    blocks = cut_blocks(dataset.config, timbres, envelopes, phrases)
-    for name, rows in (("timbres", timbres), ("failures", failures)):
-        write_table(dataset.layout.table(name), to_table(name, rows))
-    write_table(dataset.layout.table("blocks"), blocks)
+        for generation, config in enumerate(dataset.generations[first:], start=first):
+            known = (before.timbres, before.failures, generation)
+            timbres, failures = cast(config, dataset.maker, auditions, *known)
+            before = before.grown(config, timbres, failures, layout, generation)
+            before.write(layout)
     journal.cast_over(dataset.root)

@@ -16,7 +16,9 @@ MOST = 5
 
 def table(now: State) -> Table:
     """Shards by their state, clips, hours and bytes, by split and in all."""
-    drawn = Table(title=f"{now.name}: {now.stage}", box=None, pad_edge=False)
+    drawn = Table(
+        title=f"{now.name}: {now.stage}", box=None, pad_edge=False, padding=(0, 1), collapse_padding=True
+    )
     for title in COLUMNS:
         drawn.add_column(title, justify="left" if title == "split" else "right", no_wrap=True)
     for split in now.splits:
