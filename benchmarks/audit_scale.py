@@ -28,10 +28,10 @@ from manifests.rows import envelope_of, notes_of
 from manifests.schema import schema
 from manifests.splits import assign_sides
 from manifests.vocabulary import ENVELOPE_FIELDS
-from render.cast import cut_blocks
 from render.clips import ClipSpec, observed
 from render.config import Config, parse
 from render.plan import make_plan, write_plan
+from render.product import cut_blocks
 
 FLAC_BYTES = 120_000
 PADDED = 512 + -(-FLAC_BYTES // 512) * 512 + 512 + 1024
@@ -122,7 +122,7 @@ def write(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
     write_plan(planned, root)
     layout = Layout(root)
     rows = timbre_rows(config)
-    blocks = cut_blocks(config, rows, planned.envelopes, planned.phrases)
+    blocks = cut_blocks(config, rows, planned.envelopes, planned.phrases).to_pylist()
     clip = config.clip
     frames, peak = to_samples(clip.seconds, clip.rate), peak_value(clip.peak_dbfs)
     spec = ClipSpec(clip.rate, frames, peak, clip.cut_fade_ms, config.flac_level)

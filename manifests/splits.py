@@ -53,3 +53,55 @@ def assign_sides(clusters: Sequence[int], test_share: float, seed: int, axis: st
             " configure more"
         )
     return ["test" if index in test else "train" for index in range(count)]
+
+
+def grow_sides(
+    clusters: Sequence[int],
+    sides: Sequence[str],
+    fixed: Sequence[str | None],
+    test_share: float,
+    seed: int,
+    axis: str,
+    generation: int,
+) -> list[str]:
+    """The sides of the ids that a generation adds, given all ids' clusters and the `sides` of the old ones.
+
+    A new id that is like an old one goes to its side; so does all of its cluster. The others fill test up
+    to `test_share` of all ids. `fixed` gives the side of each new id that has no choice. Partners need two
+    new ids of a side, or none. "" stands for an id that has no place, since it is like ids of two sides, or
+    would be alone on its side: to be drawn again.
+    """
+    old = len(sides)
+    places: dict[int, set[str]] = {}
+    for cluster, side in zip(clusters, [*sides, *fixed], strict=True):
+        if side is not None:
+            places.setdefault(cluster, set()).add(side)
+    free: dict[int, list[int]] = {}
+    given: dict[int, str] = {}
+    for new, (cluster, own) in enumerate(zip(clusters[old:], fixed, strict=True)):
+        known = places.get(cluster, set())
+        if not known:
+            free.setdefault(cluster, []).append(new)
+        elif len(known) > 1 or (own is None and known - {"train", "test"}):
+            given[new] = ""
+        else:
+            given[new] = next(iter(known))
+    forced = {side: sum(s == side for s in given.values()) for side in ("train", "test")}
+    groups = list(free.values())
+    groups = [groups[int(i)] for i in permutation(seed, len(groups), "side", axis, generation)]
+    count = sum(map(len, groups))
+    wanted = int(test_share * len(clusters) + 0.5) - sum(s == "test" for s in sides) - forced["test"]
+    wanted = min(max(wanted, 0), count)
+    chosen: set[int] = set()
+    for size in sorted(range(count + 1), key=lambda n: (abs(n - wanted), n)):
+        test: set[int] = set()
+        for group in groups:
+            if len(test) + len(group) <= size:
+                test.update(group)
+        if 1 not in (forced["test"] + len(test), forced["train"] + count - len(test)):
+            chosen = test
+            break
+    for group in groups:
+        given |= {new: "test" if new in chosen else "train" for new in group}
+    added = [given[new] for new in range(len(fixed))]
+    return [side if added.count(side) > 1 else "" for side in added]

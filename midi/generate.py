@@ -8,7 +8,7 @@ one of its set.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -84,13 +84,18 @@ def _phrase(
     seconds: float,
     observe: Observability,
     taken: dict[Intervals, list[Notes]],
+    fits: Callable[[Notes], bool] = lambda notes: True,
 ) -> Notes:
     """Phrase `index`: its first draw that stays in the pitch range and is like none in `taken`."""
     possible_counts(spec, seconds, observe)
     for attempt in range(ATTEMPTS):
         notes = _draw(seed, index, attempt, spec, seconds, observe)
         inside = all(spec.lowest_pitch <= note.pitch <= spec.highest_pitch for note in notes)
-        if inside and not any(alike(notes, other) for other in taken.get(intervals(notes), [])):
+        if (
+            inside
+            and fits(notes)
+            and not any(alike(notes, other) for other in taken.get(intervals(notes), []))
+        ):
             return check_notes(notes, seconds)
     raise BadInput(
         f"phrases: phrase {index} found no new melody within pitches"
@@ -113,16 +118,23 @@ def generate_phrases(
     seconds: float,
     observe: Observability,
     tick: Callable[[int, int], None] | None = None,
+    before: Sequence[Notes] = (),
+    fits: Callable[[Notes], bool] = lambda notes: True,
 ) -> list[Notes]:
     """Phrases 0..count-1, no two alike up to transposition. More of them keep the earlier ones as they are.
+
+    Those `before` are taken as they are, whatever they were made for, and lead the list. What does not
+    pass `fits` is redrawn.
 
     A phrase equals `generate_phrase` of its index, except where that repeats an earlier one: then it is
     redrawn until it does not. `tick` is told how many of how many are done.
     """
     taken: dict[Intervals, list[Notes]] = {}
-    phrases = []
-    for index in range(count):
-        notes = _phrase(seed, index, spec, seconds, observe, taken)
+    for notes in before:
+        taken.setdefault(intervals(notes), []).append(notes)
+    phrases = list(before)
+    for index in range(len(before), count):
+        notes = _phrase(seed, index, spec, seconds, observe, taken, fits)
         taken.setdefault(intervals(notes), []).append(notes)
         phrases.append(notes)
         if tick is not None:

@@ -1,4 +1,4 @@
-"""`python -m render`: plan, run, make, retry, status, remake."""
+"""`python -m render`: plan, run, make, extend, retry, status, remake."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from manifests import console as talk
 from manifests.layout import Layout
@@ -16,10 +15,13 @@ from manifests.storage import UploadRefused, location
 from manifests.vocabulary import BadInput
 from presets.host import MachineFailure
 from render import config as configs
+from render import status_view as view
 from render.dataset import Dataset, MachineFault
 from render.executors import Backend, Local, open_executor
+from render.extend import extend as extend_plan
+from render.extend import plan_of
 from render.fingerprint import AUDIO_VERSION
-from render.plan import make_plan, write_plan
+from render.plan import Planned, write_plan
 from render.player import forget_failures
 from render.remake import remake as remake_clips
 from render.run import Share
@@ -51,18 +53,35 @@ out, err = Console(), Console(stderr=True)
 
 @app.command()
 def plan(config: ConfigFile, out_dir: Out) -> None:
-    """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered."""
-    planned = make_plan(configs.load(config))
+    """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered.
+
+    CONFIG may be a dataset's dataset.json: that dataset is planned again, with all its generations.
+    """
+    planned = plan_of(config)
     fresh = write_plan(planned, out_dir)
+    _planned(planned, f"{'planned' if fresh else 'already planned'} {out_dir}")
+
+
+def _planned(planned: Planned, what: str) -> None:
     for remark in planned.remarks:
         err.print(f"note: {remark}", highlight=False, markup=False, soft_wrap=True)
-    first = planned.metadata["generations"][0]
-    err.print(
-        f"{'planned' if fresh else 'already planned'} {out_dir}: {first['timbres']} timbres x"
-        f" {first['envelopes']} envelopes x {first['phrases']} phrases",
-        highlight=False,
-        soft_wrap=True,
-    )
+    now = planned.metadata["generations"][-1]
+    counts = f"{now['timbres']} timbres x {now['envelopes']} envelopes x {now['phrases']} phrases"
+    err.print(f"{what}: {counts}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def extend(folder: Folder, config: ConfigFile) -> None:
+    """Plan a finished dataset on: CONFIG asks for more timbres, envelopes or phrases than it has.
+
+    Nothing is rendered: `run` renders what the new generation adds. Finished shards stay as they are.
+    """
+    Dataset(folder).check_machine()
+    grown = extend_plan(folder, configs.load(config))
+    if grown is None:
+        err.print(f"{folder}: has all that already", highlight=False, soft_wrap=True)
+        return
+    _planned(grown, f"planned on {folder}, generation {grown.metadata['generations'][-1]['generation']}")
 
 
 @app.command()
@@ -112,19 +131,12 @@ def status(
     if as_json:
         print(json.dumps(now.as_json(), indent=2))
         return
-    table = Table(title=f"{now.name}: {now.stage}")
-    for title in ("split", "shards", "clips", "MB"):
-        table.add_column(title, justify="left" if title == "split" else "right")
-    for s in now.splits:
-        table.add_row(
-            s.split,
-            f"{s.shards_done}/{s.shards}",
-            f"{s.clips_done}/{s.clips}",
-            f"{s.bytes_done / 1e6:.1f}",
-        )
-    out.print(table)
-    if now.tones_failed:
-        out.print("presets replaced: " + ", ".join(f"{n} {reason}" for reason, n in now.tones_failed.items()))
+    if now.splits:
+        out.print(view.table(now))
+    else:
+        out.print(f"{now.name}: {now.stage}", highlight=False)
+    for line in view.lines(now):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -168,8 +180,7 @@ def _keys(argument: str) -> list[str]:
 
 def _summary(folder: Path, what: str) -> None:
     now = state(Dataset(folder))
-    clips = sum(s.clips_done for s in now.splits)
-    err.print(f"{folder}: {now.stage}, {clips} clips; {what}", highlight=False, soft_wrap=True)
+    err.print(f"{folder}: {now.stage}, {now.total.clips_done} clips; {what}", highlight=False, soft_wrap=True)
 
 
 def command() -> None:

@@ -1,4 +1,4 @@
-"""Casting: which presets become the dataset's timbres, and the blocks that follow from it.
+"""Casting: which presets become the dataset's timbres.
 
 Presets of each synth are tried in a seeded order until the configured number has passed; each failure is
 a row of failures.parquet. The outcome is that of trying them one by one, however many are tried at once.
@@ -6,21 +6,22 @@ a row of failures.parquet. The outcome is that of trying them one by one, howeve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from manifests.clusters import connected
 from manifests.seeds import permutation
-from manifests.splits import SIDES_OF_SPLIT, assign_sides
-from manifests.vocabulary import SPLITS, BadInput
+from manifests.splits import assign_sides, grow_sides
+from manifests.vocabulary import BadInput
 from presets.host import GroupFailure
 from presets.selection import selected
 from presets.synths import Preset, Synth
 from presets.tones import ToneSet, alike, group_address
-from render.blocks import Block, cut_product, hold_out, shard_of
 from render.config import Config, Timbres
 from render.tones import ToneMaker, configured_synth
 
@@ -103,52 +104,115 @@ def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Itera
 
 
 def cast(
-    config: Config, maker: ToneMaker, auditions: Auditions
+    config: Config,
+    maker: ToneMaker,
+    auditions: Auditions,
+    before: Sequence[dict[str, Any]] = (),
+    failed: Sequence[dict[str, Any]] = (),
+    generation: int = 0,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of timbres.parquet, and the failures met on the way."""
+    """The rows of timbres.parquet, and the failures met on the way.
+
+    A later generation keeps the rows `before` it, and passes over their presets and those that `failed`.
+    """
+    heard = {row["tones_sha256"]: row["name"] for row in before}
+    casting = _Casting(config, maker, auditions, [*failed], heard)
+    sources = {
+        timbres.synth: _untried(config.seed, timbres, [*before, *failed]) for timbres in config.timbres
+    }
     accepted: list[dict[str, Any]] = []
-    failures: list[dict[str, Any]] = []
-    heard: dict[str, str] = {}
-    for timbres in config.timbres:
-        source = candidates(configured_synth(timbres), config.seed, timbres)
-        taken, tried = 0, 0
-        while taken < timbres.count:
-            presets = [preset for _, preset in zip(range(timbres.count - taken), source, strict=False)]
-            watched = permutation(config.seed, len(presets), "canary", timbres.synth, tried)[:1]
+    while True:
+        for timbres in config.timbres:
+            there = sum(row["synth"] == timbres.synth for row in [*before, *accepted])
+            accepted += casting.find(timbres, timbres.count - there, sources[timbres.synth])
+        rows = _with_sides(config, before, accepted, generation)
+        homeless = {row["group"]: row for row in rows if not row["side"]}
+        if not homeless:
+            return rows, casting.failures
+        for row in homeless.values():
+            detail = "sounds like timbres of two sides, or would be alone on its side"
+            casting.fail(row["synth"], row["preset"], "homeless", detail)
+        accepted = [row for row in accepted if row["group"] not in homeless]
+
+
+def _untried(seed: int, timbres: Timbres, known: list[dict[str, Any]]) -> Iterator[Preset]:
+    tried = {row["preset"] for row in known if row["synth"] == timbres.synth}
+    source = candidates(configured_synth(timbres), seed, timbres)
+    return (preset for preset in source if preset.address not in tried)
+
+
+@dataclass
+class _Casting:
+    """What casting has met so far: failures, what was heard (tones' SHA-256 to timbre), tries by synth."""
+
+    config: Config
+    maker: ToneMaker
+    auditions: Auditions
+    failures: list[dict[str, Any]]
+    heard: dict[str, str]
+    tried: Counter[str] = field(default_factory=Counter)
+
+    def fail(self, synth: str, preset: str, reason: str, detail: str) -> None:
+        self.failures.append(
+            {
+                "stage": "tones",
+                "synth": synth,
+                "preset": preset,
+                "reason": reason,
+                "detail": detail,
+                "shard": "",
+            }
+        )
+
+    def find(self, timbres: Timbres, wanted: int, source: Iterator[Preset]) -> list[dict[str, Any]]:
+        """The rows of so many timbres of a synth that pass, in the order in which they were tried."""
+        accepted: list[dict[str, Any]] = []
+        while len(accepted) < wanted:
+            presets = list(islice(source, wanted - len(accepted)))
+            tried = self.tried[timbres.synth]
+            watched = permutation(self.config.seed, len(presets), "canary", timbres.synth, tried)[:1]
             wave = [Try(timbres, preset, place in watched) for place, preset in enumerate(presets)]
             if not wave or tried > ATTEMPTS_PER_TIMBRE * timbres.count + 50:
+                last = self.failures[-1]["reason"] if self.failures else "none left"
                 raise BadInput(
-                    f"timbres: {taken} of {timbres.count} {timbres.synth} timbres passed after {tried} tries;"
-                    f" last failure: {failures[-1]['reason'] if failures else 'none left'}."
-                    " Lower the count, or widen tones.max_level_variation_db"
+                    f"timbres: {len(accepted)} of {wanted} {timbres.synth} timbres passed after {tried}"
+                    f" tries; last failure: {last}. Lower the count, or widen tones.max_level_variation_db"
                 )
-            tried += len(wave)
-            for answer in auditions(maker, wave):
-                reason, detail = answer.reason, answer.detail
-                if answer.row is not None:
-                    twin = heard.get(answer.row["tones_sha256"])
-                    if twin is None:
-                        heard[answer.row["tones_sha256"]] = answer.row["name"]
-                        accepted.append(answer.row)
-                        taken += 1
-                        continue
-                    reason, detail = "duplicate", f"same audio as {twin}"
-                failures.append(
-                    {
-                        "stage": "tones",
-                        "synth": answer.synth,
-                        "preset": answer.preset.address,
-                        "reason": reason,
-                        "detail": detail,
-                        "shard": "",
-                    }
-                )
-    return _with_sides(config, accepted), failures
+            self.tried[timbres.synth] += len(wave)
+            for answer in self.auditions(self.maker, wave):
+                if answer.row is None:
+                    self.fail(answer.synth, answer.preset.address, answer.reason, answer.detail)
+                    continue
+                twin = self.heard.get(answer.row["tones_sha256"])
+                if twin is None:
+                    self.heard[answer.row["tones_sha256"]] = answer.row["name"]
+                    accepted.append(answer.row)
+                else:
+                    self.fail(answer.synth, answer.preset.address, "duplicate", f"same audio as {twin}")
+        return accepted
 
 
-def _with_sides(config: Config, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Ids, clusters and sides: the synth left out has a side of its own, the others share theirs."""
+def _with_sides(
+    config: Config, before: Sequence[dict[str, Any]], accepted: list[dict[str, Any]], generation: int
+) -> list[dict[str, Any]]:
+    """Ids, clusters and sides of all rows. A later generation's may have none: "", to be replaced."""
+    rows = [*before, *({**row, "generation": generation} for row in accepted)]
     clusters = connected(alike(np.array([row["fingerprint"] for row in rows], dtype=np.float32)))
+    left_out, share = config.splits.unseen_synth, config.splits.test_timbres
+    if generation == 0:
+        sides = _first_sides(config, rows, clusters)
+    else:
+        fixed = ["synth" if row["synth"] == left_out else None for row in accepted]
+        kept = [row["side"] for row in before]
+        sides = kept + grow_sides(clusters, kept, fixed, share, config.seed, "timbre", generation)
+    return [
+        {**row, "timbre": index, "cluster": clusters[index], "side": sides[index]}
+        for index, row in enumerate(rows)
+    ]
+
+
+def _first_sides(config: Config, rows: list[dict[str, Any]], clusters: list[int]) -> list[str]:
+    """The synth left out has a side of its own, the others share theirs."""
     seen = [i for i, row in enumerate(rows) if row["synth"] != config.splits.unseen_synth]
     sides = ["synth"] * len(rows)
     drawn = assign_sides([clusters[i] for i in seen], config.splits.test_timbres, config.seed, "timbre")
@@ -159,61 +223,4 @@ def _with_sides(config: Config, rows: list[dict[str, Any]]) -> list[dict[str, An
         # Sounds like a timbre of the synth left out: in train it would leak, so it is tested on.
         if clusters[i] in left_out:
             sides[i] = "test"
-    return [
-        {"timbre": index, **row, "cluster": clusters[index], "side": sides[index], "generation": 0}
-        for index, row in enumerate(rows)
-    ]
-
-
-def cut_blocks(
-    config: Config,
-    timbres: list[dict[str, Any]],
-    envelopes: list[dict[str, Any]],
-    phrases: list[dict[str, Any]],
-) -> list[dict[str, Any]]:
-    """The rows of blocks.parquet: every split's product, cut and put in shards."""
-
-    def ids(rows: list[dict[str, Any]], axis: str, side: str) -> list[int]:
-        return [row[axis] for row in rows if row["side"] == side]
-
-    def product(split: str) -> list[Block]:
-        timbre, envelope, phrase = SIDES_OF_SPLIT[split]
-        return list(
-            cut_product(
-                ids(timbres, "timbre", timbre),
-                ids(envelopes, "envelope", envelope),
-                ids(phrases, "phrase", phrase),
-                config.blocks,
-                config.seed,
-                split,
-            )
-        )
-
-    seen = product("train")
-    held = hold_out(seen, config.splits.validation, config.seed)
-    blocks = {
-        "train": [block for block, out in zip(seen, held, strict=True) if not out],
-        "validation": [block for block, out in zip(seen, held, strict=True) if out],
-    }
-    for split in SPLITS[2:]:
-        if split != "test_unseen_synth" or config.splits.unseen_synth is not None:
-            blocks[split] = product(split)
-    rows: list[dict[str, Any]] = []
-    for split in blocks:
-        for place, block in enumerate(blocks[split]):
-            rows.append(
-                {
-                    "block": len(rows),
-                    "split": split,
-                    "shard": shard_of(split, place, config.blocks.per_shard),
-                    "timbres": list(block.timbres),
-                    "planned": None,
-                    "phrases": list(block.phrases),
-                    "envelopes": list(block.envelopes),
-                    "clips": block.clips,
-                    "offset": None,
-                    "length": None,
-                    "generation": 0,
-                }
-            )
-    return rows
+    return sides

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from manifests.vocabulary import BadInput, Curve
+from manifests.vocabulary import SPLITS, BadInput, Curve
 from midi.extract import ExtractSpec
 from midi.generate import GenerateSpec
 
@@ -151,6 +151,15 @@ class Splits(Strict):
     test_phrases: Fraction = 0.2
     validation: Fraction = 0.1
     unseen_synth: str | None = None
+    sampled: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = {}
+    """The share of its blocks that a split renders, where not all of its product; `validation` comes out
+    of what `train` keeps."""
+
+    @model_validator(mode="after")
+    def _known_splits(self) -> Self:
+        if unknown := sorted(set(self.sampled) - (set(SPLITS) - {"validation"})):
+            raise ValueError(f"sampled: {unknown[0]!r} is not train or a test split")
+        return self
 
 
 class Blocks(Strict):
@@ -210,6 +219,11 @@ def parse(raw: Any, where: str) -> Config:
         if first["type"] == "extra_forbidden":
             message, given = "unknown setting; check its spelling", ""
         raise BadInput(f"{where}: {field}: {message}{given}{more}") from None
+
+
+def generations(metadata: dict[str, Any], where: str) -> list[Config]:
+    """The configs of a dataset.json's generations, the first one first."""
+    return [parse(one.get("config", metadata["config"]), where) for one in metadata["generations"]]
 
 
 def load(path: Path) -> Config:

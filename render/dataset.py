@@ -7,10 +7,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from manifests import compose
 from manifests.canonical import differences
 from manifests.layout import Layout
 from manifests.rows import envelope_of, notes_of
+from manifests.storage import parquet_file
 from manifests.vocabulary import BadInput, Envelope, Notes
 from presets.synths import Preset, Synth
 from presets.tones import ToneSet
@@ -23,6 +28,16 @@ from render.tones import ToneMaker, configured_synth
 
 class MachineFault(RuntimeError):
     """This machine cannot make what the dataset asks for; never the fault of a preset. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlan:
+    """A shard to be made: its split, its first block, how many blocks and clips it has."""
+
+    split: str
+    first: int
+    blocks: int
+    clips: int
 
 
 @dataclass(frozen=True)
@@ -62,23 +77,54 @@ class Dataset:
         return {row["timbre"]: row for row in rows}
 
     @cached_property
-    def blocks(self) -> list[dict[str, Any]]:
-        """Rows of blocks.parquet, in order of their ids."""
-        rows: list[dict[str, Any]] = self.layout.read("blocks").to_pylist()
-        return rows
+    def blocks(self) -> pa.Table:
+        """blocks.parquet, in order of the blocks' ids; as a table, since there may be half a million."""
+        return self.layout.read("blocks").combine_chunks()
 
     @cached_property
-    def shards(self) -> dict[str, list[dict[str, Any]]]:
-        """The blocks of each shard, in order."""
-        shards: dict[str, list[dict[str, Any]]] = {}
-        for row in self.blocks:
-            shards.setdefault(row["shard"], []).append(row)
-        return shards
+    def shards(self) -> dict[str, ShardPlan]:
+        """The shards, in order: a shard's blocks stand together."""
+        if not self.blocks.num_rows:
+            return {}
+        names = self.blocks["shard"].combine_chunks().dictionary_encode()
+        number = names.indices.to_numpy()
+        starts = np.flatnonzero(np.diff(number, prepend=-1))
+        clips = np.add.reduceat(self.blocks["clips"].to_numpy(), starts)
+        ends = [*starts[1:], len(number)]
+        return {
+            names.dictionary[int(number[start])].as_py(): ShardPlan(
+                self.blocks["split"][int(start)].as_py(), int(start), int(end - start), int(count)
+            )
+            for start, end, count in zip(starts, ends, clips, strict=True)
+        }
+
+    def blocks_of(self, shard: str) -> list[dict[str, Any]]:
+        """The rows of a shard's blocks, in order."""
+        plan = self.shards[shard]
+        rows: list[dict[str, Any]] = self.blocks.slice(plan.first, plan.blocks).to_pylist()
+        return rows
+
+    def block(self, number: int) -> dict[str, Any]:
+        """The row of a block."""
+        row: dict[str, Any] = self.blocks.slice(number, 1).to_pylist()[0]
+        return row
+
+    @property
+    def generations(self) -> list[configs.Config]:
+        """The config of each generation; the last one is the dataset's."""
+        return configs.generations(self.metadata, str(self.layout.dataset_json))
+
+    def generations_cut(self) -> int:
+        """How many generations are through the first stage: timbres chosen, blocks cut."""
+        path = self.layout.table("blocks")
+        if not path.exists():
+            return 0
+        return int(pc.max(parquet_file(path).read(columns=["generation"])["generation"]).as_py()) + 1
 
     @property
     def is_cast(self) -> bool:
-        """Whether the first stage is over: timbres chosen, blocks cut."""
-        return self.layout.table("blocks").exists()
+        """Whether the first stage is over, for all generations."""
+        return self.generations_cut() == len(self.metadata["generations"])
 
     def is_done(self, shard: str) -> bool:
         """Whether a shard is committed: its clip table is there."""

@@ -16,17 +16,18 @@ def _draw(seed: int, bounds: Range, step: float, *what: str | int) -> float:
     return min(max(round(round(value / step) * step, 6), bounds.low), bounds.high)
 
 
-def draw_envelope(seed: int, name: str, index: int, family: Family) -> Envelope:
-    """Envelope number `index` of the family called `name`."""
+def draw_envelope(seed: int, name: str, index: int, family: Family, attempt: int = 0) -> Envelope:
+    """Envelope number `index` of the family called `name`; `attempt` counts its draws."""
+    what = (name, index, attempt) if attempt else (name, index)
 
     def time(field: str, bounds: Range) -> float:
-        return _draw(seed, bounds, TIME_STEP_MS, name, index, field)
+        return _draw(seed, bounds, TIME_STEP_MS, *what, field)
 
     return Envelope(
         attack_ms=time("attack_ms", family.attack_ms),
         hold_ms=time("hold_ms", family.hold_ms),
         decay_ms=time("decay_ms", family.decay_ms),
-        sustain=_draw(seed, family.sustain, LEVEL_STEP, name, index, "sustain"),
+        sustain=_draw(seed, family.sustain, LEVEL_STEP, *what, "sustain"),
         release_ms=time("release_ms", family.release_ms),
         curve=family.curve,
     )

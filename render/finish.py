@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
 from manifests import files
 from manifests.canonical import sha256_file
 from manifests.card import card
 from manifests.layout import to_table, write_table
 from manifests.storage import parquet_file
 from render.dataset import Dataset, planned_timbres
+from render.generations import failures_table, read_failures
 from render.shard import shard_note
 
 
@@ -20,48 +27,30 @@ def finish(dataset: Dataset) -> None:
     """
     layout = dataset.layout
     shard_rows: list[dict[str, Any]] = []
-    places: dict[int, tuple[int, int]] = {}
-    failures = [row for row in layout.read("failures").to_pylist() if row["stage"] == "tones"]
+    failures, counts = read_failures(layout)
+    places = np.zeros((dataset.blocks.num_rows, 2), dtype=np.int64)
     stands_for: dict[tuple[int, int], int] = {}
-    for shard, blocks in dataset.shards.items():
+    for shard, plan in dataset.shards.items():
         path = layout.clip_table(shard)
         file = parquet_file(path)
         note = shard_note(file.schema_arrow.metadata)
         failures += note["failures"]
-        changed = file.read(columns=["block", "timbre", "substitutes"]).to_pylist()
-        stands_for |= {
-            (row["block"], row["substitutes"]): row["timbre"]
-            for row in changed
-            if row["substitutes"] is not None
-        }
-        places |= {block: (offset, length) for block, offset, length in note["blocks"]}
+        stands_for |= _substitutes(file)
+        extents = np.array(note["blocks"], dtype=np.int64)
+        places[extents[:, 0]] = extents[:, 1:]
         shard_rows.append(
             {
                 "shard": shard,
-                "split": blocks[0]["split"],
+                "split": plan.split,
                 "sha256": note["sha256"],
                 "bytes": note["bytes"],
-                "blocks": len(blocks),
+                "blocks": plan.blocks,
                 "clips": file.metadata.num_rows,
                 "table_sha256": sha256_file(path),
             }
         )
-    rows = []
-    for row in dataset.blocks:
-        offset, length = places[row["block"]]
-        planned = planned_timbres(row)
-        timbres = [stands_for.get((row["block"], timbre), timbre) for timbre in planned]
-        rows.append(
-            {
-                **row,
-                "timbres": timbres,
-                "planned": planned if timbres != planned else None,
-                "offset": offset,
-                "length": length,
-            }
-        )
-    write_table(layout.table("failures"), to_table("failures", failures))
-    write_table(layout.table("blocks"), to_table("blocks", rows))
+    write_table(layout.table("failures"), failures_table(failures, counts))
+    write_table(layout.table("blocks"), _placed(dataset.blocks, places, stands_for))
     text = card(
         dataset.metadata,
         shard_rows,
@@ -71,3 +60,38 @@ def finish(dataset: Dataset) -> None:
     )
     files.replace(layout.card, text.encode())
     write_table(layout.table("shards"), to_table("shards", shard_rows))
+
+
+def _substitutes(file: pq.ParquetFile) -> dict[tuple[int, int], int]:
+    """The timbre that stands for another in a block, by (block, other timbre)."""
+    column = file.read(columns=["substitutes"])["substitutes"]
+    if column.null_count == len(column):
+        return {}
+    table = file.read(columns=["block", "timbre", "substitutes"])
+    rows = table.filter(pc.is_valid(table["substitutes"])).to_pylist()
+    return {(row["block"], row["substitutes"]): row["timbre"] for row in rows}
+
+
+def _placed(
+    blocks: pa.Table, places: npt.NDArray[np.int64], stands_for: dict[tuple[int, int], int]
+) -> pa.Table:
+    """blocks.parquet with each block's offset and length, and the timbres that it really has."""
+    columns = {"offset": pa.array(places[:, 0]), "length": pa.array(places[:, 1])}
+    if stands_for or blocks["planned"].null_count < blocks.num_rows:
+        changed = {block for block, _ in stands_for}
+        rows = blocks.select(["block", "timbres", "planned"]).to_pylist()
+        planned = [planned_timbres(row) for row in rows]
+        columns["timbres"] = pa.array(
+            [
+                [stands_for.get((row["block"], timbre), timbre) for timbre in timbres]
+                for row, timbres in zip(rows, planned, strict=True)
+            ],
+            blocks.schema.field("timbres").type,
+        )
+        columns["planned"] = pa.array(
+            [t if row["block"] in changed else None for row, t in zip(rows, planned, strict=True)],
+            blocks.schema.field("planned").type,
+        )
+    for name, column in columns.items():
+        blocks = blocks.set_column(blocks.schema.get_field_index(name), blocks.schema.field(name), column)
+    return blocks

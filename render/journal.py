@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -18,8 +19,23 @@ from manifests import files
 
 T = TypeVar("T")
 
-BEAT_S = 20.0
+BEAT_S = 10.0
 """How often a worker says that it is still at a shard."""
+STALE_S = 120.0
+"""Who has said nothing for so long is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker at a shard: the clips of it made by `time`, and all that the process made, in how long."""
+
+    shard: str
+    node: str
+    pid: int
+    time: float
+    clips: int
+    made: int
+    seconds: float
 
 
 def _folder(root: Path, kind: str) -> Path:
@@ -47,19 +63,35 @@ def _forget(path: Path) -> None:
         path.unlink()
 
 
+@dataclass
+class _Pace:
+    """What this process has made so far, and the seconds it took."""
+
+    clips: int = 0
+    seconds: float = 0.0
+
+
+_pace = _Pace()
+
+
 @contextmanager
 def claim(root: Path, shard: str) -> Iterator[Callable[[Iterable[T]], Iterator[T]]]:
     """Says that this process is at a shard, as often as needed while what it yields is run through."""
     path = _note(root, "running", _name(shard))
-    last = 0.0
+    begun, before, clips = time.monotonic(), _pace.seconds, 0
 
-    def alive(clips: Iterable[T]) -> Iterator[T]:
-        nonlocal last
-        for clip in clips:
+    def alive(made: Iterable[T]) -> Iterator[T]:
+        nonlocal clips
+        last = 0.0
+        for clip in made:
             if (now := time.time()) - last > BEAT_S:
                 last = now
-                _write(path, {"shard": shard, "node": platform.node(), "pid": os.getpid(), "time": now})
+                claimed = Claim(shard, platform.node(), os.getpid(), now, clips, _pace.clips, _pace.seconds)
+                _write(path, asdict(claimed))
             yield clip
+            clips += 1
+            _pace.clips += 1
+            _pace.seconds = before + time.monotonic() - begun
 
     try:
         yield alive
@@ -80,9 +112,55 @@ def refuse(root: Path, worker: str, line: str) -> None:
 
 def welcome(root: Path) -> None:
     """Forgets failures and refusals of earlier runs: a new run may find them mended."""
-    for kind in ("failed", "refused"):
+    for kind in ("failed", "refused", "casting"):
         for path in _paths(root, kind):
             _forget(path)
+
+
+def casting(root: Path, passed: int, wanted: int) -> None:
+    """Notes how many timbres have been found so far."""
+    _write(_note(root, "casting", "timbres"), {"passed": passed, "wanted": wanted, "time": time.time()})
+
+
+def cast_over(root: Path) -> None:
+    """Forgets that timbres were being looked for."""
+    _forget(_note(root, "casting", "timbres"))
+
+
+def running(root: Path) -> list[Claim]:
+    """Who is at a shard now."""
+    claims = [claim for note in _notes(root, "running") if (claim := _claim(note)) is not None]
+    return [claim for claim in claims if abs(time.time() - claim.time) < STALE_S]
+
+
+def _claim(note: dict[str, Any]) -> Claim | None:
+    try:
+        return Claim(**note)
+    except TypeError:
+        return None
+
+
+def failed(root: Path) -> dict[str, str]:
+    """Shards that could not be made, and why."""
+    return {note["shard"]: note["reason"] for note in _notes(root, "failed")}
+
+
+def refused(root: Path) -> dict[str, str]:
+    """Machines that must not work on the dataset, and why."""
+    return {note["worker"]: note["reason"] for note in _notes(root, "refused")}
+
+
+def found(root: Path) -> int | None:
+    """How many timbres have been found so far; None if nobody is looking for them."""
+    notes = [note for note in _notes(root, "casting") if abs(time.time() - note["time"]) < STALE_S]
+    return int(notes[0]["passed"]) if notes else None
+
+
+def _notes(root: Path, kind: str) -> Iterator[dict[str, Any]]:
+    for path in _paths(root, kind):
+        # Its writer may take it away at any moment.
+        with suppress(OSError, ValueError):
+            yield json.loads(path.read_bytes())
 
 
 def _paths(root: Path, kind: str) -> list[Path]:

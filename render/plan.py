@@ -20,7 +20,7 @@ from manifests.rows import envelope_of
 from manifests.schema import SCHEMA_VERSION
 from manifests.splits import assign_sides
 from manifests.storage import is_local
-from manifests.vocabulary import BadInput, check_notes
+from manifests.vocabulary import BadInput, Notes, check_notes
 from midi.extract import Extracted, extract_folder
 from midi.generate import Observability, generate_phrases
 from midi.table import generated, phrase_rows
@@ -86,13 +86,7 @@ def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
         made = generate_phrases(config.seed, wanted.count, spec, seconds, observe)
         rows += generated(made)
     if (folder := config.phrases.midi) is not None:
-        spec_midi = folder.extract.model_copy(
-            update={
-                "lowest_pitch": max(low, folder.extract.lowest_pitch),
-                "highest_pitch": min(high, folder.extract.highest_pitch),
-            }
-        )
-        found, skipped = extract_folder(folder.folder, spec_midi, seconds)
+        found, skipped = midi_phrases(config)
         if len(found) < folder.count:
             raise BadInput(
                 f"phrases.midi.folder {folder.folder}: {len(found)} phrases found, {folder.count} configured;"
@@ -106,15 +100,17 @@ def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
     return rows, remarks
 
 
+def longest_heard_s(config: Config, notes: Notes) -> float:
+    """How long any note of a phrase can be heard, in seconds, under the config's longest release."""
+    release = config.longest_release_ms() / 1000.0 + ONE_MORE_S
+    ends = [note.onset for note in notes[1:]] + [config.clip.seconds]
+    return max(min(end - note.onset, note.duration + release) for note, end in zip(notes, ends, strict=True))
+
+
 def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
     """The config with tones as long as any note of the phrases can be heard; BadInput if it says less."""
-    release, seconds = config.longest_release_ms() / 1000.0 + ONE_MORE_S, config.clip.seconds
-    longest, place = 0.0, 0
-    for index, row in enumerate(phrases):
-        ends = [note.onset for note in row.notes[1:]] + [seconds]
-        for note, end in zip(row.notes, ends, strict=True):
-            heard = min(end - note.onset, note.duration + release)
-            longest, place = max((longest, place), (heard, index))
+    seconds = config.clip.seconds
+    longest, place = max((longest_heard_s(config, row.notes), index) for index, row in enumerate(phrases))
     asked = config.tones.seconds
     if asked is None:
         asked = min(seconds, math.ceil(longest / TONE_GRID_S) * TONE_GRID_S)
@@ -124,6 +120,20 @@ def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
             " leave it out, or give more"
         )
     return config.model_copy(update={"tones": config.tones.model_copy(update={"seconds": asked})})
+
+
+def midi_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
+    """All phrases of the config's MIDI folder that the tones can play, and a line for each window skipped."""
+    folder = config.phrases.midi
+    if folder is None:
+        return [], []
+    spec = folder.extract.model_copy(
+        update={
+            "lowest_pitch": max(config.tones.lowest_pitch, folder.extract.lowest_pitch),
+            "highest_pitch": min(config.tones.highest_pitch, folder.extract.highest_pitch),
+        }
+    )
+    return extract_folder(folder.folder, spec, config.clip.seconds)
 
 
 def envelope_rows(config: Config) -> list[dict[str, Any]]:
@@ -177,26 +187,45 @@ def make_plan(config: Config) -> Planned:
     gathered, more = gather_phrases(config)
     config = with_tone_seconds(config, gathered)
     phrases = phrases_with_sides(config, gathered)
-    midi = {row.source: row.source_sha256 for row in gathered if row.source_sha256}
-    of = ingredients(config, synths, midi)
+    of = ingredients(config, synths, midi_sources(phrases))
     metadata = {
         "schema": SCHEMA_VERSION,
         "name": config.name,
         "seed": config.seed,
-        "config": config.model_dump(mode="json"),
+        "platform": platform_class(),
+        "generations": [],
+    }
+    return Planned(described(metadata, config, of, envelopes, phrases), envelopes, phrases, remarks + more)
+
+
+def midi_sources(phrases: list[dict[str, Any]]) -> dict[str, str]:
+    """The SHA-256 of the MIDI file of each phrase that comes from one."""
+    return {row["source"]: row["source_sha256"] for row in phrases if row["source_sha256"]}
+
+
+def described(
+    metadata: dict[str, Any],
+    config: Config,
+    of: dict[str, Any],
+    envelopes: list[dict[str, Any]],
+    phrases: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """dataset.json with a generation more; each has its config, so that it can be made again in its turn."""
+    plain = config.model_dump(mode="json")
+    generation = {
+        "generation": len(metadata["generations"]),
+        "timbres": sum(timbres.count for timbres in config.timbres),
+        "envelopes": len(envelopes),
+        "phrases": len(phrases),
+        "config": plain,
+    }
+    return {
+        **metadata,
+        "config": plain,
         "fingerprint": fingerprint(of),
         "fingerprint_of": of,
-        "generations": [
-            {
-                "generation": 0,
-                "timbres": sum(timbres.count for timbres in config.timbres),
-                "envelopes": len(envelopes),
-                "phrases": len(phrases),
-            }
-        ],
-        "platform": platform_class(),
+        "generations": [*metadata["generations"], generation],
     }
-    return Planned(metadata, envelopes, phrases, remarks + more)
 
 
 def write_plan(planned: Planned, root: Path) -> bool:
@@ -219,8 +248,13 @@ def write_plan(planned: Planned, root: Path) -> bool:
         raise BadInput(f"{root}: is not empty ({foreign[0]!r} …) and holds no dataset; use another folder")
     if is_local(root):
         root.mkdir(parents=True, exist_ok=True)
+    write_tables(layout, planned)
+    return True
+
+
+def write_tables(layout: Layout, planned: Planned) -> None:
+    """Writes a plan's tables, and last dataset.json, which commits them."""
     write_table(layout.table("envelopes"), to_table("envelopes", planned.envelopes))
     write_table(layout.table("phrases"), to_table("phrases", planned.phrases))
     text = json.dumps(planned.metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     files.replace(layout.dataset_json, text.encode())
-    return True

@@ -73,7 +73,7 @@ class Player:
 
     def shard(self, shard: str) -> Iterator[Clip]:
         """A shard's clips, blocks in order; the start of one group of them is played twice and compared."""
-        blocks = self.dataset.shards[shard]
+        blocks = self.dataset.blocks_of(shard)
         seed = self.dataset.config.seed
         watched = int(permutation(seed, len(blocks), "canary", shard)[0])
         for place, block in enumerate(blocks):
@@ -107,7 +107,9 @@ class Player:
 
     def _spares(self, block: dict[str, Any], timbre: int) -> list[int]:
         timbres = self.dataset.timbres
-        same = sorted(i for i in timbres if timbres[i]["side"] == timbres[timbre]["side"])
+        # A later generation's timbres stand for nobody: an old block stays what it was.
+        known = (i for i in timbres if timbres[i]["generation"] <= block["generation"])
+        same = sorted(i for i in known if timbres[i]["side"] == timbres[timbre]["side"])
         order = permutation(self.dataset.config.seed, len(same), "spare", timbre, block["block"])
         return [same[int(i)] for i in order]
 

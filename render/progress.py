@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 
 from manifests import console as talk
+from render import journal
 from render.dataset import Dataset
 
 LOOK_S = 2.0
@@ -27,18 +28,18 @@ def tones_progress(wanted: int, console: Console) -> Iterator[Callable[[bool], N
 
 
 @contextmanager
-def clips_progress(dataset: Dataset, missing: list[str], console: Console) -> Iterator[None]:
-    """A bar of the clips of `missing` shards, looked up in the folder every two seconds."""
-    clips = {shard: sum(row["clips"] for row in dataset.shards[shard]) for shard in missing}
+def clips_progress(dataset: Dataset, console: Console) -> Iterator[None]:
+    """A bar of the dataset's clips, looked up in the folder every two seconds, whoever makes them."""
     over, seen = threading.Event(), 0
     with talk.progress(console) as progress:
-        task = progress.add_task("clips ", total=sum(clips.values()), rate="")
+        total = sum(plan.clips for plan in dataset.shards.values())
+        seen = _clips(dataset)
+        task = progress.add_task("clips ", total=total, completed=seen, rate="")
 
         def look() -> None:
             nonlocal seen
             with suppress(OSError):
-                done = dataset.done()
-                now = sum(clips[shard] for shard in missing if shard in done)
+                now = _clips(dataset)
                 talk.advance(progress, task, now - seen, "clips")
                 seen = now
 
@@ -54,3 +55,10 @@ def clips_progress(dataset: Dataset, missing: list[str], console: Console) -> It
             over.set()
             watcher.join()
             look()
+
+
+def _clips(dataset: Dataset) -> int:
+    """The clips of finished shards, and those of shards in work as far as their workers have told."""
+    done = dataset.done()
+    at_work = {c.shard: c.clips for c in journal.running(dataset.root) if c.shard not in done}
+    return sum(dataset.shards[shard].clips for shard in done) + sum(at_work.values())

@@ -38,9 +38,9 @@ class Remade:
 
 def _row(dataset: Dataset, key: str) -> dict[str, Any]:
     clip = ClipId.parse(key)
-    if clip.block >= len(dataset.blocks):
-        raise BadInput(f"clip {key}: {dataset.root} has {len(dataset.blocks)} blocks only")
-    path = dataset.layout.clip_table(dataset.blocks[clip.block]["shard"])
+    if clip.block >= dataset.blocks.num_rows:
+        raise BadInput(f"clip {key}: {dataset.root} has {dataset.blocks.num_rows} blocks only")
+    path = dataset.layout.clip_table(dataset.block(clip.block)["shard"])
     table = read_table(path, "clips")
     rows: list[dict[str, Any]] = table.filter(pc.equal(table["key"], key)).to_pylist()
     if len(rows) != 1:
@@ -70,7 +70,7 @@ def _played(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
     player = Player(dataset)
     kept: tuple[str, list[F32]] | None = None
     for row in rows:
-        group = player.group(dataset.blocks[row["block"]], row["timbre"])
+        group = player.group(dataset.block(row["block"]), row["timbre"])
         if kept is None or kept[0] != group.address:
             try:
                 kept = (group.address, player.play(group))

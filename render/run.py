@@ -14,14 +14,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from manifests.layout import to_table, write_table
 from manifests.storage import is_local
 from manifests.vocabulary import BadInput
 from render import journal
-from render.cast import Audition, Try, cast, cut_blocks
+from render.cast import Audition, Try, cast
 from render.dataset import Dataset
 from render.executors import Executor, Local, Offered
+from render.extend import drop_uncommitted
 from render.finish import finish
+from render.generations import read_before
 from render.progress import clips_progress, tones_progress
 from render.scratch import clear_dead
 from render.tasks import Where, make_tones, render_shard
@@ -61,10 +62,12 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
         with _alone(dataset.layout.work):
             if not dataset.is_cast:
                 _first_stage(dataset, where, offered, console)
+                # What was read of the tables so far is out of date.
+                dataset = Dataset(root)
         done = dataset.done()
         missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
         if missing:
-            with clips_progress(dataset, missing, console):
+            with clips_progress(dataset, console):
                 for _ in offered.answers(render_shard, where, missing):
                     pass
         if dataset.done() >= dataset.shards.keys() and (
@@ -85,23 +88,30 @@ def _alone(work: Path) -> Iterator[None]:
 
 
 def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Console) -> None:
-    """Casts the timbres and cuts the blocks; blocks.parquet comes last and says that it is over."""
-    wanted = sum(timbres.count for timbres in dataset.config.timbres)
-    with tones_progress(wanted, console) as accepted:
+    """Casts the timbres and cuts the blocks of each generation that lacks them."""
+    layout = dataset.layout
+    drop_uncommitted(layout)
+    first = dataset.generations_cut()
+    before = read_before(layout, first)
+    wanted, found = sum(timbres.count for timbres in dataset.config.timbres), len(before.timbres)
+    with tones_progress(wanted - found, console) as accepted:
 
         def auditions(maker: ToneMaker, wave: list[Try]) -> Iterator[Audition]:
+            nonlocal found
             early: dict[int, Audition] = {}
             due = 0
             for place, answer in offered.answers(make_tones, where, wave):
                 accepted(answer.row is not None)
+                found += answer.row is not None
+                journal.casting(dataset.root, found, wanted)
                 early[place] = answer
                 while due in early:
                     yield early.pop(due)
                     due += 1
 
-        timbres, failures = cast(dataset.config, dataset.maker, auditions)
-    envelopes = dataset.layout.read("envelopes").to_pylist()
-    phrases = dataset.layout.read("phrases").to_pylist()
-    blocks = cut_blocks(dataset.config, timbres, envelopes, phrases)
-    for name, rows in (("timbres", timbres), ("failures", failures), ("blocks", blocks)):
-        write_table(dataset.layout.table(name), to_table(name, rows))
+        for generation, config in enumerate(dataset.generations[first:], start=first):
+            known = (before.timbres, before.failures, generation)
+            timbres, failures = cast(config, dataset.maker, auditions, *known)
+            before = before.grown(config, timbres, failures, layout, generation)
+            before.write(layout)
+    journal.cast_over(dataset.root)

@@ -128,16 +128,16 @@ def render_shard(where: Where, shard: str) -> Done | Fault | Refused:
 
 def _render(dataset: Dataset, shard: str) -> Done | Fault:
     try:
-        blocks = dataset.shards[shard]
         failures: list[dict[str, Any]] = []
         if dataset.config.shaping == "plugin":
             player = Player(dataset)
             clips, failures = player.shard(shard), player.failures
         else:
-            composer = dataset.composer()
+            composer, blocks = dataset.composer(), dataset.blocks_of(shard)
             clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
+        split = dataset.shards[shard].split
         with scratch_folder(dataset.layout.work) as scratch, journal.claim(dataset.root, shard) as alive:
-            ours = write_shard(dataset.layout, blocks[0]["split"], shard, alive(clips), scratch, failures)
+            ours = write_shard(dataset.layout, split, shard, alive(clips), scratch, failures)
         return Done(shard, ours)
     except GroupFailure as failure:
         # The timbre passed when it was cast: what fails now is this machine or an unrepeatable synth.

@@ -60,7 +60,7 @@ def without_a_shard(whole: Path, target: Path) -> Path:
 def victim(root: Path) -> dict[str, Any]:
     """The first timbre of the shard's first block, as its row."""
     dataset = Dataset(root)
-    return dataset.timbres[dataset.shards[SHARD][0]["timbres"][0]]
+    return dataset.timbres[dataset.blocks_of(SHARD)[0]["timbres"][0]]
 
 
 def set_faults(monkeypatch: pytest.MonkeyPatch, *faults: tuple[bool, str, float, int]) -> None:
@@ -104,7 +104,7 @@ def test_a_timbre_that_fails_in_a_shard_is_replaced_and_the_block_is_full(
     assert set(stands_in["substitutes"]) == {failed["timbre"]}
     assert len(stands_in) == (before["timbre"] == failed["timbre"]).sum()
     sides = Dataset(copy).timbres
-    for block in Dataset(copy).shards[SHARD]:
+    for block in Dataset(copy).blocks_of(SHARD):
         if block["planned"] is not None:
             assert failed["timbre"] in block["planned"]
             assert failed["timbre"] not in block["timbres"]

@@ -33,16 +33,27 @@ def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
     hashed = of.get("config", {})
     if metadata.get("seed") != hashed.get("seed"):
         yield Finding("fingerprint", "dataset.json", "`seed` is not the config's")
-    # Names, paths and execution settings are in `config` alone; what both hold must agree.
-    shared = {key: metadata.get("config", {}).get(key) for key in hashed}
-    lines = [
-        line
-        for line in differences(shared, hashed, "config")
-        if not line.split(":")[0].endswith((".plugin", ".profile", ".optional", ".folder", ".scan"))
-    ]
+    generations = metadata.get("generations", [])
+    pairs = [(metadata.get("config", {}), hashed, "config")]
+    for number, earlier in enumerate(of.get("grown_from", [])):
+        there = generations[number].get("config", {}) if number < len(generations) else {}
+        pairs.append((there, earlier, f"generations[{number}].config"))
+    lines = [line for config, of_it, where in pairs for line in _edited(config, of_it, where)]
+    if len(generations) != len(pairs):
+        lines.append(f"{len(generations)} generations, {len(pairs)} of them planned")
     yield from some(
         "fingerprint", (("dataset.json", f"edited since it was planned: {line}") for line in lines)
     )
+
+
+def _edited(config: Any, hashed: dict[str, Any], where: str) -> list[str]:
+    # Names, paths and execution settings are in `config` alone; what both hold must agree.
+    shared = {key: config.get(key) for key in hashed}
+    return [
+        line
+        for line in differences(shared, hashed, where)
+        if not line.split(":")[0].endswith((".plugin", ".profile", ".optional", ".folder", ".scan"))
+    ]
 
 
 def card_findings(layout: Layout) -> Iterator[Finding]:

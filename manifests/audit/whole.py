@@ -55,13 +55,16 @@ def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
         covers = ("train", "validation") if name == "train" else (name,)
         present = number[np.isin(clips.split, [SPLITS.index(split) for split in covers])]
         sizes = [int((tables.axis(a)["side"] == s).sum()) for a, s in zip(AXES, sides, strict=True)]
-        wanted, different = int(np.prod(sizes)), distinct(present)
+        wanted, different, of = int(np.prod(sizes)), distinct(present), "in the product"
+        if sampled := _is_sampled(name, tables):
+            planned = tables.blocks[tables.blocks["split"].isin(covers)]
+            wanted, of = int(planned["clips"].sum()), "in the blocks sampled"
         if not len(present) == different == wanted:
             yield Finding(
                 "coverage",
                 name,
-                f"{len(present)} clips on {different} cells, {wanted} in the product"
-                + missing_cells(name, present, tables),
+                f"{len(present)} clips on {different} cells, {wanted} {of}"
+                + ("" if sampled else missing_cells(name, present, tables)),
             )
     for name, rows in tables.shards.groupby("split"):
         if name not in SPLITS:
@@ -70,6 +73,13 @@ def coverage_findings(clips: Kept, tables: Tables) -> Iterator[Finding]:
             yield Finding(
                 "coverage", str(name), "shards.parquet counts other clips than the clip tables hold"
             )
+
+
+def _is_sampled(split: str, tables: Tables) -> bool:
+    """Whether the config asks for a part of a split's product only."""
+    splits = tables.config.get("splits")
+    sampled = splits.get("sampled") if isinstance(splits, dict) else None
+    return isinstance(sampled, dict) and sampled.get(split, 1.0) != 1.0
 
 
 def distinct(values: I64) -> int:

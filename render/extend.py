@@ -1,0 +1,123 @@
+"""Generations: a finished dataset is planned on, and a dataset is planned anew with all its generations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from manifests.canonical import differences
+from manifests.layout import Layout, write_table
+from manifests.rows import notes_of
+from manifests.vocabulary import BadInput, check_notes
+from render import config as configs
+from render.config import Config
+from render.fingerprint import audible, ingredients
+from render.growth import check_growth, more_envelopes, more_phrases
+from render.plan import (
+    Planned,
+    check_playable,
+    described,
+    longest_heard_s,
+    make_plan,
+    midi_phrases,
+    midi_sources,
+    settle_synths,
+    write_tables,
+)
+from render.tones import tone_spec
+
+
+def grow_plan(before: Planned, config: Config) -> Planned:
+    """The plan with a generation more: what the config asks for besides what is there."""
+    first = configs.parse(before.metadata["config"], "dataset.json")
+    config, synths, remarks = settle_synths(config)
+    config = config.model_copy(update={"name": first.name})
+    config = _with_the_tones_of(first, config, before.phrases)
+    check_growth(first, config)
+    generation = len(before.metadata["generations"])
+    envelopes = more_envelopes(config, before.envelopes, generation)
+    if config.shaping == "plugin":
+        check_playable(synths, envelopes)
+    phrases = more_phrases(
+        config,
+        before.phrases,
+        generation,
+        fits=lambda notes: longest_heard_s(config, notes) <= tone_spec(config).seconds,
+        from_midi=lambda: midi_phrases(config)[0],
+    )
+    for row in phrases:
+        check_notes(notes_of(row), config.clip.seconds)
+    of = ingredients(config, synths, midi_sources(phrases))
+    earlier = before.metadata["fingerprint_of"]
+    of["grown_from"] = [*earlier.get("grown_from", []), earlier["config"]]
+    metadata = described(before.metadata, config, of, envelopes, phrases)
+    return Planned(metadata, envelopes, phrases, remarks)
+
+
+def _with_the_tones_of(first: Config, config: Config, phrases: list[dict[str, Any]]) -> Config:
+    """The config with tones as long as they are; BadInput where an old phrase would be heard for longer."""
+    if config.tones.seconds is None:
+        tones = config.tones.model_copy(update={"seconds": first.tones.seconds})
+        config = config.model_copy(update={"tones": tones})
+    longest = max(longest_heard_s(config, notes_of(row)) for row in phrases)
+    if longest > tone_spec(config).seconds:
+        raise BadInput(
+            f"envelopes: with their longest release a note is heard for {longest:.3f} s, and this dataset's"
+            f" tones last {tone_spec(config).seconds:g} s; ask for shorter releases, or plan a new dataset"
+        )
+    return config
+
+
+def plan_of(file: Path) -> Planned:
+    """The plan in a file: a config, or the dataset.json of a dataset to be made again, all of it."""
+    if file.name != "dataset.json":
+        return make_plan(configs.load(file))
+    there = Layout(file.parent).metadata()
+    first, *more = configs.generations(there, str(file))
+    planned = make_plan(first)
+    for config in more:
+        planned = grow_plan(planned, config)
+    if lines := differences(planned.metadata["fingerprint_of"], there["fingerprint_of"]):
+        raise BadInput(
+            f"{file}: cannot be made again here; it differs (here != there) in {'; '.join(lines[:5])}"
+        )
+    return planned
+
+
+def extend(root: Path, config: Config) -> Planned | None:
+    """Plans a generation more in a finished dataset's folder; None if that is planned already.
+
+    shards.parquet goes first: the dataset is not whole until the new shards are. dataset.json comes last and
+    commits the generation.
+    """
+    layout = Layout(root)
+    present = layout.metadata()
+    tables = (layout.read(name).to_pylist() for name in ("envelopes", "phrases"))
+    there = Planned(present, next(tables), next(tables), [])
+    settled = settle_synths(config)[0]
+    settled = _with_the_tones_of(
+        configs.parse(present["config"], str(layout.dataset_json)), settled, there.phrases
+    )
+    if audible(settled) == present["fingerprint_of"]["config"]:
+        return None
+    check_growth(configs.parse(present["config"], str(layout.dataset_json)), settled)
+    if not layout.table("shards").exists():
+        raise BadInput(
+            f"{root}: is not finished; finish it with `python -m render run {root}`, then extend it"
+        )
+    grown = grow_plan(there, config)
+    layout.table("shards").unlink()
+    write_tables(layout, grown)
+    return grown
+
+
+def drop_uncommitted(layout: Layout) -> None:
+    """Takes out the rows of a generation that no dataset.json tells of: planning it was interrupted."""
+    known = len(layout.metadata()["generations"])
+    for name in ("envelopes", "phrases"):
+        table = layout.read(name)
+        kept = table.filter(pc.less(table["generation"], known))
+        if kept.num_rows < table.num_rows:
+            write_table(layout.table(name), kept)
