@@ -89,16 +89,21 @@ def estimate_envelope(
     rate: int,
     cut_fade_ms: float,
     curve: Curve | None = "linear",
+    quick: bool = False,
 ) -> EnvelopeEstimate:
     """The envelope that shapes every note of `sound` [frames]; of `notes` only the times are used.
 
     `cut_fade_ms` is the clip's own (its manifest says). `curve=None` tries both shapes and keeps the one
-    that fits better. BadInput where there is no note or no sound, or scipy is not installed.
+    that fits better. `quick` refines two starts at a middling hop and leaves it there: a third of the time,
+    for scores by the thousand. BadInput where there is no note or no sound, or scipy is not installed.
     """
     samples = _checked(sound)
-    coarse, middle, fine = (
-        measure(samples, notes, rate, cut_fade_ms, hop) for hop in (COARSE_HOP_MS, MIDDLE_HOP_MS, FINE_HOP_MS)
+    coarse, middle = (
+        measure(samples, notes, rate, cut_fade_ms, hop) for hop in (COARSE_HOP_MS, MIDDLE_HOP_MS)
     )
+    if quick:
+        return _quick(coarse, middle, CURVES if curve is None else (curve,), cut_fade_ms)
+    fine = measure(samples, notes, rate, cut_fade_ms, FINE_HOP_MS)
     best: tuple[float, Envelope, Measured] | None = None
     for shape in CURVES if curve is None else (curve,):
         tried = [_refine(middle, start) for start in _search(coarse, shape)]
@@ -111,6 +116,17 @@ def estimate_envelope(
             best = (loss, envelope, rippled)
     assert best is not None
     return _judge(best[2], best[1], cut_fade_ms)
+
+
+def _quick(
+    coarse: Measured, middle: Measured, shapes: Sequence[Curve], cut_fade_ms: float
+) -> EnvelopeEstimate:
+    """The best of the coarse search and of those that die away, refined once."""
+    tried = []
+    for shape in shapes:
+        starts = _search(coarse, shape)
+        tried += [_refine(middle, start) for start in (starts[0], starts[-1])]
+    return _judge(middle, min(tried, key=lambda pair: pair[0])[1], cut_fade_ms)
 
 
 def _checked(sound: npt.ArrayLike) -> F64:

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -19,13 +21,18 @@ from tests.train_codec import make_checkpoint
 from tests.train_data import make_dataset
 from train.data.blocks import read_clips
 from train.data.pairs import KINDS, draw_pairs
-from train.evaluate import dataset_trials, score_trials, to_float
+from train.data.tables import Tables
+from train.evaluate import COPIES, ESTIMATE, RESERVED, UNTRAINED, Score, Trial, score_trial
 from train.evaluate_cli import evaluate
+from train.evaluate_files import parse_roles, scan_folder
+from train.evaluate_pairs import dataset_trials, to_float
 from train.evaluate_run import choose_pairs, evaluate_files
-from train.evaluate_summary import MEAN_OF_KINDS, find, summarise_scores, to_frame
+from train.evaluate_scoring import score_trials
+from train.evaluate_summary import MEAN_OF_KINDS, find, methods_of, summarise_scores, to_frame
 from train.metrics import METRICS, describe, score
+from train.metrics.catalogue import COLUMNS
 
-PAIRS = 6
+PAIRS = 1
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +49,7 @@ def checkpoint(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def evaluated(layout: Layout, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("scores")
-    evaluate(out, checkpoint, layout.root, ["validation", "test_unseen_all"], PAIRS, None, 0, 2)
+    evaluate(out, [str(checkpoint)], layout.root, ["validation", "test_unseen_all"], PAIRS, workers=1)
     return out
 
 
@@ -69,13 +76,32 @@ class Answers:
         return self
 
 
+METHODS = {ESTIMATE, *COPIES, *UNTRAINED, "target"}
+
+
 def test_every_pair_method_and_metric_has_one_row(evaluated: Path) -> None:
     frame = pd.read_parquet(evaluated / "scores.parquet")
-    assert set(frame["method"]) == {"estimate", "copy_of_source", "copy_of_reference", "silence"}
-    assert set(frame["kind"]) == set(KINDS)
-    assert len(frame) == 2 * len(KINDS) * PAIRS * 4 * len(METRICS)
-    assert not frame.duplicated(["split", "pair", "method", "metric"]).any()
-    assert np.isfinite(frame["value"]).all()
+    assert set(frame["method"]) == METHODS
+    assert set(frame["kind"]) == {*KINDS, "reconstruction"}
+    conversions = frame[frame["kind"] != "reconstruction"]
+    assert len(conversions) == 2 * len(KINDS) * PAIRS * len(METHODS) * (len(COLUMNS) - 1), "all but CREPE's"
+    assert not frame.duplicated(["split", "kind", "pair", "method", "metric"]).any()
+    assert (np.isfinite(frame["value"]) == (frame["status"] == "scored")).all()
+    assert (frame[frame["metric"].isin([m.name for m in METRICS])]["status"] == "scored").all()
+
+
+def test_what_a_target_leaves_undefined_is_left_out_for_every_method(evaluated: Path) -> None:
+    frame = pd.read_parquet(evaluated / "scores.parquet")
+    by_pair = frame.assign(out=frame["status"] == "excluded").groupby(["split", "pair", "metric"])["out"]
+    assert set(by_pair.mean()) <= {0.0, 1.0}
+    silence = frame[(frame["method"] == "silence") & (frame["metric"] == "timbre")]
+    assert set(silence["status"]) == {"failed"}, "silence has no timbre, its targets have"
+    row = find(
+        json.loads((evaluated / "summary.json").read_text())["scores"], method="silence", metric="timbre"
+    )
+    assert row is not None
+    assert row["mean"] is None
+    assert row["failed"] > 0
 
 
 def test_copies_are_scored_as_the_metrics_say(layout: Layout, evaluated: Path) -> None:
@@ -92,35 +118,80 @@ def test_summary_holds_means_intervals_and_paired_differences(evaluated: Path) -
     summary = json.loads((evaluated / "summary.json").read_text())
     frame = pd.read_parquet(evaluated / "scores.parquet")
     part = frame[(frame["split"] == "validation") & (frame["metric"] == "lrmsd_floored")]
+    part = part[part["kind"] != "reconstruction"]
     silence = part[part["method"] == "silence"]
     place = {"split": "validation", "metric": "lrmsd_floored"}
     row = find(summary["scores"], kind=MEAN_OF_KINDS, method="silence", **place)
     assert row is not None
     assert row["mean"] == pytest.approx(silence.groupby("kind")["value"].mean().mean())
-    assert row["low"] <= row["mean"] <= row["high"] <= row["worst"]
+    assert row["median"] <= row["worst"]
     gap = find(summary["differences"], kind=MEAN_OF_KINDS, method="estimate", baseline="silence", **place)
     assert gap is not None
     ours = part[part["method"] == "estimate"]
     assert gap["mean"] == pytest.approx(ours["value"].mean() - silence["value"].mean())
     assert gap["wins"] == pytest.approx(np.mean(ours["value"].to_numpy() < silence["value"].to_numpy()))
+    assert 0.0 < gap["p"] <= 1.0
 
 
 def test_the_true_answer_scores_zero_and_wins_every_pair(layout: Layout) -> None:
     pairs = choose_pairs(layout, ["validation"], PAIRS, 0, print)["validation"]
-    trials = dataset_trials(layout, "validation", pairs, Answers(layout, "validation"))
-    summary = summarise_scores(to_frame(score_trials(trials)), seed=0)
+    tables = Tables.open(layout.root)
+    trials = dataset_trials(tables, "validation", pairs, Answers(layout, "validation"))
+    frame = to_frame(score_trials(trials))
+    summary = summarise_scores(frame[frame["metric"].isin(["mstft", "mstft_floored", "lrmsd"])], seed=0)
     for row in summary["scores"]:
-        assert (row["method"] == "estimate") == (row["worst"] == 0.0)
+        perfect = row["method"] in ("estimate", "target")
+        assert perfect == (row["worst"] == 0.0)
     assert {row["wins"] for row in summary["differences"]} == {1.0}
     assert all(row["high"] is None or row["high"] < 0 for row in summary["differences"])
+    f_pitch = frame[(frame["metric"] == "f_pitch") & (frame["status"] == "scored")]
+    assert set(f_pitch[f_pitch["method"] == "estimate"]["value"]) == {1.0}
 
 
-def test_scores_do_not_depend_on_the_number_of_workers(
-    layout: Layout, checkpoint: Path, evaluated: Path, tmp_path: Path
-) -> None:
-    evaluate(tmp_path, checkpoint, layout.root, ["validation", "test_unseen_all"], PAIRS, None, 0, 1)
-    for name in ("scores.parquet", "summary.json"):
-        assert (tmp_path / name).read_bytes() == (evaluated / name).read_bytes()
+def test_an_untrained_conversion_by_true_notes_beats_the_copies(evaluated: Path) -> None:
+    summary = json.loads((evaluated / "summary.json").read_text())
+    place = {"split": "validation", "kind": MEAN_OF_KINDS, "metric": "mstft_floored"}
+    rows = {m: find(summary["scores"], method=m, **place) for m in METHODS}
+    means = {method: row["mean"] for method, row in rows.items() if row}
+    assert means["transplant_known"] < min(means["copy_of_source"], means["copy_of_reference"])
+    envelope = find(
+        summary["scores"],
+        split="validation",
+        kind="envelope",
+        metric="envelope_db",
+        method="re_envelope_known",
+    )
+    assert envelope is not None
+    assert envelope["mean"] < 3.0
+
+
+def test_reconstructions_are_the_floor_of_every_kind(evaluated: Path) -> None:
+    summary = json.loads((evaluated / "summary.json").read_text())
+    place = {"split": "validation", "metric": "mstft_floored"}
+    own = find(summary["scores"], kind="reconstruction", method=ESTIMATE, **place)
+    for kind in (*KINDS, MEAN_OF_KINDS):
+        floor = find(summary["scores"], kind=kind, method="target_through_codec", **place)
+        assert floor is not None
+        assert own is not None
+        assert floor["mean"] == own["mean"]
+
+
+def test_reports_hold_every_method(evaluated: Path) -> None:
+    report = (evaluated / "report.md").read_text()
+    assert "| transplant, true notes |" in report
+    assert "## validation, mean of kinds" in report
+    latex = (evaluated / "report.tex").read_text()
+    assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
+    assert "copy of reference &" in latex
+    for path in sorted((evaluated / "plots").iterdir()):
+        ElementTree.fromstring(path.read_text())
+    assert len(list((evaluated / "plots").iterdir())) == 5
+
+
+def test_how_fast_it_converted_is_told_apart_from_the_scores(evaluated: Path) -> None:
+    timings = json.loads((evaluated / "timings.json").read_text())
+    assert timings["estimate"]["real_time_factor"] > 0
+    assert "real_time_factor" not in (evaluated / "summary.json").read_text()
 
 
 def test_a_split_with_fewer_pairs_is_said_and_scored_whole(layout: Layout) -> None:
@@ -187,7 +258,7 @@ def test_files_of_several_methods_are_scored_beside_the_copies(folder: Path) -> 
     path = table(folder, row("good.wav", method="good"), row("stereo.wav", method="stereo"))
     summary = evaluate_files(path, 0, folder / "out", lambda _: nothing)
     methods = [r["method"] for r in summary["scores"] if r["metric"] == "mstft"]
-    assert methods == ["good", "stereo", "copy_of_source", "copy_of_reference", "silence"]
+    assert methods == ["good", "stereo", *COPIES, "transplant", "re_envelope", "target"]
     assert mean(summary, "stereo", "mstft") == 0.0
     assert mean(summary, "good", "lrmsd") == pytest.approx(-np.log(0.99), rel=1e-4)
     assert mean(summary, "good", "mstft_floored") < mean(summary, "copy_of_source", "mstft_floored")
@@ -248,21 +319,124 @@ def test_bad_tables_are_refused(folder: Path) -> None:
         evaluate_files(table(folder, header=list(good)), 0, folder / "o", lambda _: nothing)
 
 
+@pytest.fixture
+def many(tmp_path: Path) -> Path:
+    """Ten pairs as files named by pattern: tones that two systems made more or less well."""
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for pair in range(10):
+        hertz = 220 * 2 ** (pair / 12)
+        sounds = {"orig": sine(hertz), "ref": sine(330), "gt": sine(hertz) * 0.8}
+        sounds |= {"good": sine(hertz) * 0.79, "bad one": sine(1.5 * hertz) * 0.5}
+        for name, audio in sounds.items():
+            soundfile.write(folder / f"{pair:02d}_{name}.wav", audio[:22_050], 44_100, subtype="FLOAT")
+    return folder
+
+
+def scored(folder: Path, out: Path, **more: Any) -> dict[str, bytes]:
+    """The files that scoring a folder leaves, but for plots."""
+    evaluate(out, folder=folder, **more)
+    return {path.name: path.read_bytes() for path in out.iterdir() if path.is_file()}
+
+
+def test_a_folder_is_scored_by_its_names_whatever_the_workers_and_interruptions(
+    many: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    class Stopped(Exception):
+        pass
+
+    def stopping(trial: Trial, crepe: bool = False) -> list[Score]:
+        made.append(trial.pair)
+        if len(made) == 6:
+            raise Stopped
+        return score_trial(trial, crepe)
+
+    whole = scored(many, tmp_path / "whole", workers=2)
+    assert set(whole) == {"scores.parquet", "summary.json", "report.md", "report.tex"}
+    monkeypatch.setattr("train.evaluate_scoring.score_trial", stopping)
+    with pytest.raises(Stopped):
+        evaluate(tmp_path / "again", folder=many, workers=1)
+    journal = tmp_path / "again" / "progress.jsonl"
+    assert 1 <= len(journal.read_text().splitlines()) - 1 < 6
+    with journal.open("a") as file:
+        file.write('[9, [["torn')
+    monkeypatch.setattr("train.evaluate_scoring.score_trial", score_trial)
+    assert scored(many, tmp_path / "again", workers=1) == whole
+    summary = json.loads(whole["summary.json"])
+    assert [m for m in methods_of(summary) if m not in RESERVED] == ["bad one", "good"]
+    between = find(summary["differences"], method="bad one", baseline="good", metric="mstft_floored")
+    assert between is not None
+    assert between["wins"] == 0.0
+    assert between["p"] < 0.05
+    octave = find(summary["scores"], method="bad one", metric="f_pitch")
+    assert octave is not None
+    assert octave["mean"] == 0.0
+
+
+def test_what_a_folder_calls_its_files_is_up_to_it(many: Path, tmp_path: Path) -> None:
+    rows, said = scan_folder(many, "{pair}_{system}", {"target": "good"})
+    assert {row["method"] for row in rows} == {"gt", "bad one"}
+    assert said == []
+    (many / "00_gt.wav").unlink()
+    rows, said = scan_folder(many, "{pair}_{system}.wav", {})
+    assert len(rows) == 18
+    assert said == ["pair '00': left out, it has no target"]
+    with pytest.raises(BadInput, match="no pair is whole; expected source \\(nothing\\)"):
+        scan_folder(many, "{pair}_{system}", {"source": "nothing"})
+    with pytest.raises(BadInput, match="no file is named like"):
+        scan_folder(many, "{pair}-{system}", {})
+    with pytest.raises(BadInput, match=r"expected \{pair\} and \{system\} once each"):
+        scan_folder(many, "{pair}.wav", {})
+    with pytest.raises(BadInput, match="--roles 'target': expected source=NAME"):
+        parse_roles("target")
+    (many / "01_silence.wav").write_bytes((many / "01_good.wav").read_bytes())
+    with pytest.raises(BadInput, match="'silence' is a name of ours"):
+        scan_folder(many, "{pair}_{system}", {})
+
+
+def test_notes_that_are_known_are_used(folder: Path) -> None:
+    (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,0.5,73\n0.5,0.5,74\n")
+    summary = evaluate_files(
+        table(folder, row("good.wav", notes="notes.csv")), 0, folder / "out", lambda _: nothing
+    )
+    # 550 Hz is MIDI 72.86: right for the first of the two notes, wrong for the second
+    assert mean(summary, "estimate", "f_pitch_notes") == pytest.approx(0.5, abs=0.05)
+    (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,often,73\n")
+    with pytest.raises(BadInput, match=r"notes\.csv line 2: expected numbers"):
+        evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: nothing)
+    (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,0.5,73\n0.2,0.5,74\n")
+    with pytest.raises(BadInput, match=r"notes\.csv: phrase note 1: starts at"):
+        evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: nothing)
+
+
+@pytest.mark.parametrize("target", ["one.wav", "silent.wav", "slow.wav", "short.wav", "stereo.wav"])
+def test_odd_targets_are_scored(folder: Path, target: str) -> None:
+    soundfile.write(folder / "silent.wav", np.zeros(9000), 44_100)
+    summary = evaluate_files(
+        table(folder, row("good.wav") | {"target": target}), 0, folder / "out", lambda _: nothing
+    )
+    assert mean(summary, "estimate", "mstft_floored") >= 0.0
+    if target == "silent.wav":
+        assert find(summary["scores"], metric="timbre", method="estimate") is None, "it has no timbre to miss"
+
+
 # ---- what is refused -------------------------------------------------------------------------------------
 
 
 def test_refusals_name_what_is_wrong(layout: Layout, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no rendered blocks of split 'test_unseen_synth'; it has validation"):
-        evaluate(tmp_path, checkpoint, layout.root, ["test_unseen_synth"])
+        evaluate(tmp_path, [str(checkpoint)], layout.root, ["test_unseen_synth"])
     with pytest.raises(BadInput, match="--pairs 0"):
-        evaluate(tmp_path, checkpoint, layout.root, pairs=0)
+        evaluate(tmp_path, [str(checkpoint)], layout.root, pairs=0)
     with pytest.raises(BadInput, match="expected --checkpoint with --data"):
-        evaluate(tmp_path, checkpoint)
+        evaluate(tmp_path, [str(checkpoint)])
     with pytest.raises(BadInput, match="no dataset"):
-        evaluate(tmp_path, checkpoint, tmp_path / "nowhere")
+        evaluate(tmp_path, [str(checkpoint)], tmp_path / "nowhere")
     other = make_checkpoint(tmp_path / "other.safetensors", layout, rate=16_000)
     with pytest.raises(BadInput, match="clips at 44100 Hz, the checkpoint converts 16000 Hz"):
-        evaluate(tmp_path, other, layout.root)
+        evaluate(tmp_path, [str(other)], layout.root)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.safetensors"]
 
 

@@ -1,55 +1,75 @@
-"""Scores conversions against the clips they should have become, beside the trivial answers.
+"""Scores conversions against the clips they should have become, beside the answers that need no training.
 
-A trial is one conversion with a known answer. Every trial is scored in the same way, wherever its sounds
-come from: a checkpoint that converts pairs of a dataset's split (`dataset_trials`), or a table of audio
-files that anything made (`train.evaluate_files`). No system is named here.
+A trial is one conversion with a known answer, of one system or of several. Every trial is scored in the
+same way, wherever its sounds come from: a checkpoint that converts pairs of a dataset's split
+(`train.evaluate_pairs`), or audio files that anything made (`train.evaluate_files`). No system is named
+here.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache, partial
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from manifests.layout import Layout
-from manifests.vocabulary import ClipId
-from train.data.blocks import read_clips
-from train.data.pairs import TAKES, Pair
-from train.metrics import Sound, describe, fit_length, score
+from manifests.vocabulary import Envelope
+from train.evaluate_cases import cases_of
+from train.evaluate_transplant import Part, moved, re_envelope, transplant
+from train.metrics import check_sound, fit_length
+from train.metrics.catalogue import COLUMNS
+from train.metrics.envelope import hear_envelope
+from train.metrics.heard import CUT_FADE_MS, Goal, Known, compare, hear, hear_goal
+from train.metrics.tracker import track
+from train.metrics.transcribe import transcribe
 
 Audio = npt.NDArray[np.float32]
 
 ESTIMATE = "estimate"
-"""What a system made, where the table of files does not name its method."""
+"""What a system made, where nothing names it."""
 
-BASELINES = ("copy_of_source", "copy_of_reference", "silence")
-"""The trivial answers that stand beside every system."""
+COPIES = ("copy_of_source", "copy_of_reference", "silence")
+"""The trivial answers."""
 
-Job = Callable[[], "Trial"]
-"""A trial yet to be made, by any thread."""
+UNTRAINED = ("transplant", "transplant_known", "re_envelope", "re_envelope_known")
+"""Conversions that need no training; `_known` uses the true notes and envelopes, where there are any."""
 
-PAIRS_AT_ONCE = 16
-"""Pairs whose clips are read together."""
+FLOORS = ("target", "another_take", "target_through_codec")
+"""What perfect systems would score: the target itself, its cell from another take of the tones, and the
+target encoded and decoded by a codec."""
+
+BASELINES = (*COPIES, *UNTRAINED)
+"""What systems are compared with, pair by pair."""
+
+RESERVED = (*BASELINES, *FLOORS)
+
+TAKES = {
+    "timbre": frozenset({"timbre"}),
+    "envelope": frozenset({"envelope"}),
+    "both": frozenset({"timbre", "envelope"}),
+    "reconstruction": frozenset({"timbre", "envelope"}),
+}
+"""What each kind of conversion takes from the reference; a kind of a user's own takes both."""
+
+NO_ENVELOPE = Envelope(attack_ms=1.0, decay_ms=0.0, sustain=1.0, release_ms=20.0)
+"""What a recording without any note is presumed to have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One conversion with a known answer: audio at full scale 1 and one rate, float32 [samples] each.
+    """One conversion with a known answer: mono audio at full scale 1 and one rate, float32 [samples] each.
 
     `pair` names it; `timbre_cluster` and `phrase_cluster` are its target's, for the intervals; `names`
-    say which clip or file each sound is, for messages.
+    say which clip or file each sound is, for messages; `known` holds what is known of `source`,
+    `reference` and `target` without listening; `floors` sounds named in FLOORS; `cases` what makes it hard,
+    beyond what is heard.
     """
 
     split: str
     kind: str
     pair: str
+    rate: int
     source: Audio
     reference: Audio
     target: Audio
@@ -57,10 +77,17 @@ class Trial:
     timbre_cluster: str
     phrase_cluster: str
     names: dict[str, str]
+    known: dict[str, Known] = field(default_factory=dict)
+    floors: dict[str, Audio] = field(default_factory=dict)
+    cases: tuple[str, ...] = ()
 
 
 class Score(NamedTuple):
-    """One row of the table of scores."""
+    """One row of the table of scores.
+
+    `status` is `scored`, `failed` (undefined by the estimate alone: `value` is nan) or `excluded`
+    (undefined by the target, hence for every method).
+    """
 
     split: str
     kind: str
@@ -68,6 +95,8 @@ class Score(NamedTuple):
     method: str
     metric: str
     value: float
+    status: str
+    cases: str
     source: str
     reference: str
     target: str
@@ -75,141 +104,92 @@ class Score(NamedTuple):
     phrase_cluster: str
 
 
-class Converted(Protocol):
-    """What a system gives back; a page needs more of it than the scores do."""
-
-    @property
-    def audio(self) -> Audio: ...
-
-
-class Converter(Protocol):
-    """A system that converts: all that evaluation knows of it."""
-
-    @property
-    def rate(self) -> int: ...
-
-    def convert(self, source: Audio, reference: Audio, take: frozenset[str]) -> Converted: ...
+def estimated_part(audio: Audio, rate: int) -> Part:
+    """A recording with its notes and envelope as they are heard."""
+    notes = transcribe(audio, rate, track(audio, rate))
+    heard = hear_envelope(audio, notes, rate, CUT_FADE_MS)
+    return Part(audio, notes, heard.envelope if heard else NO_ENVELOPE)
 
 
-@lru_cache(maxsize=4)
-def _silence(samples: int) -> Sound:
-    return describe(np.zeros(samples))
+def known_part(audio: Audio, known: Known | None) -> Part | None:
+    """A recording with its notes and envelope, if both are known."""
+    return Part(audio, known.notes, known.envelope) if known and known.envelope else None
 
 
-def score_trial(trial: Trial) -> list[Score]:
-    """Every method of a trial, the trivial answers last, on every metric."""
-    target = describe(trial.target, trial.names["target"])
+def untrained(trial: Trial, source: Part, reference: Part) -> dict[str, Audio]:
+    """The conversions that need no training: from estimated parts, and from true ones where there are any."""
+    rate, takes = trial.rate, TAKES.get(trial.kind, TAKES["both"])
 
-    def sound(audio: Audio, name: str) -> Sound:
-        if len(audio) == 0:
-            return describe(audio, name)  # refuses it by name
-        return describe(fit_length(np.asarray(audio), target.samples), name)
+    def convert(ours: Part, theirs: Part, fade: float, suffix: str) -> dict[str, Audio]:
+        shape = (theirs if "envelope" in takes else ours).envelope
+        donor = theirs if "timbre" in takes else ours
+        notes = moved(ours.notes, donor.notes)
+        played = transplant(notes, shape, donor, rate, len(ours.audio), fade)
+        return {f"transplant{suffix}": played, f"re_envelope{suffix}": re_envelope(ours, shape, rate, fade)}
 
-    sounds = {name: sound(audio, trial.names[name]) for name, audio in trial.estimates.items()}
-    sounds["copy_of_source"] = sound(trial.source, trial.names["source"])
-    sounds["copy_of_reference"] = sound(trial.reference, trial.names["reference"])
-    sounds["silence"] = _silence(target.samples)
-    return [
-        Score(
-            trial.split,
-            trial.kind,
-            trial.pair,
-            method,
-            metric,
-            value,
-            trial.names["source"],
-            trial.names["reference"],
-            trial.names["target"],
-            trial.timbre_cluster,
-            trial.phrase_cluster,
-        )
-        for method, made in sounds.items()
-        for metric, value in score(made, target).items()
-    ]
+    made = convert(source, reference, CUT_FADE_MS, "")
+    true_source = known_part(trial.source, trial.known.get("source"))
+    true_reference = known_part(trial.reference, trial.known.get("reference"))
+    if true_source and true_reference:
+        made |= convert(true_source, true_reference, trial.known["source"].cut_fade_ms, "_known")
+    return {name: made[name] for name in UNTRAINED if name in made}
 
 
-def _make_and_score(job: Job) -> list[Score]:
-    return score_trial(job())
+def with_baselines(trial: Trial) -> tuple[dict[str, Audio], Part]:
+    """Every method's sound by name, systems first, and the source as it is known or estimated.
 
-
-def score_trials(
-    jobs: Iterable[Job], advance: Callable[[], Any] = lambda: None, workers: int | None = None
-) -> list[Score]:
-    """All scores in the order of the jobs; `advance` is called after each.
-
-    Each of `workers` threads makes a trial (which may mean converting) and scores it. The scores are the
-    same for any number of them.
+    BadInput names a sound that cannot be scored.
     """
-    count = workers or os.cpu_count() or 1
-    rows: list[Score] = []
-    waiting: deque[Future[list[Score]]] = deque()
+    sounds: dict[str, Audio] = {
+        **trial.estimates,
+        "copy_of_source": trial.source,
+        "copy_of_reference": trial.reference,
+        "silence": np.zeros(len(trial.target), dtype=np.float32),
+    }
+    for name, audio in sounds.items():
+        check_sound(audio, trial.names.get(name, trial.names.get(name.removeprefix("copy_of_"), name)))
+    source = estimated_part(trial.source, trial.rate)
+    sounds |= untrained(trial, source, estimated_part(trial.reference, trial.rate))
+    return sounds, known_part(trial.source, trial.known.get("source")) or source
 
-    def collect() -> None:
-        rows.extend(waiting.popleft().result())
-        advance()
 
-    with ThreadPoolExecutor(count) as pool:
-        try:
-            for job in jobs:
-                waiting.append(pool.submit(_make_and_score, job))
-                while len(waiting) > 2 * count:
-                    collect()
-            while waiting:
-                collect()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
+    """Every method of a trial on every metric: the systems first, then baselines and floors."""
+    rate = trial.rate
+    goal = hear_goal(trial.target, rate, trial.known.get("target"), trial.names["target"], crepe)
+    sounds, source = with_baselines(trial)
+    sounds |= trial.floors
+    values = {name: _compared(audio, goal, rate, name, crepe) for name, audio in sounds.items()}
+    values["target"] = compare(goal.target, goal)
+    cases = " ".join(sorted({*trial.cases, *cases_of(source, goal)}))
+    defined: set[str] = set().union(*values.values())
+    rows = []
+    for method, found in values.items():
+        for column in COLUMNS:
+            if column.name == "f0_rmse_cents" and not crepe:
+                continue
+            value = found.get(column.name, float("nan"))
+            status = "scored" if np.isfinite(value) else "failed" if column.name in defined else "excluded"
+            rows.append(
+                Score(
+                    trial.split,
+                    trial.kind,
+                    trial.pair,
+                    method,
+                    column.name,
+                    value,
+                    status,
+                    cases,
+                    trial.names["source"],
+                    trial.names["reference"],
+                    trial.names["target"],
+                    trial.timbre_cluster,
+                    trial.phrase_cluster,
+                )
+            )
     return rows
 
 
-def convert_pair(
-    split: str, pair: Pair, clips: Mapping[str, Audio], codec: Converter, clusters: tuple[str, str]
-) -> tuple[Trial, Any]:
-    """A pair's trial, and what the codec gave back. `clusters` are the target's, of timbre and phrase."""
-    source, reference = clips[pair.source], clips[pair.reference]
-    made = codec.convert(source, reference, take=TAKES[pair.kind])
-    trial = Trial(
-        split=split,
-        kind=pair.kind,
-        pair=f"{pair.kind} {pair.source} {pair.reference}",
-        source=source,
-        reference=reference,
-        target=clips[pair.target],
-        estimates={ESTIMATE: np.asarray(made.audio, dtype=np.float32)},
-        timbre_cluster=clusters[0],
-        phrase_cluster=clusters[1],
-        names={
-            "source": pair.source,
-            "reference": pair.reference,
-            "target": pair.target,
-            ESTIMATE: f"{pair.source} converted by {pair.reference} ({pair.kind})",
-        },
-    )
-    return trial, made
-
-
-def _converted_trial(*args: Any) -> Trial:
-    return convert_pair(*args)[0]
-
-
-def dataset_trials(layout: Layout, split: str, pairs: Sequence[Pair], codec: Converter) -> Iterator[Job]:
-    """The pairs of one split as trials yet to be made: their clips are read, `codec` will convert them."""
-    timbres = layout.read("timbres").column("cluster").to_pylist()
-    phrases = layout.read("phrases").column("cluster").to_pylist()
-    for first in range(0, len(pairs), PAIRS_AT_ONCE):
-        some = pairs[first : first + PAIRS_AT_ONCE]
-        clips = read_pairs(layout, some)
-        for pair in some:
-            target = ClipId.parse(pair.target)
-            clusters = str(timbres[target.timbre]), str(phrases[target.phrase])
-            yield partial(_converted_trial, split, pair, clips, codec, clusters)
-
-
-def read_pairs(layout: Layout, pairs: Sequence[Pair]) -> dict[str, Audio]:
-    """All clips of some pairs by key, at full scale 1."""
-    keys = [key for pair in pairs for key in (pair.source, pair.reference, pair.target)]
-    return {key: to_float(clip) for key, clip in read_clips(layout, keys).items()}
-
-
-def to_float(pcm: npt.NDArray[np.int16]) -> Audio:
-    """int16 PCM at full scale 1, as a FLAC decoder gives it: float32."""
-    return pcm.astype(np.float32) / np.float32(32768.0)
+def _compared(audio: Audio, goal: Goal, rate: int, name: str, crepe: bool) -> dict[str, float]:
+    fitted = fit_length(np.asarray(audio, dtype=np.float64), goal.target.sound.samples)
+    return compare(hear(fitted, rate, goal.notes, goal.cut_fade_ms, name, crepe), goal)

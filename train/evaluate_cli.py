@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from manifests.vocabulary import BadInput
-from train.evaluate_run import Track, evaluate_checkpoint, evaluate_files
-from train.evaluate_summary import rich_tables, verdicts
+from train.evaluate import ESTIMATE, RESERVED
+from train.evaluate_files import parse_roles
+from train.evaluate_run import Track, evaluate_checkpoints, evaluate_files, evaluate_folder
+from train.evaluate_words import rich_tables, verdicts
 
 
 @contextmanager
@@ -54,9 +56,25 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def named_checkpoints(checkpoints: list[str]) -> dict[str, Path]:
+    """Checkpoints by the name of their system: `NAME=PATH`, else the run's folder (one alone: estimate)."""
+    found: dict[str, Path] = {}
+    for given in checkpoints:
+        name, equals, path = given.partition("=")
+        where = Path(path if equals else given)
+        label = name if equals else ESTIMATE if len(checkpoints) == 1 else where.resolve().parent.name
+        if label in found or label in RESERVED:
+            raise BadInput(f"--checkpoint {given}: the name {label!r} is taken; give NAME=PATH")
+        found[label] = where
+    return found
+
+
 def evaluate(
-    out: Annotated[Path, typer.Option(help="Folder for scores.parquet and summary.json.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint to score (with --data).")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for scores.parquet, summary.json and the reports.")],
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="Checkpoint to score (with --data), or NAME=PATH; repeat to compare several."),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Dataset folder to draw held-out pairs from.")] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="Split to score; repeat for several. Default: all but train.")
@@ -66,30 +84,65 @@ def evaluate(
         Path | None,
         typer.Option(help="Instead: a CSV with columns source, reference, target, estimate (and method)."),
     ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Instead: a folder whose file names tell pair and role or system.")
+    ] = None,
+    pattern: Annotated[str, typer.Option(help="How the folder's files are named.")] = "{pair}_{system}",
+    roles: Annotated[
+        str, typer.Option(help="What the folder calls its roles: source=NAME,reference=NAME,target=NAME.")
+    ] = "",
+    robustness: Annotated[
+        bool, typer.Option(help="Also score the first split with reverb, chorus, vibrato, a moving filter.")
+    ] = False,
+    retake: Annotated[
+        Path | None, typer.Option(help="The same dataset from another take of its tones, for the floor.")
+    ] = None,
+    crepe: Annotated[bool, typer.Option(help="Also F0RMSE, by CREPE's tiny network.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the pairs and of the intervals.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(help="Threads that convert and score. Default: all cores.")
+        int | None, typer.Option(help="Conversions and scores made side by side. Default: all cores.")
     ] = None,
 ) -> None:
-    """Score conversions against the clips they should have become, beside copies and silence."""
+    """Score conversions against the clips they should have become, beside answers that need no training.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
     console = Console()
+    asked = [name for name, value in (("--files", files), ("--folder", folder)) if value is not None]
+    if len(asked) > 1 or (asked and (checkpoint or data)):
+        raise BadInput(f"{asked[0]}: scores the files as they are; leave out the other inputs")
     with tracking("scoring", "pairs", console) as track:
         if files is not None:
-            if checkpoint is not None or data is not None:
-                raise BadInput("--files: scores the files as they are; leave out --checkpoint and --data")
-            summary = evaluate_files(files, seed, out, track, workers)
+            summary = evaluate_files(files, seed, out, track, workers, crepe)
+        elif folder is not None:
+            summary = evaluate_folder(
+                folder, pattern, parse_roles(roles), seed, out, console.print, track, workers, crepe
+            )
         else:
-            if checkpoint is None or data is None:
-                raise BadInput("evaluate: expected --checkpoint with --data, or --files")
+            if not checkpoint or data is None:
+                raise BadInput("evaluate: expected --checkpoint with --data, or --files, or --folder")
             from train.conversion import load_codec
 
-            codec = load_codec(checkpoint)
+            named = named_checkpoints(checkpoint)
+            codecs = {name: load_codec(path) for name, path in named.items()}
             with one_torch_thread():
-                summary = evaluate_checkpoint(
-                    codec, checkpoint, data, split or [], pairs, seed, out, console.print, track, workers
+                summary = evaluate_checkpoints(
+                    codecs,
+                    named,
+                    data,
+                    split or [],
+                    pairs,
+                    seed,
+                    out,
+                    console.print,
+                    track,
+                    workers,
+                    robustness,
+                    retake,
+                    crepe,
                 )
     for table in rich_tables(summary):
         console.print(table)
     for line in verdicts(summary):
         console.print(line, soft_wrap=True, highlight=False)
-    console.print(f"All scores and intervals: {out}/scores.parquet and summary.json", soft_wrap=True)
+    console.print(f"All scores and intervals: {out}/scores.parquet, summary.json, report.md", soft_wrap=True)

@@ -1,9 +1,9 @@
-"""One evaluation from its inputs to its two files, `scores.parquet` and `summary.json`."""
+"""One evaluation from its inputs to its files: `scores.parquet`, `summary.json`, and the reports."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,21 @@ from manifests.layout import Layout
 from manifests.vocabulary import SPLITS, BadInput
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, split_blocks
-from train.evaluate import Converter, Job, dataset_trials, score_trials
-from train.evaluate_files import file_trials, pairs_of, read_rows
+from train.evaluate import Trial
+from train.evaluate_effects import EFFECTS, ROBUST
+from train.evaluate_files import Row, file_trials, pairs_of, read_rows, scan_folder
+from train.evaluate_pairs import Clock, Converter, dataset_trials, reconstructions
+from train.evaluate_report import write_reports
+from train.evaluate_scoring import PROGRESS, Journal, score_trials
 from train.evaluate_summary import scores_bytes, summarise_scores, to_frame
-from train.metrics import METRICS
+from train.metrics.catalogue import COLUMNS
 
 Say = Callable[[str], Any]
 Track = Callable[[int], Callable[[], Any]]
 """Given how many trials there are, returns what to call after each."""
+
+VERSION = 1
+"""Raised whenever a metric or baseline changes what it says, so that no run is resumed across it."""
 
 
 def held_out_splits(layout: Layout) -> list[str]:
@@ -57,6 +64,18 @@ def choose_pairs(
     return chosen
 
 
+def with_extras(chosen: Mapping[str, Sequence[Pair]], robustness: bool) -> dict[str, Sequence[Pair]]:
+    """The pairs with reconstructions of each split's targets, and the first split under each effect."""
+    plan: dict[str, Sequence[Pair]] = {}
+    for split, pairs in chosen.items():
+        plan[split] = [*pairs, *reconstructions(pairs)]
+    if robustness:
+        first = next(iter(chosen.values()))
+        for effect in EFFECTS:
+            plan[f"{ROBUST}{effect}"] = first
+    return plan
+
+
 def check_rate(rate: int, tables: Tables) -> None:
     """Refuses a codec of another sample rate than the dataset's."""
     if rate != tables.rate:
@@ -66,9 +85,9 @@ def check_rate(rate: int, tables: Tables) -> None:
         )
 
 
-def evaluate_checkpoint(
-    codec: Converter,
-    checkpoint: Path,
+def evaluate_checkpoints(
+    codecs: Mapping[str, Converter],
+    checkpoints: Mapping[str, Path],
     data: Path,
     splits: Sequence[str],
     count: int,
@@ -77,48 +96,121 @@ def evaluate_checkpoint(
     say: Say,
     track: Track,
     workers: int | None = None,
+    robustness: bool = False,
+    retake: Path | None = None,
+    crepe: bool = False,
 ) -> dict[str, Any]:
-    """Scores a checkpoint on `count` pairs a kind of each split; returns the summary, both files written."""
+    """Scores checkpoints on `count` pairs a kind of each split; returns the summary, all files written.
+
+    How fast they converted is in `timings.json`: it differs from run to run, the scores do not.
+    """
     tables = Tables.open(data)
-    check_rate(codec.rate, tables)
+    for codec in codecs.values():
+        check_rate(codec.rate, tables)
     layout, metadata = tables.layout, tables.layout.metadata()
-    chosen = choose_pairs(layout, splits, count, seed, say)
-    trials: Iterator[Job] = chain.from_iterable(
-        dataset_trials(layout, split, pairs, codec) for split, pairs in chosen.items()
+    plan = with_extras(choose_pairs(layout, splits, count, seed, say), robustness)
+    other = Tables.open(retake).layout if retake else None
+    clock = Clock()
+    trials = chain.from_iterable(
+        dataset_trials(tables, split, pairs, codecs, clock, other) for split, pairs in plan.items()
     )
     about = {
-        "checkpoint": checkpoint.name,
-        "checkpoint_sha256": sha256_file(checkpoint),
+        "checkpoints": {
+            name: {"file": path.name, "sha256": sha256_file(path)} for name, path in checkpoints.items()
+        },
         "dataset": metadata.get("name"),
         "fingerprint": metadata.get("fingerprint"),
         "pairs_per_kind": count,
     }
-    total = sum(len(pairs) for pairs in chosen.values())
-    return _score(trials, total, seed, about, out, track, workers)
+    if other is not None:
+        about["another_take"] = other.metadata().get("fingerprint")
+    asked = {
+        "splits": {split: [(p.kind, p.source, p.reference) for p in some] for split, some in plan.items()}
+    }
+    total = sum(len(pairs) for pairs in plan.values())
+    summary = _score(trials, total, seed, about, asked, out, track, workers, crepe)
+    timings = json.dumps(clock.real_time_factors(), indent=1)
+    files.replace(out / "timings.json", f"{timings}\n".encode())
+    return summary
 
 
 def evaluate_files(
-    table: Path, seed: int, out: Path, track: Track, workers: int | None = None
+    table: Path, seed: int, out: Path, track: Track, workers: int | None = None, crepe: bool = False
 ) -> dict[str, Any]:
-    """Scores the estimates that a CSV names; returns the summary, both files written."""
-    pairs = pairs_of(read_rows(table))
-    about = {"files": table.name, "files_sha256": sha256_file(table)}
-    return _score(file_trials(table, pairs), len(pairs), seed, about, out, track, workers)
+    """Scores the estimates that a CSV names; returns the summary, all files written."""
+    about = {"files": table.name, "files_sha256": sha256_file(table) if table.is_file() else ""}
+    return _evaluate_rows(read_rows(table), table.parent, about, seed, out, track, workers, crepe)
 
 
-def _score(
-    trials: Iterable[Job],
-    total: int,
+def evaluate_folder(
+    folder: Path,
+    pattern: str,
+    roles: Mapping[str, str],
     seed: int,
+    out: Path,
+    say: Say,
+    track: Track,
+    workers: int | None = None,
+    crepe: bool = False,
+) -> dict[str, Any]:
+    """Scores the estimates that a folder's file names tell apart; returns the summary, all files written."""
+    rows, said = scan_folder(folder, pattern, roles)
+    for line in said:
+        say(line)
+    about = {"folder": folder.resolve().name, "pattern": pattern}
+    return _evaluate_rows(rows, folder, about, seed, out, track, workers, crepe)
+
+
+def _evaluate_rows(
+    rows: Sequence[Row],
+    folder: Path,
     about: dict[str, Any],
+    seed: int,
     out: Path,
     track: Track,
     workers: int | None,
+    crepe: bool,
 ) -> dict[str, Any]:
-    frame = to_frame(score_trials(trials, track(total), workers))
-    metrics = [{"name": m.name, "title": m.title, "floor": m.floor} for m in METRICS]
+    pairs = pairs_of(rows)
+    names = sorted({row[column] for row in rows for column in ("source", "reference", "target", "estimate")})
+    asked = {
+        "rows": [dict(row) for row in rows],
+        "files": {n: _stamp(folder / n) for n in names if n},
+    }
+    return _score(file_trials(folder, pairs), len(pairs), seed, about, asked, out, track, workers, crepe)
+
+
+def _stamp(path: Path) -> list[int]:
+    """What changes when a file does: size and time of change."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _score(
+    trials: Iterable[Callable[[], Trial]],
+    total: int,
+    seed: int,
+    about: dict[str, Any],
+    asked: dict[str, Any],
+    out: Path,
+    track: Track,
+    workers: int | None,
+    crepe: bool,
+) -> dict[str, Any]:
+    """Scores, summarises and writes; `about` goes into the summary, with `asked` it tells this run apart."""
+    identity = json.loads(json.dumps({"version": VERSION, "crepe": crepe, **about, **asked}))
+    journal = Journal(out / PROGRESS, identity)
+    frame = to_frame(score_trials(trials, track(total), workers, journal, total, crepe))
+    scored = set(frame["metric"])
+    metrics = [
+        {"name": c.name, "title": c.title, "unit": c.unit, "higher": c.higher}
+        for c in COLUMNS
+        if c.name in scored
+    ]
     summary = {**about, "seed": seed, "metrics": metrics, **summarise_scores(frame, seed)}
     files.replace(out / "scores.parquet", scores_bytes(frame))
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     files.replace(out / "summary.json", f"{text}\n".encode())
+    write_reports(summary, out)
+    journal.remove()
     return summary

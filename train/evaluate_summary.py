@@ -1,32 +1,36 @@
-"""From a table of scores to what is said of it: means with intervals, and paired differences."""
+"""From a table of scores to what is said of it: means with intervals, failures, and paired differences."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from manifests.layout import COMPRESSION
-from train.bootstrap import RESAMPLES, summarise
-from train.evaluate import BASELINES, Score
-from train.metrics import HEADLINES, METRICS
+from train.bootstrap import RESAMPLES, Resampler, holm
+from train.evaluate import BASELINES, RESERVED, Score
+from train.evaluate_cases import CASES
+from train.evaluate_effects import ROBUST
+from train.metrics.catalogue import BY_NAME, HEADLINES
 
 MEAN_OF_KINDS = "mean of kinds"
 """The pseudo-kind of the mean over the kinds of conversion, each counting the same."""
 
-TITLES = {
-    "copy_of_source": "copy of source",
-    "copy_of_reference": "copy of reference",
-    "silence": "silence",
-    "estimate": "this system",
-}
+RECONSTRUCTION = "reconstruction"
+"""No conversion: it has no part in the mean of kinds."""
+
+THROUGH = "target_through_codec"
+"""A lone system's reconstructions stand in every table of their split, as the floor they are."""
+
+F64 = npt.NDArray[np.float64]
+Row = dict[str, Any]
 
 
 def to_frame(scores: Sequence[Score]) -> pd.DataFrame:
@@ -42,54 +46,137 @@ def scores_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def summarise_scores(frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES) -> dict[str, Any]:
-    """Every split, kind, method and metric: `scores` (means, intervals) and `differences` (paired).
+    """Every split, kind, method and metric: `scores`, `differences` and, by hard case, `cases`.
 
-    A difference is a system's score less a baseline's, pair by pair: below 0 the system is nearer to the
-    target. `wins` is the share of pairs in which it is.
+    A score has a mean with its interval over the pairs that define it, and counts of those that `failed`
+    (the method left it undefined) and were `excluded` (the target did). A difference is a system's score
+    less another method's, pair by pair; `wins` is the share of pairs in which the system is better, a
+    failure being worse than any score. `p` is from flipping the signs of whole clusters, adjusted by
+    Holm's method over the comparisons of systems with each other on one metric.
     """
-    scores: list[dict[str, Any]] = []
-    differences: list[dict[str, Any]] = []
     methods = list(frame["method"].drop_duplicates())
-    systems = [method for method in methods if method not in BASELINES]
-    index = ["pair", "kind", "timbre_cluster", "phrase_cluster"]
-    for (split, metric), part in frame.groupby(["split", "metric"], sort=False):
-        wide = part.pivot(index=index, columns="method", values="value").reset_index()
+    systems = [method for method in methods if method not in RESERVED]
+    against = [(system, other) for system in systems for other in BASELINES if other in methods]
+    against += list(combinations(systems, 2))
+    scores: list[Row] = []
+    differences: list[Row] = []
+    for split, part in frame.groupby("split", sort=False):
         kinds = list(part["kind"].drop_duplicates())
-        for kind in [*kinds, MEAN_OF_KINDS] if len(kinds) > 1 else kinds:
-            rows = wide if kind == MEAN_OF_KINDS else wide[wide["kind"] == kind]
-            place = {"split": split, "kind": kind, "metric": metric}
-            for method in methods:
-                there = rows[rows[method].notna()]
-                if len(there):
-                    scores.append(
-                        {**place, "method": method, **_summary(there, there[method], seed, resamples)}
-                    )
-            for system in systems:
-                for baseline in BASELINES:
-                    there = rows[rows[system].notna() & rows[baseline].notna()]
-                    if len(there):
-                        gap = there[system] - there[baseline]
-                        summary = _summary(there, gap, seed, resamples)
-                        wins = float(np.mean(gap < 0))
-                        differences.append(
-                            {**place, "method": system, "baseline": baseline, **summary, "wins": wins}
-                        )
-    return {"scores": scores, "differences": differences}
+        conversions = [kind for kind in kinds if kind != RECONSTRUCTION]
+        everything = [*conversions, MEAN_OF_KINDS] if len(conversions) > 1 else conversions
+        floor: list[Row] = []
+        through = [RECONSTRUCTION] if RECONSTRUCTION in kinds else []
+        for kind in [*through, *everything]:
+            rows = part[part["kind"].isin(conversions) if kind == MEAN_OF_KINDS else part["kind"] == kind]
+            table = Wide(rows, seed, resamples)
+            place = {"split": split, "kind": kind}
+            found = table.scores(place)
+            if kind == RECONSTRUCTION:
+                alone = len(systems) == 1 and THROUGH not in methods
+                floor = [row for row in found if alone and row["method"] == systems[0]]
+            else:
+                found += [{**row, **place, "method": THROUGH} for row in floor]
+            scores += found
+            differences += table.differences(place, against)
+    return {"scores": scores, "differences": differences, "cases": _cases(frame, seed, resamples)}
 
 
-def _summary(rows: pd.DataFrame, values: pd.Series[float], seed: int, resamples: int) -> dict[str, Any]:
-    summary = summarise(
-        values.to_numpy(),
-        rows["timbre_cluster"].to_numpy(),
-        rows["phrase_cluster"].to_numpy(),
-        seed,
-        strata=rows["kind"].to_numpy(),
-        resamples=resamples,
-    )
-    return asdict(summary)
+def _cases(frame: pd.DataFrame, seed: int, resamples: int) -> list[Row]:
+    """The headline metrics on the conversions of each hard case, all splits but robustness together."""
+    conversions = frame[
+        (frame["kind"] != RECONSTRUCTION)
+        & ~frame["split"].str.startswith(ROBUST)
+        & frame["metric"].isin(HEADLINES)
+    ]
+    named = conversions["cases"].str.split()
+    everything = dict.fromkeys([*CASES, *sorted({name for names in named for name in names})])
+    found: list[Row] = []
+    for case in everything:
+        rows = conversions[[case in names for names in named]]
+        if len(rows):
+            found += Wide(rows, seed, resamples).scores({"case": case})
+    return found
 
 
-def find(rows: Sequence[dict[str, Any]], **where: str) -> dict[str, Any] | None:
+class Wide:
+    """Some rows of the table of scores, a row for each pair and a column for each metric and method."""
+
+    def __init__(self, rows: pd.DataFrame, seed: int, resamples: int) -> None:
+        index = ["split", "pair", "kind", "timbre_cluster", "phrase_cluster"]
+        wide = rows.pivot(index=index, columns=["metric", "method"], values="value")
+        clusters = wide.index.to_frame()
+        self._seed = seed
+        self._resampler = Resampler(
+            clusters["timbre_cluster"], clusters["phrase_cluster"], seed, clusters["kind"], resamples
+        )
+        self._values = {column: wide[column].to_numpy(dtype=np.float64) for column in wide.columns}
+        status = rows.groupby(["metric", "method", "status"], sort=False).size()
+        self._status: dict[tuple[str, str, str], int] = {key: int(count) for key, count in status.items()}
+
+    def scores(self, place: Row) -> list[Row]:
+        """A row for each metric and method that has any score or failure."""
+        columns = list(self._values)
+        higher = [BY_NAME[metric].higher for metric, _ in columns]
+        summaries = self._resampler.summarise(np.stack(list(self._values.values()), axis=1), higher)
+        found = []
+        for (metric, method), summary in zip(columns, summaries, strict=True):
+            counts = {
+                status: self._status.get((metric, method, status), 0) for status in ("failed", "excluded")
+            }
+            if summary is None and not counts["failed"]:
+                continue
+            values = asdict(summary) if summary else dict.fromkeys(("mean", "low", "high", "median", "worst"))
+            count = summary.count if summary else 0
+            found.append({**place, "metric": metric, "method": method, **values, "count": count, **counts})
+        return found
+
+    def differences(self, place: Row, against: Sequence[tuple[str, str]]) -> list[Row]:
+        """A row for each metric and pair of methods that were both scored on some pair."""
+        metrics = list(dict.fromkeys(metric for metric, _ in self._values))
+        wanted = [
+            (metric, system, other)
+            for metric in metrics
+            for system, other in against
+            if (metric, system) in self._values and (metric, other) in self._values
+        ]
+        if not wanted:
+            return []
+        gaps = np.stack([self._values[m, s] - self._values[m, o] for m, s, o in wanted], axis=1)
+        found = []
+        summaries = self._resampler.summarise(gaps)
+        ps = self._resampler.sign_flips(gaps, self._seed)
+        for (metric, system, other), summary, p in zip(wanted, summaries, ps, strict=True):
+            if summary is None:
+                continue
+            values = asdict(summary)
+            del values["worst"]
+            wins = self._wins(metric, system, other)
+            found.append(
+                {
+                    **place,
+                    "metric": metric,
+                    "method": system,
+                    "baseline": other,
+                    **values,
+                    "wins": wins,
+                    "p": p,
+                }
+            )
+        for metric in metrics:
+            among = [row for row in found if row["metric"] == metric and row["baseline"] not in BASELINES]
+            for row, p in zip(among, holm([row["p"] for row in among]), strict=True):
+                row["p"] = p
+        return found
+
+    def _wins(self, metric: str, system: str, other: str) -> float:
+        ours, theirs = self._values[metric, system], self._values[metric, other]
+        counted = np.isfinite(ours) | np.isfinite(theirs)
+        worst = -np.inf if BY_NAME[metric].higher else np.inf
+        a, b = (np.where(np.isfinite(x), x, worst)[counted] for x in (ours, theirs))
+        return float(np.mean(a > b if BY_NAME[metric].higher else a < b))
+
+
+def find(rows: Sequence[Row], **where: str) -> Row | None:
     """The one row of a summary that has these values, or None."""
     return next((row for row in rows if all(row[key] == value for key, value in where.items())), None)
 
@@ -99,78 +186,16 @@ def kinds_of(summary: dict[str, Any], split: str) -> list[str]:
     return list(dict.fromkeys(row["kind"] for row in summary["scores"] if row["split"] == split))
 
 
-def interval(row: dict[str, Any] | None) -> str:
-    """A score in a few characters: `1.23 (1.10–1.36)`."""
-    if row is None:
-        return ""
-    if row["low"] is None:
-        return f"{row['mean']:.2f}"
-    return f"{row['mean']:.2f} ({row['low']:.2f}–{row['high']:.2f})"
-
-
 def splits_of(summary: dict[str, Any]) -> list[str]:
     """The splits that were scored, in the order they were."""
     return list(dict.fromkeys(row["split"] for row in summary["scores"]))
 
 
-def rich_tables(summary: dict[str, Any]) -> list[Table]:
-    """The headline scores as printed: the first split by kind, of any others the mean of kinds alone."""
-    first, *others = splits_of(summary)
-    tables = [_rich_table(summary, f"{first}, by kind", [(first, kind) for kind in kinds_of(summary, first)])]
-    if others:
-        last = [(split, kinds_of(summary, split)[-1]) for split in others]
-        tables.append(_rich_table(summary, "other splits, mean of kinds", last))
-    return tables
+def methods_of(summary: dict[str, Any]) -> list[str]:
+    """The methods that were scored, systems first."""
+    return list(dict.fromkeys(row["method"] for row in summary["scores"]))
 
 
-def _rich_table(summary: dict[str, Any], title: str, places: Sequence[tuple[str, str]]) -> Table:
-    heading = f"{title}\ndistance to the target with 95% interval; lower is better"
-    table = Table(title=heading, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    by_kind = title.endswith("by kind")
-    names = [kind if by_kind else split.removeprefix("test_") for split, kind in places]
-    table.add_column("", no_wrap=True)
-    table.add_column("method", no_wrap=True)
-    titles = {metric.name: metric.title for metric in METRICS}
-    for metric in HEADLINES:
-        table.add_column(titles[metric].replace(", ", "\n"), no_wrap=True)
-    table.add_column("pairs", justify="right")
-    for (split, kind), name in zip(places, names, strict=True):
-        rows = [row for row in summary["scores"] if row["split"] == split and row["kind"] == kind]
-        best = {m: min(row["mean"] for row in rows if row["metric"] == m) for m in HEADLINES}
-        for number, method in enumerate(dict.fromkeys(row["method"] for row in rows)):
-            found = [find(rows, method=method, metric=metric) for metric in HEADLINES]
-            cells = [
-                f"[bold]{interval(row)}[/]" if row and row["mean"] == best[metric] else interval(row)
-                for metric, row in zip(HEADLINES, found, strict=True)
-            ]
-            count = found[0]["count"] if found[0] else 0
-            table.add_row(name if number == 0 else "", TITLES.get(method, method), *cells, str(count))
-        table.add_section()
-    return table
-
-
-def verdicts(summary: dict[str, Any]) -> list[str]:
-    """For the first split, over all kinds: how far the system is from each copy; none of several systems."""
-    split = splits_of(summary)[0]
-    kind = kinds_of(summary, split)[-1]
-    titles = {metric.name: metric.title for metric in METRICS}
-    lines: list[str] = []
-    if len({row["method"] for row in summary["differences"]}) > 1:
-        return lines
-    for row in summary["differences"]:
-        if (row["split"], row["kind"]) != (split, kind) or row["metric"] not in HEADLINES:
-            continue
-        if row["baseline"] != "silence":
-            system, baseline = (TITLES.get(row[side], row[side]) for side in ("method", "baseline"))
-            lines.append(
-                f"{titles[row['metric']]}: {system} less {baseline} {signed_interval(row)},"
-                f" nearer to the target in {100 * row['wins']:.0f}% of pairs"
-            )
-    return lines
-
-
-def signed_interval(row: dict[str, Any]) -> str:
-    """A difference with its interval: `-0.61 (-0.80 to -0.42)`."""
-    if row["low"] is None:
-        return f"{row['mean']:+.2f}"
-    return f"{row['mean']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
+def systems_of(summary: dict[str, Any]) -> list[str]:
+    """The methods that are none of ours."""
+    return [method for method in methods_of(summary) if method not in RESERVED]

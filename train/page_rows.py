@@ -12,7 +12,8 @@ from manifests.compose import gain
 from manifests.vocabulary import ClipId, Envelope, Notes
 from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluate import Audio, convert_pair, read_pairs, score_trial
+from train.evaluate import ESTIMATE, Audio, score_trial
+from train.evaluate_pairs import convert_pair, read_pairs
 
 BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
 """The envelope of the example set by number: slower than the datasets' usual ones, so that it is heard."""
@@ -120,7 +121,7 @@ class Gatherer:
 
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
         """A pair, converted and scored."""
-        trial, made = convert_pair(split, pair, clips, self.codec, ("", ""))
+        trial, given = convert_pair(split, pair, clips, {ESTIMATE: self.codec}, self.tables)
         goal = ClipId.parse(pair.target)
         scores: dict[str, dict[str, float]] = {}
         for score in score_trial(trial):
@@ -129,7 +130,7 @@ class Gatherer:
             self.panel("source", pair.source, trial.source),
             self.panel("reference", pair.reference, trial.reference),
             self.panel("target", pair.target, trial.target),
-            self.converted(made, self.curve(goal), "the target's true gain"),
+            self.converted(given[ESTIMATE], self.curve(goal), "the target's true gain"),
         )
         return Row(pair.kind, split, panels, scores)
 

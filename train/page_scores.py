@@ -5,8 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from train.evaluate import BASELINES
-from train.evaluate_summary import MEAN_OF_KINDS, TITLES, find, kinds_of, splits_of
+from train.evaluate import BASELINES, FLOORS
+from train.evaluate_summary import MEAN_OF_KINDS, find, kinds_of, splits_of
+from train.evaluate_words import TITLES
 from train.metrics import HEADLINES
 from train.page_words import SPLIT_WORDS, split_title
 
@@ -40,7 +41,7 @@ def _verdict(summary: Summary, split: str) -> str:
         for row in summary["differences"]
         if (row["split"], row["kind"]) == (split, kind)
         and row["metric"] in HEADLINES
-        and row["baseline"] != "silence"
+        and row["baseline"] in ("copy_of_source", "copy_of_reference")
     ]
     better = sum(row["high"] is not None and row["high"] < 0 for row in rows)
     return f"clearly nearer to the target than a copy in {better} of {len(rows)} comparisons"
@@ -61,7 +62,11 @@ def _wins(summary: Summary, split: str) -> str:
 
 def _table(summary: Summary, split: str, metric: str) -> str:
     """Scores by kind, all kinds first; the middle column plots dots with intervals (silence has none)."""
-    rows = [row for row in summary["scores"] if (row["split"], row["metric"]) == (split, metric)]
+    rows = [
+        row
+        for row in summary["scores"]
+        if (row["split"], row["metric"]) == (split, metric) and row["method"] not in FLOORS
+    ]
     ends = [row["high"] or row["mean"] for row in rows if row["method"] != "silence"]
     highest = max(ends, default=0.0) * 1.02 or 1.0
     *kinds, last = kinds_of(summary, split)
@@ -103,7 +108,7 @@ def row_scores(scores: dict[str, dict[str, float]]) -> str:
         return '<p class="note">There is no target to score against: such a clip was never rendered.</p>'
     tables = []
     for metric in HEADLINES:
-        values = {method: scores[method][metric] for method in scores if method != "silence"}
+        values = {method: scores[method][metric] for method in scores if method not in (*FLOORS, "silence")}
         highest, best = max(values.values()) or 1.0, min(values.values())
         lines = "".join(
             f'<tr class="{_colour(method, value == best)}">'

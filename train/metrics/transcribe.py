@@ -1,0 +1,96 @@
+"""Notes from audio alone, for recordings that nobody wrote the notes of.
+
+Onsets (`onsets`) and changes of the tracked pitch cut the sound into notes; what sounds no pitch is none.
+A note's end is where its level begins to die away, read off backwards from where it has. Good enough for
+a baseline and for finding envelopes; F1 of its onsets is measured in benchmarks/.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.vocabulary import Note, Notes
+from train.metrics.onsets import detect_onsets
+from train.metrics.tracker import HOP_S, Track
+
+F64 = npt.NDArray[np.float64]
+
+STEP_S = 0.005
+"""Hop of the level curve."""
+
+SILENT_DB = -40.0
+"""A note is over where its level is this far below its own highest."""
+
+FALL_DB = 3.0
+"""A held note stays within this of its usual level; further down it has been let go."""
+
+STEADY = 4
+"""Tracked frames (64 ms) that must agree on another semitone to make a new note."""
+
+SHORTEST_S = 0.03
+
+
+def level_db(audio: npt.ArrayLike, rate: int) -> F64:
+    """RMS in dB in windows of 20 ms, every 5 ms: [frames]."""
+    sound = np.asarray(audio, dtype=np.float64)
+    hop = round(STEP_S * rate)
+    energy = np.concatenate([[0.0], np.cumsum(sound**2)])
+    centres = np.arange(0, len(sound), hop)
+    low, high = np.maximum(centres - 2 * hop, 0), np.minimum(centres + 2 * hop, len(sound))
+    power = (energy[high] - energy[low]) / np.maximum(high - low, 1)
+    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-12)))
+
+
+def pitch_changes(track: Track) -> list[float]:
+    """Times at which a steady pitch gives way to another one, in seconds."""
+    changes, before, run, last = [], None, 0, None
+    for index in np.flatnonzero(track.voiced):
+        semitone = round(float(track.midi[index]))
+        run = run + 1 if semitone == last else 1
+        last = semitone
+        if run == STEADY:
+            if before is not None and semitone != before:
+                changes.append(float((index - STEADY + 1) * HOP_S))
+            before = semitone
+    return changes
+
+
+def transcribe(audio: npt.ArrayLike, rate: int, track: Track) -> Notes:
+    """The notes of a monophonic sound [samples] as they sound; velocities relative to the loudest."""
+    seconds = len(np.asarray(audio)) / rate
+    onsets = list(detect_onsets(audio, rate))
+    for change in pitch_changes(track):
+        if all(abs(change - onset) > 0.06 for onset in onsets):
+            onsets.append(change)
+    if not onsets:
+        return ()
+    onsets.sort()
+    levels = level_db(audio, rate)
+    loudest = float(levels.max(initial=-120.0))
+    notes: list[Note] = []
+    for onset, end in zip(onsets, [*onsets[1:], seconds], strict=True):
+        inside = slice(round(onset / HOP_S), max(round(end / HOP_S), round(onset / HOP_S) + 1))
+        pitches = track.midi[inside][track.voiced[inside]]
+        curve = levels[round(onset / STEP_S) : max(round(end / STEP_S), round(onset / STEP_S) + 1)]
+        if len(pitches) < 2 or not len(curve):
+            continue
+        off = min(onset + _held_s(curve), end)
+        if off - onset < SHORTEST_S:
+            continue
+        velocity = int(np.clip(round(127.0 * 10.0 ** ((float(curve.max()) - loudest) / 20.0)), 1, 127))
+        pitch = int(np.clip(round(float(np.median(pitches))), 0, 127))
+        notes.append(Note(float(onset), float(off - onset), pitch, velocity))
+    return tuple(notes)
+
+
+def _held_s(curve: F64) -> float:
+    """How long a note is held, from its level in dB [frames] up to the next onset."""
+    peak = int(np.argmax(curve))
+    low = np.flatnonzero(curve[peak:] < curve[peak] + SILENT_DB)
+    if not len(low):
+        return len(curve) * STEP_S
+    over = peak + int(low[0])
+    usual = float(np.median(curve[over // 2 : max(over * 4 // 5, over // 2 + 1)]))
+    still = np.flatnonzero(curve[:over] >= usual - FALL_DB)
+    return float((int(still[-1]) + 1) * STEP_S)
