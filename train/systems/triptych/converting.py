@@ -16,7 +16,7 @@ from train.systems.base import Audio, Conversion
 from train.systems.triptych.decoder import HOP as DECODER_HOP
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import HOP, LEVEL_HOP, Features, features
-from train.systems.triptych.fitting import fit_envelope
+from train.systems.triptych.fitting import fit_envelopes
 from train.systems.triptych.note_head import read_notes
 from train.systems.triptych.timbre import TONE_RMS, Profile, frame_gain, measure
 
@@ -80,9 +80,9 @@ def hear(system: Triptych, audio: Audio) -> Heard:
         return Heard((), Envelope(10.0, 100.0, 0.5, 100.0), sound, seen)
     batch = note_batch([notes], rate, sound.shape[1]).to(device)
     guess = system.envelope_head(seen.level_BL, batch)
-    units, offs = fit_envelope(seen.level_BL[0], batch, guess.clip_BP[0], rate, system.format.cut_fade_ms)
-    envelope = to_envelope(from_units(units))
-    notes = with_offs(notes, offs, batch, rate)
+    fitted = fit_envelopes(seen.level_BL, batch, guess.clip_BP, rate, system.format.cut_fade_ms)
+    envelope = to_envelope(from_units(fitted.units_BP))
+    notes = with_offs(notes, fitted.off_BN[0], batch, rate)
     notes = with_velocities(system, notes, envelope, seen.level_BL, sound.shape[1])
     return Heard(notes, envelope, sound, seen)
 
