@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -64,6 +65,19 @@ def resample(audio: Audio, rate: int, wanted: int) -> Audio:
     result = np.fft.irfft(kept, longer) * (longer / total)
     start = margin * wanted // rate
     return result[start : start + count].astype(np.float32)
+
+
+ON_DISK_S = 600.0
+"""Sounds longer than this (at 44.1 kHz) are kept in a file rather than in memory."""
+
+
+def scratch(samples: int) -> Audio:
+    """Zeros, float32 [samples]; where they are many, in a file without a name that goes away by itself."""
+    if samples <= ON_DISK_S * 44_100:
+        return np.zeros(samples, dtype=np.float32)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(4 * samples)
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=(samples,))
 
 
 def write_audio(path: Path, audio: Audio, rate: int) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from manifests import compose
+from manifests.compose import Span
 from manifests.envelope import EXPONENT
 from manifests.vocabulary import Envelope, Note
 
@@ -41,6 +42,13 @@ class NoteBatch(NamedTuple):
 
 def note_batch(clips: Sequence[Sequence[Note]], rate: int, frames: int) -> NoteBatch:
     """Notes of clips of `frames` samples as one padded batch (on the CPU)."""
+    return span_batch(
+        [list(zip(notes, compose.spans(notes, rate, frames), strict=True)) for notes in clips], frames
+    )
+
+
+def span_batch(clips: Sequence[Sequence[tuple[Note, Span]]], frames: int) -> NoteBatch:
+    """Notes whose samples are known as one padded batch; padding stands at `frames`, behind all clips."""
     width = max(1, *(len(notes) for notes in clips)) if clips else 1
     shape = (len(clips), width)
     onset = torch.full(shape, float(frames))
@@ -48,7 +56,7 @@ def note_batch(clips: Sequence[Sequence[Note]], rate: int, frames: int) -> NoteB
     velocity, pitch = torch.zeros(shape), torch.full(shape, 60.0)
     mask = torch.zeros(shape, dtype=torch.bool)
     for row, notes in enumerate(clips):
-        for column, (note, span) in enumerate(zip(notes, compose.spans(notes, rate, frames), strict=True)):
+        for column, (note, span) in enumerate(notes):
             onset[row, column], off[row, column], end[row, column] = span
             velocity[row, column] = note.velocity / 127.0
             pitch[row, column] = note.pitch

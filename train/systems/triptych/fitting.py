@@ -182,11 +182,12 @@ def _with_curve(units: Tensor, curve_B: Tensor) -> Tensor:
 
 @torch.no_grad()
 def fit_envelopes(
-    level_BL: Tensor, notes: NoteBatch, units_BP: Tensor, rate: int, cut_fade_ms: float
+    level_BL: Tensor, notes: NoteBatch, units_BP: Tensor, rate: int, cut_fade_ms: float, held: bool = False
 ) -> Fitted:
     """Envelopes and note-offs that explain the levels of clips best, from a first guess of both.
 
-    `units_BP` as in `envelope_head.to_units`; the curve's shape is kept.
+    `units_BP` as in `envelope_head.to_units`; the curve's shape is kept. With `held` the envelopes are
+    known, and only note-offs are fitted.
     """
     levels = _Levels(level_BL, notes, rate, cut_fade_ms)
     guess_BP, curve_B = units_BP[:, :5], units_BP[:, 5].clamp(0.0, 1.0).round()
@@ -209,6 +210,7 @@ def fit_envelopes(
         way, ways = _solve(
             slope, prior * (units - guess_BP), weight_N * moves, prior * eye, weight_N, damping_B
         )
+        way = torch.zeros_like(way) if held else way
         there, let_go = (units + way).clamp(-1.0, 11.0), moves + ways
         tried = levels.slope(there, curve_B, off, let_go)
         better_B = tried.loss_B + penalty(there, let_go) < slope.loss_B + penalty(units, moves)
