@@ -1,4 +1,4 @@
-"""From recordings to a conversion: hear source and reference, choose, play the tones."""
+"""From recordings to a conversion: hear source and reference, choose, play the tones; and by factors."""
 
 from __future__ import annotations
 
@@ -8,26 +8,15 @@ import numpy as np
 from torch import Tensor
 
 from manifests.register import transpose
-from manifests.vocabulary import Envelope
-from train.notes import envelope_batch
-from train.systems.base import Audio, Conversion
-from train.systems.triptych.features import HOP
-from train.systems.triptych.hearing import Heard, Passage, hear
+from manifests.vocabulary import BadInput, Envelope, Notes
+from train.systems.base import Audio, Conversion, Factors, Reshape
+from train.systems.triptych.describing import doubts, envelope_doubts
+from train.systems.triptych.hearing import hear
+from train.systems.triptych.measuring import between, from_tensors, timbre_of, to_tensors
 from train.systems.triptych.playing import play
-from train.systems.triptych.timbre import Profile, frame_gain, measure
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
-
-
-def timbre_of(system: Triptych, passage: Passage, envelope: Envelope) -> tuple[Profile, Tensor]:
-    """The profile and the vector of a passage, by the notes and the envelope heard in it."""
-    seen, notes = passage
-    rate, cut = system.format.rate, system.format.cut_fade_ms
-    shaped = envelope_batch([envelope]).to(notes.onset_BN.device)
-    profile = measure(seen, notes, shaped, system.config, rate, cut)
-    gain = frame_gain(notes, shaped, seen.mel_BFM.shape[1], HOP, 2048, rate, cut)
-    return profile, system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B)
 
 
 def convert(
@@ -35,19 +24,54 @@ def convert(
     source: Audio,
     reference: Audio | None,
     take: frozenset[str],
-    envelope: Envelope | None,
+    envelope: Envelope | Reshape | None,
     octave: int | None,
 ) -> Conversion:
     """The source's notes with what is taken of the reference; a given envelope or octave goes before both."""
     heard = hear(system, [source] if reference is None else [source, reference])
     ours, theirs = heard[0], heard[-1]
-    sounding: Heard = theirs if "timbre" in take else ours
+    sounding = theirs if "timbre" in take else ours
     shaping = theirs if "envelope" in take else ours
-    chosen = envelope or shaping.envelope
+    chosen = envelope if isinstance(envelope, Envelope) else shaping.envelope
+    if callable(envelope):
+        chosen = envelope(chosen)
     octave = sounding.octave if octave is None else octave
+    said = doubts(ours, "source")
+    if shaping is ours and isinstance(envelope, Envelope):
+        said = tuple(line for line in said if line not in envelope_doubts(ours, "source"))
+    if theirs is not ours and take:
+        said += doubts(theirs, "reference")
     if not ours.notes or sounding.passage is None:
-        return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave)
-    notes = transpose(ours.notes, 12 * (octave - ours.octave))
-    notes = tuple(note for note in notes if 0 <= note.pitch <= 127)
+        return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave, said)
+    notes = moved(ours.notes, octave - ours.octave)
     timbre = timbre_of(system, sounding.passage, sounding.envelope)
-    return Conversion(play(system, notes, chosen, *timbre, len(source)), notes, chosen, octave)
+    return Conversion(play(system, notes, chosen, timbre, len(source)), notes, chosen, octave, said)
+
+
+def moved(notes: Notes, octaves: int) -> Notes:
+    """Notes some octaves higher; those that leave MIDI's range are dropped."""
+    return tuple(note for note in transpose(notes, 12 * octaves) if 0 <= note.pitch <= 127)
+
+
+def encode(system: Triptych, audio: Audio) -> Factors:
+    """A recording's factors; BadInput where no note is heard."""
+    (heard,) = hear(system, [audio])
+    if heard.passage is None:
+        raise BadInput("recording: no note is heard, so there is nothing to encode")
+    timbre = to_tensors(timbre_of(system, heard.passage, heard.envelope))
+    return Factors(moved(heard.notes, -heard.octave), heard.envelope, timbre, heard.octave, len(audio))
+
+
+def decode(system: Triptych, factors: Factors) -> Conversion:
+    """Plays factors; BadInput where the timbre is not one of this system's."""
+    timbre = from_tensors(system, factors.timbre)
+    notes = moved(factors.notes, factors.octave)
+    audio = play(system, notes, factors.envelope, timbre, factors.samples)
+    return Conversion(audio, notes, factors.envelope, factors.octave)
+
+
+def blend(
+    system: Triptych, one: dict[str, Tensor], other: dict[str, Tensor], share: float
+) -> dict[str, Tensor]:
+    """The tensors of a timbre between two."""
+    return to_tensors(between(system, from_tensors(system, one), from_tensors(system, other), share))

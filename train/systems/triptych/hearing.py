@@ -74,6 +74,8 @@ class Heard:
     sure: tuple[float, ...]
     errors: tuple[float, ...]
     passage: Passage | None
+    last_rings: bool = False
+    """Whether the last note is let go before the recording ends."""
 
     @property
     def octave(self) -> int:
@@ -246,7 +248,10 @@ class _Ear:
         if seen is None or stretch.stop - stretch.start < self.samples:
             seen = features(self._sound(stretch.start, stretch.stop), self.system.format.rate)
         passage = Passage(seen, self.batch(stretch))
-        return Heard(tuple(note for note, _ in self.played), self.envelope, self.sure, self.errors, passage)
+        last = self.played[-1].span
+        rings = last.end - last.off >= 0.02 * self.system.format.rate
+        notes = tuple(note for note, _ in self.played)
+        return Heard(notes, self.envelope, self.sure, self.errors, passage, rings)
 
     def _sound(self, start: int, stop: int) -> Tensor:
         return sound_of(self.audio[start:stop], self.scale, self.listened.level_L.device)

@@ -20,7 +20,7 @@ from train.audio import scratch
 from train.notes import clip_gain, envelope_batch, span_batch
 from train.systems.base import Audio
 from train.systems.triptych.decoder import HOP
-from train.systems.triptych.timbre import TONE_RMS, Profile
+from train.systems.triptych.timbre import TONE_RMS, Timbre
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
@@ -49,9 +49,7 @@ class Piece(NamedTuple):
         return self.before + self.length + self.after
 
 
-def play(
-    system: Triptych, notes: Notes, envelope: Envelope, profile: Profile, vector: Tensor, samples: int
-) -> Audio:
+def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
     """Notes in a timbre, shaped by an envelope: float32 [samples].
 
     As loud as a clip of this timbre is whose peak is normalised, and never above full scale.
@@ -69,15 +67,15 @@ def play(
         gain = window_gain(system, notes, placed, inside, envelope, start, stop)
         if not bool(gain.any()):
             continue
-        dry = torch.zeros(stop - start, device=vector.device)
+        dry = torch.zeros(stop - start, device=timbre.vectors.device)
         for pieces in grouped(pieces_of(system, placed, inside, envelope, start, stop)):
-            for piece, tone in zip(pieces, tones(system, notes, pieces, profile, vector), strict=True):
+            for piece, tone in zip(pieces, tones(system, notes, pieces, timbre), strict=True):
                 at = placed[piece.note].onset + piece.first - start
                 dry[at : at + piece.length] = tone[piece.before : piece.before + piece.length]
         made = (gain * dry).cpu().numpy()
         sound[start:stop] = made
         highest, loudest = max(highest, float(gain.max())), max(loudest, float(np.abs(made).max()))
-    factor = float(profile.level_B[0]) / (TONE_RMS * highest) if highest > 0.0 else 0.0
+    factor = float(timbre.profile.level_B[0]) / (TONE_RMS * highest) if highest > 0.0 else 0.0
     factor /= max(1.0, loudest * factor / FULL_SCALE)
     for start in range(0, samples, step):
         sound[start : start + step] *= np.float32(factor)
@@ -127,16 +125,14 @@ def grouped(pieces: Iterator[Piece]) -> list[list[Piece]]:
     return groups
 
 
-def tones(
-    system: Triptych, notes: Notes, pieces: Sequence[Piece], profile: Profile, vector: Tensor
-) -> Tensor:
+def tones(system: Triptych, notes: Notes, pieces: Sequence[Piece], timbre: Timbre) -> Tensor:
     """The dry sound of pieces with what stands around them, [pieces, samples]."""
-    device = vector.device
+    device = timbre.vectors.device
     pitch = torch.tensor([float(notes[piece.note].pitch) for piece in pieces], device=device)
     clip = torch.zeros(len(pieces), dtype=torch.long, device=device)
     start = torch.tensor([float(piece.first - piece.before) for piece in pieces], device=device)
     length = torch.tensor([float(piece.whole) for piece in pieces], device=device)
     hiss = torch.tensor([piece.note for piece in pieces], device=device)
     longest = -(-max(piece.whole for piece in pieces) // HOP) * HOP
-    made: Tensor = system.decoder(profile, vector, clip, pitch, start, longest, length, hiss)
+    made: Tensor = system.decoder(*timbre, clip, pitch, start, longest, length, hiss)
     return made

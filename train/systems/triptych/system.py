@@ -11,20 +11,20 @@ from torch import Tensor, nn
 
 from manifests.compose import FULL_SCALE, spans
 from manifests.seeds import stream
-from manifests.vocabulary import Envelope, Notes
+from manifests.vocabulary import Envelope
 from train.data.examples import Clip, Example
 from train.discriminator import Discriminator, fooling_loss, judge_loss, matching_loss
 from train.losses import spectral_losses
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
-from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
 from train.systems.triptych.augment import BANDS, equalise, level_change
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.converting import convert
+from train.systems.triptych.converting import blend, convert, decode, encode
 from train.systems.triptych.decoder import Decoder
+from train.systems.triptych.describing import describe
 from train.systems.triptych.encoder import Encoder
 from train.systems.triptych.envelope_head import EnvelopeHead, envelope_losses
 from train.systems.triptych.features import HOP, LEVEL_HOP, features
-from train.systems.triptych.hearing import hear
 from train.systems.triptych.note_head import note_losses
 from train.systems.triptych.timbre import TimbreEncoder, frame_gain, measure
 
@@ -210,14 +210,22 @@ class Triptych(System):
         source: Audio,
         reference: Audio | None,
         take: frozenset[str],
-        envelope: Envelope | None,
+        envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
         return convert(self, source, reference, take, envelope, octave)
 
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        (heard,) = hear(self, [audio])
-        return heard.notes, heard.envelope
+    def describe(self, audio: Audio) -> Description:
+        return describe(self, audio)
+
+    def encode(self, audio: Audio) -> Factors:
+        return encode(self, audio)
+
+    def decode(self, factors: Factors) -> Conversion:
+        return decode(self, factors)
+
+    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        return blend(self, one, other, share)
 
 
 def jitter_notes(notes: NoteBatch, jitter_2BN: Tensor) -> NoteBatch:

@@ -49,6 +49,13 @@ class Profile(NamedTuple):
     level_B: Tensor
 
 
+class Timbre(NamedTuple):
+    """A clip's timbre: what was measured (a profile of one clip), and its vectors [1, 1 + tokens, D]."""
+
+    profile: Profile
+    vectors: Tensor
+
+
 def hertz(pitch: Tensor) -> Tensor:
     """MIDI pitch to Hz."""
     return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
