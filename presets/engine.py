@@ -16,10 +16,10 @@ import dawdreamer
 import numpy as np
 import numpy.typing as npt
 
+from manifests.smf import midi_file
 from manifests.vocabulary import Note
 from presets import zyn
 from presets.jobs import GroupJob, State, StateRefused, Take
-from presets.smf import midi_file
 
 VOICES = 4
 LOUDER = 1024

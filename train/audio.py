@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +30,64 @@ def read_audio(path: Path) -> tuple[Audio, int]:
 
 def read_channels(path: Path) -> tuple[Audio, int]:
     """A file as float32 [n, channels] and its rate in Hz; the same errors as `read_audio`."""
-    if not path.is_file():
-        raise BadInput(f"{path}: no such file")
-    try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise BadInput(f"{path}: not a readable audio file ({str(error).splitlines()[0]})") from None
+    with _opened(path) as file:
+        samples, rate = file.read(dtype="float32", always_2d=True), int(file.samplerate)
     if len(samples) == 0:
         raise BadInput(f"{path}: holds no samples")
     if not np.isfinite(samples).all():
         raise BadInput(f"{path}: holds samples that are not finite (NaN or infinite)")
-    return samples, int(rate)
+    return samples, rate
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            yield file
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise BadInput(f"{path}: not a readable audio file ({str(error).splitlines()[0]})") from None
+
+
+class Recording(NamedTuple):
+    """A file as mono audio at the rate that was wanted, and what it was in the file."""
+
+    audio: Audio
+    rate: int
+    channels: int
+
+
+PIECE_S = 60
+"""Long files are read, and resampled, so much at a time."""
+
+
+def read_recording(path: Path, wanted: int) -> Recording:
+    """A file of any length as mono float32 [n] at `wanted` Hz; what is long is kept on disk (`scratch`).
+
+    The same errors as `read_audio`.
+    """
+    with _opened(path) as file:
+        rate, frames, channels = int(file.samplerate), int(file.frames), int(file.channels)
+        if frames <= 0:
+            raise BadInput(f"{path}: holds no samples")
+        step = rate // math.gcd(rate, wanted)
+        margin = -(-rate // (2 * step)) * step
+        size = max(PIECE_S * rate // step, 1) * step
+        audio = scratch(math.ceil(frames * wanted / rate))
+        for start in range(0, frames, size):
+            before, stop = max(start - margin, 0), min(start + size, frames)
+            after = min(stop + margin, frames)
+            file.seek(before)
+            piece = file.read(after - before, dtype="float32", always_2d=True).mean(axis=1)
+            if len(piece) != after - before:
+                raise BadInput(f"{path}: truncated: {before + len(piece)} samples, its header says {frames}")
+            if not np.isfinite(piece).all():
+                raise BadInput(f"{path}: holds samples that are not finite (NaN or infinite)")
+            first, last = start * wanted // rate, math.ceil(stop * wanted / rate)
+            skipped = (start - before) * wanted // rate
+            audio[first:last] = resample(piece, rate, wanted)[skipped : skipped + last - first]
+    return Recording(audio, rate, channels)
 
 
 def resample(audio: Audio, rate: int, wanted: int) -> Audio:
@@ -64,6 +115,19 @@ def resample(audio: Audio, rate: int, wanted: int) -> Audio:
     result = np.fft.irfft(kept, longer) * (longer / total)
     start = margin * wanted // rate
     return result[start : start + count].astype(np.float32)
+
+
+ON_DISK_S = 600.0
+"""Sounds longer than this (at 44.1 kHz) are kept in a file rather than in memory."""
+
+
+def scratch(samples: int) -> Audio:
+    """Zeros, float32 [samples]; where they are many, in a file without a name that goes away by itself."""
+    if samples <= ON_DISK_S * 44_100:
+        return np.zeros(samples, dtype=np.float32)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(4 * samples)
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=(samples,))
 
 
 def write_audio(path: Path, audio: Audio, rate: int) -> None:

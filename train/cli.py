@@ -1,4 +1,4 @@
-"""`python -m train`: fit, convert, describe, evaluate, page."""
+"""`python -m train`: fit, convert, describe, encode, decode, evaluate, page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def group() -> None:
 COMMANDS = {
     "fit": ("train.fit_cli", "fit_command"),
     "convert": ("train.convert_cli", "convert_command"),
-    "describe": ("train.convert_cli", "describe_command"),
+    "describe": ("train.describe_cli", "describe_command"),
+    "encode": ("train.factors_cli", "encode_command"),
+    "decode": ("train.factors_cli", "decode_command"),
     "evaluate": ("train.evaluate_cli", "evaluate"),
     "page": ("train.page_cli", "page"),
 }

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from manifests.vocabulary import BadInput, Envelope, Notes
+from manifests.vocabulary import BadInput, Envelope
 from train.checkpoint import load_system
-from train.systems.base import ALL_TAKES, Audio, Conversion, System
+from train.systems.base import ALL_TAKES, Audio, Conversion, Description, Factors, Reshape, System
 
 SHORTEST_S = 0.2
 """Recordings shorter than this hold no note to speak of."""
@@ -46,12 +47,13 @@ class Codec:
         source: Audio,
         reference: Audio | None = None,
         take: frozenset[str] = ALL_TAKES,
-        envelope: Envelope | None = None,
+        envelope: Envelope | Reshape | None = None,
         octave: int | None = None,
     ) -> Conversion:
         """The source's notes with what `take` names ("timbre", "envelope") of the reference.
 
-        An `envelope` given by number goes before the reference's, an `octave` before the timbre's. Source
+        An `envelope` given by number goes before the reference's, an `octave` before the timbre's; a
+        function changes the envelope that is heard. Source
         and reference may differ in length and rhythm. The result has the source's length.
         """
         unknown = sorted(take - ALL_TAKES)
@@ -65,10 +67,26 @@ class Codec:
         return self.system.convert(source, reference, take, envelope, octave)
 
     @torch.no_grad()
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        """The notes, as they sound, and the envelope that are heard in a recording."""
+    def describe(self, audio: Audio) -> Description:
+        """What is heard in a recording: notes as they sound, envelope, octave, nearest timbres."""
         _check(audio, self.rate, "recording")
         return self.system.describe(audio)
+
+    @torch.no_grad()
+    def encode(self, audio: Audio) -> Factors:
+        """A recording's phrase, envelope and timbre; BadInput where no note is heard."""
+        _check(audio, self.rate, "recording")
+        return self.system.encode(audio)
+
+    @torch.no_grad()
+    def decode(self, factors: Factors) -> Conversion:
+        """Plays factors, wherever each of them comes from."""
+        return self.system.decode(factors)
+
+    @torch.no_grad()
+    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        """A timbre between two: `share` 0 is the one, 1 the other."""
+        return self.system.blend(one, other, share)
 
 
 def _check(audio: Audio, rate: int, name: str) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from manifests import compose
+from manifests.compose import Span
 from manifests.envelope import EXPONENT
 from manifests.vocabulary import Envelope, Note
 
@@ -41,6 +42,13 @@ class NoteBatch(NamedTuple):
 
 def note_batch(clips: Sequence[Sequence[Note]], rate: int, frames: int) -> NoteBatch:
     """Notes of clips of `frames` samples as one padded batch (on the CPU)."""
+    return span_batch(
+        [list(zip(notes, compose.spans(notes, rate, frames), strict=True)) for notes in clips], frames
+    )
+
+
+def span_batch(clips: Sequence[Sequence[tuple[Note, Span]]], frames: int) -> NoteBatch:
+    """Notes whose samples are known as one padded batch; padding stands at `frames`, behind all clips."""
     width = max(1, *(len(notes) for notes in clips)) if clips else 1
     shape = (len(clips), width)
     onset = torch.full(shape, float(frames))
@@ -48,7 +56,7 @@ def note_batch(clips: Sequence[Sequence[Note]], rate: int, frames: int) -> NoteB
     velocity, pitch = torch.zeros(shape), torch.full(shape, 60.0)
     mask = torch.zeros(shape, dtype=torch.bool)
     for row, notes in enumerate(clips):
-        for column, (note, span) in enumerate(zip(notes, compose.spans(notes, rate, frames), strict=True)):
+        for column, (note, span) in enumerate(notes):
             onset[row, column], off[row, column], end[row, column] = span
             velocity[row, column] = note.velocity / 127.0
             pitch[row, column] = note.pitch
@@ -89,18 +97,23 @@ def envelope_batch(envelopes: Sequence[Envelope]) -> EnvelopeBatch:
 def _progress(x: Tensor, curve: Tensor) -> Tensor:
     """How far a segment has come at fraction `x`; between the two curves, a blend of both."""
     x = x.clamp(0.0, 1.0)
+    if curve.device.type == "cpu" and not curve.requires_grad and not curve.any():
+        return x  # the exponential is the dearest thing in a gain
     exponential = torch.expm1(-EXPONENT * x) / math.expm1(-EXPONENT)
     return x + curve * (exponential - x)
 
 
-def _fraction(time: Tensor, start: Tensor | float, length: Tensor) -> Tensor:
-    passed = (time - start) / length.clamp(min=1e-6)
-    return torch.where(length > 0.0, passed, (time >= start).to(passed.dtype))
+def segment(time: Tensor, start: Tensor | float, length: Tensor, curve: Tensor) -> Tensor:
+    """How far, 0..1, a segment that begins at `start` and takes `length` (ms) has come at `time`."""
+    # A segment of no length is over once it starts.
+    passed = (time - start) / length.clamp(min=1e-6) + (length <= 0.0)
+    return _progress(passed, curve)
 
 
-def _held(envelope: EnvelopeBatch, time: Tensor) -> Tensor:
-    rise = _progress(_fraction(time, 0.0, envelope.attack), envelope.curve)
-    fall = _progress(_fraction(time, envelope.attack + envelope.hold, envelope.decay), envelope.curve)
+def held_curve(envelope: EnvelopeBatch, time: Tensor) -> Tensor:
+    """The gain of a note that is not let go, at `time` ms after its onset."""
+    rise = segment(time, 0.0, envelope.attack, envelope.curve)
+    fall = segment(time, envelope.attack + envelope.hold, envelope.decay, envelope.curve)
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
@@ -109,10 +122,8 @@ def gain_curve(envelope: EnvelopeBatch, gate: Tensor, time: Tensor) -> Tensor:
 
     `gate` and `time` are in ms; all arguments broadcast against each other.
     """
-    release = _held(envelope, gate) * (
-        1.0 - _progress(_fraction(time, gate, envelope.release), envelope.curve)
-    )
-    gain = torch.where(time < gate, _held(envelope, time), release)
+    release = held_curve(envelope, gate) * (1.0 - segment(time, gate, envelope.release, envelope.curve))
+    gain = torch.where(time < gate, held_curve(envelope, time), release)
     return torch.where(time < 0.0, torch.zeros_like(gain), gain)
 
 

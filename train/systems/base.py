@@ -8,7 +8,7 @@ class and naming it in `train.systems`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,17 +31,48 @@ class Turn(NamedTuple):
     losses: dict[str, Tensor]
 
 
+Reshape = Callable[[Envelope], Envelope]
+"""A change of the envelope that was heard, such as twice its release."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """A conversion's audio (float32 [n] at the codec's rate) and what it was made of.
 
     `notes` sound as written, `octave` is the one they sound in; all None from a system that does not tell.
+    `doubts` are sentences for the user: what could not be heard, and what was done instead.
     """
 
     audio: Audio
     notes: Notes | None
     envelope: Envelope | None
     octave: int | None
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a system hears in a recording: notes as they sound, the envelope and a confidence 0..1 for each of
+    its numbers, the octave, and the known timbres that are nearest, with their probabilities."""
+
+    notes: Notes
+    envelope: Envelope
+    confidence: dict[str, float]
+    octave: int
+    nearest: tuple[tuple[str, float], ...]
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """A recording taken apart: its phrase (notes in the register, without the octave), its envelope, and
+    its timbre as tensors that only the same weights can read. `samples` is how long it was."""
+
+    notes: Notes
+    envelope: Envelope
+    timbre: dict[str, Tensor]
+    octave: int
+    samples: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +115,23 @@ class System(nn.Module, ABC):
         source: Audio,
         reference: Audio | None,
         take: frozenset[str],
-        envelope: Envelope | None,
+        envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
         """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
 
     @abstractmethod
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        """The notes as they sound and the envelope that the system hears in a clip."""
+    def describe(self, audio: Audio) -> Description:
+        """What the system hears in a recording."""
+
+    @abstractmethod
+    def encode(self, audio: Audio) -> Factors:
+        """A recording's three factors; BadInput where no note is heard."""
+
+    @abstractmethod
+    def decode(self, factors: Factors) -> Conversion:
+        """Plays factors, wherever each of them comes from."""
+
+    @abstractmethod
+    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        """A timbre between two: `share` 0 is the one, 1 the other."""

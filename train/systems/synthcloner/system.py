@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from manifests.compose import FULL_SCALE
 from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope, Notes
+from manifests.vocabulary import BadInput, Envelope
 from train.data.examples import Clip, Example
 from train.discriminator import fooling_loss, judge_loss
 from train.spectral import log_mel, magnitudes
-from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
@@ -184,7 +184,7 @@ class SynthCloner(System):
         source: Audio,
         reference: Audio | None,
         take: frozenset[str],
-        envelope: Envelope | None,
+        envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
         if envelope is not None or octave is not None:
@@ -204,8 +204,20 @@ class SynthCloner(System):
         made = self._decode(ours.content_1CF, shape_1CF, vector_BD)[0, : len(source)]
         return Conversion(made.float().cpu().numpy(), None, None, None)
 
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
+    def describe(self, audio: Audio) -> Description:
+        raise self._untold()
+
+    def encode(self, audio: Audio) -> Factors:
+        raise self._untold()
+
+    def decode(self, factors: Factors) -> Conversion:
+        raise self._untold()
+
+    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        raise self._untold()
+
+    def _untold(self) -> BadInput:
+        return BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
 
     def _hear(self, audio: Audio) -> Heard:
         """A recording at -1 dBFS, silence behind it up to whole frames, encoded once."""

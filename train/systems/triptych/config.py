@@ -15,6 +15,10 @@ class TriptychConfig(BaseModel):
     envelope_width: int = Field(48, ge=16, le=1024)
     timbre_width: int = Field(128, ge=16, le=2048)
     timbre_dims: int = Field(96, ge=8, le=1024)
+    timbre_tokens: int = Field(
+        0, ge=0, le=64, description="vectors that the decoder attends to, beside the one"
+    )
+    profile: bool = Field(True, description="whether the decoder starts from what was measured")
     decoder_width: int = Field(192, ge=16, le=2048)
     decoder_blocks: int = Field(3, ge=1, le=32)
     harmonics: int = Field(96, ge=8, le=512, description="multiples of f0 whose level the decoder sets")
@@ -25,6 +29,10 @@ class TriptychConfig(BaseModel):
     note_seconds: float = Field(0.5, ge=0.1, le=10.0, description="longest piece of a note decoded")
     jitter_ms: float = Field(
         3.0, ge=0.0, le=50.0, description="spread of the notes the heads are taught with"
+    )
+
+    equaliser_db: float = Field(
+        0.0, ge=0.0, le=24.0, description="spread of the random equaliser on inputs and targets in training"
     )
 
     spectral_weight: float = Field(1.0, ge=0.0)

@@ -26,6 +26,8 @@ from train.systems.triptych.timbre import SILENT, Profile, band_centres, hertz
 WINDOW = 2048
 HOP = 512
 NOISE_SAMPLES = 1 << 19
+UNKNOWN = -5.0
+"""The log level that stands for a profile which is not used."""
 
 
 class Moved(NamedTuple):
@@ -70,6 +72,7 @@ class Decoder(nn.Module):
         inputs = 2 * config.harmonics + config.halves + config.noise_bands
         self.enter = nn.Linear(inputs, width)
         self.place = nn.Linear(9, width)
+        self.tokens = TokenReader(width, config.timbre_dims) if config.timbre_tokens else None
         self.blocks = nn.ModuleList(
             ConvNeXt(width, condition=config.timbre_dims) for _ in range(config.decoder_blocks)
         )
@@ -84,30 +87,53 @@ class Decoder(nn.Module):
     def forward(
         self,
         profile: Profile,
-        vector_BD: Tensor,
+        vector_BKD: Tensor,
         clip_R: Tensor,
         pitch_R: Tensor,
         start_R: Tensor,
         samples: int,
+        length_R: Tensor | None = None,
+        hiss_R: Tensor | None = None,
     ) -> Tensor:
-        """`samples` of each tone from sample `start_R` of it on; `clip_R` says which clip's timbre it has."""
+        """`samples` of each tone from sample `start_R` of it on; `clip_R` says which clip's timbre it has.
+
+        Where `length_R` says how many samples of a row are wanted, these do not depend on what longer
+        rows stand beside it; `hiss_R` are whole numbers, one for each stretch of noise.
+        """
+        count = len(pitch_R)
         moved = move(profile, clip_R, pitch_R, self.spread.abs() + 0.2)
+        if not self.config.profile:
+            moved = Moved._make([*(torch.full_like(part, UNKNOWN) for part in moved[:4]), moved.away_R * 0.0])
         frames = math.ceil(samples / HOP) + 4
-        first = start_R[:, None] + (torch.arange(frames, device=pitch_R.device) - 2) * HOP
-        harmonic, half, noise = self._levels(moved, vector_BD[clip_R], pitch_R, first / self.rate)
+        place_F = torch.arange(frames, device=pitch_R.device)
+        first_RF = start_R[:, None] + (place_F - 2) * HOP
+        inside_RF = None if length_R is None else place_F < (length_R[:, None] / HOP).ceil() + 4
+        harmonic, half, noise = self._levels(
+            moved, vector_BKD[clip_R], pitch_R, first_RF / self.rate, inside_RF
+        )
+        hiss_R = torch.arange(count, device=pitch_R.device) if hiss_R is None else hiss_R
         with torch.autocast(pitch_R.device.type, enabled=False):
-            return self._play(harmonic.float(), half.float(), noise.float(), pitch_R, start_R, samples)
+            return self._play(
+                harmonic.float(), half.float(), noise.float(), pitch_R, start_R, hiss_R, samples
+            )
 
     def _levels(
-        self, moved: Moved, vector_RD: Tensor, pitch_R: Tensor, time_RF: Tensor
+        self,
+        moved: Moved,
+        vector_RKD: Tensor,
+        pitch_R: Tensor,
+        time_RF: Tensor,
+        inside_RF: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Log levels of harmonics [R, F, K], halves [R, F, H] and noise bands [R, F, W]."""
         profile = torch.cat([moved.by_number_RK, moved.by_frequency_RK, moved.half_RH, moved.noise_RW], -1)
         h = self.enter((profile.clamp(min=SILENT) + 7.0) / 4.0)[:, None] + self.place(
             place_features(pitch_R, moved.away_R, time_RF)
         )
+        if self.tokens is not None:
+            h = h + self.tokens(h, vector_RKD[:, 1:])
         for block in self.blocks:
-            h = block(h, vector_RD)
+            h = block(h if inside_RF is None else h * inside_RF[..., None], vector_RKD[:, 0])
         mix, harmonic, half, noise = self.leave(F.gelu(h)).split(self.sizes, dim=-1)
         base = torch.lerp(
             moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
@@ -119,22 +145,25 @@ class Decoder(nn.Module):
         )
 
     def _play(
-        self, harmonic: Tensor, half: Tensor, noise: Tensor, pitch_R: Tensor, start_R: Tensor, samples: int
+        self,
+        harmonic: Tensor,
+        half: Tensor,
+        noise: Tensor,
+        pitch_R: Tensor,
+        start_R: Tensor,
+        hiss_R: Tensor,
+        samples: int,
     ) -> Tensor:
         frames = harmonic.shape[1]
         f0 = hertz(pitch_R)
         bins = torch.arange(WINDOW // 2 + 1, device=f0.device) * (self.rate / WINDOW)
         length = (frames - 1) * HOP + WINDOW
-        time = start_R[:, None] - 2 * HOP - WINDOW // 2 + torch.arange(length, device=f0.device)
+        time = start_R.long()[:, None] - 2 * HOP - WINDOW // 2 + torch.arange(length, device=f0.device)
         with torch.no_grad():
             phase = (time.double() * (f0.double() / self.rate)[:, None]).remainder(2.0)
             whole = pulses(phase.remainder(1.0), (self.rate / 2.0 / f0).floor())
-            below = pulses((phase / 2.0).remainder(1.0), (self.rate / f0).floor()) - pulses(
-                phase.remainder(1.0), (self.rate / 2.0 / f0).floor()
-            )
-            hiss = self.noise[
-                (time.long() + 7919 * torch.arange(len(f0), device=f0.device)[:, None]) % NOISE_SAMPLES
-            ]
+            below = pulses((phase / 2.0).remainder(1.0), (self.rate / f0).floor()) - whole
+            hiss = self.noise[(time + 7919 * hiss_R[:, None]) % NOISE_SAMPLES]
         number = bins / f0[:, None]
         total = frame_spectra(whole) * _between(harmonic, number - 1.0).exp()
         if half.shape[-1]:
@@ -143,6 +172,28 @@ class Decoder(nn.Module):
         place = (bins.clamp(min=30.0).log() - centres[0].log()) / (centres[1] / centres[0]).log()
         total = total + frame_spectra(hiss) * _between(noise, place.expand(len(f0), -1)).exp()
         return overlap_add(total)[:, 2 * HOP + WINDOW // 2 :][:, :samples]
+
+
+class TokenReader(nn.Module):
+    """Attention of frames [R, F, C] over a timbre's tokens [R, K, D], four heads; starts at nothing."""
+
+    def __init__(self, width: int, dims: int, heads: int = 4) -> None:
+        super().__init__()
+        self.heads = heads
+        self.ask = nn.Linear(width, width)
+        self.answer = nn.Linear(dims, 2 * width)
+        self.leave = nn.Linear(width, width)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(self, h_RFC: Tensor, tokens_RKD: Tensor) -> Tensor:
+        asked, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.ask(h_RFC), *self.answer(tokens_RKD).chunk(2, dim=-1))
+        )
+        read = F.scaled_dot_product_attention(asked, key, value)
+        told: Tensor = self.leave(read.transpose(1, 2).flatten(2))
+        return told
 
 
 def place_features(pitch_R: Tensor, away_R: Tensor, time_RF: Tensor) -> Tensor:

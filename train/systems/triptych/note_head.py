@@ -7,16 +7,25 @@ note, about 100 bit/s for phrases of five to ten notes in three seconds.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manifests.vocabulary import Note, Notes
+from manifests.vocabulary import Note
 from train.notes import NoteBatch
 from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
 from train.systems.triptych.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
 
+F32 = npt.NDArray[np.float32]
+
 STEP = HOP // SUBFRAMES
+MIDDLE = (SUBFRAMES - 1) / 2.0
+"""The sub-frame, counted from 0, that would stand at the clip's first sample."""
+
 REACH = 2.0
 """How far from an event, in sub-frames, its logit is still above 0 and its shift is taught."""
 
@@ -29,7 +38,7 @@ THRESHOLD = 0.25
 
 def subframe_places(count: int, device: torch.device) -> Tensor:
     """Where each sub-frame stands, in samples: [count]; four around each frame's centre."""
-    return (torch.arange(count, device=device) - (SUBFRAMES - 1) / 2.0) * STEP
+    return (torch.arange(count, device=device) - MIDDLE) * STEP
 
 
 def event_targets(events_BN: Tensor, mask_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -84,57 +93,69 @@ def peaks(probability_S: Tensor, threshold: float, apart: int) -> list[int]:
     return chosen
 
 
-def refine(place: int, probability_S: Tensor, shift_S: Tensor) -> float:
+def refine(place: int, probability_S: F32, shift_S: F32) -> float:
     """The event at a peak, in samples: what the sub-frames around it say, weighted by their probability."""
     low, high = max(place - 2, 0), min(place + 3, len(probability_S))
-    places = subframe_places(len(probability_S), probability_S.device)[low:high]
-    weight = probability_S[low:high].square()
-    where = places + shift_S[low:high].clamp(-2 * REACH, 2 * REACH) * STEP
+    weight = np.square(probability_S[low:high])
+    shift = np.clip(shift_S[low:high], -2 * REACH, 2 * REACH)
+    where = (np.arange(low, high) - MIDDLE + shift) * STEP
     return float((where * weight).sum() / weight.sum())
+
+
+class ReadNote(NamedTuple):
+    """A note, and how probable its pitch is to the codec: near 1 where one voice is clearly heard."""
+
+    note: Note
+    sure: float
 
 
 @torch.no_grad()
 def read_notes(
     logits: NoteLogits, clip: int, level_L: Tensor, level_hop: int, rate: int, samples: int
-) -> Notes:
-    """The notes of one clip of the batch, pitches as they sound, all velocities 127; () for silence.
+) -> list[ReadNote]:
+    """The notes of one clip of the batch, pitches as they sound, all velocities 127; none for silence.
 
     A note's pitch is what most of its loud frames say; its note-off the likeliest place before the next
     onset, which it is itself where the phrase is legato.
     """
-    loud = torch.nonzero(level_L > 1e-7).flatten()
+    level = level_L.float().cpu().numpy()
+    loud = np.flatnonzero(level > 1e-7)
     if len(loud) == 0:
-        return ()
-    onset, off = logits.onset_BS[clip].sigmoid(), logits.off_BS[clip].sigmoid()
+        return []
+    onset_S = logits.onset_BS[clip].float().sigmoid()
     apart = max(1, round(SHORTEST_S * rate / STEP))
-    at = peaks(onset, THRESHOLD, apart)
-    onsets = [refine(place, onset, logits.onset_shift_BS[clip]) for place in at]
-    if not onsets:
-        onsets = [float(loud[0]) * level_hop]
+    at = peaks(onset_S, THRESHOLD, apart)
+    onset, onset_shift, off, off_shift = (
+        tensor.float().cpu().numpy()
+        for tensor in (onset_S, logits.onset_shift_BS[clip], logits.off_BS[clip].float().sigmoid(),
+                       logits.off_shift_BS[clip])
+    )  # fmt: skip
+    pitch_GP = logits.pitch_BGP[clip].float().log_softmax(-1).cpu().numpy()
+    onsets = [refine(place, onset, onset_shift) for place in at] or [float(loud[0]) * level_hop]
     onsets = sorted(min(max(value, 0.0), samples - 1.0) for value in onsets)
     onsets = [a for i, a in enumerate(onsets) if i == 0 or a - onsets[i - 1] >= SHORTEST_S * rate / 2]
-    places = subframe_places(len(off), off.device)
-    pitch_GP = logits.pitch_BGP[clip].log_softmax(-1)
-    centres = torch.arange(len(pitch_GP), device=off.device) * float(LONG_HOP)
     notes = []
     for start, end in zip(onsets, [*onsets[1:], float(samples)], strict=True):
-        inside = (places > start + SHORTEST_S * rate) & (places < end + REACH * STEP)
+        low = max(int((start + SHORTEST_S * rate) / STEP + MIDDLE) + 1, 0)
+        high = min(int(np.ceil((end + REACH * STEP) / STEP + MIDDLE)), len(off))
         finish = end
-        if inside.any():
-            place = int(torch.where(inside, off, torch.zeros_like(off)).argmax())
-            finish = min(refine(place, off, logits.off_shift_BS[clip]), end)
+        if low < high:
+            place = low + int(off[low:high].argmax())
+            finish = min(refine(place, off, off_shift), end)
         finish = max(finish, min(start + SHORTEST_S * rate, end))
         if end - finish < 0.004 * rate and end < samples:
             finish = end
-        held = (
-            (centres >= start + 0.005 * rate) & (centres <= max(finish, start + 0.1 * rate)) & (centres < end)
-        )
-        if not held.any():
-            held = torch.zeros_like(held)
-            held[min(round(start / LONG_HOP) + 1, len(held) - 1)] = True
-        steps = (centres / level_hop).long().clamp(max=len(level_L) - 1)
-        weight = (level_L[steps].sqrt() + 1e-6) * held
-        pitch = int((pitch_GP * weight[:, None]).sum(0).argmax()) + LOWEST_PITCH
+        last = min(max(finish, start + 0.1 * rate), end - 1.0)
+        first, after = int(np.ceil((start + 0.005 * rate) / LONG_HOP)), int(last / LONG_HOP) + 1
+        if first >= after:
+            first = round(start / LONG_HOP) + 1
+        first = min(first, len(pitch_GP) - 1)
+        held = np.arange(first, min(max(after, first + 1), len(pitch_GP)))
+        weight = np.sqrt(level[np.minimum(held * LONG_HOP // level_hop, len(level) - 1)]) + 1e-6
+        said = pitch_GP[held]
+        place = int((said * weight[:, None]).sum(0).argmax())
+        sure = float((np.exp(said[:, place]) * weight).sum() / weight.sum())
         onset_s = round(start / rate, 3)
-        notes.append(Note(onset_s, max(round(finish / rate, 3) - onset_s, 0.001), pitch, 127))
-    return tuple(notes)
+        duration = max(round(finish / rate, 3) - onset_s, 0.001)
+        notes.append(ReadNote(Note(onset_s, duration, place + LOWEST_PITCH, 127), sure))
+    return notes

@@ -11,15 +11,17 @@ from torch import Tensor, nn
 
 from manifests.compose import FULL_SCALE, spans
 from manifests.seeds import stream
-from manifests.vocabulary import Envelope, Notes
+from manifests.vocabulary import Envelope
 from train.data.examples import Clip, Example
 from train.discriminator import Discriminator, fooling_loss, judge_loss, matching_loss
 from train.losses import spectral_losses
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
-from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
+from train.systems.triptych.augment import BANDS, equalise, level_change
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.converting import Heard, convert, hear
+from train.systems.triptych.converting import blend, convert, decode, encode
 from train.systems.triptych.decoder import Decoder
+from train.systems.triptych.describing import describe
 from train.systems.triptych.encoder import Encoder
 from train.systems.triptych.envelope_head import EnvelopeHead, envelope_losses
 from train.systems.triptych.features import HOP, LEVEL_HOP, features
@@ -35,7 +37,8 @@ class Batch(NamedTuple):
 
     `pieces` holds each piece's note as a clip of one note; `start_R` is where the piece begins in the note
     and `piece_RT` its sound, `scale_R` what a tone of RMS 0.1 was multiplied with in that clip;
-    `timbre_R` says which input clip has the timbre, `class_B` is its class (-1: none).
+    `timbre_R` says which input clip has the timbre, `class_B` is its class (-1: none); `equaliser_BE` is what
+    is done to clips and pieces first, in dB.
     """
 
     audio_BT: Tensor
@@ -49,6 +52,7 @@ class Batch(NamedTuple):
     piece_RT: Tensor
     scale_R: Tensor
     timbre_R: Tensor
+    equaliser_BE: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(part.to(device) for part in self))  # type: ignore[arg-type]
@@ -112,6 +116,28 @@ class Triptych(System):
             torch.from_numpy(np.stack([sound for *_, sound in pieces])).float() / FULL_SCALE,
             torch.tensor([example.target.gain for example, *_ in pieces], dtype=torch.float32),
             torch.tensor([place[example.timbre.id.key] for example, *_ in pieces]),
+            self._equalisers(len(clips), examples[0].seed),
+        )
+
+    def _equalisers(self, clips: int, seed: int) -> Tensor:
+        """Random equalisers for half of the clips, flat ones for the others: [clips, bands] in dB."""
+        draws = stream(seed, "equaliser").random((clips, BANDS + 1)).astype(np.float32)
+        decibel = (2.0 * draws[:, 1:] - 1.0) * self.config.equaliser_db * (draws[:, :1] < 0.5)
+        return torch.from_numpy(decibel)
+
+    def _equalised(self, batch: Batch) -> Batch:
+        """The batch with its equalisers applied, a target's pieces with those of its timbre's clip."""
+        audio = equalise(batch.audio_BT, batch.equaliser_BE, self.format.rate)
+        back_B = batch.audio_BT.abs().amax(1) / audio.abs().amax(1).clamp(min=1e-6)
+        louder_B = level_change(batch.audio_BT, audio)
+        piece = equalise(batch.piece_RT, batch.equaliser_BE[batch.timbre_R], self.format.rate)
+        plain_B = (batch.equaliser_BE == 0.0).all(1)
+        return batch._replace(
+            audio_BT=audio * back_B[:, None],
+            piece_RT=piece * back_B[batch.timbre_R, None],
+            scale_R=batch.scale_R * (louder_B * back_B)[batch.timbre_R],
+            # Another timbre now, and none that has a name.
+            class_B=torch.where(plain_B, batch.class_B, torch.full_like(batch.class_B, -1)),
         )
 
     def _piece_samples(self) -> int:
@@ -136,6 +162,8 @@ class Triptych(System):
 
     def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
         config, rate = self.config, self.format.rate
+        if config.equaliser_db:
+            batch = self._equalised(batch)
         heard = features(batch.audio_BT, rate)
         losses = weighted(note_losses(self.encoder(heard), batch.notes), config.note_weight)
         guess = self.envelope_head(heard.level_BL, batch.jittered)
@@ -146,13 +174,13 @@ class Triptych(System):
         cut = self.format.cut_fade_ms
         profile = measure(heard, batch.jittered, batch.envelope, config, rate, cut)
         gain_BF = frame_gain(batch.jittered, batch.envelope, heard.mel_BFM.shape[1], HOP, 2048, rate, cut)
-        vector_BD = self.timbre_encoder(heard.mel_BFM, gain_BF, batch.jittered, profile.scale_B)
+        vector_BKD = self.timbre_encoder(heard.mel_BFM, gain_BF, batch.jittered, profile.scale_B)
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:
-            said = nn.functional.cross_entropy(self.timbre_head(vector_BD)[known], batch.class_B[known])
+            said = nn.functional.cross_entropy(self.timbre_head(vector_BKD[known, 0]), batch.class_B[known])
             losses["timbre"] = config.timbre_weight * said
 
-        estimate_RT = self._play_pieces(batch, profile, vector_BD)
+        estimate_RT = self._play_pieces(batch, profile, vector_BKD)
         spectral = spectral_losses(estimate_RT, batch.piece_RT, rate)
         losses["stft"] = config.spectral_weight * spectral["stft"]
         losses["mel"] = config.mel_weight * spectral["mel"]
@@ -167,10 +195,10 @@ class Triptych(System):
             losses["matching"] = config.matching_weight * matching_loss(real, fake)
         yield Turn("codec", losses)
 
-    def _play_pieces(self, batch: Batch, profile: Any, vector_BD: Tensor) -> Tensor:
+    def _play_pieces(self, batch: Batch, profile: Any, vector_BKD: Tensor) -> Tensor:
         samples = batch.piece_RT.shape[1]
         tone_RT = self.decoder(
-            profile, vector_BD, batch.timbre_R, batch.pieces.pitch_BN[:, 0], batch.start_R, samples
+            profile, vector_BKD, batch.timbre_R, batch.pieces.pitch_BN[:, 0], batch.start_R, samples
         )
         at = batch.pieces.onset_BN + batch.start_R[:, None] + torch.arange(samples, device=tone_RT.device)
         gain = clip_gain(batch.pieces, batch.piece_envelope, at, self.format.rate, self.format.cut_fade_ms)
@@ -182,14 +210,22 @@ class Triptych(System):
         source: Audio,
         reference: Audio | None,
         take: frozenset[str],
-        envelope: Envelope | None,
+        envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
         return convert(self, source, reference, take, envelope, octave)
 
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        heard: Heard = hear(self, audio)
-        return heard.notes, heard.envelope
+    def describe(self, audio: Audio) -> Description:
+        return describe(self, audio)
+
+    def encode(self, audio: Audio) -> Factors:
+        return encode(self, audio)
+
+    def decode(self, factors: Factors) -> Conversion:
+        return decode(self, factors)
+
+    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+        return blend(self, one, other, share)
 
 
 def jitter_notes(notes: NoteBatch, jitter_2BN: Tensor) -> NoteBatch:

@@ -49,6 +49,13 @@ class Profile(NamedTuple):
     level_B: Tensor
 
 
+class Timbre(NamedTuple):
+    """A clip's timbre: what was measured (a profile of one clip), and its vectors [1, 1 + tokens, D]."""
+
+    profile: Profile
+    vectors: Tensor
+
+
 def hertz(pitch: Tensor) -> Tensor:
     """MIDI pitch to Hz."""
     return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
@@ -166,13 +173,18 @@ def _noise(power_BNC: Tensor, f0_BN: Tensor, bands: int, rate: int, bins: int) -
 
 
 class TimbreEncoder(nn.Module):
-    """Log-mel frames with the gain taken out, tagged with their pitch -> one vector a clip, [B, D]."""
+    """Log-mel frames with the gain taken out, tagged with their pitch -> vectors [B, 1 + tokens, D].
+
+    The first is the timbre's vector; the others, if any, are what the decoder may attend to. Each pools
+    the frames by weights of its own.
+    """
 
     def __init__(self, config: TriptychConfig) -> None:
         super().__init__()
+        count = 1 + config.timbre_tokens
         self.enter = nn.Linear(MELS + 2, config.timbre_width)
         self.deepen = mlp(config.timbre_width, config.timbre_width, config.timbre_width)
-        self.key = nn.Linear(config.timbre_width, 1)
+        self.key = nn.Linear(config.timbre_width, count)
         self.leave = nn.Linear(config.timbre_width, config.timbre_dims)
         self.norm = nn.LayerNorm(config.timbre_dims)
 
@@ -187,6 +199,6 @@ class TimbreEncoder(nn.Module):
         since = ((at - notes.onset_BN.gather(1, index)) / 44_100.0).clamp(0.0, 2.0)
         h = self.enter(torch.cat([plain, pitch[..., None], since[..., None]], dim=-1))
         h = h + self.deepen(nn.functional.gelu(h))
-        weight = (self.key(h).squeeze(-1) + gain_BF.clamp(min=1e-6).log()).softmax(1)
-        vector: Tensor = self.norm(self.leave(torch.einsum("bf,bfc->bc", weight, h)))
-        return vector
+        weight_BFK = (self.key(h).float() + gain_BF.clamp(min=1e-6).log()[..., None]).softmax(1)
+        vectors: Tensor = self.norm(self.leave(torch.einsum("bfk,bfc->bkc", weight_BFK, h.float())))
+        return vectors

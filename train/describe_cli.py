@@ -1,0 +1,44 @@
+"""`python -m train describe`: what the codec hears in a recording."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from manifests import files
+from manifests.smf import midi_file
+from train.conversion import load_codec
+from train.convert_cli import Checkpoint
+from train.factors import envelope_json, notes_json
+from train.recordings import load_for, warn
+
+BEAT_US = 500_000
+"""A file's tempo: 120 beats a minute."""
+
+
+def describe_command(
+    checkpoint: Checkpoint,
+    recording: Annotated[Path, typer.Argument(help="Recording to describe.")],
+    midi: Annotated[Path | None, typer.Option(help="Write the notes as a .mid as well.")] = None,
+) -> None:
+    """Print what the codec hears in a recording as JSON: envelope, notes, octave, nearest timbres.
+
+    A confidence is the probability of being within 20% (sustain: within 0.05).
+    """
+    codec = load_codec(checkpoint)
+    said = codec.describe(load_for(codec, recording))
+    warn(said.doubts, {"recording": recording})
+    if midi is not None:
+        files.replace(midi, midi_file(said.notes, beat_us=BEAT_US))
+        typer.echo(f"{midi}: {len(said.notes)} notes", err=True)
+    told = {
+        "envelope": envelope_json(said.envelope) if said.notes else None,
+        "confidence": said.confidence,
+        "octave": said.octave if said.notes else None,
+        "nearest_timbres": [{"name": name, "probability": value} for name, value in said.nearest],
+        "notes": notes_json(said.notes),
+    }
+    typer.echo(json.dumps(told, indent=1))

@@ -1,0 +1,28 @@
+"""Recordings for the commands: files as a codec wants them, with a word on what had to be changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from train.audio import read_recording
+from train.conversion import Codec
+from train.systems.base import Audio
+
+
+def load_for(codec: Codec, path: Path) -> Audio:
+    """A file as the codec wants it; what had to be converted is said on stderr."""
+    recording = read_recording(path, codec.rate)
+    if recording.channels > 1:
+        typer.echo(f"{path}: {recording.channels} channels, mixed to mono", err=True)
+    if recording.rate != codec.rate:
+        typer.echo(f"{path}: {recording.rate} Hz, resampled to {codec.rate} Hz", err=True)
+    return recording.audio
+
+
+def warn(doubts: tuple[str, ...], names: dict[str, Path]) -> None:
+    """Prints a system's doubts on stderr, with the files' names for `source`, `reference`, `recording`."""
+    for line in doubts:
+        role, _, rest = line.partition(": ")
+        typer.echo(f"warning: {names.get(role, role)}: {rest}", err=True)

@@ -1,0 +1,107 @@
+"""What the codec says of a recording in words and numbers: confidences, nearest timbres, doubts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from manifests.envelope import settle_ms
+from manifests.vocabulary import Envelope
+from train.systems.base import Audio, Description
+from train.systems.triptych.hearing import Heard, hear
+from train.systems.triptych.measuring import timbre_of
+
+if TYPE_CHECKING:
+    from train.systems.triptych.system import Triptych
+
+NEAR = 0.2
+"""Confidences are of being within so much of a time's logarithm: 20%."""
+NEAR_SUSTAIN = 0.05
+SPREAD = 0.6
+"""The Laplace scale of a number's error, in standard errors; found on validation clips."""
+GAP_S = 0.02
+"""A release shorter than this before the next onset is not heard."""
+
+UNPITCHED = 0.2
+UNSURE = 0.5
+"""Mean probability of the notes' pitches below which they are doubted."""
+
+TIMES = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
+
+
+def releases_heard(heard: Heard) -> int:
+    """How many notes are let go before the next begins."""
+    following = [note.onset for note in heard.notes[1:]]
+    gaps = [start - note.off for note, start in zip(heard.notes, following, strict=False)]
+    return sum(gap >= GAP_S for gap in gaps) + heard.last_rings
+
+
+def confidences(heard: Heard) -> dict[str, float]:
+    """For each number of the envelope the probability, 0..1, that it is within 20% (sustain: within 0.05).
+
+    From the standard errors of the fit; each release that was heard halves what is left of the doubt that
+    note-offs were taken for something else.
+    """
+    found = {}
+    for name, error in zip(TIMES, heard.errors, strict=False):
+        near = 4.0 * NEAR_SUSTAIN if name == "sustain" else NEAR
+        found[name] = 1.0 - math.exp(-near / (SPREAD * max(error, 1e-6)))
+    if found:
+        found["release_ms"] *= 1.0 - 0.5 ** releases_heard(heard)
+    return {name: round(value, 3) for name, value in found.items()}
+
+
+def doubts(heard: Heard, name: str) -> tuple[str, ...]:
+    """Sentences on what cannot be heard in a recording called `name`, and what is taken instead."""
+    if not heard.notes:
+        return (f"{name}: no note is heard; it is taken for silence",)
+    found = []
+    sure = float(np.average(heard.sure, weights=[note.duration for note in heard.notes]))
+    if sure < UNPITCHED:
+        found.append(f"{name}: no pitch is heard (certainty {sure:.2f}); its notes get the likeliest ones")
+    elif sure < UNSURE:
+        found.append(
+            f"{name}: pitches are unsure (certainty {sure:.2f}): several voices, or unlike what was trained"
+            " on; one line of notes is taken"
+        )
+    if len(heard.notes) == 1:
+        found.append(f"{name}: one note only; all that is said of envelope and timbre comes from it")
+    return (*found, *envelope_doubts(heard, name))
+
+
+def envelope_doubts(heard: Heard, name: str) -> tuple[str, ...]:
+    """Of the envelope alone: a release or a sustain level that no note lets be heard."""
+    found = []
+    if heard.notes and not releases_heard(heard):
+        found.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
+    if heard.notes and not settles(heard):
+        found.append(f"{name}: no note is long enough to reach its sustain level; sustain is a guess")
+    return tuple(found)
+
+
+def settles(heard: Heard) -> bool:
+    """Whether any note is held until its envelope has come to the sustain level."""
+    envelope: Envelope = heard.envelope
+    return any(1000.0 * note.duration >= settle_ms(envelope) for note in heard.notes)
+
+
+def describe(system: Triptych, audio: Audio, count: int = 3) -> Description:
+    """What is heard in a recording, and the `count` timbres of the training set that it is nearest to.
+
+    These are told by the classifier that the timbre's vector was trained with, so a checkpoint needs to
+    keep nothing more for it.
+    """
+    (heard,) = hear(system, [audio])
+    nearest: tuple[tuple[str, float], ...] = ()
+    if heard.passage is not None:
+        vectors = timbre_of(system, heard.passage, heard.envelope).vectors
+        probability = system.timbre_head(vectors[:, 0])[0].softmax(-1)
+        best = probability.topk(min(count, len(system.format.timbres)))
+        nearest = tuple(
+            (system.format.timbres[index], round(value, 3))
+            for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        )
+    said = doubts(heard, "recording")
+    return Description(heard.notes, heard.envelope, confidences(heard), heard.octave, nearest, said)

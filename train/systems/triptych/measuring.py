@@ -1,0 +1,76 @@
+"""The timbre of a passage that was heard, and timbres between two."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from manifests.vocabulary import BadInput, Envelope
+from train.notes import envelope_batch
+from train.systems.triptych.decoder import move
+from train.systems.triptych.features import HOP, LOWEST_PITCH, PITCHES
+from train.systems.triptych.hearing import Passage
+from train.systems.triptych.timbre import Profile, Timbre, frame_gain, measure
+
+if TYPE_CHECKING:
+    from train.systems.triptych.system import Triptych
+
+
+def timbre_of(system: Triptych, passage: Passage, envelope: Envelope) -> Timbre:
+    """The profile and the vectors of a passage, by the notes and the envelope heard in it."""
+    seen, notes = passage
+    rate, cut = system.format.rate, system.format.cut_fade_ms
+    shaped = envelope_batch([envelope]).to(notes.onset_BN.device)
+    profile = measure(seen, notes, shaped, system.config, rate, cut)
+    gain = frame_gain(notes, shaped, seen.mel_BFM.shape[1], HOP, 2048, rate, cut)
+    return Timbre(profile, system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B))
+
+
+def to_tensors(timbre: Timbre) -> dict[str, Tensor]:
+    """A timbre as named tensors."""
+    return {**timbre.profile._asdict(), "vectors": timbre.vectors}
+
+
+def from_tensors(system: Triptych, tensors: dict[str, Tensor]) -> Timbre:
+    """The timbre that tensors hold; BadInput where they are not one of this system's."""
+    config, device = system.config, next(system.parameters()).device
+    notes = tensors["pitch_BN"].shape[-1] if "pitch_BN" in tensors else 0
+    shapes = {
+        "harmonic_BNK": (1, notes, config.harmonics), "half_BNH": (1, notes, config.halves),
+        "noise_BNW": (1, notes, config.noise_bands), "pitch_BN": (1, notes), "confidence_BN": (1, notes),
+        "scale_B": (1,), "level_B": (1,), "vectors": (1, 1 + config.timbre_tokens, config.timbre_dims),
+    }  # fmt: skip
+    for name, shape in shapes.items():
+        if name not in tensors:
+            raise BadInput(f"timbre: tensor {name!r} is missing; encode the recording again")
+        if tuple(tensors[name].shape) != shape or not torch.isfinite(tensors[name]).all():
+            raise BadInput(f"timbre: tensor {name!r}: expected finite numbers of shape {shape}")
+    *profile, vectors = (tensors[name].to(device, torch.float32) for name in shapes)
+    return Timbre(Profile(*profile), vectors)
+
+
+def between(system: Triptych, one: Timbre, other: Timbre, share: float) -> Timbre:
+    """A timbre between two: levels in decibels and vectors go linearly from one to the other.
+
+    The profiles are first moved to a common set of pitches, all 88 keys.
+    """
+    pitch = torch.arange(LOWEST_PITCH, LOWEST_PITCH + PITCHES, device=one.vectors.device).float()
+    clip = torch.zeros(PITCHES, dtype=torch.long, device=pitch.device)
+    spread = system.decoder.spread.abs() + 0.2
+    keys = [move(timbre.profile, clip, pitch, spread) for timbre in (one, other)]
+
+    def mixed(a: Tensor, b: Tensor) -> Tensor:
+        return torch.lerp(a, b, share)
+
+    profile = Profile(
+        mixed(keys[0].by_number_RK, keys[1].by_number_RK)[None],
+        mixed(keys[0].half_RH, keys[1].half_RH)[None],
+        mixed(keys[0].noise_RW, keys[1].noise_RW)[None],
+        pitch[None],
+        torch.zeros_like(pitch)[None],
+        mixed(one.profile.scale_B.log(), other.profile.scale_B.log()).exp(),
+        mixed(one.profile.level_B.log(), other.profile.level_B.log()).exp(),
+    )
+    return Timbre(profile, mixed(one.vectors, other.vectors))
