@@ -58,9 +58,7 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
         journal.welcome(root)
     offered = Offered(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
     try:
-        with _alone(dataset.layout.work):
-            if not dataset.is_cast:
-                _first_stage(dataset, where, offered, console)
+        cast_first(dataset, where, offered, console)
         done = dataset.done()
         missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
         if missing:
@@ -82,6 +80,13 @@ def _alone(work: Path) -> Iterator[None]:
     with (work / "cast.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def cast_first(dataset: Dataset, where: Where, offered: Offered, console: Console) -> None:
+    """The first stage, where no run has been through it yet."""
+    with _alone(dataset.layout.work):
+        if not dataset.is_cast:
+            _first_stage(dataset, where, offered, console)
 
 
 def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Console) -> None:
