@@ -30,19 +30,10 @@ from tests import rendered
 RATE = 44_100
 
 
-@pytest.fixture(scope="module")
-def dataset(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A rendered dataset with its bank in it, made by two workers."""
-    folder = tmp_path_factory.mktemp("bank") / "dataset"
-    shutil.copytree(tiny, folder)
-    rendered.succeed("render", "tones", folder, "--workers", "2")
-    return folder
-
-
 @pytest.fixture
-def bank(dataset: Path, tmp_path: Path) -> Path:
+def bank(banked: Path, tmp_path: Path) -> Path:
     """A copy of the bank, to be damaged."""
-    shutil.copytree(dataset / "tones", tmp_path / "tones", ignore=shutil.ignore_patterns(".work"))
+    shutil.copytree(banked / "tones", tmp_path / "tones", ignore=shutil.ignore_patterns(".work"))
     return tmp_path / "tones"
 
 
@@ -52,13 +43,13 @@ def found(bank: Path) -> list[str]:
     return sorted({finding.check for finding in report.findings})
 
 
-def test_bank_and_dataset_pass_their_audits(dataset: Path) -> None:
-    assert "no defect found" in rendered.succeed("manifests", "audit", dataset / "tones", "--hash")
-    assert audit(Layout(dataset), Tiers(), lambda what: None).report.passed
-    assert "train, 4 timbres, 84 tones" in rendered.succeed("manifests", "show", dataset / "tones")
+def test_bank_and_dataset_pass_their_audits(banked: Path) -> None:
+    assert "no defect found" in rendered.succeed("manifests", "audit", banked / "tones", "--hash")
+    assert audit(Layout(banked), Tiers(), lambda what: None).report.passed
+    assert "train, 4 timbres, 84 tones" in rendered.succeed("manifests", "show", banked / "tones")
 
 
-def test_a_planned_folder_gives_the_same_bank_even_if_killed(dataset: Path, tmp_path: Path) -> None:
+def test_a_planned_folder_gives_the_same_bank_even_if_killed(banked: Path, tmp_path: Path) -> None:
     config = rendered.write_config(tmp_path)
     planned = tmp_path / "planned"
     rendered.succeed("render", "plan", config, "--out", planned)
@@ -71,12 +62,12 @@ def test_a_planned_folder_gives_the_same_bank_even_if_killed(dataset: Path, tmp_
     assert not (planned / "tones" / "tone_shards.parquet").exists(), "killed too late to show anything"
     done = rendered.command("render", "tones", planned)
     assert done.returncode == 0, done.stderr
-    assert rendered.contents(planned / "tones") == rendered.contents(dataset / "tones")
+    assert rendered.contents(planned / "tones") == rendered.contents(banked / "tones")
     assert "0 shard(s) made now" in rendered.command("render", "tones", planned).stderr
 
 
-def test_clips_composed_from_the_bank_are_the_rendered_ones(dataset: Path) -> None:
-    bank, layout = Bank(dataset / "tones"), Layout(dataset)
+def test_clips_composed_from_the_bank_are_the_rendered_ones(banked: Path) -> None:
+    bank, layout = Bank(banked / "tones"), Layout(banked)
     of = bank.metadata()["fingerprint_of"]
     envelopes = {row["envelope"]: envelope_of(row) for row in bank.read("envelopes").to_pylist()}
     phrases = {row["phrase"]: notes_of(row) for row in bank.read("phrases").to_pylist()}
@@ -96,8 +87,8 @@ def test_clips_composed_from_the_bank_are_the_rendered_ones(dataset: Path) -> No
         assert gain == pytest.approx(row["gain"], rel=1e-6)
 
 
-def test_webdataset_reads_the_shards(dataset: Path) -> None:
-    bank = Bank(dataset / "tones")
+def test_webdataset_reads_the_shards(banked: Path) -> None:
+    bank = Bank(banked / "tones")
     shard = bank.shards()[0]
     samples = list(webdataset.WebDataset(str(bank.inside(shard["shard"])), shardshuffle=False).decode())
     assert [int(sample["__key__"][1:]) for sample in samples] == shard["timbres"]
@@ -108,16 +99,16 @@ def test_webdataset_reads_the_shards(dataset: Path) -> None:
     assert [tone["pitch"] for tone in first["json"]["tones"]] == list(range(52, 73))
 
 
-def test_every_third_semitone_and_no_other_bank_in_one_folder(dataset: Path, tmp_path: Path) -> None:
+def test_every_third_semitone_and_no_other_bank_in_one_folder(banked: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
-    rendered.succeed("render", "tones", dataset, "--out", small, "--every", "3")
+    rendered.succeed("render", "tones", banked, "--out", small, "--every", "3")
     assert found(small) == []
     rows = Bank(small).tones("shard-000000.tar").to_pylist()
     assert sorted({row["pitch"] for row in rows}) == [52, 55, 58, 61, 64, 67, 70]
-    done = rendered.command("render", "tones", dataset, "--out", small)
+    done = rendered.command("render", "tones", banked, "--out", small)
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds another bank (asked for != there): every: 1 != 3" in done.stderr
-    done = rendered.command("render", "tones", dataset, "--out", dataset / "shards")
+    done = rendered.command("render", "tones", banked, "--out", banked / "shards")
     assert done.returncode == 2
     assert "is not empty and holds no bank" in done.stderr
 

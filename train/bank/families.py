@@ -41,7 +41,7 @@ class Families:
     def envelopes(self, value_B5: Tensor, family_B: Tensor) -> list[Envelope]:
         """Drawn values as envelopes."""
         rows = zip(value_B5.tolist(), family_B.tolist(), strict=True)
-        return [Envelope(**dict(zip(FIELDS, row, strict=True)), curve=self.curves[of]) for row, of in rows]  # type: ignore[arg-type]
+        return [Envelope(**dict(zip(FIELDS, row, strict=True)), curve=self.curves[of]) for row, of in rows]
 
 
 def near(value_B5: Tensor, others: Sequence[Envelope]) -> Tensor:

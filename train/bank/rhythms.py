@@ -41,8 +41,11 @@ class Rhythms:
             (spec[name] + MARGIN_MS) / 1000.0 for name in ("longest_settle_ms", "longest_release_ms")
         )
         odd = seconds - self.cells * self.grid_s
-        fewest, most = spec["notes"]
-        held, silent, slots, counts, first, many = [], [], [], [], [], []
+        fewest, most = (int(bound) for bound in spec["notes"])
+        held: list[list[float]] = []
+        silent: list[list[float]] = []
+        slots: list[list[int]] = []
+        counts, first, many = [], [], []
         for count in range(fewest, most + 1):
             begun = len(slots)
             for long in range(count):
@@ -56,10 +59,9 @@ class Rhythms:
                         for a, b in zip(h, needs, strict=True)
                     ]
                     if sum(cells) <= self.cells:
-                        padding = [0] * (most - count)
-                        held.append(h + padding)
-                        silent.append(s + padding)
-                        slots.append(cells + padding)
+                        held.append(h + [0.0] * (most - count))
+                        silent.append(s + [0.0] * (most - count))
+                        slots.append(cells + [0] * (most - count))
             if len(slots) > begun:
                 counts.append(count)
                 first.append(begun)
