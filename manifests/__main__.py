@@ -15,8 +15,10 @@ from rich.table import Table
 
 from manifests import console as talk
 from manifests import files
+from manifests.bank import Bank, open_folder
 from manifests.layout import FOLDER_TABLES, Layout
 from manifests.storage import location
+from manifests.vocabulary import BadInput
 
 app = talk.app("Reads and audits a dataset's manifests. Needs neither a synth nor a GPU.")
 
@@ -27,7 +29,7 @@ out, err = Console(), Console(stderr=True)
 
 
 def _open(folder: str) -> Layout:
-    return Layout(location(folder))
+    return open_folder(location(folder))
 
 
 @app.command()
@@ -37,6 +39,14 @@ def show(folder: Folder) -> None:
     metadata = layout.metadata()
     out.print(f"[bold]{metadata['name']}[/bold]  schema {metadata['schema']}, seed {metadata['seed']}")
     out.print(f"fingerprint {metadata['fingerprint']}", highlight=False, soft_wrap=True)
+    if isinstance(layout, Bank):
+        for row in layout.shards():
+            out.print(
+                f"{row['shard']}  {row['side']}, {len(row['timbres'])} timbres, {row['tones']} tones,"
+                f" {row['bytes'] / 1e6:.1f} MB",
+                highlight=False,
+            )
+        return
     splits = Table(title="splits")
     for title in ("split", "shards", "clips", "hours", "MB"):
         splits.add_column(title, justify="left" if title == "split" else "right")
@@ -102,6 +112,10 @@ def audit(
     with err.status("auditing") as status:
         tiers = Tiers(hashes, deep, rerender, not no_audio)
         layout = _open(folder)
+        if isinstance(layout, Bank) and (html or rerender):
+            raise BadInput(
+                "--html, --rerender: for datasets; a bank's tones are compared with the timbres' own"
+            )
         place = destination(html, layout) if html else None
         audited = run_audit(layout, tiers, lambda what: status.update(f"auditing: {what}"))
         report = audited.report

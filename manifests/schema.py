@@ -196,6 +196,29 @@ SCAN = [
 ]
 """What `python -m presets scan` writes; no part of a dataset folder."""
 
+TONES = [
+    Column("timbre", pa.int32(), "id", "timbre of the tone, row of timbres.parquet"),
+    Column("pitch", pa.int16(), "MIDI", "note that was asked for; the timbre's octave comes on top"),
+    Column("shard", pa.string(), "", "tar that holds it, relative to the bank"),
+    Column("offset", pa.int64(), "bytes", "where the tone's int16 little-endian samples begin in the tar"),
+    Column("frames", pa.int64(), "samples", "samples of the tone, the end of its loop included"),
+    Column("rate", pa.int32(), "Hz", "sample rate"),
+    Column("scale", pa.float32(), "linear", "what one unit of a sample is worth: all tones have RMS 0.1"),
+    Column("loop_start", pa.int64(), "samples", "where a reader goes on that has come to loop_end"),
+    Column("loop_end", pa.int64(), "samples", "end of the loop, one past its last sample"),
+    Column("sha256", pa.string(), "hex", "SHA-256 of the tone's samples"),
+]
+
+TONE_SHARDS = [
+    Column("shard", pa.string(), "", "tar, relative to the bank"),
+    Column("side", pa.string(), "", "side of all its timbres: train, test or synth"),
+    Column("sha256", pa.string(), "hex", "SHA-256 of the tar"),
+    Column("bytes", pa.int64(), "bytes", "size of the tar"),
+    Column("timbres", _list(pa.int32()), "ids", "its timbres, in the order of the tar"),
+    Column("tones", pa.int64(), "tones", "tones in it"),
+    Column("table_sha256", pa.string(), "hex", "SHA-256 of its table of tones"),
+]
+
 TABLES: dict[str, list[Column]] = {
     "clips": CLIPS,
     "timbres": TIMBRES,
@@ -204,6 +227,8 @@ TABLES: dict[str, list[Column]] = {
     "blocks": BLOCKS,
     "shards": SHARDS,
     "failures": FAILURES,
+    "tones": TONES,
+    "tone_shards": TONE_SHARDS,
     "scan": SCAN,
 }
 

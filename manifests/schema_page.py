@@ -24,6 +24,14 @@ WHAT = {
         "One row a shard; the file is written last and says that the dataset is whole.",
     ),
     "failures": ("failures.parquet", "One row for every preset or clip that could not be made."),
+    "tones": (
+        "tones/shard-NNNNNN.parquet",
+        "One row a tone of the tone bank ([bank.md](bank.md)), one file a shard: it commits the shard.",
+    ),
+    "tone_shards": (
+        "tones/tone_shards.parquet",
+        "One row a shard of tones; the file is written last and says that the bank is whole.",
+    ),
     "scan": ("any name", "What `python -m presets scan` writes, one row a preset; no part of a dataset."),
 }
 

@@ -1,4 +1,4 @@
-"""`python -m render`: plan, run, make, extend, retry, status, remake."""
+"""`python -m render`: plan, run, make, extend, retry, status, remake, tones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import typer
 from rich.console import Console
 
 from manifests import console as talk
+from manifests.bank import FOLDER, Bank
 from manifests.layout import Layout
 from manifests.storage import UploadRefused, location
 from manifests.vocabulary import BadInput
 from presets.host import MachineFailure
 from render import config as configs
 from render import status_view as view
+from render.bank import make_bank
 from render.dataset import Dataset, MachineFault
 from render.executors import Backend, Local, open_executor
 from render.extend import extend as extend_plan
@@ -165,6 +167,33 @@ def remake(
             print(f"{clip.key}  {verdict if clip.comparable else NOT_COMPARABLE}")
     if different:
         talk.fail(f"{different} of {len(wanted)} clips came out differently")
+
+
+@app.command()
+def tones(
+    folder: Folder,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="folder of the bank; by default DIR/tones", metavar="BANK")
+    ] = None,
+    every: Annotated[
+        int, typer.Option("--every", min=1, max=4, help="keep every N-th semitone, others are read from it")
+    ] = 1,
+    workers: Workers = 1,
+) -> None:
+    """Write a dataset's tone sets as a tone bank, from which `train fit` composes clips without end.
+
+    Needs a planned folder; clips need not be rendered. Can be interrupted, killed and called again.
+    """
+    bank = out_dir or folder / FOLDER
+    made = make_bank(folder, bank, every, err, Local(workers))
+    rows = Bank(bank).shards()
+    count, size = sum(row["tones"] for row in rows), sum(row["bytes"] for row in rows)
+    err.print(
+        f"{bank}: {sum(len(row['timbres']) for row in rows)} timbres, {count} tones, {size / 1e9:.2f} GB;"
+        f" {made} shard(s) made now",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _keys(argument: str) -> list[str]:

@@ -59,11 +59,7 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
         journal.welcome(root)
     offered = Offered(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
     try:
-        with _alone(dataset.layout.work):
-            if not dataset.is_cast:
-                _first_stage(dataset, where, offered, console)
-                # What was read of the tables so far is out of date.
-                dataset = Dataset(root)
+        dataset = cast_first(dataset, where, offered, console)
         done = dataset.done()
         missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
         if missing:
@@ -85,6 +81,16 @@ def _alone(work: Path) -> Iterator[None]:
     with (work / "cast.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def cast_first(dataset: Dataset, where: Where, offered: Offered, console: Console) -> Dataset:
+    """The first stage, where no run has been through it yet; the dataset as it is after that."""
+    with _alone(dataset.layout.work):
+        if dataset.is_cast:
+            return dataset
+        _first_stage(dataset, where, offered, console)
+    # What was read of the tables so far is out of date.
+    return Dataset(dataset.root)
 
 
 def _first_stage(dataset: Dataset, where: Where, offered: Offered, console: Console) -> None:

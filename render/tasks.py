@@ -12,10 +12,11 @@ import platform
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from manifests.vocabulary import BadInput
 from presets.host import GroupFailure, MachineFailure
@@ -29,6 +30,8 @@ from render.shard import write_shard
 
 REFUSAL_S = 2.0
 """How long a refusal takes, so that a machine that refuses cannot empty a queue faster than others work."""
+
+T = TypeVar("T")
 
 _ONE_AT_A_TIME = threading.Lock()
 """Dask may run tasks in several threads of a worker; a plugin host serves one."""
@@ -146,6 +149,19 @@ def _render(dataset: Dataset, shard: str) -> Done | Fault:
         )
     except (MachineFault, MachineFailure, OSError, MemoryError) as error:
         return _fault(error)
+
+
+def do(where: Where, what: str, work: Callable[[Dataset], T]) -> T | Fault | Refused:
+    """Does `work` on the dataset, as the task called `what`; what the machine is at fault for is a Fault."""
+    with _ONE_AT_A_TIME:
+        if (refused := _refused(where)) is not None:
+            return refused
+        try:
+            return work(_dataset(where))
+        except GroupFailure as failure:
+            return Fault(f"{what}: a timbre that passed its checks failed now: {failure}")
+        except (MachineFault, MachineFailure, OSError, MemoryError) as error:
+            return _fault(error)
 
 
 def make_tones(where: Where, wanted: Try) -> Audition | Fault | Refused:

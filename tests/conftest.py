@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,3 +29,12 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     rendered.succeed("render", "make", rendered.write_config(folder), "--out", folder / "dataset")
     return folder / "dataset"
+
+
+@pytest.fixture(scope="session")
+def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same dataset with its tone bank in it, made by two workers. Read only."""
+    folder = tmp_path_factory.mktemp("banked") / "dataset"
+    shutil.copytree(tiny, folder)
+    rendered.succeed("render", "tones", folder, "--workers", "2")
+    return folder

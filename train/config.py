@@ -20,7 +20,10 @@ class DataConfig(_Section):
     """How the loader reads."""
 
     pool_blocks: int = Field(16, ge=1, le=1024, description="decoded blocks that examples are drawn from")
-    threads: int = Field(2, ge=1, le=64, description="threads that read and decode ahead")
+    threads: int = Field(2, ge=1, le=64, description="threads that read and decode, or compose, ahead")
+    fresh: float = Field(
+        1.0, ge=0.0, le=1.0, description="from a tone bank: share of blocks with new phrases, and envelopes"
+    )
 
 
 class OptimiserConfig(_Section):

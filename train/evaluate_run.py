@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests import files
+from manifests.bank import Bank
 from manifests.canonical import sha256_file
 from manifests.layout import Layout
 from manifests.vocabulary import SPLITS, BadInput
@@ -34,7 +35,7 @@ VERSION = 1
 def held_out_splits(layout: Layout) -> list[str]:
     """The splits with rendered blocks, all but train, in the usual order."""
     blocks = layout.read("blocks").select(["split", "offset"]).to_pylist()
-    there = {row["split"] for row in blocks if row["offset"] is not None}
+    there = {row["split"] for row in blocks if row["offset"] is not None or isinstance(layout, Bank)}
     return [split for split in SPLITS if split in there and split != "train"]
 
 

@@ -32,11 +32,12 @@ from manifests.canonical import differences
 from manifests.vocabulary import BadInput
 from train.checkpoint import load_weights, metadata_of, read_state, read_weights, save_state, save_weights
 from train.config import RunConfig
-from train.data.loader import Loader, Place
+from train.data.loader import Place
 from train.data.tables import Tables
 from train.judge import Judge
 from train.logs import Logs
 from train.schedule import Average, rate_factor
+from train.source import open_loader
 from train.systems import build
 from train.systems.base import Format, System
 
@@ -232,15 +233,8 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
     judge = Judge(run.tables, config.judge_pairs, config.seed) if config.judge_pairs else None
     resumed = run.restore()
     # Before anything is written: it refuses a dataset whose shards are not all there.
-    loader = Loader(
-        run.tables,
-        run.system.kinds,
-        config.seed,
-        config.data.pool_blocks,
-        config.data.threads,
-        run.places[fabric.global_rank],
-        fabric.global_rank,
-        fabric.world_size,
+    loader = open_loader(
+        run.tables, run.system, config, run.places[fabric.global_rank], fabric.global_rank, fabric.device
     )
     if not resumed and fabric.is_global_zero:
         text = yaml.safe_dump(yaml.safe_load(config.model_dump_json()), sort_keys=False)

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.audit.findings import Finding, guarded, some
+from manifests.bank import FOLDER, is_bank
 from manifests.canonical import differences, sha256_json
 from manifests.card import card_of
 from manifests.layout import FOLDER_TABLES, WORK, Layout, check_table
@@ -107,7 +108,11 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
     """
     tables = {str(layout.clip_table(s).relative_to(layout.root)) for s in shards["shard"]}
     expected = OWN_FILES | set(shards["shard"]) | tables
-    present = list_files(layout.root, skip=WORK)
+    # A tone bank inside the folder is audited as one: `python -m manifests audit DIR/tones`.
+    bank = f"{FOLDER}/" if is_bank(layout.root / FOLDER) else "\0"
+    present = {
+        name: size for name, size in list_files(layout.root, skip=WORK).items() if not name.startswith(bank)
+    }
     needed = expected if with_audio else expected - set(shards["shard"])
     yield from some("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
     yield from some(

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from manifests.audit.alike import alike_findings
+from manifests.audit.bank import audit_bank
 from manifests.audit.figures import figures
 from manifests.audit.findings import BROKEN, Finding, Report, guarded, reason
 from manifests.audit.folder import (
@@ -34,6 +35,7 @@ from manifests.audit.samples import shard_findings
 from manifests.audit.sung import pitch_findings
 from manifests.audit.tables import Tables, cluster_findings, id_findings, load
 from manifests.audit.whole import coverage_findings, doubled_findings, join, leak_findings
+from manifests.bank import Bank
 from manifests.layout import Layout, read_table, to_pandas
 from manifests.seeds import permutation
 from manifests.storage import is_local
@@ -72,7 +74,9 @@ class Audited:
 
 
 def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
-    """Audits a dataset folder; `say` is told what is being looked at. BadInput if it is no dataset."""
+    """Audits a dataset folder or a bank; `say` is told what is being looked at. BadInput if it is neither."""
+    if isinstance(layout, Bank):
+        return Audited(audit_bank(layout, tiers.hashes or tiers.deep, say), layout.metadata())
     metadata = layout.metadata()
     report = Report(str(metadata.get("name")))
     say("tables")

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from manifests.bank import Bank
 from manifests.layout import Layout
 from manifests.vocabulary import BadInput, ClipId
+from train.bank.clips import compose_clips
 from train.data.tables import Block, shard_rows
 
 I16 = npt.NDArray[np.int16]
@@ -75,6 +77,8 @@ def read_clips(layout: Layout, keys: Sequence[str]) -> dict[str, I16]:
 
     For evaluation and pages, which need a few hundred clips; training reads whole blocks.
     """
+    if isinstance(layout, Bank):
+        return compose_clips(layout, keys)
     shards = dict(
         zip(*(layout.read("blocks").column(name).to_pylist() for name in ("block", "shard")), strict=True)
     )

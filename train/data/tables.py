@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from manifests.bank import Bank, open_folder
 from manifests.layout import Layout, read_table
 from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
 
@@ -60,8 +61,8 @@ class Tables:
 
     @classmethod
     def open(cls, root: Path) -> Tables:
-        """Reads and checks the tables of the dataset at `root`; BadInput names what is amiss."""
-        layout = Layout(root)
+        """Reads and checks the tables of a dataset or a tone bank at `root`; BadInput names what is amiss."""
+        layout = open_folder(root)
         layout.metadata()
         timbres = layout.read("timbres").to_pylist()
         rate, frames, cut_fade_ms = _clip_format(layout)
@@ -95,17 +96,21 @@ class Tables:
 
 
 def split_blocks(layout: Layout, split: str) -> list[Block]:
-    """The rendered blocks of a split, by id; BadInput if there is none."""
+    """The blocks of a split that can be read, by id; BadInput if there is none. A bank composes any block."""
+    composed = isinstance(layout, Bank)
     blocks = [
         Block(
             row["block"], row["shard"], tuple(row["timbres"]), tuple(row["phrases"]),
-            tuple(row["envelopes"]), row["offset"], row["length"],
+            tuple(row["envelopes"]), row["offset"] or 0, row["length"] or 0,
         )
         for row in layout.read("blocks").to_pylist()
-        if row["split"] == split and row["offset"] is not None
+        if row["split"] == split and (composed or row["offset"] is not None)
     ]  # fmt: skip
     if not blocks:
         raise BadInput(f"{layout.table('blocks')}: split {split!r} has no rendered block")
+    if isinstance(layout, Bank):
+        layout.shards()
+        return sorted(blocks)
     _check_sizes(layout, {block.shard for block in blocks})
     return sorted(blocks)
 
@@ -133,6 +138,9 @@ def shard_rows(layout: Layout, shard: str) -> dict[str, dict[str, Any]]:
 
 
 def _clip_format(layout: Layout) -> tuple[int, int, float]:
+    if isinstance(layout, Bank):
+        of = layout.metadata()["fingerprint_of"]
+        return of["rate"], of["frames"], of["cut_fade_ms"]
     for split_folder in sorted((layout.root / "clips").glob("*")):
         for path in sorted(split_folder.glob("shard-*.parquet")):
             table = read_table(path, "clips")

@@ -91,6 +91,10 @@ class System(nn.Module, ABC):
     name: ClassVar[str]
     by_number: ClassVar[bool] = True
     """Whether it takes envelopes by number and tells the ones it hears."""
+    on_device: ClassVar[bool] = False
+    """Whether `collate` takes audio as tensors on a device too; otherwise it gets NumPy arrays only."""
+    any_envelope: ClassVar[bool] = True
+    """Whether it can learn from an envelope that is no row of the dataset's table."""
     kinds: ClassVar[Sequence[ExampleKind]] = EXAMPLE_KINDS
     format: Format
 

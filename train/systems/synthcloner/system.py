@@ -62,6 +62,7 @@ class SynthCloner(System):
 
     name = "synthcloner"
     by_number = False
+    any_envelope = False
 
     def __init__(self, config: SynthClonerConfig, format: Format) -> None:
         super().__init__()

@@ -1,0 +1,253 @@
+"""`python -m render tones`: a dataset's tone sets as a bank (see `manifests.bank`), by the shard.
+
+Like clips: a shard is written aside, linked into place, and committed by its table; any run can be killed,
+repeated or doubled, and the bytes do not depend on it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from manifests import bank as banks
+from manifests import console as talk
+from manifests import files
+from manifests.bank import Bank
+from manifests.bank_card import bank_card
+from manifests.canonical import canonical_json, differences, sha256_file, sha256_json
+from manifests.layout import table_bytes, to_table, write_table
+from manifests.schema import SCHEMA_VERSION
+from manifests.vocabulary import BadInput
+from midi.spec import SCALES
+from presets.loops import with_loops
+from render.dataset import Dataset, planned_timbres
+from render.executors import Executor, Offered
+from render.run import cast_first
+from render.scratch import clear_dead, scratch_folder
+from render.shard import HEADER, TAR_MTIME, TAR_OWNER, HashingWriter, tar_writer
+from render.tasks import Where, do
+
+PER_SHARD = 16
+"""Timbres in a shard: about 0.1 GB."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToneShard:
+    """A shard to be made: where, and the timbres in it, all of one side."""
+
+    bank: Path
+    fingerprint: str
+    every: int
+    shard: str
+    side: str
+    timbres: tuple[int, ...]
+
+
+def make_bank(root: Path, out: Path, every: int, console: Console, executor: Executor) -> int:
+    """Makes what the bank at `out` lacks of the planned dataset at `root`; how many shards that was.
+
+    Casts the timbres first where no run has done so. BadInput if another bank is there.
+    """
+    dataset = Dataset(root.absolute())
+    dataset.check_machine()
+    clear_dead(dataset.layout.work)
+    offered = Offered(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
+    where = Where(dataset.root, str(dataset.metadata["fingerprint"]))
+    dataset = cast_first(dataset, where, offered, console)
+    bank = Bank(out.absolute())
+    metadata = describe(dataset, every)
+    begin(bank, metadata)
+    planned = cut_shards(bank.root, metadata["fingerprint"], every, list(dataset.timbres.values()))
+    done = bank.committed()
+    missing = [job for job in planned if job.shard not in done]
+    with talk.progress(console) as progress:
+        task = progress.add_task("bank  ", total=sum(len(job.timbres) for job in missing), rate="")
+        for place, _ in offered.answers(make_shard, where, missing):
+            talk.advance(progress, task, len(missing[place].timbres), "timbres")
+    if missing or not bank.table("tone_shards").exists():
+        finish(dataset, bank, planned)
+    return len(missing)
+
+
+def describe(dataset: Dataset, every: int) -> dict[str, Any]:
+    """The bank.json of a dataset's bank: a function of the dataset's plan and of `every`."""
+    config, spec = dataset.config, dataset.clip_spec
+    clip = {
+        "rate": spec.rate,
+        "frames": spec.frames,
+        "peak": spec.peak,
+        "cut_fade_ms": spec.cut_fade_ms,
+        "block": [config.blocks.timbres, config.blocks.phrases, config.blocks.envelopes],
+    }
+    generated = config.phrases.generated
+    fresh = {
+        "seconds": config.clip.seconds,
+        "envelopes": {name: of.model_dump(mode="json") for name, of in sorted(config.envelopes.items())},
+        "phrases": None
+        if generated is None
+        else {
+            **generated.generate.model_dump(mode="json"),
+            "scales": [list(SCALES[name]) for name in generated.generate.scales],
+            "longest_settle_ms": config.longest_settle_ms(),
+            "longest_release_ms": config.longest_release_ms(),
+        },
+    }
+    of = banks.fingerprint_of(str(dataset.metadata["fingerprint"]), every, clip, fresh)
+    return {
+        "schema": SCHEMA_VERSION,
+        "name": dataset.metadata["name"],
+        "seed": dataset.metadata["seed"],
+        "fingerprint": sha256_json(of),
+        "fingerprint_of": of,
+    }
+
+
+def begin(bank: Bank, metadata: dict[str, Any]) -> None:
+    """Writes bank.json; BadInput where the folder holds another bank, or something else."""
+    if bank.json.exists():
+        present = bank.metadata()
+        if lines := differences(metadata["fingerprint_of"], present["fingerprint_of"]):
+            raise BadInput(
+                f"{bank.root}: holds another bank (asked for != there): {'; '.join(lines[:3])}; use another"
+                " --out, or remove it"
+            )
+        return
+    foreign = [path.name for path in bank.root.iterdir()] if bank.root.is_dir() else []
+    if bank.root.exists() and (foreign or not bank.root.is_dir()):
+        raise BadInput(f"{bank.root}: is not empty and holds no bank; use another --out")
+    bank.root.mkdir(parents=True, exist_ok=True)
+    files.replace(bank.json, f"{json.dumps(metadata, indent=2, sort_keys=True)}\n".encode())
+
+
+def cut_shards(
+    root: Path, fingerprint: str, every: int, timbres: Sequence[dict[str, Any]]
+) -> list[ToneShard]:
+    """The bank's shards: the timbres of each side in order of their ids, `PER_SHARD` together."""
+    jobs: list[ToneShard] = []
+    for side in ("train", "test", "synth"):
+        ids = [row["timbre"] for row in timbres if row["side"] == side]
+        for start in range(0, len(ids), PER_SHARD):
+            shard = f"shard-{len(jobs):06d}.tar"
+            jobs.append(ToneShard(root, fingerprint, every, shard, side, tuple(ids[start:][:PER_SHARD])))
+    return jobs
+
+
+def make_shard(where: Where, job: ToneShard) -> Any:
+    """The task of a worker: one shard of tones, packed and committed; a Fault or a refusal if it cannot."""
+    return do(where, job.shard, lambda dataset: write_shard(dataset, job))
+
+
+def write_shard(dataset: Dataset, job: ToneShard) -> bool:
+    """Makes and commits one shard; False if somebody else committed it meanwhile."""
+    bank = Bank(job.bank)
+    final, table_path = bank.inside(job.shard), bank.tone_table(job.shard)
+    with (
+        scratch_folder(bank.work) as scratch,
+        files.temporary(scratch, final.name) as tar,
+        files.temporary(scratch, table_path.name) as table_file,
+    ):
+        rows, digest, size = pack(dataset, job, tar)
+        said = {
+            "fingerprint": job.fingerprint,
+            "shard": job.shard,
+            "side": job.side,
+            "sha256": digest,
+            "bytes": size,
+            "timbres": list(job.timbres),
+        }
+        table = to_table("tones", rows, {"triptych_bank": canonical_json(said).decode()})
+        table_file.write_bytes(table_bytes(table))
+        if table_path.exists():
+            return False
+        if not files.create_once(tar, final) and not table_path.exists() and sha256_file(final) != digest:
+            # A tar that no table commits and that is not ours: not part of the bank, so replaced.
+            files.supersede(tar, final)
+        return files.create_once(table_file, table_path)
+
+
+def pack(dataset: Dataset, job: ToneShard, target: Path) -> tuple[list[dict[str, Any]], str, int]:
+    """Writes the tones of a shard to the tar `target`: their rows, the tar's SHA-256 and its size."""
+    rows: list[dict[str, Any]] = []
+    with target.open("wb", buffering=0) as file:
+        hashing = HashingWriter(file)
+        with (
+            io.BufferedWriter(hashing, 1 << 20) as buffered,
+            tar_writer()(
+                buffered, encoder=False, mtime=TAR_MTIME, user=TAR_OWNER, group=TAR_OWNER, compress=False
+            ) as tar,
+        ):
+            for timbre in job.timbres:
+                array, own = tone_rows(dataset, timbre, job)
+                about = canonical_json(
+                    {"timbre": timbre, "name": dataset.timbres[timbre]["name"], "tones": own}
+                )
+                begins = tar.tarstream.offset + HEADER
+                data, header = _npy(array)
+                # TarWriter stores a sample's files in order of their extension: json, then npy.
+                begins += -(-len(about) // HEADER) * HEADER + HEADER + header
+                tar.write({"__key__": f"t{timbre:05d}", "json": about, "npy": data})
+                for place, row in enumerate(own):
+                    offset = begins + place * 2 * array.shape[1]
+                    rows.append({**row, "timbre": timbre, "shard": job.shard, "offset": offset})
+    return rows, hashing.sha256.hexdigest(), hashing.bytes
+
+
+def tone_rows(dataset: Dataset, timbre: int, job: ToneShard) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """A timbre's tones with their loops, int16 [tones, frames], and what is known of each of them."""
+    tones = dataset.tone_set(timbre).mapping()
+    pitches = banks.kept_pitches(min(tones), max(tones), job.every)
+    longer, starts = with_loops(np.stack([tones[pitch][0] for pitch in pitches]), dataset.clip_spec.rate)
+    rows = [
+        {
+            "pitch": pitch,
+            "frames": longer.shape[1],
+            "rate": dataset.clip_spec.rate,
+            "scale": tones[pitch][1],
+            "loop_start": int(start),
+            "loop_end": longer.shape[1],
+            "sha256": sha256(np.ascontiguousarray(tone, dtype="<i2").data).hexdigest(),
+        }
+        for pitch, tone, start in zip(pitches, longer, starts, strict=True)
+    ]
+    return longer, rows
+
+
+def _npy(array: np.ndarray) -> tuple[bytes, int]:
+    """An array as the bytes of its .npy file, and where its samples begin in them."""
+    sink = io.BytesIO()
+    np.save(sink, np.ascontiguousarray(array, dtype="<i2"), allow_pickle=False)
+    data = sink.getvalue()
+    return data, len(data) - array.nbytes
+
+
+def finish(dataset: Dataset, bank: Bank, planned: Sequence[ToneShard]) -> None:
+    """Writes the dataset's tables, the card, and tone_shards.parquet, which says that the bank is whole."""
+    for name in ("timbres", "envelopes", "phrases"):
+        files.replace(bank.table(name), dataset.layout.table(name).read_bytes())
+    blocks = [
+        {**row, "timbres": planned_timbres(row), "planned": None, "offset": None, "length": None}
+        for row in dataset.blocks
+    ]
+    write_table(bank.table("blocks"), to_table("blocks", blocks))
+    rows = []
+    for job in planned:
+        table = bank.tones(job.shard)
+        said = json.loads(table.schema.metadata[b"triptych_bank"])
+        rows.append(
+            {
+                **{name: said[name] for name in ("shard", "side", "sha256", "bytes", "timbres")},
+                "tones": table.num_rows,
+                "table_sha256": sha256_file(bank.tone_table(job.shard)),
+            }
+        )
+    text = bank_card(bank.metadata(), rows, list(dataset.timbres.values()))
+    files.replace(bank.card, text.encode())
+    write_table(bank.table("tone_shards"), to_table("tone_shards", rows))

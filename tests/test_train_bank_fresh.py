@@ -1,0 +1,148 @@
+"""Fresh notes and envelopes are the renderer's own, number for number, and stay away from the unseen ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from manifests.clusters import envelope_clusters
+from manifests.register import median_pitch
+from manifests.seeds import stream
+from manifests.vocabulary import Envelope
+from midi import generate
+from midi.spec import SCALES, GenerateSpec, Observability
+from render.config import Family
+from render.envelopes import LEVEL_STEP, TIME_STEP_MS
+from train.bank.counters import uniforms
+from train.bank.families import DRAWS, FIELDS, STEPS, Families, near
+from train.bank.melodies import FARTHEST, Melodies, Unseen, phrases
+
+CPU = torch.device("cpu")
+SECONDS = 3.0
+OBSERVE = Observability(600.0, 300.0)
+FAMILIES: dict[str, dict[str, Any]] = {
+    "lead": {
+        "count": 1, "attack_ms": [10, 100], "hold_ms": [0, 200], "decay_ms": [100, 300],
+        "sustain": [0.4, 0.8], "release_ms": [80, 300],
+    },
+    "pluck": {
+        "count": 3, "attack_ms": [10, 50], "decay_ms": [50, 200], "sustain": [0, 0.2],
+        "release_ms": [30, 120], "curve": "exponential",
+    },
+}  # fmt: skip
+SPECS: list[tuple[dict[str, Any], float, Observability]] = [
+    ({}, SECONDS, OBSERVE),
+    ({"notes": (2, 20), "grid_s": 0.1, "legato": 0.3, "velocity": (1, 127)}, 4.0, Observability(200.0, 50.0)),
+    ({"notes": (3, 4), "grid_s": 0.3, "legato": 1.0, "scales": ("minor_pentatonic",)}, 3.1, OBSERVE),
+]
+
+
+def described(spec: GenerateSpec, observe: Observability) -> dict[str, Any]:
+    """The spec as a bank.json has it."""
+    return {
+        **spec.model_dump(mode="json"),
+        "scales": [list(SCALES[name]) for name in spec.scales],
+        "longest_settle_ms": observe.longest_settle_ms,
+        "longest_release_ms": observe.longest_release_ms,
+    }
+
+
+@pytest.mark.parametrize(("changes", "seconds", "observe"), SPECS)
+def test_phrases_are_the_renderers_from_the_same_numbers(
+    changes: dict[str, Any], seconds: float, observe: Observability
+) -> None:
+    spec = GenerateSpec(**changes)
+    melodies = Melodies(described(spec, observe), seconds, CPU)
+    count = 300
+    numbers = np.stack([stream(5, "phrase", i, 0).random(melodies.draws) for i in range(count)])
+    notes, counts, inside = melodies.draw(torch.from_numpy(numbers))
+    made = phrases(notes, counts)
+    assert len({len(phrase) for phrase in made}) > 1
+    for index in range(count):
+        theirs = generate._draw(5, index, 0, spec, seconds, observe)
+        assert [(n.pitch, n.velocity) for n in made[index]] == [(n.pitch, n.velocity) for n in theirs]
+        times = [[(n.onset, n.off) for n in notes] for notes in (made[index], theirs)]
+        np.testing.assert_allclose(*times, rtol=0, atol=1e-9)
+        assert bool(inside[index]) == all(spec.lowest_pitch <= n.pitch <= spec.highest_pitch for n in theirs)
+        assert 56 <= median_pitch(made[index]) <= 67
+    assert inside.float().mean() > 0.8
+
+
+def test_constants_are_the_generators() -> None:
+    from train.bank import melodies, rhythms
+
+    assert (melodies.STEPS, FARTHEST) == (generate.STEPS, generate.FARTHEST)
+    np.testing.assert_array_equal(melodies.WEIGHTS, generate._STEP_WEIGHTS)
+    assert Observability(1.0, 1.0).margin_ms == rhythms.MARGIN_MS
+    assert (TIME_STEP_MS, TIME_STEP_MS, TIME_STEP_MS, LEVEL_STEP, TIME_STEP_MS) == STEPS
+
+
+def families() -> tuple[dict[str, Family], Families]:
+    configured = {name: Family.model_validate(of) for name, of in FAMILIES.items()}
+    return configured, Families({name: of.model_dump(mode="json") for name, of in configured.items()}, CPU)
+
+
+def test_envelopes_come_from_the_families_on_the_renderers_grid() -> None:
+    configured, ours = families()
+    value, family = ours.draw(uniforms(3, 4000, DRAWS, CPU))
+    made = ours.envelopes(value, family)
+    assert 0.2 < np.mean([e.curve == "linear" for e in made]) < 0.3
+    for envelope in made:
+        of = configured["lead" if envelope.curve == "linear" else "pluck"]
+        for field, step in zip(FIELDS, STEPS, strict=True):
+            number, bounds = float(getattr(envelope, field)), getattr(of, field)
+            assert bounds.low <= number <= bounds.high
+            assert abs(number / step - round(number / step)) < 1e-6
+            assert number == round(number, 6)
+    attacks = [e.attack_ms for e in made if e.curve == "linear"]
+    assert min(attacks) < 12.0
+    assert max(attacks) > 98.0
+    assert np.mean(attacks) == pytest.approx(55.0, abs=3.0)
+
+
+def test_what_is_near_an_unseen_envelope_is_told() -> None:
+    _, ours = families()
+    value, _ = ours.draw(uniforms(4, 600, DRAWS, CPU))
+    tests = [Envelope(30.0, 100.0, 0.1, 60.0), Envelope(50.0, 200.0, 0.6, 200.0, 100.0)]
+    close = value.clone()
+    close[0] = torch.tensor([30.8, 0.9, 102.9, 0.109, 60.5], dtype=torch.float64)
+    close[1] = torch.tensor([31.2, 0.0, 100.0, 0.1, 60.0], dtype=torch.float64)
+    told = near(close, tests)
+    assert told[:2].tolist() == [True, False]
+    # The same rule as the clusters'.
+    linear = [Envelope(*(float(x) for x in (row[0], row[2], row[3], row[4], row[1]))) for row in close[:200]]
+    for index, envelope in enumerate(linear):
+        clusters = envelope_clusters([*tests, envelope])
+        assert bool(told[index]) == (clusters[2] in clusters[:2])
+    assert not near(value, []).any()
+
+
+def test_an_unseen_phrase_is_known_in_any_key_and_a_little_late() -> None:
+    spec = described(GenerateSpec(), OBSERVE)
+    melodies = Melodies(spec, SECONDS, CPU)
+    notes, counts, _ = melodies.draw(uniforms(9, 50, melodies.draws, CPU))
+    unseen = Unseen(phrases(notes, counts)[:3], notes.shape[1], CPU)
+    moved = notes.clone()
+    moved[..., 2] += 5.0
+    moved[..., :2] += 0.21
+    moved[:, 1, :2] += 0.02
+    assert unseen.like(moved, counts).tolist() == [True] * 3 + [False] * 47
+    moved[:, 1, 1] += 0.02
+    assert not unseen.like(moved, counts).any()
+    moved = notes.clone()
+    moved[:, 2, 2] += 1.0
+    assert not unseen.like(moved, counts).any()
+
+
+def test_numbers_by_counter_are_even_and_the_known_ones() -> None:
+    # The first outputs of SplitMix64 from seed 0, as its authors' reference gives them.
+    first = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
+    assert uniforms(0, 1, 3, CPU)[0].tolist() == [(z >> 11) * 2.0**-53 for z in first]
+    numbers = uniforms(2**63 + 12345, 500, 400, CPU)
+    assert torch.equal(numbers[7:9, :], uniforms(2**63 + 12345, 500, 400, CPU)[7:9])
+    share, _ = np.histogram(numbers.numpy(), bins=50, range=(0, 1))
+    assert np.abs(share / share.mean() - 1).max() < 0.07
+    assert abs(np.corrcoef(numbers[:, 0], numbers[:, 1])[0, 1]) < 0.15

@@ -1,0 +1,1 @@
+"""Composing clips from a tone bank on the training device: tones, sampled material, arithmetic, loader."""

@@ -1,0 +1,29 @@
+"""Uniform numbers by counter, the same on every device: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def _signed(value: int) -> int:
+    """A 64-bit pattern as the int64 that has it."""
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _shifted(values: Tensor, bits: int) -> Tensor:
+    """A logical shift to the right: torch's own brings the sign along."""
+    return (values >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def uniforms(key: int, rows: int, columns: int, device: torch.device) -> Tensor:
+    """Numbers in [0, 1), float64 [rows, columns]: row by row those of the stream `key`, from its first on."""
+    count = torch.arange(1, rows * columns + 1, dtype=torch.int64, device=device)
+    z = count * _signed(_GOLDEN) + _signed(key)
+    z = (z ^ _shifted(z, 30)) * _signed(_FIRST)
+    z = (z ^ _shifted(z, 27)) * _signed(_SECOND)
+    z = _shifted(z ^ _shifted(z, 31), 11)
+    return (z.double() * 2.0**-53).reshape(rows, columns)

@@ -1,0 +1,120 @@
+"""When the notes of fresh phrases sound: the arithmetic of `midi.rhythm`, for many phrases at once.
+
+Given the same uniform numbers, it comes to the same onsets and note-offs; tests compare the two. What
+depends on the spec alone (which roles fit, how many cells each note needs) is tabulated once.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+SHORTEST_S = 0.1
+LITTLE = 1e-9
+MARGIN_MS = 10.0
+
+
+class Draws:
+    """Rows of uniform numbers, each read from left to right at its own pace."""
+
+    def __init__(self, u_BU: Tensor) -> None:
+        self.u_BU = u_BU
+        self.at_B = torch.zeros(len(u_BU), dtype=torch.int64, device=u_BU.device)
+
+    def take(self, which_B: Tensor | None = None) -> Tensor:
+        """The next number of each row, [B]; only rows in `which_B` move on."""
+        number = self.u_BU.gather(1, self.at_B[:, None])[:, 0]
+        self.at_B = self.at_B + (1 if which_B is None else which_B.long())
+        return number
+
+
+class Rhythms:
+    """The rhythms of one spec (`fresh.phrases` of a bank) in clips of `seconds`."""
+
+    def __init__(self, spec: dict[str, Any], seconds: float, device: torch.device) -> None:
+        self.seconds, self.grid_s, self.legato = seconds, float(spec["grid_s"]), float(spec["legato"])
+        self.cells = math.floor(seconds / self.grid_s + LITTLE)
+        settle_s, release_s = (
+            (spec[name] + MARGIN_MS) / 1000.0 for name in ("longest_settle_ms", "longest_release_ms")
+        )
+        odd = seconds - self.cells * self.grid_s
+        fewest, most = (int(bound) for bound in spec["notes"])
+        held: list[list[float]] = []
+        silent: list[list[float]] = []
+        slots: list[list[int]] = []
+        counts, first, many = [], [], []
+        for count in range(fewest, most + 1):
+            begun = len(slots)
+            for long in range(count):
+                for rest in range(count - 1):
+                    h, s = [SHORTEST_S] * count, [0.0] * count
+                    h[long] = max(settle_s, SHORTEST_S)
+                    s[rest] = s[-1] = release_s
+                    needs = [*s[:-1], s[-1] - odd]
+                    cells = [
+                        max(1, math.ceil((a + b) / self.grid_s - LITTLE))
+                        for a, b in zip(h, needs, strict=True)
+                    ]
+                    if sum(cells) <= self.cells:
+                        held.append(h + [0.0] * (most - count))
+                        silent.append(s + [0.0] * (most - count))
+                        slots.append(cells + [0] * (most - count))
+            if len(slots) > begun:
+                counts.append(count)
+                first.append(begun)
+                many.append(len(slots) - begun)
+        self.most = most
+        self.held_RN = torch.tensor(held, dtype=torch.float64, device=device)
+        self.silent_RN = torch.tensor(silent, dtype=torch.float64, device=device)
+        self.slots_RN = torch.tensor(slots, device=device)
+        self.count_C, self.first_C, self.many_C = (
+            torch.tensor(x, device=device) for x in (counts, first, many)
+        )
+
+    @property
+    def draws(self) -> int:
+        """More numbers than a rhythm can take."""
+        return 2 + 1 + 1 + 4 + self.cells + 2 * self.most
+
+    def draw(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
+        """Onsets and note-offs in s, float64 [B, N], and the number of notes [B]; the rest means nothing."""
+        choice_B = (draws.take() * len(self.count_C)).long()
+        count_B = self.count_C[choice_B]
+        role_B = self.first_C[choice_B] + (draws.take() * self.many_C[choice_B]).long()
+        slots_BN, held_BN, silent_BN = self.slots_RN[role_B], self.held_RN[role_B], self.silent_RN[role_B]
+        place_N = torch.arange(self.most, device=slots_BN.device)
+        real_BN = place_N < count_B[:, None]
+        last_BN = place_N == count_B[:, None] - 1
+        spare_B = self.cells - slots_BN.sum(1)
+        lead_B = (draws.take(spare_B > 0) < 0.25) & (spare_B > 0)
+        spare_B = spare_B - lead_B.long()
+
+        length_B = 2 + (draws.take() * 3).long()
+        motif_BX = torch.stack([draws.take(length_B > x) ** 2 + 0.02 for x in range(4)], dim=1)
+        weight_BN = motif_BX.gather(1, place_N % length_B[:, None]) + 0.5 * last_BN
+        weight_BN = weight_BN * real_BN
+        until_BN = weight_BN.cumsum(1) / weight_BN.sum(1, keepdim=True)
+        for dealt in range(int(spare_B.max())):
+            dealing_B = spare_B > dealt
+            to_B = (until_BN <= draws.take(dealing_B)[:, None]).sum(1).minimum(count_B - 1)
+            slots_BN = slots_BN.scatter_add(1, to_B[:, None], dealing_B.long()[:, None])
+
+        start_BN = slots_BN.cumsum(1) - slots_BN + lead_B.long()[:, None]
+        onset_BN = start_BN.double() * self.grid_s
+        end_BN = torch.where(last_BN, self.seconds, (start_BN + slots_BN).double() * self.grid_s)
+        full_BN = end_BN - onset_BN - silent_BN
+        lengths = []
+        for n in range(self.most):
+            real_B, full_B, slot_B = real_BN[:, n], full_BN[:, n], (end_BN - onset_BN)[:, n]
+            detached_B = draws.take(real_B) >= self.legato
+            half_B = draws.take(real_B & detached_B) < 0.5
+            half = self.grid_s / 2
+            on_grid_B = torch.floor(full_B / half + LITTLE) * half
+            tied_B = torch.where(silent_BN[:, n] > 0.0, on_grid_B, full_B)
+            length_B = torch.where(detached_B, slot_B * torch.where(half_B, 0.5, 0.75), tied_B)
+            lengths.append(torch.minimum(torch.maximum(length_B, held_BN[:, n]), full_B))
+        off_BN = torch.floor((onset_BN + torch.stack(lengths, dim=1)) * 1e6 + 0.5) / 1e6
+        return (onset_BN * 1e6).round() / 1e6, off_BN, count_B
