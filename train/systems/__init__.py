@@ -8,6 +8,8 @@ import torch
 from pydantic import BaseModel
 
 from train.systems.base import Format, System
+from train.systems.ssvqvae.config import SSVQVAEConfig
+from train.systems.ssvqvae.system import SSVQVAE
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.system import SynthCloner
 from train.systems.triptych.config import TriptychConfig
@@ -16,6 +18,7 @@ from train.systems.triptych.system import Triptych
 SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {
     Triptych.name: (TriptychConfig, Triptych),
     SynthCloner.name: (SynthClonerConfig, SynthCloner),
+    SSVQVAE.name: (SSVQVAEConfig, SSVQVAE),
 }
 """For each system the class of its `model:` section, and its own."""
 

@@ -89,6 +89,18 @@ class System(nn.Module, ABC):
     ) -> Conversion:
         """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
 
+    @property
+    def own_rate(self) -> int:
+        """The rate in Hz that it works at inside: its conversions hold nothing above half of it."""
+        return self.format.rate
+
+    def oracle(self, audio: Audio) -> Audio | None:
+        """What its own way back to audio makes of a recording when nothing need be converted or guessed.
+
+        A bound on its conversions, to be reported beside them. None from a system that has none.
+        """
+        return None
+
     @abstractmethod
     def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
         """The notes as they sound and the envelope that the system hears in a clip."""
