@@ -51,7 +51,7 @@ def measure(system: System, examples: list[Example]) -> Overfit:
     rows = []
     for example in examples:
         target, partner = as_float(example.target.audio), as_float(example.envelope.audio)
-        heard = system.oracle(target)
+        heard = codec.oracle(target)
         assert heard is not None
         made = [heard, codec.convert(target, partner).audio, codec.convert(target, target).audio]
         rows.append([distance(audio, target, rate, own) for audio in made])

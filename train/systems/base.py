@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from manifests.vocabulary import Envelope, Notes
 from train.data.examples import EXAMPLE_KINDS, Example, ExampleKind
+from train.data.tables import Tables
 
 Audio = npt.NDArray[np.float32]
 
@@ -88,6 +90,10 @@ class System(nn.Module, ABC):
         octave: int | None,
     ) -> Conversion:
         """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
+
+    def prepare(self, progress: float, tables: Tables, folder: Path) -> None:
+        """Called before each batch is put together: makes in `folder` (the run's) what the stage at
+        `progress` needs first. A run that is gone on with calls it too."""
 
     @property
     def own_rate(self) -> int:

@@ -95,32 +95,32 @@ class SSVQVAE(System):
             raise BadInput(
                 f"system {self.name}: takes envelope and octave from recordings only, not by number"
             )
-        content, samples = self._heard(source)
-        donor = content if reference is None or not take else self._heard(reference)[0]
-        codes = self.quantiser(self.content(content)).frames
-        made = self.decoder(codes, self.style(donor))
-        return Conversion(self._audible(made, samples, len(source)), None, None, None)
+        low = self._low(source)
+        donor = low if reference is None or not take else self._low(reference)
+        codes = self.quantiser(self.content(self._whole(low))).frames
+        made = self.decoder(codes, self.style(log_magnitudes(donor)))
+        return Conversion(self._audible(made, low.shape[1], len(source)), None, None, None)
 
     def oracle(self, audio: Audio) -> Audio:
         """A recording's exact magnitudes through the same inversion, at its level: what its vocoder alone
         loses."""
-        seen, samples = self._heard(audio)
+        low = self._low(audio)
         level = np.float32(np.max(np.abs(audio), initial=0.0) / PEAK)
-        return self._audible(seen, samples, len(audio)) * level
+        return self._audible(self._whole(low), low.shape[1], len(audio)) * level
 
-    def _heard(self, audio: Audio) -> tuple[Tensor, int]:
-        """Log magnitudes of a recording at -1 dBFS, silence behind it up to whole codes, and its samples
-        at 16 kHz."""
+    def _low(self, audio: Audio) -> Tensor:
+        """A recording at -1 dBFS and 16 kHz, [1, samples]."""
         device = self.quantiser.codes.device
         loudest = float(np.max(np.abs(audio), initial=0.0))
         sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)
         sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
-        low = resample(sound[None], self.format.rate, RATE)
-        frames = low.shape[1] // HOP + 1
-        # The last frame lies at or beyond the clip's end, so that the inversion covers all of it.
-        more = -(frames + 1) % STRIDE + 1
-        padded = F.pad(low, (0, (frames + more - 1) * HOP - low.shape[1]))
-        return log_magnitudes(padded), low.shape[1]
+        return resample(sound[None], self.format.rate, RATE)
+
+    def _whole(self, low_1T: Tensor) -> Tensor:
+        """Its log magnitudes, silence behind it up to whole codes, the last frame at or beyond its end."""
+        frames = -(-low_1T.shape[1] // HOP) + 1
+        frames += -frames % STRIDE
+        return log_magnitudes(F.pad(low_1T, (0, (frames - 1) * HOP - low_1T.shape[1])))
 
     def _audible(self, log_1CF: Tensor, samples: int, wanted: int) -> Audio:
         low = griffin_lim(log_1CF, samples, self.config.griffin_lim_steps)
