@@ -66,6 +66,18 @@ class Codec:
             _check(reference, self.rate, "reference")
         return self.system.convert(source, reference, take, envelope, octave)
 
+    @property
+    def own_rate(self) -> int:
+        """The rate in Hz that it works at inside: its conversions hold nothing above half of it."""
+        return self.system.own_rate
+
+    @torch.no_grad()
+    def oracle(self, audio: Audio) -> Audio | None:
+        """A recording through the system's own way back to audio alone, nothing converted or guessed: a
+        bound on its conversions. None from a system that has none."""
+        _check(audio, self.rate, "recording")
+        return self.system.oracle(audio)
+
     @torch.no_grad()
     def describe(self, audio: Audio) -> Description:
         """What is heard in a recording: notes as they sound, envelope, octave, nearest timbres."""

@@ -246,6 +246,7 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
         run.system.train()
         finished, clock = run.progress >= 1.0, time.monotonic()
         while not finished and not _any(fabric, stopped()):
+            run.system.prepare(run.progress, run.tables, out)
             batch = run.system.collate(list(islice(examples, config.batch)), run.classes).to(fabric.device)
             losses = run.learn(batch)
             run.places = _places(fabric, loader.place)

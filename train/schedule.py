@@ -16,10 +16,14 @@ def rate_factor(step: int, progress: float, config: OptimiserConfig) -> float:
 
 
 class Average:
-    """Exponentially averaged weights of a module: what is validated, kept and shipped."""
+    """Exponentially averaged weights of a module: what is validated, kept and shipped.
+
+    Buffers (running statistics, scales, counts) are not learned by steps and are copied as they are.
+    """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
         self.decay = decay
+        self.learned = {name for name, _ in module.named_parameters()}
         self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
 
     @torch.no_grad()
@@ -28,7 +32,7 @@ class Average:
         decay = min(self.decay, (1.0 + step) / (10.0 + step))
         for name, value in module.state_dict().items():
             kept = self.weights[name]
-            if value.is_floating_point():
+            if name in self.learned:
                 kept.lerp_(value.to(kept), 1.0 - decay)
             else:
                 kept.copy_(value)

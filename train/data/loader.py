@@ -72,6 +72,8 @@ class Loader:
         """Examples from `place` on, without end; `place` is always that of the next one."""
         turns = self._pools()
         ahead = self._fetch(next(turns))
+        if ahead[0] != self.place.epoch:  # it stood behind the last example of an epoch
+            self.place = Place(ahead[0], 0)
         while True:
             epoch, number, first, members, futures = ahead
             sounds = [future.result() for future in futures]
@@ -98,7 +100,7 @@ class Loader:
                 if first + count > wanted:
                     yield epoch, number, first, blocks
                 first += count
-            if wanted >= first:
+            if wanted > first:
                 raise BadInput(
                     f"{self.tables.layout.root}: example {wanted} of an epoch of {first} asked for"
                 )

@@ -8,6 +8,10 @@ import torch
 from pydantic import BaseModel
 
 from train.systems.base import Format, System
+from train.systems.ctd.config import CTDConfig
+from train.systems.ctd.system import CTD
+from train.systems.ssvqvae.config import SSVQVAEConfig
+from train.systems.ssvqvae.system import SSVQVAE
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.system import SynthCloner
 from train.systems.triptych.config import TriptychConfig
@@ -16,6 +20,8 @@ from train.systems.triptych.system import Triptych
 SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {
     Triptych.name: (TriptychConfig, Triptych),
     SynthCloner.name: (SynthClonerConfig, SynthCloner),
+    CTD.name: (CTDConfig, CTD),
+    SSVQVAE.name: (SSVQVAEConfig, SSVQVAE),
 }
 """For each system the class of its `model:` section, and its own."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from manifests.vocabulary import Envelope, Notes
 from train.data.examples import EXAMPLE_KINDS, Example, ExampleKind
+from train.data.tables import Tables
 
 Audio = npt.NDArray[np.float32]
 
@@ -123,6 +125,22 @@ class System(nn.Module, ABC):
         octave: int | None,
     ) -> Conversion:
         """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
+
+    def prepare(self, progress: float, tables: Tables, folder: Path) -> None:
+        """Called before each batch is put together: makes in `folder` (the run's) what the stage at
+        `progress` needs first. A run that is gone on with calls it too."""
+
+    @property
+    def own_rate(self) -> int:
+        """The rate in Hz that it works at inside: its conversions hold nothing above half of it."""
+        return self.format.rate
+
+    def oracle(self, audio: Audio) -> Audio | None:
+        """What its own way back to audio makes of a recording when nothing need be converted or guessed.
+
+        A bound on its conversions, to be reported beside them. None from a system that has none.
+        """
+        return None
 
     @abstractmethod
     def describe(self, audio: Audio) -> Description:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from train.convolutions import conv, upsample
 from train.systems.synthcloner.config import SynthClonerConfig
-from train.systems.synthcloner.layers import SkipLSTM, Snake, conv, residual_units, upsample
+from train.systems.synthcloner.layers import SkipLSTM, Snake, residual_units
 
 
 def _lstm(channels: int, layers: int) -> list[nn.Module]:

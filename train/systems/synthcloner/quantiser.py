@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from train.convolutions import conv
 from train.systems.synthcloner.config import SynthClonerConfig
-from train.systems.synthcloner.layers import conv
 
 
 class Quantised(NamedTuple):

@@ -1,0 +1,95 @@
+"""What the frozen encoder makes of the train split, kept in shards of their own beside the run.
+
+    RUN/latents/shards/train/shard-000000.safetensors  tensor "12": block 12's latents, float16 [clips, C, F]
+
+Each file names the encoder that made it by a hash of its weights, and is written whole or not at all: a run
+that was stopped while it made them goes on with the ones that are there, and those of another encoder are
+made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from manifests import files
+from manifests.vocabulary import BadInput, ClipId
+from train.data.blocks import read_block
+from train.data.tables import Tables
+
+CACHED_BLOCKS = 64
+SPREAD_BLOCKS = 64
+"""Blocks from which the latents' spread is measured."""
+
+Encode = Callable[[Tensor], Tensor]
+"""Of clips, int16 [clips, samples]: their latents, float16 [clips, C, F]."""
+
+
+def digest_of(module: nn.Module) -> str:
+    """A hash of a module's weights."""
+    whole = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        whole.update(name.encode())
+        whole.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return whole.hexdigest()
+
+
+class LatentStore:
+    """The latents of every train clip, made now where they are not there yet."""
+
+    def __init__(self, tables: Tables, folder: Path, encoder: str, encode: Encode) -> None:
+        self.folder = folder
+        self.blocks = {block.block: block for block in tables.blocks("train")}
+        shards = defaultdict(list)
+        for block in self.blocks.values():
+            shards[block.shard].append(block)
+        for shard, members in shards.items():
+            path = self._path(shard)
+            if not _made_by(path, encoder):
+                made = {
+                    str(block.block): encode(torch.from_numpy(read_block(tables.layout, block))).cpu()
+                    for block in members
+                }
+                files.replace(path, save(made, metadata={"encoder": encoder}))
+        self._block = lru_cache(maxsize=CACHED_BLOCKS)(self._read)
+
+    def _path(self, shard: str) -> Path:
+        return self.folder / Path(shard).with_suffix(".safetensors")
+
+    def _read(self, number: int) -> tuple[Tensor, dict[ClipId, int]]:
+        block = self.blocks[number]
+        path = self._path(block.shard)
+        try:
+            with safe_open(path, framework="pt") as file:
+                latents = file.get_tensor(str(number))
+        except (SafetensorError, OSError) as error:
+            raise BadInput(
+                f"{path}: not a whole file of latents ({error}); remove it and fit again"
+            ) from None
+        return latents, {id: place for place, id in enumerate(block.ids())}
+
+    def latents(self, id: ClipId) -> Tensor:
+        """Those of one clip, float32 [C, F]."""
+        latents, places = self._block(id.block)
+        return latents[places[id]].float()
+
+    def spread(self) -> float:
+        """The standard deviation of the latents, over some of the blocks."""
+        some = sorted(self.blocks)[:: -(-len(self.blocks) // SPREAD_BLOCKS)]
+        return float(torch.stack([self._read(number)[0].float().var() for number in some]).mean().sqrt())
+
+
+def _made_by(path: Path, encoder: str) -> bool:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return bool((file.metadata() or {}).get("encoder") == encoder)
+    except (SafetensorError, OSError):
+        return False

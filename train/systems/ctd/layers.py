@@ -1,0 +1,56 @@
+"""Building blocks of the autoencoder. B clips, C channels, F frames; all [B, C, F]."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from train.convolutions import conv
+
+DILATIONS = (1, 3, 9)
+
+
+class SnakeBeta(nn.Module):
+    """x + sin(alpha x)^2 / beta, one alpha and beta a channel, learned as logarithms (Lee et al., 2023)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.alpha = nn.Parameter(torch.zeros(channels, 1))
+        self.beta = nn.Parameter(torch.zeros(channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.sin(self.alpha.exp() * x).square() / (self.beta.exp() + 1e-9)
+
+
+class ResidualBlock(nn.Module):
+    """SnakeBeta, dilated convolution of 5, SnakeBeta, convolution of 1, added to the input."""
+
+    def __init__(self, channels: int, dilation: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            SnakeBeta(channels),
+            conv(channels, channels, 5, dilation=dilation),
+            SnakeBeta(channels),
+            conv(channels, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = x + self.inner(x)
+        return added
+
+
+def residual_blocks(channels: int) -> list[nn.Module]:
+    """The three blocks that stand at every level."""
+    return [ResidualBlock(channels, dilation) for dilation in DILATIONS]
+
+
+class FrameNorm(nn.Module):
+    """Layer norm over the channels of each frame: nothing depends on a clip's length."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        normed: Tensor = self.norm(x.transpose(1, 2))
+        return normed.transpose(1, 2)

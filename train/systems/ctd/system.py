@@ -1,0 +1,289 @@
+"""CTD as a system: its examples, its losses stage by stage, and how it converts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from manifests.compose import FULL_SCALE
+from manifests.seeds import stream
+from manifests.vocabulary import BadInput, Envelope, Notes
+from train.data.examples import Example, ExampleKind
+from train.data.tables import Tables
+from train.discriminator import Discriminator, matching_loss
+from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.ctd.autoencoder import Autoencoder
+from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
+from train.systems.ctd.config import CTDConfig
+from train.systems.ctd.cqt import cqt_power
+from train.systems.ctd.diffusion import (
+    Guidance,
+    denoise,
+    denoising_loss,
+    draw_sigma,
+    guided,
+    sample,
+    sigmas,
+)
+from train.systems.ctd.latents import LatentStore, digest_of
+from train.systems.ctd.losses import (
+    hinge_fooling_loss,
+    hinge_judge_loss,
+    mel_distance,
+    multiband_distance,
+    range_loss,
+)
+from train.systems.ctd.stages import Stage, stage_at
+from train.systems.ctd.unet import UNet
+
+PEAK = 10.0 ** (-1.0 / 20.0)
+JUDGE_WINDOWS = (2048, 1024, 512, 256)
+
+
+class Batch(NamedTuple):
+    """B examples: target clips, int16 [B, T], where the first of them are cropped for the autoencoder, and
+    the latents of targets and partners, [B, latent, F].
+
+    A batch that was put together before there were latents has its partners' sound instead. `seed` names
+    the stream of all noise.
+    """
+
+    target_BT: Tensor
+    start_A: Tensor
+    partner_BT: Tensor | None
+    latents_BDF: Tensor | None
+    partner_BDF: Tensor | None
+    seed: int
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch._make(part.to(device) if isinstance(part, Tensor) else part for part in self)
+
+
+class CTD(System):
+    """Structure frame by frame and timbre as one vector condition a diffusion of an autoencoder's latents."""
+
+    name = "ctd"
+    by_number = False
+    kinds: ClassVar[Sequence[ExampleKind]] = ("both",)
+
+    def __init__(self, config: CTDConfig, format: Format) -> None:
+        super().__init__()
+        self.config = config
+        self.format = format
+        self.autoencoder = Autoencoder(config)
+        self.discriminator = Discriminator(JUDGE_WINDOWS, config.judge_channels)
+        self.timbre = TimbreEncoder(config)
+        self.structure = StructureEncoder(config)
+        self.adversary = Adversary(config)
+        self.unet = UNet(config)
+        self.register_buffer("spread", torch.ones(()))
+        self.register_buffer("turn", torch.full((), -1))
+        self.register_buffer("counted", torch.full((), -1.0, dtype=torch.float64))
+        self.store: LatentStore | None = None
+
+    spread: Tensor
+    """The latents' standard deviation: the diffusion sees them scaled to `sigma_data`."""
+    turn: Tensor
+    """Number of the diffusion's step, from 0: every third is the adversary's."""
+    counted: Tensor
+    """Progress at that step."""
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        diffusion = (self.timbre, self.structure, self.unet)
+        return {
+            "autoencoder": list(self.autoencoder.parameters()),
+            "discriminator": list(self.discriminator.parameters()),
+            "diffusion": [parameter for module in diffusion for parameter in module.parameters()],
+            "adversary": list(self.adversary.parameters()),
+        }
+
+    @torch.no_grad()
+    def prepare(self, progress: float, tables: Tables, folder: Path) -> None:
+        """Where the diffusion begins, makes the latents of all train clips in `folder`/latents."""
+        if self.store is not None or stage_at(progress, self.config).autoencoder:
+            return
+        encoder = self.autoencoder.encoder
+        store = LatentStore(tables, folder / "latents", digest_of(encoder), self._encode_clips)
+        self.spread.fill_(max(store.spread(), 1e-4))
+        self.store = store
+
+    def _encode_clips(self, clips_BT: Tensor) -> Tensor:
+        """Latents of clips, int16 [B, T], rounded as they are stored; each alone, so that they are the same
+        whatever clips stand beside it."""
+        rows = [
+            self.autoencoder.encode(self._whole(clip[None].to(self.spread.device) / FULL_SCALE))
+            for clip in clips_BT
+        ]
+        return torch.cat(rows).half()
+
+    def _whole(self, audio_BT: Tensor) -> Tensor:
+        """Silence behind clips up to whole latent frames."""
+        return F.pad(audio_BT, (0, -audio_BT.shape[1] % self.config.hop))
+
+    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
+        """The timbre comes from a partner of the same timbre and envelope and another phrase: within one clip
+        both crops would be the same."""
+        targets = torch.from_numpy(np.stack([example.target.audio for example in examples]))
+        spare = max(targets.shape[1] - self._crop_samples(targets.shape[1]), 0)
+        draws = [stream(example.seed, "crop").random() for example in examples]
+        start = torch.tensor([int(u * (spare + 1)) for u in draws[: self.config.autoencoder_batch]])
+        seed, store = examples[0].seed, self.store
+        if store is None:
+            partners = torch.from_numpy(np.stack([example.envelope.audio for example in examples]))
+            return Batch(targets, start, partners, None, None, seed)
+        latents = torch.stack([store.latents(example.target.id) for example in examples])
+        partner_latents = torch.stack([store.latents(example.envelope.id) for example in examples])
+        return Batch(targets, start, None, latents, partner_latents, seed)
+
+    def _crop_samples(self, samples: int) -> int:
+        frames = max(1, round(self.config.crop_seconds * self.format.rate / self.config.hop))
+        return min(frames, max(1, samples // self.config.hop)) * self.config.hop
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+        stage = stage_at(progress, self.config)
+        generator = torch.Generator(batch.target_BT.device).manual_seed(batch.seed % 2**63)
+        if stage.autoencoder:
+            yield from self._autoencoder_turns(batch, stage, generator)
+            return
+        # The parts of one step have its progress in common, and are one turn.
+        if progress != float(self.counted):
+            self.counted.fill_(progress)
+            self.turn += 1
+        yield self._diffusion_turn(batch, stage, generator)
+
+    def _crops(self, batch: Batch) -> Tensor:
+        samples = self._crop_samples(batch.target_BT.shape[1])
+        rows = [
+            clip[start : start + samples] / FULL_SCALE
+            for clip, start in zip(batch.target_BT, batch.start_A.tolist(), strict=False)
+        ]
+        return F.pad(torch.stack(rows), (0, samples - len(rows[0])))
+
+    def _autoencoder_turns(self, batch: Batch, stage: Stage, generator: torch.Generator) -> Iterator[Turn]:
+        config, model, target_BT = self.config, self.autoencoder, self._crops(batch)
+        bands = model.bank.analyse(target_BT)
+        with torch.set_grad_enabled(stage.encoding):
+            latents = model.encoder(bands)
+        made = model.decoder(latents, generator)
+        estimate_BT = model.bank.synthesise(made)
+        losses = {
+            "mel": config.mel_weight * mel_distance(estimate_BT, target_BT, self.format.rate),
+            "multiband": config.multiband_weight * multiband_distance(made, bands),
+        }
+        if stage.encoding:
+            losses["range"] = config.range_weight * range_loss(latents)
+        if stage.judged and config.adversarial_weight > 0.0:
+            told = self.discriminator(torch.cat([target_BT, estimate_BT.detach()]))
+            yield Turn("discriminator", {"judge": hinge_judge_loss(*told.halves())})
+            with torch.no_grad():
+                real = self.discriminator(target_BT)
+            fake = self.discriminator(estimate_BT)
+            losses["fooling"] = config.adversarial_weight * hinge_fooling_loss(fake)
+            losses["matching"] = config.matching_weight * matching_loss(real, fake)
+        yield Turn("autoencoder", losses)
+
+    def _diffusion_turn(self, batch: Batch, stage: Stage, generator: torch.Generator) -> Turn:
+        config, scale = self.config, self.config.sigma_data / self.spread
+        latents, partners = self._latents_of(batch)
+        frames = latents.shape[2] // config.ratio * config.ratio
+        if frames == 0:
+            raise BadInput(
+                f"clips of {latents.shape[2]} latent frames: expected at least {config.ratio}"
+                " (the product of model.unet_ratios)"
+            )
+        clean, count = latents[..., :frames] * scale, len(latents)
+        timbre = self.timbre(partners * scale)
+        power = cqt_power(batch.target_BT / FULL_SCALE, config.hop, self.format.rate)
+        structure = self.structure(power[..., :frames])
+        if stage.confusion is not None and int(self.turn) % config.adversary_every == 0:
+            guess = self.adversary(structure.detach())
+            return Turn("adversary", {"adversary": F.mse_loss(guess.float(), timbre.detach().float())})
+
+        dropped = torch.rand(2, count, generator=generator, device=clean.device)
+        no_timbre = dropped[0] < config.timbre_dropout
+        # Guidance goes from nothing to the timbre to both: structure is never there without the timbre.
+        no_structure = (dropped[1] < config.structure_dropout) | no_timbre | (not stage.structured)
+        given_timbre = torch.where(no_timbre[:, None], NONE, timbre)
+        given_structure = torch.where(no_structure[:, None, None], NONE, structure)
+        sigma = draw_sigma(count, config, generator)
+        noise = torch.randn(clean.shape, generator=generator, device=clean.device)
+        made = self._denoise(clean + noise * sigma[:, None, None], sigma, given_timbre, given_structure)
+        losses = {"denoising": denoising_loss(made, clean, sigma, config.sigma_data)}
+        if stage.confusion is not None:
+            error = F.mse_loss(self.adversary(structure).float(), timbre.detach().float())
+            losses["confusion"] = -stage.confusion * error
+        return Turn("diffusion", losses)
+
+    @torch.no_grad()
+    def _latents_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Of targets and partners, float32 [B, latent, F] each."""
+        if batch.latents_BDF is not None and batch.partner_BDF is not None:
+            return batch.latents_BDF, batch.partner_BDF
+        assert batch.partner_BT is not None
+        return (
+            self._encode_clips(batch.target_BT).float(),
+            self._encode_clips(batch.partner_BT).float(),
+        )
+
+    def _denoise(self, x: Tensor, sigma_B: Tensor, timbre_BS: Tensor, structure_BSF: Tensor) -> Tensor:
+        def network(scaled: Tensor, label_B: Tensor) -> Tensor:
+            out: Tensor = self.unet(scaled, label_B, timbre_BS, structure_BSF)
+            return out
+
+        return denoise(network, x, sigma_B, self.config.sigma_data)
+
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None,
+        take: frozenset[str],
+        envelope: Envelope | None,
+        octave: int | None,
+    ) -> Conversion:
+        """Its timbre is one vector: whichever of timbre and envelope is taken, it comes whole."""
+        if envelope is not None or octave is not None:
+            raise BadInput(
+                f"system {self.name}: takes envelope and octave from recordings only, not by number"
+            )
+        config, scale = self.config, self.config.sigma_data / self.spread
+        heard = self._heard(source)
+        donor = heard if reference is None or not take else self._heard(reference)
+        timbre = self.timbre(self.autoencoder.encode(donor) * scale)
+        span = config.hop * config.ratio
+        longer = F.pad(heard, (0, -heard.shape[1] % span))
+        structure = self.structure(cqt_power(longer, config.hop, self.format.rate))
+        shape = (1, config.latent, longer.shape[1] // config.hop)
+        noise = _normal(shape).to(heard.device)
+        guidance = Guidance(config.timbre_guidance, config.structure_guidance)
+        latents = sample(guided(self._denoise, timbre, structure, guidance), noise, sigmas(config))
+        return Conversion(self._audible(latents / scale, len(source)), None, None, None)
+
+    def oracle(self, audio: Audio) -> Audio:
+        """A recording through the autoencoder alone, at its level: what the diffusion cannot better."""
+        level = np.float32(np.max(np.abs(audio), initial=0.0) / PEAK)
+        return self._audible(self.autoencoder.encode(self._heard(audio)), len(audio)) * level
+
+    def _heard(self, audio: Audio) -> Tensor:
+        """A recording at -1 dBFS, silence behind it up to whole latent frames, [1, T]."""
+        loudest = float(np.max(np.abs(audio), initial=0.0))
+        sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(self.spread.device)
+        return self._whole(sound[None] * (PEAK / loudest if loudest > 0.0 else 0.0))
+
+    def _audible(self, latents_1DF: Tensor, samples: int) -> Audio:
+        generator = torch.Generator(latents_1DF.device).manual_seed(0)
+        made = self.autoencoder.decode(latents_1DF, generator)[0, :samples]
+        return np.asarray(made.float().cpu().numpy(), dtype=np.float32)
+
+    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
+        raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
+
+
+def _normal(shape: tuple[int, ...]) -> Tensor:
+    """The sampler's noise: the same for every conversion of a length, on any device."""
+    return torch.from_numpy(stream(0, "ctd noise").standard_normal(shape).astype(np.float32))

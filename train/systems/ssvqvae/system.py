@@ -1,0 +1,131 @@
+"""SS-VQ-VAE as a system: its examples, its losses, and how it converts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from manifests.compose import FULL_SCALE
+from manifests.vocabulary import BadInput, Envelope, Notes
+from train.data.examples import Example, ExampleKind
+from train.resampling import resample
+from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.ssvqvae.config import SSVQVAEConfig
+from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
+from train.systems.ssvqvae.quantiser import Quantiser
+from train.systems.ssvqvae.spectra import HOP, RATE, STRIDE, griffin_lim, log_magnitudes
+
+PEAK = 10.0 ** (-1.0 / 20.0)
+
+
+class Batch(NamedTuple):
+    """B clips (content and target in one) and their style partners, int16 [B, T] at the dataset's rate."""
+
+    content_BT: Tensor
+    style_BT: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        return Batch(*(part.to(device) for part in self))
+
+
+class SSVQVAE(System):
+    """Content as one code every 125 ms, all else as one vector; log magnitudes at 16 kHz."""
+
+    name = "ss-vq-vae"
+    by_number = False
+    kinds: ClassVar[Sequence[ExampleKind]] = ("both",)
+
+    def __init__(self, config: SSVQVAEConfig, format: Format) -> None:
+        super().__init__()
+        self.config = config
+        self.format = format
+        self.content = ContentEncoder(config.width)
+        self.quantiser = Quantiser(config.codes, config.width)
+        self.style = StyleEncoder(config.width)
+        self.decoder = Decoder(config.width)
+
+    @property
+    def own_rate(self) -> int:
+        return RATE
+
+    def players(self) -> dict[str, list[nn.Parameter]]:
+        return {"codec": list(self.parameters())}
+
+    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
+        """The clip itself is content and target; its style partner shares timbre and envelope, and has
+        another phrase, so that the style vector cannot tell the notes."""
+        return Batch(
+            torch.from_numpy(np.stack([example.target.audio for example in examples])),
+            torch.from_numpy(np.stack([example.envelope.audio for example in examples])),
+        )
+
+    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+        target, beside = (self._seen(part / FULL_SCALE) for part in batch)
+        whole = target.shape[2] // STRIDE * STRIDE
+        target = target[..., :whole]
+        quantised = self.quantiser(self.content(target))
+        estimate = self.decoder(quantised.frames, self.style(beside))
+        yield Turn(
+            "codec",
+            {
+                "frames": F.mse_loss(estimate.float(), target),
+                "codebook": self.config.codebook_weight * quantised.codebook,
+                "commitment": self.config.commitment_weight * quantised.commitment,
+            },
+        )
+
+    def _seen(self, audio_BT: Tensor) -> Tensor:
+        return log_magnitudes(resample(audio_BT, self.format.rate, RATE))
+
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None,
+        take: frozenset[str],
+        envelope: Envelope | None,
+        octave: int | None,
+    ) -> Conversion:
+        """Its style is one vector: whichever of timbre and envelope is taken, both come."""
+        if envelope is not None or octave is not None:
+            raise BadInput(
+                f"system {self.name}: takes envelope and octave from recordings only, not by number"
+            )
+        low = self._low(source)
+        donor = low if reference is None or not take else self._low(reference)
+        codes = self.quantiser(self.content(self._whole(low))).frames
+        made = self.decoder(codes, self.style(log_magnitudes(donor)))
+        return Conversion(self._audible(made, low.shape[1], len(source)), None, None, None)
+
+    def oracle(self, audio: Audio) -> Audio:
+        """A recording's exact magnitudes through the same inversion, at its level: what its vocoder alone
+        loses."""
+        low = self._low(audio)
+        level = np.float32(np.max(np.abs(audio), initial=0.0) / PEAK)
+        return self._audible(self._whole(low), low.shape[1], len(audio)) * level
+
+    def _low(self, audio: Audio) -> Tensor:
+        """A recording at -1 dBFS and 16 kHz, [1, samples]."""
+        device = self.quantiser.codes.device
+        loudest = float(np.max(np.abs(audio), initial=0.0))
+        sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)
+        sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
+        return resample(sound[None], self.format.rate, RATE)
+
+    def _whole(self, low_1T: Tensor) -> Tensor:
+        """Its log magnitudes, silence behind it up to whole codes, the last frame at or beyond its end."""
+        frames = -(-low_1T.shape[1] // HOP) + 1
+        frames += -frames % STRIDE
+        return log_magnitudes(F.pad(low_1T, (0, (frames - 1) * HOP - low_1T.shape[1])))
+
+    def _audible(self, log_1CF: Tensor, samples: int, wanted: int) -> Audio:
+        low = griffin_lim(log_1CF, samples, self.config.griffin_lim_steps)
+        high = resample(low, RATE, self.format.rate)[0, :wanted]
+        return np.asarray(F.pad(high, (0, wanted - len(high))).cpu().numpy(), dtype=np.float32)
+
+    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
+        raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
