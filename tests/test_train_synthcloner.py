@@ -102,7 +102,7 @@ def test_it_trains_with_its_discriminators_and_its_checkpoint_converts(
 @pytest.mark.verify
 def test_it_learns(layout: Layout, tmp_path: Path) -> None:
     settings = yaml.safe_load((CONFIGS / "reference-tiny.yaml").read_text())
-    settings |= {"steps": 60, "judge_pairs": 0, "data": {"pool_blocks": 4}}
+    settings |= {"steps": 60, "minutes": None, "judge_pairs": 0, "data": {"pool_blocks": 4}}
     steps: list[dict[str, float]] = []
     report = Report(on_step=lambda _, losses, __: steps.append(losses))
     fit(parse_config(settings, "test"), layout.root, tmp_path / "run", report)
