@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from manifests.vocabulary import Envelope, Notes
+from manifests.vocabulary import BadInput, Envelope, Notes
 from train.data.examples import EXAMPLE_KINDS, Example, ExampleKind
 from train.data.tables import Tables
 
@@ -142,18 +142,22 @@ class System(nn.Module, ABC):
         """
         return None
 
-    @abstractmethod
     def describe(self, audio: Audio) -> Description:
         """What the system hears in a recording."""
+        raise self._untold()
 
-    @abstractmethod
     def encode(self, audio: Audio) -> Factors:
         """A recording's three factors; BadInput where no note is heard."""
+        raise self._untold()
 
-    @abstractmethod
     def decode(self, factors: Factors) -> Conversion:
         """Plays factors, wherever each of them comes from."""
+        raise self._untold()
 
-    @abstractmethod
     def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
         """A timbre between two: `share` 0 is the one, 1 the other."""
+        raise self._untold()
+
+    def _untold(self) -> BadInput:
+        """What a system says that takes recordings only (`by_number` False)."""
+        return BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from manifests.compose import FULL_SCALE
 from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope, Notes
+from manifests.vocabulary import BadInput, Envelope
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
 from train.discriminator import Discriminator, matching_loss
-from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
 from train.systems.ctd.autoencoder import Autoencoder
 from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
 from train.systems.ctd.config import CTDConfig
@@ -243,7 +243,7 @@ class CTD(System):
         source: Audio,
         reference: Audio | None,
         take: frozenset[str],
-        envelope: Envelope | None,
+        envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
         """Its timbre is one vector: whichever of timbre and envelope is taken, it comes whole."""
@@ -279,9 +279,6 @@ class CTD(System):
         generator = torch.Generator(latents_1DF.device).manual_seed(0)
         made = self.autoencoder.decode(latents_1DF, generator)[0, :samples]
         return np.asarray(made.float().cpu().numpy(), dtype=np.float32)
-
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
 
 
 def _normal(shape: tuple[int, ...]) -> Tensor:

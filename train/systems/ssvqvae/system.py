@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manifests.compose import FULL_SCALE
-from manifests.vocabulary import BadInput, Envelope, Notes
+from manifests.vocabulary import BadInput, Envelope
 from train.data.examples import Example, ExampleKind
 from train.resampling import resample
-from train.systems.base import Audio, Conversion, Format, System, Turn
+from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
 from train.systems.ssvqvae.config import SSVQVAEConfig
 from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
 from train.systems.ssvqvae.quantiser import Quantiser
@@ -87,7 +87,7 @@ class SSVQVAE(System):
         source: Audio,
         reference: Audio | None,
         take: frozenset[str],
-        envelope: Envelope | None,
+        envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
         """Its style is one vector: whichever of timbre and envelope is taken, both come."""
@@ -126,6 +126,3 @@ class SSVQVAE(System):
         low = griffin_lim(log_1CF, samples, self.config.griffin_lim_steps)
         high = resample(low, RATE, self.format.rate)[0, :wanted]
         return np.asarray(F.pad(high, (0, wanted - len(high))).cpu().numpy(), dtype=np.float32)
-
-    def describe(self, audio: Audio) -> tuple[Notes, Envelope]:
-        raise BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")

@@ -16,7 +16,7 @@ from manifests.vocabulary import BadInput, Envelope
 from train.data.examples import Clip, Example
 from train.discriminator import fooling_loss, judge_loss
 from train.spectral import log_mel, magnitudes
-from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
+from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
@@ -204,21 +204,6 @@ class SynthCloner(System):
             shape_1CF = take_frames(shape_1CF, torch.from_numpy(index)[None].to(shape_1CF.device))
         made = self._decode(ours.content_1CF, shape_1CF, vector_BD)[0, : len(source)]
         return Conversion(made.float().cpu().numpy(), None, None, None)
-
-    def describe(self, audio: Audio) -> Description:
-        raise self._untold()
-
-    def encode(self, audio: Audio) -> Factors:
-        raise self._untold()
-
-    def decode(self, factors: Factors) -> Conversion:
-        raise self._untold()
-
-    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-        raise self._untold()
-
-    def _untold(self) -> BadInput:
-        return BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
 
     def _hear(self, audio: Audio) -> Heard:
         """A recording at -1 dBFS, silence behind it up to whole frames, encoded once."""
