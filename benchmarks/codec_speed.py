@@ -1,6 +1,6 @@
 """How fast our codec is beside the reference: a training step, and a conversion of 3 s on one thread.
 
-    .venv/bin/python benchmarks/codec_speed.py [--ours configs/train/demo.yaml] [--batch 2] [--device cpu]
+    .venv/bin/python benchmarks/codec_speed.py [--ours configs/train/base.yaml] [--batch 2] [--device cpu]
 
 Both systems take the same examples of a dataset of 1 s clips (rendered here, with the built-in synth), the
 same batch and the same precision, one after the other, in one run; weights are fresh, since they do not
@@ -62,6 +62,16 @@ def millions(system: System, player: str) -> float:
     return sum(parameter.numel() for parameter in system.players()[player]) / 1e6
 
 
+def crop(batch: Any) -> str:
+    """What of its examples a system computes with, in seconds of audio."""
+    rows = {
+        name.removesuffix("_BT").removesuffix("_RT"): tensor.shape
+        for name, tensor in batch._asdict().items()
+        if name in ("target_BT", "content_BT", "timbre_BT", "audio_BT", "piece_RT")
+    }
+    return ", ".join(f"{name} {shape[0]} x {shape[1] / 44_100:.2f} s" for name, shape in rows.items())
+
+
 def wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -109,7 +119,7 @@ def convert_seconds(system: System, rate: int, repeats: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--ours", type=Path, default=ROOT / "configs" / "train" / "demo.yaml")
+    parser.add_argument("--ours", type=Path, default=ROOT / "configs" / "train" / "base.yaml")
     parser.add_argument("--batch", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--device", default="cpu")
@@ -119,6 +129,8 @@ def main() -> None:
     device = torch.device(asked.device)
     configs = {"reference": ROOT / "configs" / "train" / "reference.yaml", "ours": asked.ours}
     figures: dict[str, dict[str, float]] = {}
+    precisions: dict[str, str] = {}
+    crops: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         tables = Tables.open(dataset(Path(folder)))
         classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}
@@ -133,6 +145,8 @@ def main() -> None:
             torch.set_num_threads(1)
             convert = convert_seconds(system, tables.rate, asked.repeats)
             torch.set_num_threads(threads)
+            precisions[name] = "bf16 autocast" if asked.bf16 else "fp32"
+            crops[name] = crop(batch)
             figures[name] = {
                 "codec_millions": round(millions(system, "codec"), 1),
                 "judges_millions": round(millions(system, "discriminator"), 1),
@@ -147,11 +161,9 @@ def main() -> None:
     if asked.json:
         print(json.dumps({"figures": figures, "ratios": ratios}))
         return
-    precision = "bf16 autocast" if asked.bf16 else "fp32"
-    print(
-        f"{device}, {precision}, batch {asked.batch}, clips of 1 s,"
-        f" {torch.get_num_threads()} threads for a step"
-    )
+    print(f"{device}, {torch.get_num_threads()} threads for a step, examples of 1 s clips")
+    for name in configs:
+        print(f"  {name:10} batch {asked.batch}, {precisions[name]}, {crops[name]}")
     for key, title in (
         ("codec_millions", "codec, million parameters"),
         ("judges_millions", "discriminators, million parameters"),

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from itertools import islice
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from manifests import compose
+from manifests.layout import Layout
 from manifests.register import median_pitch
 from manifests.seeds import stream
 from manifests.vocabulary import BadInput, Envelope, Note
 from tests.train_codec import SIZES
-from tests.train_data import CUT_FADE_MS, make_envelope, make_phrase, make_tone
-from train.config import parse_config
+from tests.train_data import CUT_FADE_MS, make_dataset, make_envelope, make_phrase, make_tone
+from train.config import load_config, parse_config
 from train.conversion import Codec
+from train.data.loader import Loader
+from train.data.tables import Tables
 from train.notes import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
 from train.systems.triptych import converting, hearing, playing
+from train.systems.triptych.augment import BANDS, equalise, level_change
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units
 from train.systems.triptych.features import HOP, features
@@ -29,6 +37,12 @@ from train.systems.triptych.system import Triptych
 from train.systems.triptych.timbre import frame_gain, measure
 
 RATE = 44_100
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return make_dataset(tmp_path_factory.mktemp("data") / "set", train=(4, 2, 4), seconds=0.5)
 
 
 def clip(
@@ -107,8 +121,9 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
 @torch.no_grad()
 def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) -> None:
     audio, notes, envelope = clip(3, timbre=2)
-    profile, vector = converting.timbre_of(system, passage(audio, notes), envelope)
-    played = play(system, notes, envelope, profile, vector, len(audio))
+    timbre = converting.timbre_of(system, passage(audio, notes), envelope)
+    profile = timbre.profile
+    played = play(system, notes, envelope, timbre, len(audio))
     measured, _ = converting.timbre_of(system, passage(played, notes), envelope)
     strong = profile.harmonic_BNK[0] > profile.harmonic_BNK[0].amax() - 4.0
     difference = (measured.harmonic_BNK[0] - profile.harmonic_BNK[0])[strong]
@@ -295,3 +310,76 @@ def test_a_tie_of_durations_does_not_change_the_octave() -> None:
     assert hearing.heard_median(late) == hearing.heard_median(tie) == median_pitch(tie) == 54
     clear = (Note(0.0, 0.4, 54, 100), Note(0.5, 0.5, 70, 100))
     assert hearing.heard_median(clear) == median_pitch(clear) == 70
+
+
+@pytest.mark.parametrize(("name", "most"), [("base", 16.0), ("small", 4.0), ("tiny", 1.0), ("demo", 2.0)])
+def test_configs_have_the_sizes_that_are_stated(name: str, most: float) -> None:
+    config = load_config(ROOT / "configs" / "train" / f"{name}.yaml")
+    format = Format(RATE, CUT_FADE_MS, tuple(f"timbre {index}" for index in range(250)))
+    system = build(config.system, config.model, format)
+    millions = sum(parameter.numel() for parameter in system.players()["codec"]) / 1e6
+    assert 0.5 * most < millions <= most
+    stated = re.search(r"\(([\d.]+) M parameters", (ROOT / "configs" / "train" / f"{name}.yaml").read_text())
+    assert stated is None or float(stated[1]) == pytest.approx(millions, abs=0.06)
+    assert not any(isinstance(module, torch.nn.RNNBase) for module in system.modules())
+
+
+def test_bf16_hears_and_plays_what_fp32_does(system: Triptych) -> None:
+    """Under autocast: the trunks in bf16, spectra, phases, gains and pooling in fp32."""
+    audio, notes, envelope = clip(2, 1.0)
+
+    @torch.no_grad()
+    def run(enabled: bool) -> tuple[torch.Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            heard = passage(audio, notes)
+            logits = system.encoder(heard.features)
+            timbre = converting.timbre_of(system, heard, envelope)
+            played = torch.from_numpy(np.array(play(system, notes, envelope, timbre, len(audio))))
+            guess = system.envelope_head(heard.features.level_BL, heard.notes).clip_BP
+        return logits.onset_BS, logits.pitch_BGP, timbre.vectors, guess, played
+
+    for half, whole in zip(run(True), run(False), strict=True):
+        assert torch.isfinite(half.float()).all()
+        assert float((half.float() - whole).abs().mean()) < 0.03 * float(whole.abs().mean() + 0.03)
+
+
+def test_a_timbre_does_not_depend_on_level(codec: Codec) -> None:
+    audio, _, _ = clip(5, 1.0)
+    loud, quiet = (codec.encode(level * audio).timbre for level in (1.0, 0.05))
+    for name in ("harmonic_BNK", "noise_BNW", "vectors"):
+        torch.testing.assert_close(loud[name], quiet[name], atol=1e-2, rtol=1e-2)
+
+
+def test_a_conversion_is_the_same_every_time(codec: Codec) -> None:
+    audio, other = clip(5, 1.0)[0], clip(6, 1.0, timbre=3)[0]
+    first, second = (codec.convert(audio, other).audio for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_an_equaliser_changes_levels_by_what_it_says() -> None:
+    time = np.arange(RATE) / RATE
+    tones = np.stack([np.sin(2 * np.pi * hz * time) for hz in (60.0, 16_000.0)]).astype(np.float32)
+    bands = torch.zeros(2, BANDS)
+    bands[0, 0], bands[1, -1] = 6.0, -12.0
+    made = equalise(torch.from_numpy(tones), bands, RATE)
+    change = level_change(torch.from_numpy(tones)[:, 4000:-4000], made[:, 4000:-4000])
+    assert (20.0 * change.log10()).tolist() == pytest.approx([6.0, -12.0], abs=0.1)
+    flat = equalise(torch.from_numpy(tones), torch.zeros(2, BANDS), RATE)
+    np.testing.assert_allclose(flat, tones, atol=1e-5)
+
+
+def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layout: Layout) -> None:
+    model = {**SIZES, "timbre_tokens": 2, "equaliser_db": 9.0, "profile": False, "note_seconds": 0.2}
+    config = parse_config({"steps": 1, "model": model}, "test")
+    tables = Tables.open(layout.root)
+    system = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("a", "b", "c", "d")), seed=1)
+    with Loader(tables, system.kinds, 1, 2, 1) as loader:
+        batch = system.collate(list(islice(loader, 4)), {id: id for id in range(4)})
+    (turn,) = system.turns(batch, 0.0)
+    parameters = dict(system.named_parameters())
+    found = torch.autograd.grad(
+        torch.stack(list(turn.losses.values())).sum(), list(parameters.values()), allow_unused=True
+    )
+    idle = {name for (name, _), gradient in zip(parameters.items(), found, strict=True) if gradient is None}
+    # Without a profile nothing is moved, and the discriminator has not come yet.
+    assert {name for name in idle if not name.startswith("discriminator")} <= {"decoder.spread"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,12 @@ from train.checkpoint import load_system
 from train.config import RunConfig, load_config, parse_config
 from train.conversion import Codec
 from train.data.loader import Loader
+from train.data.order import pool_order, pools
+from train.data.pairs import KINDS, TAKES
 from train.data.tables import Tables
 from train.fit import Report, fit
+from train.judge import Judge
+from train.metrics import describe, score
 from train.schedule import rate_factor
 from train.systems import build
 from train.systems.base import Format
@@ -102,7 +107,7 @@ def test_it_trains_with_its_discriminators_and_its_checkpoint_converts(
 @pytest.mark.verify
 def test_it_learns(layout: Layout, tmp_path: Path) -> None:
     settings = yaml.safe_load((CONFIGS / "reference-tiny.yaml").read_text())
-    settings |= {"steps": 60, "judge_pairs": 0, "data": {"pool_blocks": 4}}
+    settings |= {"steps": 60, "minutes": None, "judge_pairs": 0, "data": {"pool_blocks": 4}}
     steps: list[dict[str, float]] = []
     report = Report(on_step=lambda _, losses, __: steps.append(losses))
     fit(parse_config(settings, "test"), layout.root, tmp_path / "run", report)
@@ -150,6 +155,24 @@ def test_a_timbre_vector_does_not_depend_on_its_place_in_the_batch(system: Synth
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(together, turned, rtol=1e-4, atol=1e-5)
     assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+@torch.no_grad()
+def test_a_validation_is_the_mean_of_all_its_pairs(layout: Layout, system: SynthCloner) -> None:
+    judge = Judge(Tables.open(layout.root), 2, 1)
+    alone: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    for trial in judge.trials:
+        made = system.convert(trial.source, trial.reference, TAKES[trial.pair.kind], None, None).audio
+        alone[trial.pair.kind].append(score(describe(made), describe(trial.target))["mstft_floored"])
+    assert judge.scores(system) == {kind: pytest.approx(np.mean(values)) for kind, values in alone.items()}
+    assert {len(values) for values in alone.values()} == {2}
+
+
+def test_each_epoch_has_an_order_of_its_own() -> None:
+    epochs = [pools(40, 8, seed=3, epoch=epoch) for epoch in range(3)]
+    assert all(sorted(chain.from_iterable(epoch)) == list(range(40)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
+    assert pool_order([9] * 8, 3, 0, 0) != pool_order([9] * 8, 3, 1, 0)
 
 
 def test_time_is_encoded(system: SynthCloner) -> None:

@@ -143,7 +143,7 @@ class System(nn.Module, ABC):
         return None
 
     def describe(self, audio: Audio) -> Description:
-        """What the system hears in a recording. BadInput here and below from one that tells no factors."""
+        """What the system hears in a recording."""
         raise self._untold()
 
     def encode(self, audio: Audio) -> Factors:
@@ -159,4 +159,5 @@ class System(nn.Module, ABC):
         raise self._untold()
 
     def _untold(self) -> BadInput:
+        """What a system says that takes recordings only (`by_number` False)."""
         return BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
