@@ -1,9 +1,10 @@
-"""The listening page: one HTML file with held-out conversions to hear, see and compare."""
+"""The listening page: conversions to hear, see and compare, of a dataset or of any files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,24 @@ from manifests.vocabulary import SPLITS, BadInput
 from train.checkpoint import read_weights
 from train.data.pairs import Pair
 from train.data.tables import Tables
+from train.evaluate_files import Row as FileRow
+from train.evaluate_files import pairs_of
+from train.evaluate_pairs import reconstructions
 from train.evaluate_run import check_rate, choose_pairs, held_out_splits
 from train.evaluate_summary import splits_of
+from train.metrics.catalogue import HEADLINES
+from train.page_blind import write_blind
+from train.page_data import Beside, Inside, Shelf, row_data
+from train.page_files import gather_files
 from train.page_html import Facts, render
-from train.page_rows import Codec, gather
+from train.page_rows import Codec, Known, Row, RowScores, gather
 
 DEFAULT_SPLITS = ("validation", "test_unseen_all")
+
+INSIDE = 24
+"""A page of at most so many rows holds its sounds itself; a longer one has them beside it."""
+
+Track = Callable[[int], Callable[[], Any]]
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -36,6 +49,23 @@ def read_summary(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: not a summary that `python -m train evaluate` wrote") from None
     loaded: dict[str, Any] = summary
     return loaded
+
+
+def read_scores(folder: Path) -> Known:
+    """The scores and cases of each (split, pair) that evaluate wrote into `folder`, headline metrics only."""
+    path = folder / "scores.parquet"
+    if not path.is_file():
+        return {}
+    try:
+        frame = pd.read_parquet(path)
+        frame = frame[frame["metric"].isin(HEADLINES) & (frame["status"] == "scored")]
+        known: dict[tuple[str, str], tuple[RowScores, tuple[str, ...]]] = {}
+        for row in frame.itertuples(index=False):
+            scores, _ = known.setdefault((row.split, row.pair), ({}, tuple(str(row.cases).split())))
+            scores.setdefault(row.method, {})[row.metric] = float(row.value)
+    except (OSError, ValueError, KeyError, AttributeError):
+        raise BadInput(f"{path}: not a table of scores that `python -m train evaluate` wrote") from None
+    return known
 
 
 def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
@@ -60,7 +90,9 @@ def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
     return [*terms, ("fingerprint", fingerprint[:16])]
 
 
-def codec_facts(checkpoint: Path, tables: Tables, summary: dict[str, Any] | None) -> list[tuple[str, str]]:
+def codec_facts(
+    name: str, checkpoint: Path, tables: Tables, summary: dict[str, Any] | None
+) -> list[tuple[str, str]]:
     """What the codec is, in (term, words), from its checkpoint."""
     weights, metadata = read_weights(checkpoint)
     count = sum(tensor.numel() for tensor in weights.values())
@@ -75,14 +107,15 @@ def codec_facts(checkpoint: Path, tables: Tables, summary: dict[str, Any] | None
         ),
         ("checkpoint", f"{checkpoint.name}, SHA-256 {sha256_file(checkpoint)[:16]}"),
     ]
-    if summary and summary.get("checkpoint_sha256") not in (None, sha256_file(checkpoint)):
+    scored = (summary or {}).get("checkpoints", {}).get(name, {}).get("sha256")
+    if summary and scored not in (None, sha256_file(checkpoint)):
         terms.append(("scores", "of another checkpoint than the one heard here"))
     return terms
 
 
 def make_page(
-    codec: Codec,
-    checkpoint: Path,
+    codecs: Mapping[str, Codec],
+    checkpoints: Mapping[str, Path],
     data: Path,
     splits: Sequence[str],
     pairs_per_kind: int,
@@ -90,15 +123,78 @@ def make_page(
     scores: Path | None,
     out: Path,
     say: Callable[[str], Any],
-    track: Callable[[int], Callable[[], Any]],
+    track: Track,
+    blind: bool = False,
 ) -> None:
-    """Writes the page to `out`, whole or not at all. Same inputs, same bytes."""
+    """Writes a page of a dataset's held-out pairs to `out`, whole or not at all. Same inputs, same bytes."""
     tables = Tables.open(data)
-    check_rate(codec.rate, tables)
+    for codec in codecs.values():
+        check_rate(codec.rate, tables)
     summary = read_summary(scores) if scores else None
+    known = None if blind else read_scores(scores) if scores else {}
     there = held_out_splits(tables.layout)
     wanted = list(splits) or [split for split in DEFAULT_SPLITS if split in there]
     pairs: dict[str, Sequence[Pair]] = dict(choose_pairs(tables.layout, wanted, pairs_per_kind, seed, say))
-    rows = list(gather(tables, codec, pairs, track(sum(map(len, pairs.values())) + int(codec.by_number))))
-    facts = Facts(dataset_facts(tables), codec_facts(checkpoint, tables, summary), tables.rate, seed)
-    files.replace(out, render(rows, summary, facts).encode())
+    first = next(iter(pairs))
+    pairs[first] = [*pairs[first], *reconstructions(pairs[first])[:1]]
+    total = sum(map(len, pairs.values())) + int(next(iter(codecs.values())).by_number)
+    rows = ((row, tables.rate) for row in gather(tables, codecs, pairs, known, track(total)))
+    systems = [
+        (f"{name}: {term}" if len(checkpoints) > 1 else term, words)
+        for name, path in checkpoints.items()
+        for term, words in codec_facts(name, path, tables, summary)
+    ]
+    drawn = f"The pairs were drawn by seed {seed}, not chosen by ear."
+    facts = Facts(dataset_facts(tables), systems, [tables.rate], drawn)
+    _write(rows, total, summary, facts, out, seed, blind)
+
+
+def make_files_page(
+    folder: Path,
+    file_rows: Sequence[FileRow],
+    seed: int,
+    scores: Path | None,
+    out: Path,
+    track: Track,
+    blind: bool = False,
+) -> None:
+    """Writes a page of audio files, of whatever systems, to `out`."""
+    summary = read_summary(scores) if scores else None
+    known = None if blind else read_scores(scores) if scores else {}
+    pairs = pairs_of(file_rows)
+    rows = gather_files(folder, pairs, known, track(len(pairs)))
+    systems = sorted({row["method"] for row in file_rows if row["estimate"]})
+    data = [("files", folder.resolve().name), ("pairs", f"{len(pairs):,}")]
+    facts = Facts(data, [("systems", ", ".join(systems) or "none")], [], "All pairs of the folder or table.")
+    _write(rows, len(pairs), summary, facts, out, seed, blind)
+
+
+def _write(
+    rows: Iterable[tuple[Row, int]],
+    total: int,
+    summary: dict[str, Any] | None,
+    facts: Facts,
+    out: Path,
+    seed: int,
+    blind: bool,
+) -> None:
+    shelf: Shelf = Inside() if total <= INSIDE else Beside(out)
+    if isinstance(shelf, Beside) and shelf.folder.is_dir():
+        _clear(shelf.folder)
+    if blind:
+        write_blind(rows, shelf, out, seed)
+        return
+    data, rates = [], set(facts.rates)
+    for number, (row, rate) in enumerate(rows, start=1):
+        data.append(row_data(number, row, rate, shelf))
+        rates.add(rate)
+    facts = Facts(facts.data, facts.systems, sorted(rates), facts.drawn)
+    files.replace(out, render(data, summary, facts).encode())
+
+
+def _clear(folder: Path) -> None:
+    """Takes away what an earlier page left; a folder that holds anything else is not ours to clear."""
+    strange = [path.name for path in folder.iterdir() if path.suffix not in (".flac", ".png")]
+    if strange:
+        raise BadInput(f"{folder}: holds {sorted(strange)[0]!r}, which no page put there; move it away")
+    shutil.rmtree(folder)

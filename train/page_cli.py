@@ -1,4 +1,4 @@
-"""`python -m train page`: the listening page of a checkpoint."""
+"""`python -m train page`: the listening page of checkpoints or of files, and the blind test."""
 
 from __future__ import annotations
 
@@ -8,29 +8,71 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from train.evaluate_cli import one_torch_thread, tracking
-from train.page import make_page
+from manifests.vocabulary import BadInput
+from train.evaluate_cli import named_checkpoints, one_torch_thread, tracking
+from train.evaluate_files import parse_roles, read_rows, scan_folder
+from train.page import make_files_page, make_page
 
 
 def page(
-    checkpoint: Annotated[Path, typer.Option(help="Checkpoint that converts.")],
-    data: Annotated[Path, typer.Option(help="Dataset folder to draw held-out pairs from.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    checkpoint: Annotated[
+        list[str] | None, typer.Option(help="Checkpoint that converts, or NAME=PATH; repeat for several.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Dataset folder to draw held-out pairs from.")] = None,
     pairs_per_kind: Annotated[int, typer.Option(help="Conversions of each kind in each split.")] = 2,
     split: Annotated[
         list[str] | None,
         typer.Option(help="Split to show; repeat for several. Default: validation and test_unseen_all."),
     ] = None,
     scores: Annotated[Path | None, typer.Option(help="Folder that `train evaluate` wrote.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the pairs.")] = 0,
+    files: Annotated[Path | None, typer.Option(help="Instead: a CSV, as for `train evaluate`.")] = None,
+    folder: Annotated[Path | None, typer.Option(help="Instead: a folder, as for `train evaluate`.")] = None,
+    pattern: Annotated[str, typer.Option(help="How the folder's files are named.")] = "{pair}_{system}",
+    roles: Annotated[str, typer.Option(help="What the folder calls its roles.")] = "",
+    blind: Annotated[
+        bool, typer.Option(help="A blind listening test instead; its key is written beside it.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the pairs, and of the order in a blind test.")] = 0,
 ) -> None:
-    """Write one HTML file with conversions to hear, see and compare; it opens from disk."""
-    from train.conversion import load_codec
-
+    """Write a page to hear, see and compare conversions, or a blind listening test; it opens from disk."""
     console = Console()
-    codec = load_codec(checkpoint)
-    with one_torch_thread(), tracking("converting", "clips", console) as track:
-        make_page(
-            codec, checkpoint, data, split or [], pairs_per_kind, seed, scores, out, console.print, track
-        )
-    console.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, open it in a browser", soft_wrap=True)
+    if files is not None or folder is not None:
+        if checkpoint or data or (files and folder):
+            raise BadInput("page: expected --files or --folder alone, or --checkpoint with --data")
+        if folder is not None:
+            rows, said = scan_folder(folder, pattern, parse_roles(roles))
+            for line in said:
+                console.print(line)
+        else:
+            assert files is not None
+            rows, folder = read_rows(files), files.parent
+        with tracking("drawing", "pairs", console) as track:
+            make_files_page(folder, rows, seed, scores, out, track, blind)
+    else:
+        if not checkpoint or data is None:
+            raise BadInput("page: expected --checkpoint with --data, or --files, or --folder")
+        from train.conversion import load_codec
+
+        named = named_checkpoints(checkpoint)
+        codecs = {name: load_codec(path) for name, path in named.items()}
+        with one_torch_thread(), tracking("converting", "clips", console) as track:
+            make_page(
+                codecs,
+                named,
+                data,
+                split or [],
+                pairs_per_kind,
+                seed,
+                scores,
+                out,
+                console.print,
+                track,
+                blind,
+            )
+    beside = out.with_name(f"{out.stem}_files")
+    kept = f", its sounds in {beside}" if beside.is_dir() else ""
+    console.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB{kept}; open it in a browser", soft_wrap=True)
+    if blind:
+        key = out.with_suffix(".key.csv")
+        console.print(f"{key}: what each sound is; keep it from the listeners", soft_wrap=True)

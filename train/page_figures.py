@@ -55,3 +55,46 @@ def adsr_svg(envelope: Envelope = EXAMPLE) -> str:
         "</svg>",
     ]
     return "".join(parts)
+
+
+BOXES = {
+    "source": (8, 20, "source", "source"),
+    "reference": (8, 118, "reference", "reference"),
+    "content": (158, 20, "content", "source"),
+    "timbre": (158, 92, "timbre", "reference"),
+    "envelope": (158, 144, "envelope", "reference"),
+    "made": (322, 70, "converted", "converted"),
+    "target": (322, 150, "target", "target"),
+}
+"""Boxes of the pipeline figure: left and top edge, what is written in them, whose colour they have."""
+
+BOX_WIDTH, BOX_HEIGHT = 112.0, 34.0
+
+
+def pipeline_svg() -> str:
+    """What is taken from where, and what the result is compared with."""
+
+    def edge(name: str, right: bool) -> tuple[float, float]:
+        x, y, _, _ = BOXES[name]
+        return x + (BOX_WIDTH if right else 0.0), y + BOX_HEIGHT / 2
+
+    parts = [
+        '<svg viewBox="0 0 470 196" role="img" aria-label="The source gives the content, the reference the'
+        " timbre and the envelope; the system makes one sound of them, which is scored against the"
+        ' target.">',
+    ]
+    ways = (("source", "content"), ("reference", "timbre"), ("reference", "envelope"))
+    for a, b in (*ways, ("content", "made"), ("timbre", "made"), ("envelope", "made")):
+        (x1, y1), (x2, y2) = edge(a, True), edge(b, False)
+        bend = (x1 + x2) / 2
+        line = f"M{x1:.0f} {y1:.0f}C{bend:.0f} {y1:.0f} {bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+        parts.append(f'<path class="way" d="{line}"/>')
+    middle = BOXES["made"][0] + BOX_WIDTH / 2
+    low = BOXES["made"][1] + BOX_HEIGHT
+    parts.append(f'<path class="way scored" d="M{middle:.0f} {low:.0f}V{BOXES["target"][1]:.0f}"/>')
+    parts.append(f'<text class="small" x="{middle + 8:.0f}" y="{low + 27:.0f}">scored against</text>')
+    for x, y, words, colour in BOXES.values():
+        size = f'x="{x}" y="{y}" width="{BOX_WIDTH:.0f}" height="{BOX_HEIGHT:.0f}" rx="6"'
+        parts.append(f'<rect class="box b-{colour}" {size}/>')
+        parts.append(f'<text x="{x + BOX_WIDTH / 2:.0f}" y="{y + 22}" text-anchor="middle">{words}</text>')
+    return "".join([*parts, "</svg>"])

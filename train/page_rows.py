@@ -1,9 +1,9 @@
-"""What the page shows, gathered: conversions of held-out pairs with all that is known of each sound."""
+"""What the page shows, gathered from a dataset: held-out conversions with all that is known of each sound."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,11 +12,18 @@ from manifests.compose import gain
 from manifests.vocabulary import ClipId, Envelope, Notes
 from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluate import ESTIMATE, Audio, score_trial
+from train.evaluate import Audio, Trial, score_trial
 from train.evaluate_pairs import convert_pair, read_pairs
+from train.page_words import TAKEN
 
 BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
 """The envelope of the example set by number: slower than the datasets' usual ones, so that it is heard."""
+
+RowScores = dict[str, dict[str, float]]
+"""{method: {metric: value}} of one row."""
+
+Known = Mapping[tuple[str, str], tuple[RowScores, tuple[str, ...]]]
+"""Scores and hard cases of rows by (split, pair)."""
 
 
 class Converted(Protocol):
@@ -58,7 +65,7 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One of a row's sounds: its role (source, reference, target, converted), facts in words, curves."""
+    """One of a row's sounds: `source`, `reference`, `target` or a system, facts in words, curves."""
 
     role: str
     facts: tuple[str, ...]
@@ -68,12 +75,17 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One conversion: what was taken, its sounds, its scores as {method: {metric: value}}."""
+    """One conversion: its pair's name, what was taken (title and words), its sounds, scores and cases."""
 
+    pair: str
     kind: str
     split: str
+    title: str
+    words: str
     panels: tuple[Panel, ...]
-    scores: dict[str, dict[str, float]]
+    scores: RowScores = field(default_factory=dict)
+    cases: tuple[str, ...] = ()
+    clusters: tuple[str, str] = ("", "")
 
 
 def envelope_words(envelope: Envelope) -> str:
@@ -83,12 +95,30 @@ def envelope_words(envelope: Envelope) -> str:
     return f"A {e.attack_ms:.0f} · {hold}D {e.decay_ms:.0f} · S {e.sustain:.2f} · R {e.release_ms:.0f} ms"
 
 
-class Gatherer:
-    """Makes rows from a dataset's pairs and a codec."""
+def scores_of(trial: Trial, known: Known | None) -> tuple[RowScores, tuple[str, ...]]:
+    """A trial's scores and cases: those already made (by split and pair), else made now; none without any."""
+    if known is None:
+        return {}, ()
+    found = known.get((trial.split, trial.pair))
+    if found is not None:
+        return found
+    rows = score_trial(trial)
+    scores: RowScores = {}
+    for row in rows:
+        if row.status == "scored":
+            scores.setdefault(row.method, {})[row.metric] = row.value
+    return scores, tuple(rows[0].cases.split())
 
-    def __init__(self, tables: Tables, codec: Codec) -> None:
+
+class Gatherer:
+    """Makes rows from a dataset's pairs and codecs."""
+
+    def __init__(self, tables: Tables, codecs: Mapping[str, Codec], known: Known | None) -> None:
         self.tables = tables
-        self.codec = codec
+        self.codecs = codecs
+        self.known = known
+        self._timbres = tables.layout.read("timbres").column("cluster").to_pylist()
+        self._phrases = tables.layout.read("phrases").column("cluster").to_pylist()
 
     def curve(self, clip: ClipId, envelope: Envelope | None = None) -> Audio:
         """The true gain of a clip (or what it would be with another envelope), float32 [frames]."""
@@ -106,57 +136,66 @@ class Gatherer:
         )
         return Panel(role, facts, audio, (Curve("true", "its true gain", self.curve(clip)),))
 
-    def converted(self, made: Converted, wanted: Audio, meaning: str) -> Panel:
-        """What the codec made, with the gain it should have and the one that the codec gave it."""
+    def converted(self, name: str, made: Converted, wanted: Audio, meaning: str) -> Panel:
+        """What a codec made, with the gain it should have and the one that the codec gave it."""
         t = self.tables
         audio = np.asarray(made.audio, dtype=np.float32)
         true = Curve("true", meaning, wanted)
         if made.notes is None or made.envelope is None:
-            return Panel("converted", ("made by the codec",), audio, (true,))
+            return Panel(name, ("made by the codec",), audio, (true,))
         given = np.zeros(len(audio), dtype=np.float32)  # where no note was heard
         if made.notes:
             given = gain(made.notes, made.envelope, t.rate, len(audio), t.cut_fade_ms)
         facts = ("made by the codec", envelope_words(made.envelope), f"{len(made.notes)} notes heard")
-        return Panel("converted", facts, audio, (true, Curve("estimated", "the codec's own gain", given)))
+        return Panel(name, facts, audio, (true, Curve("estimated", "the codec's own gain", given)))
 
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
-        """A pair, converted and scored."""
-        trial, given = convert_pair(split, pair, clips, {ESTIMATE: self.codec}, self.tables)
+        """A pair, converted by every codec, with its scores."""
         goal = ClipId.parse(pair.target)
-        scores: dict[str, dict[str, float]] = {}
-        for score in score_trial(trial):
-            scores.setdefault(score.method, {})[score.metric] = score.value
+        clusters = str(self._timbres[goal.timbre]), str(self._phrases[goal.phrase])
+        trial, given = convert_pair(split, pair, clips, self.codecs, self.tables, clusters)
+        scores, cases = scores_of(trial, self.known)
         panels = (
             self.panel("source", pair.source, trial.source),
             self.panel("reference", pair.reference, trial.reference),
             self.panel("target", pair.target, trial.target),
-            self.converted(given[ESTIMATE], self.curve(goal), "the target's true gain"),
+            *(
+                self.converted(name, made, self.curve(goal), "the target's true gain")
+                for name, made in given.items()
+            ),
         )
-        return Row(pair.kind, split, panels, scores)
+        return Row(trial.pair, pair.kind, split, *TAKEN[pair.kind], panels, scores, cases, clusters)
 
     def row_by_number(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
         """The source of a pair with `BY_NUMBER` in place of its envelope; no such clip exists to compare."""
+        name, codec = next(iter(self.codecs.items()))
         source = clips[pair.source]
-        made = self.codec.convert(source, None, take=frozenset(), envelope=BY_NUMBER)
+        made = codec.convert(source, None, take=frozenset(), envelope=BY_NUMBER)
         wanted = self.curve(ClipId.parse(pair.source), BY_NUMBER)
         panels = (
             self.panel("source", pair.source, source),
-            self.converted(made, wanted, "the gain that was asked for"),
+            self.converted(name, made, wanted, "the gain that was asked for"),
         )
-        return Row("number", split, panels, {})
+        words = f"{TAKEN['number'][1]} Asked for: {envelope_words(BY_NUMBER)}."
+        return Row(f"number {pair.source}", "number", split, TAKEN["number"][0], words, panels)
 
 
 def gather(
-    tables: Tables, codec: Codec, pairs: dict[str, Sequence[Pair]], advance: Callable[[], Any]
+    tables: Tables,
+    codecs: Mapping[str, Codec],
+    pairs: Mapping[str, Sequence[Pair]],
+    known: Known | None,
+    advance: Callable[[], Any],
 ) -> Iterator[Row]:
     """The rows of the page: every pair of every split, then one with an envelope by number, if it can be."""
-    gatherer = Gatherer(tables, codec)
+    gatherer = Gatherer(tables, codecs, known)
+    by_number = next(iter(codecs.values())).by_number
     for split, some in pairs.items():
         clips = read_pairs(tables.layout, some)
         for pair in some:
             yield gatherer.row(split, pair, clips)
             advance()
-        if split == next(iter(pairs)) and codec.by_number:
-            by_number = gatherer.row_by_number(split, some[0], clips)
+        if split == next(iter(pairs)) and by_number:
+            row = gatherer.row_by_number(split, some[0], clips)
             advance()
-            yield by_number
+            yield row

@@ -1,4 +1,4 @@
-"""What the page shows of a sound: its audio as FLAC, its waveform, gain curve and spectrogram."""
+"""What the page shows of a sound: its audio as FLAC, its spectrogram as PNG."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ import soundfile
 
 Audio = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
-
-COLUMNS = 480
-"""Points of a drawn waveform or curve along the time axis; its drawing is `COLUMNS` x 100 units."""
 
 SPECTROGRAM_COLUMNS = 320
 SPECTROGRAM_ROWS = 144
@@ -43,40 +40,6 @@ def flac(audio: Audio, rate: int) -> bytes:
     file = io.BytesIO()
     soundfile.write(file, pcm, rate, format="FLAC", subtype="PCM_16", compression_level=1.0)
     return file.getvalue()
-
-
-def _edges(samples: int, columns: int) -> npt.NDArray[np.int64]:
-    """Where each of `columns` even parts of `samples` begins; at most one part a sample."""
-    count = min(columns, samples)
-    return np.arange(count, dtype=np.int64) * samples // count
-
-
-def _points(x: F64, y: F64) -> str:
-    return "L".join(f"{a:.4g} {b:.4g}" for a, b in zip(x, y, strict=True))
-
-
-def waveform_path(audio: Audio, scale: float) -> str:
-    """The SVG path of a sound's level: an area as high as each column's peak, the same below the middle.
-
-    Mirrored, since most synth waveforms lean to one side, and a gain curve would fit one half only.
-    `scale` is the magnitude that reaches the drawing's edge.
-    """
-    edges = _edges(len(audio), COLUMNS)
-    x = (edges + 0.5) * COLUMNS / len(audio)
-    peak = 50.0 * np.maximum.reduceat(np.abs(audio), edges).astype(np.float64) / scale + 0.15
-    return f"M{_points(x, 50.0 - peak)}L{_points(x[::-1], 50.0 + peak[::-1])}Z"
-
-
-def curve_path(gain: npt.NDArray[np.float32]) -> str:
-    """The SVG path of a gain curve, above and (mirrored) below the middle; its highest point at the edge.
-
-    Only its shape is drawn: clips are normalised, so that no gain has a level of its own.
-    """
-    edges = _edges(len(gain), COLUMNS)
-    x = (edges + 0.5) * COLUMNS / len(gain)
-    top = float(gain.max(initial=0.0)) or 1.0
-    level = 50.0 * np.maximum.reduceat(gain, edges).astype(np.float64) / top
-    return f"M{_points(x, 50.0 - level)}M{_points(x, 50.0 + level)}"
 
 
 def _highest(rate: int) -> float:

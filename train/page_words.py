@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from train.evaluate_effects import ROBUST
+
 TAKEN = {
     "timbre": (
         "Timbre from the reference",
@@ -14,6 +16,10 @@ TAKEN = {
     "both": (
         "Timbre and envelope from the reference",
         "The source's notes, in the reference's sound and envelope.",
+    ),
+    "reconstruction": (
+        "Reconstruction",
+        "A clip made again from itself.",
     ),
     "number": (
         "Envelope set by number",
@@ -36,6 +42,14 @@ SPLIT_WORDS = {
     "test_unseen_all": "timbres, envelopes and phrases, none of them heard in training",
     "test_unseen_synth": "a synth never heard in training",
 }
+
+
+def split_words(split: str) -> str:
+    """What a split is, in words; empty for one that a user named."""
+    if split.startswith(ROBUST):
+        effect = split.removeprefix(ROBUST).replace("_", " ")
+        return f"source and reference were heard with {effect}; the target is as it is"
+    return SPLIT_WORDS.get(split, "")
 
 
 def split_title(split: str) -> str:

@@ -1,162 +1,152 @@
-"use strict";
-// One player a row: its sounds share a position, and one of them is selected. Only one row plays at a time.
+// The listening page: rows are made from the data as they come into view, sorted and filtered.
 (() => {
+  const { make } = Player;
+  const data = JSON.parse(document.getElementById("data").textContent);
   const options = document.querySelector(".filters");
-  const rows = [...document.querySelectorAll(".row")].map((element) => {
-    const panels = [...element.querySelectorAll(".panel")].map((panel) => ({
-      element: panel,
-      key: panel.dataset.key,
-      rms: Number(panel.dataset.rms),
-      audio: panel.querySelector("audio"),
-      button: panel.querySelector(".play"),
-      head: panel.querySelector(".head"),
+  const holder = document.getElementById("rows");
+  const more = document.getElementById("more");
+  const metrics = new Map(data.metrics.map((metric) => [metric.name, metric]));
+  const WIDTH = 240;
+  const AT_ONCE = 12;
+  const ROLES = ["source", "reference", "target"];
+  const METHODS = {
+    copy_of_source: "copy of source", copy_of_reference: "copy of reference",
+    transplant: "transplant", transplant_known: "transplant, true notes",
+    re_envelope: "re-envelope", re_envelope_known: "re-envelope, true notes",
+    another_take: "target, another take", target_through_codec: "target through codec",
+  };
+  const HIDDEN = new Set(["silence", "target"]);
+  const named = (method) => (method === "estimate" ? "converted" : METHODS[method] || method);
+
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  // An area as high as each point, and the same below the middle.
+  const area = (values) => {
+    const x = (i) => ((i + 0.5) * WIDTH / values.length).toFixed(1);
+    const up = [...values].map((v, i) => `${x(i)} ${(50 - v / 5.1 - 0.15).toFixed(1)}`);
+    const down = [...values].map((v, i) => `${x(i)} ${(50 + v / 5.1 + 0.15).toFixed(1)}`).reverse();
+    return `M${[...up, ...down].join("L")}Z`;
+  };
+  const curve = (values) => {
+    const x = (i) => ((i + 0.5) * WIDTH / values.length).toFixed(1);
+    const line = (sign) => [...values].map((v, i) => `${x(i)} ${(50 - sign * v / 5.1).toFixed(1)}`).join("L");
+    return `M${line(1)}M${line(-1)}`;
+  };
+
+  const panelOf = (sound, index, row) => {
+    const role = ROLES.includes(sound.role) ? sound.role : "converted";
+    const name = named(sound.role);
+    const letter = String.fromCharCode(65 + index);
+    const button = make("button", { type: "button", class: "play", "aria-pressed": "false", "aria-label": `Play ${name}, key ${letter}` },
+      make("kbd", { text: letter }), make("b", { text: name }));
+    const facts = make("span", { class: "facts" }, ...sound.facts.map((text, place) =>
+      make("span", { class: place === 0 ? "name" : place === 1 ? "envelope" : null, title: text, text })));
+    const meaning = sound.curves.map((c) => c.meaning).join(" and ");
+    const drawing = make("svg", { viewBox: `0 0 ${WIDTH} 100`, preserveAspectRatio: "none", role: "img", "aria-label": `Waveform of ${name} with ${meaning}` },
+      make("path", { class: "wave", d: area(bytes(sound.wave)) }),
+      ...sound.curves.map((c) => make("path", { class: `gain ${c.style}`, d: curve(bytes(c.values)) })));
+    const spectrogram = make("div", { class: "spectrogram" },
+      make("img", { src: sound.image, loading: "lazy", decoding: "async", width: 320, height: 144, alt: `Spectrogram of ${name}` }),
+      ...data.hertz.map(([label, height]) => make("span", { class: "hz", style: `bottom:${100 * height}%`, "aria-hidden": "true", text: label })));
+    const head = make("div", { class: "head", "aria-hidden": "true" });
+    const view = make("div", { class: "view" }, drawing, spectrogram, head);
+    const keys = make("ul", { class: "keys" }, ...sound.curves.map((c) =>
+      make("li", {}, make("span", { class: `key ${c.style}` }), c.meaning)));
+    const audio = make("audio", { preload: "none", src: sound.src });
+    const element = make("figure", { class: `panel ${role}`, "data-role": sound.role, "data-rms": sound.rms },
+      make("figcaption", {}, button, facts), view, keys, audio);
+    view.addEventListener("click", (event) => {
+      const box = view.getBoundingClientRect();
+      Player.makeCurrent(row);
+      Player.select(row, index);
+      Player.seek(row, (row.seconds * (event.clientX - box.left)) / box.width);
+      if (!row.playing) Player.play(row);
+    });
+    return { element, key: letter.toLowerCase(), rms: sound.rms, audio, button, head };
+  };
+
+  const scoresOf = (entry) => {
+    const methods = Object.keys(entry.scores).filter((method) => !HIDDEN.has(method));
+    if (!methods.length) return make("p", { class: "note", text: "There is no target to score against: such a clip was never rendered." });
+    const there = data.metrics.filter((metric) => methods.some((method) => metric.name in entry.scores[method]));
+    const best = new Map(there.map((metric) => {
+      const values = methods.map((method) => entry.scores[method][metric.name]).filter((value) => value !== undefined);
+      return [metric.name, metric.higher ? Math.max(...values) : Math.min(...values)];
     }));
-    return {
-      element, panels, selected: 0, position: 0, playing: false,
-      toggle: element.querySelector(".toggle"),
-      slider: element.querySelector("input[type=range]"),
-      readout: element.querySelector("output"),
-      seconds: Number(element.querySelector("input[type=range]").max),
-    };
-  });
-  let current = null;
-
-  const show = (row) => {
-    row.slider.value = row.position;
-    row.slider.setAttribute("aria-valuetext", `${row.position.toFixed(2)} seconds`);
-    row.readout.textContent = `${row.position.toFixed(2)} s`;
-    row.toggle.textContent = row.playing ? "Pause" : "Play";
-    row.panels.forEach((panel, index) => {
-      panel.element.classList.toggle("selected", index === row.selected);
-      panel.button.setAttribute("aria-pressed", String(row.playing && index === row.selected));
-      panel.head.style.left = `${(100 * row.position) / row.seconds}%`;
-    });
+    const head = make("tr", {}, make("th", { scope: "col", text: "" }), ...there.map((metric) =>
+      make("th", { scope: "col", text: metric.title + (metric.unit ? `, ${metric.unit}` : "") + (metric.higher ? " ↑" : " ↓") })));
+    const lines = methods.map((method) => make("tr", { class: METHODS[method] ? `m-${method}` : "m-estimate" },
+      make("th", { scope: "row", text: named(method) }),
+      ...there.map((metric) => {
+        const value = entry.scores[method][metric.name];
+        return make("td", { class: value === best.get(metric.name) ? "best" : null, text: value === undefined ? "–" : value.toFixed(metric.decimals) });
+      })));
+    const table = make("table", {}, make("caption", { class: "unseen", text: `Scores of row ${entry.id}` }), make("thead", {}, head), make("tbody", {}, ...lines));
+    return make("div", { class: "row-scores", tabindex: "0", role: "region", "aria-label": `Scores of row ${entry.id}` }, table);
   };
 
-  const makeCurrent = (row) => {
-    if (current === row) return;
-    if (current) { pause(current); current.element.classList.remove("current"); }
-    current = row;
-    row.element.classList.add("current");
+  const rowOf = (entry) => {
+    if (entry.row) return entry.row;
+    const row = { seconds: entry.seconds, entry };
+    row.panels = entry.sounds.map((sound, index) => panelOf(sound, index, row));
+    row.toggle = make("button", { type: "button", class: "toggle", "aria-label": `Play or pause row ${entry.id}`, text: "Play" });
+    row.slider = make("input", { type: "range", min: 0, max: entry.seconds, step: 0.001, value: 0, "aria-label": `Position in row ${entry.id}, seconds` });
+    row.readout = make("output");
+    const tag = (text) => make("span", { class: "split", text });
+    row.element = make("section", { class: "row", id: `row-${entry.id}`, "data-kind": entry.kind, "data-split": entry.split, "aria-labelledby": `title-${entry.id}`, tabindex: "-1" },
+      make("header", {},
+        make("div", {},
+          make("h3", { id: `title-${entry.id}` }, make("span", { class: "number", text: `${entry.id} ` }), entry.title),
+          make("p", {}, `${entry.words} `, tag(entry.split.replace(/^test_/, "").replaceAll("_", " ")), ...entry.cases.map((name) => tag(name.replaceAll("_", " "))))),
+        make("div", { class: "transport" }, row.toggle, row.slider, row.readout)),
+      make("div", { class: "panels" }, ...row.panels.map((panel) => panel.element)),
+      scoresOf(entry));
+    Player.start(row);
+    entry.row = row;
+    return row;
   };
 
-  const setLevels = (row) => {
-    // Every sound of the row at the level of its quietest, so that louder is not taken for better.
-    const audible = row.panels.map((panel) => panel.rms).filter((rms) => rms > 1e-4);
-    const quietest = Math.min(...audible, 1);
-    row.panels.forEach((panel) => {
-      panel.audio.volume = options.match.checked && panel.rms > 1e-4 ? quietest / panel.rms : 1;
-    });
+  let shown = [];   // entries that pass the filters, in order
+  let drawn = 0;    // how many of them stand on the page
+
+  const grow = (count = AT_ONCE) => {
+    const next = shown.slice(drawn, drawn + count);
+    holder.append(...next.map((entry) => rowOf(entry).element));
+    drawn += next.length;
+    more.hidden = drawn >= shown.length;
   };
 
-  const follow = (row) => {
-    if (!row.playing) return;
-    row.position = Math.min(row.panels[row.selected].audio.currentTime, row.seconds);
-    show(row);
-    requestAnimationFrame(() => follow(row));
+  const value = (entry, metric, system) => entry.scores[system]?.[metric];
+  const arrange = () => {
+    Player.leave();
+    const [kind, split, name, sort, system, order] = ["kind", "split", "case", "sort", "system", "order"].map((field) => options[field].value);
+    const wanted = options.find.value.trim().toLowerCase();
+    shown = data.rows.filter((entry) =>
+      (!kind || entry.kind === kind) && (!split || entry.split === split) && (!name || entry.cases.includes(name)) &&
+      (!wanted || `${entry.pair} ${entry.title} ${entry.sounds.map((s) => s.facts.join(" ")).join(" ")}`.toLowerCase().includes(wanted)));
+    if (sort) {
+      const up = metrics.get(sort).higher === (order === "worst");
+      // Rows without that score come last either way.
+      const rank = (entry) => value(entry, sort, system) ?? (up ? Infinity : -Infinity);
+      shown.sort((a, b) => (up ? rank(a) - rank(b) : rank(b) - rank(a)) || a.id - b.id);
+    }
+    holder.replaceChildren();
+    drawn = 0;
+    grow();
+    document.getElementById("shown").textContent = `${shown.length.toLocaleString("en")} of ${data.rows.length.toLocaleString("en")} rows`;
   };
-
-  const play = (row) => {
-    makeCurrent(row);
-    setLevels(row);
-    const { audio } = row.panels[row.selected];
-    if (row.position >= row.seconds - 0.02) row.position = 0;
-    audio.loop = options.loop.checked;
-    audio.currentTime = row.position;
-    row.playing = true;
-    row.element.classList.add("started");
-    audio.play().catch(() => pause(row));
-    show(row);
-    requestAnimationFrame(() => follow(row));
-  };
-
-  const pause = (row) => {
-    row.playing = false;
-    row.panels.forEach((panel) => panel.audio.pause());
-    show(row);
-  };
-
-  const seek = (row, seconds) => {
-    row.position = Math.min(Math.max(seconds, 0), row.seconds);
-    row.panels[row.selected].audio.currentTime = row.position;
-    row.element.classList.add("started");
-    show(row);
-  };
-
-  const select = (row, index) => {
-    // The new sound starts where the old one was; the old one stops once the new one is under way.
-    const before = row.panels[row.selected].audio;
-    if (row.playing) row.position = before.currentTime;
-    if (index === row.selected) return;
-    row.selected = index;
-    if (row.playing) { play(row); before.pause(); } else show(row);
-  };
-
-  rows.forEach((row) => {
-    row.toggle.addEventListener("click", () => (row.playing ? pause(row) : play(row)));
-    row.slider.addEventListener("input", () => { makeCurrent(row); seek(row, Number(row.slider.value)); });
-    row.panels.forEach((panel, index) => {
-      panel.audio.controls = false;
-      panel.audio.addEventListener("ended", () => {
-        if (row.playing && row.selected === index) { pause(row); row.position = 0; show(row); }
-      });
-      panel.button.addEventListener("click", () => {
-        if (row.playing && row.selected === index) return pause(row);
-        select(row, index);
-        if (!row.playing) play(row);
-      });
-      panel.element.querySelector(".view").addEventListener("click", (event) => {
-        const box = event.currentTarget.getBoundingClientRect();
-        makeCurrent(row);
-        select(row, index);
-        seek(row, (row.seconds * (event.clientX - box.left)) / box.width);
-        if (!row.playing) play(row);
-      });
-    });
-    row.element.addEventListener("focusin", () => makeCurrent(row));
-    show(row);
-  });
-
-  const visible = () => rows.filter((row) => !row.element.hidden);
-
-  const step = (by) => {
-    const shown = visible();
-    if (!shown.length) return;
-    const place = current ? shown.indexOf(current) : -1;
-    const row = shown[Math.min(Math.max(place + by, 0), shown.length - 1)];
-    makeCurrent(row);
-    row.element.focus({ preventScroll: true });
-    row.element.scrollIntoView({ block: "start" });
-  };
-
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("select, summary")) return;
-    const key = event.key.toLowerCase();
-    const row = current || visible()[0];
-    if (!row) return;
-    const index = row.panels.findIndex((panel) => panel.key === key);
-    if (index >= 0) { makeCurrent(row); select(row, index); }
-    else if (key === "n") step(1);
-    else if (key === "p") step(-1);
-    else if (key === " " && !event.target.closest("button, input")) row.playing ? pause(row) : play(row);
-    else if ((key === "arrowleft" || key === "arrowright") && !event.target.closest("input")) {
-      makeCurrent(row);
-      seek(row, row.position + (key === "arrowleft" ? -0.1 : 0.1));
-    } else return;
-    event.preventDefault();
-  });
 
   options.addEventListener("submit", (event) => event.preventDefault());
-  options.addEventListener("change", () => {
-    rows.forEach((row) => {
-      const { kind, split } = row.element.dataset;
-      const shown = options.kind.value === "" || options.kind.value === kind;
-      row.element.hidden = !shown || !(options.split.value === "" || options.split.value === split);
-      if (row.element.hidden && row.playing) pause(row);
-      setLevels(row);
-      row.panels.forEach((panel) => { panel.audio.loop = options.loop.checked; });
-    });
+  options.addEventListener("change", (event) => {
+    if (event.target.name === "loop" || event.target.name === "match") {
+      Player.loop = options.loop.checked;
+      Player.match = options.match.checked;
+      shown.slice(0, drawn).forEach((entry) => Player.setLevels(rowOf(entry)));
+    } else arrange();
   });
+  options.find.addEventListener("input", arrange);
+  new IntersectionObserver((seen) => { if (seen.some((entry) => entry.isIntersecting)) grow(); }, { rootMargin: "800px" }).observe(more);
 
+  Player.keys(() => shown.slice(0, drawn).map(rowOf), (row) => { if (shown[drawn - 1] === row.entry) grow(); });
+  arrange();
   document.documentElement.classList.add("ready");
 })();
