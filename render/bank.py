@@ -57,6 +57,11 @@ def make_bank(root: Path, out: Path, every: int, console: Console, executor: Exe
     Casts the timbres first where no run has done so. BadInput if another bank is there.
     """
     dataset = Dataset(root.absolute())
+    if dataset.config.shaping == "plugin":
+        raise BadInput(
+            f"{root}: shaping: plugin: its clips are played by the synths, not composed of tones;"
+            " a bank needs a plan with shaping: renderer"
+        )
     dataset.check_machine()
     clear_dead(dataset.layout.work)
     offered = Offered(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))

@@ -113,6 +113,15 @@ def test_every_third_semitone_and_no_other_bank_in_one_folder(banked: Path, tmp_
     assert "is not empty and holds no bank" in done.stderr
 
 
+def test_a_plan_whose_clips_are_played_has_no_bank(tmp_path: Path) -> None:
+    config = rendered.write_config(tmp_path, shaping="plugin")
+    rendered.succeed("render", "plan", config, "--out", tmp_path / "played")
+    done = rendered.command("render", "tones", tmp_path / "played")
+    assert done.returncode == 2
+    assert "a bank needs a plan with shaping: renderer" in done.stderr
+    assert not (tmp_path / "played" / "tones").exists()
+
+
 def change_table(bank: Path, name: str, column: str, value: object) -> None:
     """Puts a value in the first row of a column, everything else as it was."""
     path = bank / name
