@@ -11,9 +11,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manifests.bank import Bank
 from manifests.compose import FULL_SCALE
 from manifests.seeds import stream
 from manifests.vocabulary import BadInput, Envelope
+from train.data.blocks import read_clips
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
 from train.discriminator import Discriminator, matching_loss
@@ -43,6 +45,8 @@ from train.systems.ctd.stages import Stage, stage_at
 from train.systems.ctd.unet import UNet
 
 PEAK = 10.0 ** (-1.0 / 20.0)
+BANK_CLIPS = 64
+"""Clips of a tone bank from which the latents' spread is measured."""
 JUDGE_WINDOWS = (2048, 1024, 512, 256)
 
 
@@ -86,6 +90,7 @@ class CTD(System):
         self.register_buffer("turn", torch.full((), -1))
         self.register_buffer("counted", torch.full((), -1.0, dtype=torch.float64))
         self.store: LatentStore | None = None
+        self.prepared = False
 
     spread: Tensor
     """The latents' standard deviation: the diffusion sees them scaled to `sigma_data`."""
@@ -105,13 +110,22 @@ class CTD(System):
 
     @torch.no_grad()
     def prepare(self, progress: float, tables: Tables, folder: Path) -> None:
-        """Where the diffusion begins, makes the latents of all train clips in `folder`/latents."""
-        if self.store is not None or stage_at(progress, self.config).autoencoder:
+        """Where the diffusion begins, makes the latents of all train clips in `folder`/latents.
+
+        Of a tone bank, whose clips are new ones all the time, they are made batch by batch instead.
+        """
+        if self.prepared or stage_at(progress, self.config).autoencoder:
             return
-        encoder = self.autoencoder.encoder
-        store = LatentStore(tables, folder / "latents", digest_of(encoder), self._encode_clips)
-        self.spread.fill_(max(store.spread(), 1e-4))
-        self.store = store
+        if isinstance(tables.layout, Bank):
+            keys = [id.key for block in tables.blocks("train") for id in block.ids()][:BANK_CLIPS]
+            clips = np.stack(list(read_clips(tables.layout, keys).values()))
+            spread = float(self._encode_clips(torch.from_numpy(clips)).float().std())
+        else:
+            encoder = digest_of(self.autoencoder.encoder)
+            self.store = LatentStore(tables, folder / "latents", encoder, self._encode_clips)
+            spread = self.store.spread()
+        self.spread.fill_(max(spread, 1e-4))
+        self.prepared = True
 
     def _encode_clips(self, clips_BT: Tensor) -> Tensor:
         """Latents of clips, int16 [B, T], rounded as they are stored; each alone, so that they are the same
