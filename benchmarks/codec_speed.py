@@ -27,6 +27,7 @@ import yaml
 from train.config import RunConfig, load_config
 from train.conversion import Codec
 from train.data.loader import Loader
+from train.data.shards import Shards
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
@@ -137,7 +138,7 @@ def main() -> None:
         for name, path in configs.items():
             config = load_config(path)
             system = built(config, tables, device)
-            with Loader(tables, system.kinds, 1, 2, 1) as loader:
+            with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
                 examples = list(islice(loader, asked.batch))
             batch = system.collate(examples, classes).to(device)
             step = step_seconds(system, batch, asked.bf16, asked.repeats)

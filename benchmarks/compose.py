@@ -37,9 +37,10 @@ from manifests import compose
 from manifests.bank import Bank
 from train.bank.clips import clip_format
 from train.bank.compose import compose_block
-from train.bank.loader import BankLoader, Mix
+from train.bank.source import BankSource, Mix
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
+from train.data.shards import Shards
 from train.data.tables import Tables
 
 ROOT = Path(__file__).parents[1]
@@ -140,21 +141,22 @@ def measured(root: Path, device: torch.device, seconds: float, rounds: int) -> d
     bank, tables = Bank(root / "tones"), Tables.open(root)
     format = clip_format(bank)
     timbres = tables.train_timbres
+    source = BankSource(Tables.open(bank.root), 1, 4, 1, device)
     with (
-        BankLoader(Tables.open(bank.root), EXAMPLE_KINDS, 1, 4, 1, device=device) as composing,
-        Loader(tables, EXAMPLE_KINDS, 1, 4, 1) as reading,
+        Loader(source, EXAMPLE_KINDS, 1, 4, 1) as composing,
+        Loader(Shards(tables), EXAMPLE_KINDS, 1, 4, 1) as reading,
     ):
-        mixes = [mix for number in range(4) for mix in composing.mixes(number)]
+        mixes = [mix for number in range(4) for mix in source.mixes(number)]
         turn = iter(range(10**9))
 
         def block(whole: bool | None = None) -> int:
             mix = mixes[next(turn) % len(mixes)]
             return compose_block(
-                composing.tones, mix.timbres, list(mix.phrases.values()), list(mix.envelopes.values()),
-                format, composing.reading, whole,
+                source.tones, mix.timbres, list(mix.phrases.values()), list(mix.envelopes.values()),
+                format, source.reading, whole,
             ).gain_TPE.numel()  # fmt: skip
 
-        numpy_tones = {t: _tones(composing, t) for t in timbres}
+        numpy_tones = {t: _tones(source, t) for t in timbres}
 
         def renderers() -> int:
             return _rendered(mixes[next(turn) % len(mixes)], numpy_tones, format)
@@ -186,9 +188,9 @@ def measured(root: Path, device: torch.device, seconds: float, rounds: int) -> d
     }
 
 
-def _tones(loader: BankLoader, timbre: int) -> dict[int, tuple[Any, float]]:
+def _tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, float]]:
     """A timbre's tones as the renderer has them."""
-    tones, row = loader.tones, loader.tones.places[timbre]
+    tones, row = source.tones, source.tones.places[timbre]
     ends = [numbers[2] for numbers in tones.numbers[row]]
     return {
         pitch: (tones.pcm_S[start : start + end].cpu().numpy(), scale)

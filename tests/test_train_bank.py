@@ -21,13 +21,14 @@ from tests.test_train_fit import SETTINGS
 from train.bank.clips import clip_format
 from train.bank.compose import ClipFormat, compose_block
 from train.bank.gain import gain_rows, gain_whole
-from train.bank.loader import BankLoader
+from train.bank.source import BankSource
 from train.bank.tones import Tones
 from train.checkpoint import read_weights
 from train.config import parse_config
 from train.data.blocks import read_clips
 from train.data.examples import EXAMPLE_KINDS, Example
-from train.data.loader import Loader, Place
+from train.data.loader import Loader
+from train.data.shards import Shards
 from train.data.tables import Tables
 from train.fit import Report, fit
 from train.judge import Judge
@@ -151,10 +152,19 @@ def test_a_note_longer_than_its_tone_goes_round_the_loop(whole: bool) -> None:
     assert np.abs(sound - expected).max() < BELOW_60_DB
 
 
-def taken(bank: Bank, count: int, **changes: object) -> list[Example]:
-    arguments = {"kinds": EXAMPLE_KINDS, "seed": 3, "pool_blocks": 3, "threads": 1, **changes}
-    with BankLoader(Tables.open(bank.root), **arguments) as loader:  # type: ignore[arg-type]
-        return list(islice(loader, count))
+def taken(
+    bank: Bank,
+    count: int,
+    seed: int = 3,
+    start: int = 0,
+    threads: int = 1,
+    rank: int = 0,
+    world: int = 1,
+    fresh: float = 1.0,
+) -> list[Example]:
+    source = BankSource(Tables.open(bank.root), seed, pool_blocks=3, threads=threads, fresh=fresh)
+    with Loader(source, EXAMPLE_KINDS, seed, 3, threads, rank, world) as loader:
+        return list(islice(loader.examples(start), count))
 
 
 def same(ours: Example, theirs: Example) -> bool:
@@ -169,12 +179,13 @@ def same(ours: Example, theirs: Example) -> bool:
 def test_the_stream_is_the_same_with_threads_and_from_any_place(bank: Bank) -> None:
     examples = taken(bank, 40)
     assert all(same(a, b) for a, b in zip(examples, taken(bank, 40, threads=3), strict=True))
-    for place in (Place(0, 7), Place(0, 24), Place(1, 5)):
-        first = 24 * place.epoch + place.example
-        later = taken(bank, 9, place=place)
-        assert all(same(a, b) for a, b in zip(examples[first:], later, strict=False))
-    ranks = [{e.target.id.block for e in taken(bank, 48, rank=rank, world=2)} for rank in (0, 1)]
-    assert ranks == [{0, 1, 2, 6, 7, 8}, {3, 4, 5, 9, 10, 11}]
+    for start in (7, 24, 29):
+        later = taken(bank, 9, start=start)
+        assert all(same(a, b) for a, b in zip(examples[start:], later, strict=False))
+    for rank in range(3):
+        mine = taken(bank, 13, rank=rank, world=3)
+        assert all(same(a, b) for a, b in zip(examples[rank::3], mine, strict=False))
+        assert len({e.target.id.block for e in mine}) == 2
     assert not any(same(a, b) for a, b in zip(examples, taken(bank, 40, seed=4), strict=True))
 
 
@@ -206,7 +217,7 @@ def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: 
     """The same cells, composed or rendered: the same losses, far inside what seeds make of them."""
     config = parse_config({**SETTINGS, "batch": 4}, "test")
     tables = Tables.open(banked)
-    with Loader(tables, EXAMPLE_KINDS, 3, 2) as loader:
+    with Loader(Shards(tables), EXAMPLE_KINDS, 3, 2) as loader:
         examples = list(islice(loader, 8))
     keys = [getattr(e, role).id.key for e in examples for role in ROLES]
     composed = read_clips(bank, keys)

@@ -20,6 +20,7 @@ from tests.train_data import CUT_FADE_MS, make_dataset, make_envelope, make_phra
 from train.config import load_config, parse_config
 from train.conversion import Codec
 from train.data.loader import Loader
+from train.data.shards import Shards
 from train.data.tables import Tables
 from train.notes import envelope_batch, note_batch
 from train.systems import build
@@ -373,7 +374,7 @@ def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layo
     config = parse_config({"steps": 1, "model": model}, "test")
     tables = Tables.open(layout.root)
     system = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("a", "b", "c", "d")), seed=1)
-    with Loader(tables, system.kinds, 1, 2, 1) as loader:
+    with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
         batch = system.collate(list(islice(loader, 4)), {id: id for id in range(4)})
     (turn,) = system.turns(batch, 0.0)
     parameters = dict(system.named_parameters())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,12 +14,14 @@ from manifests import compose
 from manifests.layout import Layout
 from manifests.vocabulary import BadInput, ClipId
 from tests.train_data import make_dataset
-from train.data.blocks import read_block, read_clips
-from train.data.examples import EXAMPLE_KINDS, Example
-from train.data.loader import Loader, Place
-from train.data.order import pool_order, pools
+from train.data.batches import Batches, parts_of
+from train.data.blocks import read_bytes, read_clips
+from train.data.examples import EXAMPLE_KINDS, Clip, Example
+from train.data.loader import Loader
+from train.data.order import check_enough, pool_order, pools
 from train.data.pairs import KINDS, draw_pairs
-from train.data.tables import Tables
+from train.data.shards import Shards
+from train.data.tables import Block, Tables
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +34,13 @@ def tables(layout: Layout) -> Tables:
     return Tables.open(layout.root)
 
 
-def take(tables: Tables, count: int, place: Place | None = None, threads: int = 2) -> list[Example]:
+def take(
+    tables: Tables, count: int, start: int = 0, threads: int = 2, rank: int = 0, world: int = 1, pool: int = 3
+) -> list[Example]:
     with Loader(
-        tables, EXAMPLE_KINDS, seed=5, pool_blocks=2, threads=threads, place=place or Place()
+        Shards(tables), EXAMPLE_KINDS, seed=5, pool_blocks=pool, threads=threads, rank=rank, world=world
     ) as loader:
-        return list(islice(loader, count))
+        return list(islice(loader.examples(start), count))
 
 
 def same(ours: list[Example], theirs: list[Example]) -> bool:
@@ -99,45 +104,129 @@ def test_the_stream_is_the_same_for_any_number_of_threads(tables: Tables) -> Non
     assert same(take(tables, 90, threads=1), take(tables, 90, threads=4))
 
 
-@pytest.mark.parametrize("at", [1, 17, 51, 52, 53, 75, 103, 110])
+@pytest.mark.parametrize("at", [1, 17, 23, 24, 25, 51, 52, 53, 75, 103, 110])
 def test_the_stream_goes_on_from_any_example(tables: Tables, at: int) -> None:
-    with Loader(tables, EXAMPLE_KINDS, seed=5, pool_blocks=2) as loader:
-        stream = iter(loader)
-        for _ in range(at):
-            next(stream)
-        place = loader.place
-        rest = list(islice(stream, 40))
-    assert same(rest, take(tables, 40, place=place))
+    assert same(take(tables, at + 40)[at:], take(tables, 40, start=at))
 
 
-def test_ranks_share_the_blocks_out(tables: Tables) -> None:
-    count = len(tables.blocks("train"))
-    seen = [index for rank in range(3) for pool in pools(count, 1, 9, 4, rank, 3) for index in pool]
-    assert sorted(seen) == list(range(count))
+@pytest.mark.parametrize(("world", "pool"), [(2, 2), (2, 3), (3, 3), (3, 4)])
+def test_any_number_of_ranks_shares_one_stream(tables: Tables, world: int, pool: int) -> None:
+    """Over an epoch and a half, from the middle, whether the ranks divide the pools or not."""
+    whole = take(tables, 78, start=30, pool=pool)
+    for rank in range(world):
+        mine = take(tables, 78 // world, start=30, rank=rank, world=world, pool=pool)
+        assert same(mine, whole[rank::world])
 
 
-def test_pools_hold_at_least_what_was_asked_for() -> None:
+class Counting(Shards):
+    """Shards that remember what was asked of them."""
+
+    def __init__(self, tables: Tables) -> None:
+        super().__init__(tables)
+        self.asked: Counter[int] = Counter()
+
+    def clips(self, block: Block, wanted: Sequence[int]) -> list[Clip]:
+        self.asked[block.block] += len(wanted)
+        return super().clips(block, wanted)
+
+
+def test_ranks_read_blocks_of_their_own_and_decode_each_clip_once(tables: Tables) -> None:
+    blocks = tables.blocks("train")
+    count = sum(block.clips for block in blocks)
+    assert (len(blocks), {block.clips for block in blocks}) == (6, {8})
+    for rank in range(2):
+        source = Counting(tables)
+        with Loader(source, EXAMPLE_KINDS, seed=5, pool_blocks=2, rank=rank, world=2) as loader:
+            list(islice(loader.examples(0), count // 2))
+        own = Counter({blocks[pool[rank]].block: 8 for pool in pools(len(blocks), 2, 5, epoch=0)})
+        # The first pool of the next epoch may be on its way by now.
+        ahead = Counter({blocks[pools(len(blocks), 2, 5, epoch=1)[0][rank]].block: 8})
+        assert own <= source.asked <= own + ahead
+
+
+def test_keys_are_known_without_reading(tables: Tables) -> None:
+    with Loader(Shards(tables), EXAMPLE_KINDS, seed=5, pool_blocks=3, rank=1, world=2) as loader:
+        assert loader.keys(41, 30) == [example.target.id.key for example in take(tables, 30, start=41)]
+
+
+def test_pools_hold_what_was_asked_for() -> None:
     for blocks in range(16, 70):
         parts = pools(blocks, 16, seed=1, epoch=2)
         assert sorted(index for part in parts for index in part) == list(range(blocks))
-        assert min(len(part) for part in parts) >= 16
-    assert sorted(pool_order([3, 2], 1, 0, 0)) == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1)]
+        assert {len(part) for part in parts[:-1]} <= {16}
+        assert 16 <= len(parts[-1]) < 32
+
+
+def test_a_pool_gives_a_clip_of_each_block_in_turn() -> None:
+    order = pool_order([3, 2, 3], 1, 0, 0)
+    assert [block for block, _ in order] == [0, 1, 2, 0, 1, 2, 0, 2]
+    assert sorted(order) == [(block, clip) for block, count in enumerate([3, 2, 3]) for clip in range(count)]
+    assert order != pool_order([3, 2, 3], 1, 1, 0)
 
 
 def test_too_few_blocks_are_refused_with_the_arithmetic(tables: Tables) -> None:
     count = len(tables.blocks("train"))
-    with pytest.raises(BadInput, match=rf"{count} blocks for 2 rank\(s\).*16 x 2 = 32"):
-        Loader(tables, EXAMPLE_KINDS, seed=1, pool_blocks=16, rank=0, world=2)
+    with pytest.raises(BadInput, match=rf"{count} blocks cannot fill a pool of 16; .*to {count} or less"):
+        Loader(Shards(tables), EXAMPLE_KINDS, seed=1, pool_blocks=16)
+    with pytest.raises(BadInput, match=r"2 blocks for 8 devices leave 6 of them without one; set it to 8"):
+        check_enough(13, 2, 8, "there")
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro_batch", "world", "begun_with", "parts"),
+    [
+        (8, None, 1, None, 1),
+        (8, None, 2, None, 2),
+        (8, 2, 2, None, 4),
+        (8, None, 1, 4, 4),
+        (12, None, 3, 2, 6),
+    ],
+)
+def test_parts_are_kept_where_they_can_be(
+    batch: int, micro_batch: int | None, world: int, begun_with: int | None, parts: int
+) -> None:
+    assert parts_of(batch, micro_batch, world, begun_with) == parts
+
+
+@pytest.mark.parametrize(
+    ("batch", "micro_batch", "world", "message"),
+    [
+        (8, 3, 1, "8 examples a step do not divide into parts of 3"),
+        (8, 4, 4, r"8 examples in parts of 4 are 2 part\(s\), which 4 devices cannot share evenly"),
+        (8, None, 3, "8 examples a step do not divide into 3 parts on 3 devices"),
+    ],
+)
+def test_batches_that_do_not_divide_are_refused(
+    batch: int, micro_batch: int | None, world: int, message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        parts_of(batch, micro_batch, world)
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_parts_hold_the_same_examples_on_any_number_of_devices(tables: Tables, world: int) -> None:
+    whole = [example.target.id.key for example in take(tables, 24, start=16, pool=4)]
+    parts: dict[int, list[list[str]]] = {}
+    for rank in range(world):
+        loader = Loader(Shards(tables), EXAMPLE_KINDS, 5, pool_blocks=4, rank=rank, world=world)
+        with Batches(loader, lambda part: [e.target.id.key for e in part], 8, 4, threads=3) as batches:
+            for _, found in zip(range(3), batches.steps(2), strict=False):
+                for number, part in zip(batches.numbers, found, strict=True):
+                    parts.setdefault(number, []).append(part)
+            assert batches.keys(3) == whole[8:16]
+            assert batches.keys(3, [1, 3]) == whole[8:16][1::2]
+    for number in range(4):
+        assert parts[number] == [whole[step * 8 : step * 8 + 8][number::4] for step in range(3)]
 
 
 def test_blocks_and_single_clips_are_read_alike(tables: Tables) -> None:
     block = tables.blocks("validation")[0]
-    whole = read_block(tables.layout, block)
-    keys = [clip.key for clip in block.ids()]
-    single = read_clips(tables.layout, keys)
-    assert whole.dtype == np.int16
-    for row, key in zip(whole, keys, strict=True):
-        np.testing.assert_array_equal(row, single[key])
+    clips = Shards(tables, "validation").clips(block, range(block.clips))
+    single = read_clips(tables.layout, [clip.key for clip in block.ids()])
+    assert [clip.id for clip in clips] == block.ids()
+    for clip in clips:
+        assert clip.audio.dtype == np.int16
+        np.testing.assert_array_equal(clip.audio, single[clip.id.key])
 
 
 def test_a_truncated_shard_is_named(layout: Layout, tmp_path: Path) -> None:
@@ -147,7 +236,7 @@ def test_a_truncated_shard_is_named(layout: Layout, tmp_path: Path) -> None:
     shard = copy.inside(block.shard)
     shard.write_bytes(shard.read_bytes()[: block.offset + block.length // 2])
     with pytest.raises(BadInput, match=r"shard-000000\.tar: truncated"):
-        read_block(copy, block)
+        read_bytes(shard, block.offset, block.length)
     with pytest.raises(BadInput, match=r"shard-000000\.tar: truncated"):
         tables.blocks("validation")
     shard.unlink()

@@ -7,7 +7,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -76,11 +75,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(layout: Layout, finished: Path, tmp_p
 
     outcome = fit(settings(), layout.root, out, Report(on_step=stop))
     assert (outcome.step, outcome.interrupted) == (4, True)
-    outcome = fit(settings(), layout.root, out)
+    # Another number of the loader's threads makes no difference.
+    outcome = fit(settings(data={"pool_blocks": 2, "threads": 5}), layout.root, out)
     assert (outcome.step, outcome.interrupted) == (6, False)
     assert equal(out / "last.safetensors", finished / "last.safetensors")
     state, whole = (read_state(folder / "last.state.pt") for folder in (out, finished))
-    assert state["places"] == whole["places"]
     for name, value in whole["weights"].items():
         assert torch.equal(value, state["weights"][name]), name
 
@@ -272,19 +271,3 @@ def test_convert_says_what_it_converts_and_refuses_what_it_cannot(finished: Path
         assert done.stderr.count("\n") == 1
         assert message in done.stderr
     assert not (tmp_path / "never.wav").exists()
-
-
-def test_an_interrupted_command_saves_and_resumes(layout: Layout, tmp_path: Path) -> None:
-    config, out = tmp_path / "run.yaml", tmp_path / "run"
-    config.write_text(yaml.safe_dump({**SETTINGS, "steps": 100_000, "save_every": 100_000, "judge_pairs": 0}))
-    command = [sys.executable, "-m", "train", "fit", config, "--data", layout.root, "--out", out]
-    process = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (out / "config.yaml").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(3.0)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 130, said
-    assert "run the same command again to go on" in said
-    assert read_state(out / "last.state.pt")["step"] >= 1

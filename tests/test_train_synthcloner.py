@@ -19,6 +19,7 @@ from train.conversion import Codec
 from train.data.loader import Loader
 from train.data.order import pool_order, pools
 from train.data.pairs import KINDS, TAKES
+from train.data.shards import Shards
 from train.data.tables import Tables
 from train.fit import Report, fit
 from train.judge import Judge
@@ -117,7 +118,7 @@ def test_it_learns(layout: Layout, tmp_path: Path) -> None:
 
 def test_a_batch_is_cut_and_labelled_alike(layout: Layout, system: SynthCloner) -> None:
     tables = Tables.open(layout.root)
-    with Loader(tables, system.kinds, 1, 2, 1) as loader:
+    with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
         examples = [example for example, _ in zip(loader, range(12), strict=False)]
     batch = system.collate(examples, {id: place for place, id in enumerate(tables.train_timbres)})
     frames = round(0.5 * RATE / system.config.hop)

@@ -11,6 +11,7 @@ from train.audio import resample
 from train.conversion import Codec
 from train.data.examples import Example
 from train.data.loader import Loader
+from train.data.shards import Shards
 from train.data.tables import Tables
 from train.judge import as_float
 from train.metrics import describe, score
@@ -26,7 +27,7 @@ def sound(seconds: float, seed: int = 0, rate: int = RATE) -> Audio:
 
 
 def examples_of(layout: Layout, system: System, count: int) -> list[Example]:
-    with Loader(Tables.open(layout.root), system.kinds, 1, 1, 1) as loader:
+    with Loader(Shards(Tables.open(layout.root)), system.kinds, 1, 1, 1) as loader:
         return [example for example, _ in zip(loader, range(count), strict=False)]
 
 

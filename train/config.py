@@ -49,8 +49,12 @@ class RunConfig(_Section):
     seed: int = Field(0, ge=0)
     steps: int = Field(ge=1, description="the schedule is laid out over these")
     minutes: float | None = Field(None, gt=0.0, description="stop after so much training time at the latest")
-    batch: int = Field(8, ge=1, le=65536)
-    devices: int = Field(1, ge=1)
+    batch: int = Field(8, ge=1, le=65536, description="examples a step, over all devices")
+    micro_batch: int | None = Field(
+        None, ge=1, description="examples passed at once; a device passes its share in turn (none: in one)"
+    )
+    devices: int = Field(1, ge=1, description="on each machine")
+    num_nodes: int = Field(1, ge=1, description="machines; the command is started on each")
     accelerator: Literal["cpu", "cuda", "auto"] = "cpu"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     log_every: int = Field(10, ge=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -27,6 +28,13 @@ class Trial:
     target: Audio
 
 
+class Judgement(NamedTuple):
+    """Mean floored MSTFT of each kind of conversion (lower is better), and what was converted, by trial."""
+
+    scores: dict[str, float]
+    converted: list[Audio]
+
+
 class Judge:
     """A few validation pairs of each kind, kept in memory, on which weights are compared."""
 
@@ -40,14 +48,15 @@ class Judge:
         self._targets: list[Sound] = [describe(trial.target, trial.pair.target) for trial in self.trials]
 
     @torch.no_grad()
-    def scores(self, system: System) -> dict[str, float]:
-        """Mean floored MSTFT of each kind of conversion; lower is better."""
+    def judge(self, system: System) -> Judgement:
+        """Converts and scores every trial."""
         values: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        converted = []
         for trial, target in zip(self.trials, self._targets, strict=True):
-            take = TAKES[trial.pair.kind]
-            made = system.convert(trial.source, trial.reference, take, None, None)
+            made = system.convert(trial.source, trial.reference, TAKES[trial.pair.kind], None, None)
             values[trial.pair.kind].append(score(describe(made.audio), target)[METRIC])
-        return {kind: float(np.mean(found)) for kind, found in values.items() if found}
+            converted.append(made.audio)
+        return Judgement({kind: float(np.mean(found)) for kind, found in values.items() if found}, converted)
 
 
 def as_float(pcm: np.ndarray) -> Audio:

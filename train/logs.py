@@ -1,19 +1,19 @@
-"""What a run leaves in TensorBoard: losses, rates, validation scores, and at the end sounds and pictures."""
+"""What a run leaves in TensorBoard: losses, rates, and at each validation scores, sounds and pictures."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
-from train.data.pairs import TAKES
 from train.judge import Judge
 from train.spectral import magnitudes
-from train.systems.base import System
+from train.systems.base import Audio
 
 SHOWN = 1
-"""Conversions of each kind that are written at the end of a run."""
+"""Conversions of each kind that are written."""
 
 
 class Logs:
@@ -21,29 +21,34 @@ class Logs:
 
     def __init__(self, folder: Path | None, from_step: int = 0) -> None:
         self._writer = SummaryWriter(str(folder), purge_step=from_step) if folder is not None else None
+        self._begun = False
 
     def numbers(self, group: str, values: dict[str, float], step: int) -> None:
         for name, value in values.items():
             if self._writer is not None:
                 self._writer.add_scalar(f"{group}/{name}", value, step)
 
-    @torch.no_grad()
-    def conversions(self, system: System, judge: Judge, step: int) -> None:
-        """The first validation pairs of each kind, as sound and as spectrograms (target above ours)."""
+    def conversions(self, judge: Judge, converted: Sequence[Audio], rate: int, step: int) -> None:
+        """The first validation pairs of each kind, as sound and as spectrograms (target above ours).
+
+        Source, reference and target, which stay the same, are written once.
+        """
         shown: dict[str, int] = {}
-        for trial in judge.trials:
+        for trial, made in zip(judge.trials, converted, strict=True):
             kind = trial.pair.kind
             index = shown.get(kind, 0)
             if self._writer is None or index >= SHOWN:
                 continue
             shown[kind] = index + 1
-            made = system.convert(trial.source, trial.reference, TAKES[kind], None, None)
-            sounds = {"source": trial.source, "reference": trial.reference, "target": trial.target}
-            for name, sound in {**sounds, "converted": made.audio}.items():
+            sounds = {"converted": made}
+            if not self._begun:
+                sounds |= {"source": trial.source, "reference": trial.reference, "target": trial.target}
+            for name, sound in sounds.items():
                 tensor = torch.from_numpy(sound)[None]
-                self._writer.add_audio(f"{kind}/{index}/{name}", tensor, step, system.format.rate)
-            pictures = [picture(torch.from_numpy(sound)) for sound in (trial.target, made.audio)]
+                self._writer.add_audio(f"{kind}/{index}/{name}", tensor, step, rate)
+            pictures = [picture(torch.from_numpy(sound)) for sound in (trial.target, made)]
             self._writer.add_image(f"{kind}/{index}", torch.cat(pictures, dim=1), step)
+        self._begun = True
 
     def close(self) -> None:
         if self._writer is not None:

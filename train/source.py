@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from manifests.bank import Bank
-from train.bank.loader import BankLoader
+from train.bank.source import BankSource
 from train.config import RunConfig
-from train.data.loader import Loader, Place
+from train.data.batches import parts_of
+from train.data.order import check_enough
+from train.data.shards import Shards
+from train.data.source import Source
 from train.data.tables import Tables
 from train.systems.base import System
 
 
-def open_loader(
-    tables: Tables, system: System, config: RunConfig, place: Place, rank: int, device: torch.device
-) -> Loader | BankLoader:
-    """The stream of train examples of a dataset or of a bank, for one rank, from `place` on."""
-    data = config.data
+def check_source(tables: Tables, config: RunConfig) -> None:
+    """BadInput, with the arithmetic, where some device would have no blocks or no examples: said before any
+    device is started and anything is written."""
+    world, pool = config.devices * config.num_nodes, config.data.pool_blocks
+    parts_of(config.batch, config.micro_batch, world)
+    # Its blocks are looked at in any case: shards that are missing or of another size are found now.
+    blocks = len(tables.blocks("train"))
+    check_enough(pool if isinstance(tables.layout, Bank) else blocks, pool, world, str(tables.layout.root))
+
+
+def open_source(tables: Tables, system: System, config: RunConfig, device: torch.device) -> Source[Any]:
+    """The train blocks of a dataset or of a bank."""
     if not isinstance(tables.layout, Bank):
-        return Loader(
-            tables, system.kinds, config.seed, data.pool_blocks, data.threads, place, rank, config.devices
-        )
-    return BankLoader(
+        return Shards(tables)
+    return BankSource(
         tables,
-        system.kinds,
         config.seed,
-        data.pool_blocks,
-        data.threads,
-        place,
-        rank,
-        config.devices,
+        config.data.pool_blocks,
+        config.data.threads,
         device,
-        data.fresh if system.any_envelope else 0.0,
+        config.data.fresh if system.any_envelope else 0.0,
         system.on_device,
     )

@@ -1,4 +1,4 @@
-"""Clips out of shards: byte ranges read from the tar, FLAC decoded to int16, nothing unpickled.
+"""Clips out of shards, local or remote: byte ranges of the tar, FLAC decoded to int16, nothing unpickled.
 
 Where a FLAC file lies comes from the clip table, and the tar is only ever read there: a tar's own
 headers, names and other members are never trusted.
@@ -16,9 +16,10 @@ import soundfile
 
 from manifests.bank import Bank
 from manifests.layout import Layout
+from manifests.storage import read_range
 from manifests.vocabulary import BadInput, ClipId
 from train.bank.clips import compose_clips
-from train.data.tables import Block, shard_rows
+from train.data.tables import shard_rows
 
 I16 = npt.NDArray[np.int16]
 
@@ -39,37 +40,17 @@ def decode(data: bytes, frames: int, rate: int, where: str) -> I16:
     return samples
 
 
-def read_range(path: Path, offset: int, length: int) -> bytes:
-    """`length` bytes of a file from `offset` on; BadInput where the file is missing or too short."""
+def read_bytes(path: Path, offset: int, length: int) -> bytes:
+    """`length` bytes of a shard from `offset` on, by one read or request; BadInput if it has them not."""
     try:
-        with path.open("rb") as file:
-            file.seek(offset)
-            data = file.read(length)
+        data = read_range(path, offset, length)
     except FileNotFoundError:
         raise BadInput(f"{path}: shard is missing; run `python -m render run` again") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
     if len(data) != length:
         raise BadInput(f"{path}: truncated: {length} bytes expected at {offset}, {len(data)} there")
     return data
-
-
-def read_block(layout: Layout, block: Block) -> I16:
-    """All clips of a block, in the order of `Block.ids`: int16 [clips, frames], by one range read."""
-    path = layout.inside(block.shard)
-    data = read_range(path, block.offset, block.length)
-    rows = shard_rows(layout, block.shard)
-    clips = []
-    for clip in block.ids():
-        row = rows.get(clip.key)
-        if row is None:
-            raise BadInput(f"{layout.clip_table(block.shard)}: no row for clip {clip.key}")
-        start = row["offset"] - block.offset
-        if start < 0 or start + row["length"] > len(data):
-            raise BadInput(
-                f"{layout.clip_table(block.shard)}: clip {clip.key} lies outside its block's bytes"
-            )
-        where = f"{path} clip {clip.key}"
-        clips.append(decode(data[start : start + row["length"]], row["frames"], row["rate"], where))
-    return np.stack(clips)
 
 
 def read_clips(layout: Layout, keys: Sequence[str]) -> dict[str, I16]:
@@ -89,6 +70,6 @@ def read_clips(layout: Layout, keys: Sequence[str]) -> dict[str, I16]:
         if shard is None or row is None:
             raise BadInput(f"{layout.root}: no clip {key!r} in this dataset")
         path = layout.inside(shard)
-        data = read_range(path, row["offset"], row["length"])
+        data = read_bytes(path, row["offset"], row["length"])
         clips[key] = decode(data, row["frames"], row["rate"], f"{path} clip {key}")
     return clips

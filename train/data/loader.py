@@ -1,7 +1,8 @@
-"""The loader: an endless stream of examples from a pool of decoded blocks.
+"""The loader: an endless stream of examples, drawn from a pool of decoded blocks.
 
-Threads only read and decode ahead; what comes when is a pure function of (seed, epoch, place), see
-`train.data.order`. So the stream is the same for any number of threads, and goes on from any example.
+Threads only read and decode ahead; what comes when is a pure function of (seed, number of the example), see
+`train.data.order`. So the stream is the same for any number of threads, goes on from any example, and any
+number of ranks share it out between them.
 """
 
 from __future__ import annotations
@@ -9,55 +10,54 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from manifests.seeds import stream
 from manifests.vocabulary import BadInput, ClipId
-from train.data.blocks import I16, read_block
-from train.data.examples import Clip, Example, ExampleKind, cast, example_seed
+from train.data.examples import Clip, Example, ExampleKind, Roles, cast, example_seed
 from train.data.order import check_enough, pool_order, pools
-from train.data.tables import Block, Tables
+from train.data.source import Cells, Source
 
 
-class Place(NamedTuple):
-    """Where a stream is: the next example to come is number `example` of `epoch`."""
+class Target(NamedTuple):
+    """An example before its sounds: the clips it is made of, and its seed."""
 
-    epoch: int = 0
-    example: int = 0
+    roles: Roles
+    seed: int
+
+
+class Pool(NamedTuple):
+    """This rank's examples of one pool, and the sounds they need, by clip, as they come in."""
+
+    targets: list[Target]
+    sounds: list[Future[dict[ClipId, Clip]]]
 
 
 class Loader:
-    """Examples of a split, for one rank. Use as a context manager: it owns threads.
+    """Examples of a source, for one rank of `world`. Use as a context manager: it owns threads.
 
-    At most two pools are in memory: the one that examples are drawn from and the one decoded ahead.
+    At most two pools are in memory: the one that examples are drawn from and the one read ahead; of each, a
+    rank holds its own share.
     """
 
     def __init__(
         self,
-        tables: Tables,
+        source: Source[Any],
         kinds: Sequence[ExampleKind],
         seed: int,
         pool_blocks: int = 16,
         threads: int = 2,
-        place: Place = Place(),  # noqa: B008
         rank: int = 0,
         world: int = 1,
-        split: str = "train",
     ) -> None:
-        self.tables = tables
+        self.source = source
         self.kinds = tuple(kinds)
         self.seed = seed
         self.pool_blocks = pool_blocks
         self.rank, self.world = rank, world
-        self.place = place
-        self.blocks = tables.blocks(split)
-        check_enough(len(self.blocks), pool_blocks, world, f"{tables.layout.root}: split {split!r}")
-        for block in self.blocks:
-            if min(len(block.timbres), len(block.phrases), len(block.envelopes)) < 2:
-                raise BadInput(
-                    f"{tables.layout.table('blocks')}: block {block.block} has an axis with one id only; a"
-                    " target there has no partner, render with at least 2 on each axis"
-                )
+        blocks = source.blocks(0)
+        check_enough(len(blocks), pool_blocks, world, source.where)
+        self.epoch_examples = sum(block.clips for block in blocks)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="blocks")
 
     def __enter__(self) -> Loader:
@@ -69,68 +69,77 @@ class Loader:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     def __iter__(self) -> Iterator[Example]:
-        """Examples from `place` on, without end; `place` is always that of the next one."""
-        turns = self._pools()
-        ahead = self._fetch(next(turns))
-        if ahead[0] != self.place.epoch:  # it stood behind the last example of an epoch
-            self.place = Place(ahead[0], 0)
+        return self.examples(0)
+
+    def examples(self, start: int) -> Iterator[Example]:
+        """This rank's examples, without end: numbers start + rank, start + rank + world, … of the stream."""
+        coming = self._pools(start)
+        ahead = self._fetch(*next(coming))
         while True:
-            epoch, number, first, members, futures = ahead
-            sounds = [future.result() for future in futures]
-            ahead = self._fetch(next(turns))
-            order = pool_order([block.clips for block in members], self.seed, epoch, number)
-            skip = self.place.example - first
-            for block, clip in order[skip:]:
-                example = self._example(epoch, members[block], sounds[block], clip)
-                self.place = Place(epoch, self.place.example + 1)
-                yield example
-            if ahead[0] != epoch:
-                self.place = Place(ahead[0], 0)
+            pool, ahead = ahead, self._fetch(*next(coming))
+            sounds = {id: clip for part in pool.sounds for id, clip in part.result().items()}
+            for (kind, *ids), seed in pool.targets:
+                target, content, timbre, envelope = (sounds[id] for id in ids)
+                yield Example(kind, target, content, timbre, envelope, seed)
 
-    def _pools(self) -> Iterator[tuple[int, int, int, list[Block]]]:
-        """(epoch, number, index of its first example, blocks) of each pool from `place` on."""
-        epoch, wanted = self.place
+    def keys(self, start: int, count: int) -> list[str]:
+        """The keys of the targets of examples `start` .. `start + count`, of all ranks, in order."""
+        found: list[str] = []
+        for epoch, number, members, skip in self._order(start):
+            targets = self._targets(epoch, number, members)[skip : skip + count - len(found)]
+            found += [id.key for _, id in targets]
+            if len(found) == count:
+                return found
+        raise BadInput(f"{self.source.where}: holds no block")
+
+    def _order(self, start: int) -> Iterator[tuple[int, int, list[Cells], int]]:
+        """(epoch, number, blocks, examples to skip) of the pools from example `start` of the stream on."""
+        epoch, skip = divmod(start, self.epoch_examples)
         while True:
-            first = 0
-            for number, members in enumerate(
-                pools(len(self.blocks), self.pool_blocks, self.seed, epoch, self.rank, self.world)
-            ):
-                blocks = [self.blocks[index] for index in members]
-                count = sum(block.clips for block in blocks)
-                if first + count > wanted:
-                    yield epoch, number, first, blocks
-                first += count
-            if wanted > first:
-                raise BadInput(
-                    f"{self.tables.layout.root}: example {wanted} of an epoch of {first} asked for"
-                )
-            epoch, wanted = epoch + 1, 0
+            blocks = self.source.blocks(epoch)
+            for number, members in enumerate(pools(len(blocks), self.pool_blocks, self.seed, epoch)):
+                pool = [blocks[index] for index in members]
+                count = sum(block.clips for block in pool)
+                if skip < count:
+                    yield epoch, number, pool, skip
+                skip = max(0, skip - count)
+            epoch += 1
 
-    def _fetch(
-        self, pool: tuple[int, int, int, list[Block]]
-    ) -> tuple[int, int, int, list[Block], list[Future[I16]]]:
-        layout = self.tables.layout
-        return *pool, [self._threads.submit(read_block, layout, block) for block in pool[3]]
+    def _pools(self, start: int) -> Iterator[tuple[int, int, list[Cells], range]]:
+        """(epoch, number, blocks, places of this rank's examples) of the pools from example `start` on."""
+        behind = self.rank
+        for epoch, number, blocks, skip in self._order(start):
+            count = sum(block.clips for block in blocks)
+            mine = range(skip + behind, count, self.world)
+            behind = (skip + behind - count) % self.world
+            yield epoch, number, blocks, mine
 
-    def _example(self, epoch: int, block: Block, sounds: I16, clip: int) -> Example:
-        ids = block.ids()
-        target = ids[clip]
+    def _targets(self, epoch: int, number: int, blocks: list[Cells]) -> list[tuple[Cells, ClipId]]:
+        ids = [block.ids() for block in blocks]
+        order = pool_order([block.clips for block in blocks], self.seed, epoch, number)
+        return [(blocks[block], ids[block][clip]) for block, clip in order]
+
+    def _fetch(self, epoch: int, number: int, blocks: list[Cells], mine: range) -> Pool:
+        """Casts this rank's examples of a pool, and begins to read the clips that they need."""
+        order = self._targets(epoch, number, blocks)
+        targets = [self._target(epoch, *order[place]) for place in mine]
+        needed: dict[int, set[ClipId]] = {block.block: set() for block in blocks}
+        for roles, _ in targets:
+            needed[roles.target.block].update(roles[1:])
+        sounds = [
+            self._threads.submit(self._clips, block, needed[block.block])
+            for block in blocks
+            if needed[block.block]
+        ]
+        return Pool(targets, sounds)
+
+    def _clips(self, block: Cells, needed: set[ClipId]) -> dict[ClipId, Clip]:
+        wanted = [place for place, id in enumerate(block.ids()) if id in needed]
+        return {clip.id: clip for clip in self.source.clips(block, wanted)}
+
+    def _target(self, epoch: int, block: Cells, target: ClipId) -> Target:
         seed = example_seed(self.seed, epoch, target.key)
         draws = stream(seed, "cast")
         kind = self.kinds[int(draws.random() * len(self.kinds))]
-        roles = cast(kind, target, (block.timbres, block.phrases, block.envelopes), draws)
-        place = {id: index for index, id in enumerate(ids)}
-        rows = self.tables.clip_rows(block.shard)
-
-        def made(id: ClipId) -> Clip:
-            return Clip(
-                id,
-                sounds[place[id]],
-                self.tables.sounding(id.timbre, id.phrase),
-                self.tables.envelopes[id.envelope],
-                rows[id.key]["gain"],
-            )
-
-        return Example(
-            kind, made(roles.target), made(roles.content), made(roles.timbre), made(roles.envelope), seed
-        )
+        axes = (tuple(block.timbres), tuple(block.phrases), tuple(block.envelopes))
+        return Target(cast(kind, target, axes, draws), seed)

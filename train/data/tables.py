@@ -12,12 +12,10 @@ from typing import Any, NamedTuple
 
 from manifests.bank import Bank, open_folder
 from manifests.layout import Layout, read_table
+from manifests.storage import is_local, list_files
 from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
 
-CLIP_COLUMNS = [
-    "key", "offset", "length", "block", "timbre", "envelope", "phrase",
-    "frames", "rate", "gain", "cut_fade_ms", "octave",
-]  # fmt: skip
+CLIP_COLUMNS = ["key", "offset", "length", "frames", "rate"]
 
 
 class Block(NamedTuple):
@@ -82,10 +80,6 @@ class Tables:
         """The rendered blocks of a split, by id; BadInput if there is none."""
         return split_blocks(self.layout, split)
 
-    def clip_rows(self, shard: str) -> dict[str, dict[str, Any]]:
-        """The clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached."""
-        return shard_rows(self.layout, shard)
-
     def sounding(self, timbre: int, phrase: int) -> Notes:
         """The notes of a clip as they sound: the phrase, moved by the timbre's octave."""
         shift = 12 * self.timbre_octaves[timbre]
@@ -118,11 +112,17 @@ def split_blocks(layout: Layout, split: str) -> list[Block]:
 def _check_sizes(layout: Layout, shards: set[str]) -> None:
     """Found now rather than hours into a run: a shard that is missing or of another size."""
     expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
+    there: dict[str, int] = {}
+    if not is_local(layout.root):
+        # One listing, since a store takes as long to tell of one file as of a thousand.
+        there = {f"shards/{name}": size for name, size in list_files(layout.root / "shards").items()}
     for shard in sorted(shards):
         path = layout.inside(shard)
-        if not path.exists():
+        if is_local(path) and path.exists():
+            there[shard] = path.stat().st_size
+        found = there.get(shard)
+        if found is None:
             raise BadInput(f"{path}: shard is missing; run `python -m render run` again")
-        found = path.stat().st_size
         if found != expected.get(shard):
             raise BadInput(
                 f"{path}: truncated or foreign: has {found} bytes, its row in {layout.table('shards')} says"
@@ -132,7 +132,7 @@ def _check_sizes(layout: Layout, shards: set[str]) -> None:
 
 @lru_cache(maxsize=16)
 def shard_rows(layout: Layout, shard: str) -> dict[str, dict[str, Any]]:
-    """The clip rows of a shard by key (columns `CLIP_COLUMNS`)."""
+    """The clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached."""
     rows = read_table(layout.clip_table(shard), "clips").select(CLIP_COLUMNS).to_pylist()
     return {row["key"]: row for row in rows}
 

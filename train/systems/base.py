@@ -112,7 +112,8 @@ class System(nn.Module, ABC):
     def turns(self, batch: Any, progress: float) -> Iterator[Turn]:
         """The turns at one batch; `progress` is the share of the training done, 0..1.
 
-        The loop steps a player as soon as its turn is yielded, so that later turns see it changed.
+        Players step when all turns at all parts of a step's batch are done. What is drawn from torch's
+        generator here is seeded by (seed, step, part).
         """
 
     @abstractmethod
@@ -126,9 +127,10 @@ class System(nn.Module, ABC):
     ) -> Conversion:
         """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
 
-    def prepare(self, progress: float, tables: Tables, folder: Path) -> None:
-        """Called before each batch is put together: makes in `folder` (the run's) what the stage at
-        `progress` needs first. A run that is gone on with calls it too."""
+    def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
+        """Called before each step: makes in `folder` (the run's) what the stage at `progress` needs first,
+        and says whether `collate` makes other batches from now on. Called too when a run is gone on with."""
+        return False
 
     @property
     def own_rate(self) -> int:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from manifests import files
 from manifests.vocabulary import BadInput, ClipId
-from train.data.blocks import read_block
+from train.data.shards import Shards
 from train.data.tables import Tables
 
 CACHED_BLOCKS = 64
@@ -47,7 +47,8 @@ class LatentStore:
 
     def __init__(self, tables: Tables, folder: Path, encoder: str, encode: Encode) -> None:
         self.folder = folder
-        self.blocks = {block.block: block for block in tables.blocks("train")}
+        source = Shards(tables)
+        self.blocks = {block.block: block for block in source.blocks(0)}
         shards = defaultdict(list)
         for block in self.blocks.values():
             shards[block.shard].append(block)
@@ -55,7 +56,11 @@ class LatentStore:
             path = self._path(shard)
             if not _made_by(path, encoder):
                 made = {
-                    str(block.block): encode(torch.from_numpy(read_block(tables.layout, block))).cpu()
+                    str(block.block): encode(
+                        torch.stack(
+                            [torch.from_numpy(c.audio) for c in source.clips(block, range(block.clips))]
+                        )
+                    ).cpu()
                     for block in members
                 }
                 files.replace(path, save(made, metadata={"encoder": encoder}))

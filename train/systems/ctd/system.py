@@ -109,13 +109,13 @@ class CTD(System):
         }
 
     @torch.no_grad()
-    def prepare(self, progress: float, tables: Tables, folder: Path) -> None:
+    def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
         """Where the diffusion begins, makes the latents of all train clips in `folder`/latents.
 
         Of a tone bank, whose clips are new ones all the time, they are made batch by batch instead.
         """
         if self.prepared or stage_at(progress, self.config).autoencoder:
-            return
+            return False
         if isinstance(tables.layout, Bank):
             keys = [id.key for block in tables.blocks("train") for id in block.ids()][:BANK_CLIPS]
             clips = np.stack(list(read_clips(tables.layout, keys).values()))
@@ -126,6 +126,7 @@ class CTD(System):
             spread = self.store.spread()
         self.spread.fill_(max(spread, 1e-4))
         self.prepared = True
+        return self.store is not None
 
     def _encode_clips(self, clips_BT: Tensor) -> Tensor:
         """Latents of clips, int16 [B, T], rounded as they are stored; each alone, so that they are the same

@@ -1,17 +1,17 @@
-"""An endless stream of examples from a tone bank: blocks composed on the training device, then drawn from.
+"""A tone bank as a source of blocks: composed on the training device, new ones for every pool.
 
 As from rendered clips, examples come from a pool of blocks, every clip is target once, and its partners
 stand in its own block. But a pool's blocks are new: timbres are dealt from shuffled decks, phrases and
-envelopes drawn from the dataset's families (or its tables), and no pool comes twice. What comes when is a
-pure function of (seed, pool, place), so a stream goes on from any example, on any device.
+envelopes drawn from the dataset's families (or its tables), and no pool comes twice. Which blocks a pool has
+is a pure function of (seed, pool), so a stream goes on from any example, on any device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from functools import lru_cache
+from threading import Semaphore
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,11 @@ from manifests.bank import Bank
 from manifests.seeds import permutation, stream
 from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
 from train.bank.clips import clip_format
-from train.bank.compose import Composed, compose_block
+from train.bank.compose import compose_block
 from train.bank.fresh import Fresh
 from train.bank.reading import Reading
 from train.bank.tones import Tones
-from train.data.examples import Clip, Example, ExampleKind, cast, example_seed
-from train.data.loader import Place
-from train.data.order import pool_order
+from train.data.examples import Clip
 from train.data.tables import Tables
 
 
@@ -51,23 +49,19 @@ class Mix:
         ]
 
 
-class BankLoader:
-    """Examples for one rank, as `train.data.loader.Loader` gives them. Use as a context manager.
+class BankSource:
+    """Blocks of `train` ids without end; every epoch of the stream is one pool of new ones.
 
     `fresh` is the share of blocks whose phrases (and, drawn apart, whose envelopes) are new ones. On a GPU
-    the clips' audio stays there if `on_device`. `Place.epoch` counts pools.
+    the clips' audio stays there if `on_device`.
     """
 
     def __init__(
         self,
         tables: Tables,
-        kinds: Sequence[ExampleKind],
         seed: int,
         pool_blocks: int = 16,
         threads: int = 2,
-        place: Place = Place(),  # noqa: B008
-        rank: int = 0,
-        world: int = 1,
         device: torch.device = torch.device("cpu"),  # noqa: B008
         fresh: float = 1.0,
         on_device: bool = True,
@@ -75,10 +69,10 @@ class BankLoader:
         bank = tables.layout
         if not isinstance(bank, Bank):
             raise BadInput(f"{bank.root}: no tone bank")
-        self.tables, self.kinds, self.seed = tables, tuple(kinds), seed
-        self.pool_blocks, self.rank, self.world, self.place = pool_blocks, rank, world, place
+        self.where = str(bank.root)
+        self.tables, self.seed = tables, seed
+        self.pool_blocks = pool_blocks
         self.share, self.on_device = fresh, on_device
-        self.sizes = bank.metadata()["fingerprint_of"]["block"]
         self.timbres = tables.train_timbres
         self.table_phrases, self.table_envelopes = (
             [i for i, side in enumerate(bank.read(name).column("side").to_pylist()) if side == "train"]
@@ -88,59 +82,43 @@ class BankLoader:
         for axis, ids in axes:
             if len(ids) < 2:
                 raise BadInput(f"{bank.root}: {len(ids)} train {axis}(s); partners need at least two")
+        # No axis longer than its table: where nothing fresh can be used, the table has to fill it.
+        sizes = bank.metadata()["fingerprint_of"]["block"]
+        self.sizes = [min(size, len(ids)) for size, (_, ids) in zip(sizes, axes, strict=True)]
         self.format = clip_format(bank)
         self.tones = Tones.load(bank, self.timbres, device)
         self.reading = Reading(self.format.frames, device)
         self.fresh = Fresh(bank, seed, device)
+        self.blocks = lru_cache(maxsize=2)(self.mixes)
         # On a GPU blocks queue up anyway; on a CPU they are composed side by side.
-        self._threads = ThreadPoolExecutor(threads if device.type == "cpu" else 1, "compose")
+        self._at_once = Semaphore(threads if device.type == "cpu" else 1)
 
-    def __enter__(self) -> BankLoader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._threads.shutdown(wait=True, cancel_futures=True)
-
-    def __iter__(self) -> Iterator[Example]:
-        """Examples from `place` on, without end; `place` is always that of the next one."""
-        ahead = self._compose(self.place.epoch)
-        while True:
-            (mixes, sounds), number = ahead, self.place.epoch
-            made = [self._landed(future.result()) for future in sounds]
-            ahead = self._compose(number + 1)
-            order = pool_order([mix.clips for mix in mixes], self.seed, number, self.rank)
-            for index, clip in order[self.place.example :]:
-                example = self._example(number, mixes[index], made[index], clip)
-                self.place = Place(number, self.place.example + 1)
-                yield example
-            self.place = Place(number + 1, 0)
-
-    def _compose(self, number: int) -> tuple[list[Mix], list[Future[Composed]]]:
-        mixes = self.mixes(number)
-        return mixes, [self._threads.submit(self._composed, mix) for mix in mixes]
-
-    def _composed(self, mix: Mix) -> Composed:
-        with torch.no_grad():
-            return compose_block(
+    def clips(self, block: Mix, wanted: Sequence[int]) -> list[Clip]:
+        with torch.no_grad(), self._at_once:
+            made = compose_block(
                 self.tones,
-                mix.timbres,
-                list(mix.phrases.values()),
-                list(mix.envelopes.values()),
+                block.timbres,
+                list(block.phrases.values()),
+                list(block.envelopes.values()),
                 self.format,
                 self.reading,
             )
+        pcm: Any = made.pcm_TPEF.flatten(0, 2)
+        if pcm.device.type == "cpu" or not self.on_device:
+            pcm = pcm.cpu().numpy()
+        gains, ids = made.gain_TPE.flatten().tolist(), block.ids()
+        return [self._clip(block, ids[place], pcm[place], gains[place]) for place in wanted]
 
-    def _landed(self, made: Composed) -> tuple[Any, list[float]]:
-        """A block's clips one behind the other, where systems want them, and their gains."""
-        pcm = made.pcm_TPEF.flatten(0, 2)
-        away = pcm.device.type == "cpu" or not self.on_device
-        return (pcm.cpu().numpy() if away else pcm), made.gain_TPE.flatten().tolist()
+    def _clip(self, block: Mix, id: ClipId, audio: Any, gain: float) -> Clip:
+        shift = 12 * self.tables.timbre_octaves[id.timbre]
+        notes = tuple(
+            Note(note.onset, note.duration, note.pitch + shift, note.velocity)
+            for note in block.phrases[id.phrase]
+        )
+        return Clip(id, audio, notes, block.envelopes[id.envelope], gain)
 
-    def mixes(self, number: int) -> list[Mix]:
-        """The blocks of pool `number` of this rank."""
-        pool = number * self.world + self.rank
+    def mixes(self, pool: int) -> list[Mix]:
+        """The blocks of pool number `pool`."""
         many_t, many_p, many_e = self.sizes
         phrases = self.fresh.phrases(pool, self.pool_blocks * many_p)
         envelopes = self.fresh.envelopes(pool, self.pool_blocks * many_e)
@@ -170,32 +148,6 @@ class BankLoader:
         deck, hand = divmod(block, len(self.timbres) // count)
         order = permutation(self.seed, len(self.timbres), "deck", deck)[hand * count : (hand + 1) * count]
         return tuple(sorted(self.timbres[int(i)] for i in order))
-
-    def _example(self, number: int, mix: Mix, made: tuple[Any, list[float]], clip: int) -> Example:
-        ids = mix.ids()
-        place = {id: index for index, id in enumerate(ids)}
-        seed = example_seed(self.seed, number, ids[clip].key)
-        draws = stream(seed, "cast")
-        kind = self.kinds[int(draws.random() * len(self.kinds))]
-        axes = (mix.timbres, tuple(mix.phrases), tuple(mix.envelopes))
-        roles = cast(kind, ids[clip], axes, draws)
-
-        def described(id: ClipId) -> Clip:
-            shift, index = 12 * self.tables.timbre_octaves[id.timbre], place[id]
-            notes = tuple(
-                Note(note.onset, note.duration, note.pitch + shift, note.velocity)
-                for note in mix.phrases[id.phrase]
-            )
-            return Clip(id, made[0][index], notes, mix.envelopes[id.envelope], made[1][index])
-
-        return Example(
-            kind,
-            described(roles.target),
-            described(roles.content),
-            described(roles.timbre),
-            described(roles.envelope),
-            seed,
-        )
 
 
 def _axis(

@@ -1,0 +1,50 @@
+"""`python -m tests.train_ranks CONFIG DATA OUT NOTES [STEPS]`: a training run that notes what each rank saw.
+
+With STEPS it sends itself SIGTERM after so many steps.
+NOTES/rank-R.json holds the keys of the parts that rank R collated, in order, and the losses of each step. The
+launcher of several devices starts a program again for each of them, so this has to be one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from train.config import load_config
+from train.data.examples import Example
+from train.fit import Report, fit
+from train.systems.triptych.system import Triptych
+
+
+def noting(config: Path, data: Path, out: Path, notes: Path, stop_after: int | None = None) -> None:
+    """Trains, and writes what this rank saw."""
+    parts: list[list[str]] = []
+    losses: dict[int, dict[str, float]] = {}
+    collate = Triptych.collate
+
+    def noted(self: Triptych, examples: Sequence[Example], classes: dict[int, int]) -> Any:
+        parts.append([example.target.id.key for example in examples])
+        return collate(self, examples, classes)
+
+    def on_step(step: int, found: dict[str, float], speed: float) -> None:
+        losses[step] = found
+        if step == stop_after:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    Triptych.collate = noted  # type: ignore[method-assign]
+    try:
+        fit(load_config(config), data, out, Report(on_step=on_step))
+    finally:
+        Triptych.collate = collate  # type: ignore[method-assign]
+    rank = int(os.environ.get("LOCAL_RANK", 0)) + int(os.environ.get("NODE_RANK", 0))
+    notes.mkdir(parents=True, exist_ok=True)
+    (notes / f"rank-{rank}.json").write_text(json.dumps({"parts": parts, "losses": losses}))
+
+
+if __name__ == "__main__":
+    noting(*(Path(argument) for argument in sys.argv[1:5]), *(int(steps) for steps in sys.argv[5:]))
