@@ -15,7 +15,7 @@ import pytest
 
 from tests import rendered
 
-LATEST_S = 6.0
+LATEST_S = 4.0
 """A blow falls at the latest so long after its run began, by the CPU time that its processes have used."""
 ROLES = ("parent", "worker", "host", "child")
 # The synth plays the clips itself: its hosts and their children are there from the first to the last shard.
