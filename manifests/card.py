@@ -67,13 +67,19 @@ def card(
     synths = ", ".join(
         f"{synth} ({count})" for synth, count in sorted(Counter(row["synth"] for row in timbres).items())
     )
+    shares = (metadata["config"].get("splits") or {}).get("sampled") or {}
+    length = f"{clip['seconds']:g}"
+    told = ", ".join(f"{split} {share:g}" for split, share in sorted(shares.items()))
+    sampled = f", or of a sample of its blocks ({told})" if shares else ""
+    more = len(metadata.get("generations", [])) - 1
+    grown = f" Grown {more} time(s) since it was first made, see `dataset.json`." if more > 0 else ""
     return f"""---
 {front}---
 
 # {metadata["name"]}
 
 Synth clips as exact triplets: every clip is one cell of timbre x envelope x phrase, and every cell of a
-split was rendered. {total} clips of {clip["seconds"]:g} s at {clip["rate"]} Hz, mono, FLAC 16 bit, peak
+split was rendered{sampled}. {total} clips of {length} s at {clip["rate"]} Hz, mono, FLAC 16 bit, peak
 {clip["peak_dbfs"]:g} dBFS; {len(timbres)} timbres from {synths}; {envelopes} envelopes; {phrases} phrases.
 
 | split | clips | hours | MB |
@@ -82,7 +88,7 @@ split was rendered. {total} clips of {clip["seconds"]:g} s at {clip["rate"]} Hz,
 
 `validation` holds out cells of train ids; the ids that a `test_unseen_…` split calls unseen occur in no
 train clip. Each clip's row in `clips/` says what it is and how to make it again:
-`python -m render remake DIR KEY`. Fingerprint `{metadata["fingerprint"]}`, seed {metadata["seed"]}.
+`python -m render remake DIR KEY`. Fingerprint `{metadata["fingerprint"]}`, seed {metadata["seed"]}.{grown}
 
 ## Reading it
 

@@ -127,8 +127,8 @@ def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
             return {"failure": "hung", "detail": f"used {limits.cpu_s} s of CPU time"}
-        if number == signal.SIGKILL:
-            return {"machine": "a group was killed from outside (out of memory?)"}
+        if number in (signal.SIGKILL, signal.SIGTERM):
+            return {"machine": "a group was killed from outside (out of memory, or pre-empted?)"}
         return {"failure": "crashed", "detail": f"signal {signal.Signals(number).name}"}
     code = os.WEXITSTATUS(status)
     if code == grandchild.OK and said is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from render import config as configs
 from render import status_view as view
 from render.bank import make_bank
 from render.dataset import Dataset, MachineFault
+from render.estimate import estimate
 from render.executors import Backend, Local, open_executor
 from render.extend import extend as extend_plan
 from render.extend import plan_of
@@ -54,14 +56,41 @@ out, err = Console(), Console(stderr=True)
 
 
 @app.command()
-def plan(config: ConfigFile, out_dir: Out) -> None:
+def plan(
+    config: ConfigFile,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="folder to write the plan to", metavar="DIR", parser=location)
+    ] = None,
+    estimated: Annotated[
+        bool, typer.Option("--estimate", help="measure here what the dataset will cost")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the estimate as JSON")] = False,
+) -> None:
     """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered.
 
     CONFIG may be a dataset's dataset.json: that dataset is planned again, with all its generations.
+    With --estimate: core-hours, bytes, shards and time, from some seconds of rendering on this machine.
     """
+    if out_dir is None and not estimated:
+        raise BadInput("--out: say where to write the plan, or ask for --estimate")
+    if estimated:
+        _estimate(config, as_json)
+    if out_dir is None:
+        return
     planned = plan_of(config)
     fresh = write_plan(planned, out_dir)
     _planned(planned, f"{'planned' if fresh else 'already planned'} {out_dir}")
+
+
+def _estimate(config: Path, as_json: bool) -> None:
+    with err.status("measuring"):
+        cost = estimate(configs.load(config))
+    cores = sorted({1, os.cpu_count() or 1, 16, 64, 256, 1024})
+    if as_json:
+        print(json.dumps(cost.as_json(cores), indent=2))
+        return
+    for line in view.cost_lines(cost, cores):
+        out.print(line, highlight=False, soft_wrap=True)
 
 
 def _planned(planned: Planned, what: str) -> None:

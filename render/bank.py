@@ -28,8 +28,9 @@ from manifests.schema import SCHEMA_VERSION
 from manifests.vocabulary import BadInput
 from midi.spec import SCALES
 from presets.loops import with_loops
-from render.dataset import Dataset, planned_timbres
+from render.dataset import Dataset
 from render.executors import Executor, Offered
+from render.product import as_planned
 from render.run import cast_first
 from render.scratch import clear_dead, scratch_folder
 from render.shard import HEADER, TAR_MTIME, TAR_OWNER, HashingWriter, tar_writer
@@ -237,11 +238,7 @@ def finish(dataset: Dataset, bank: Bank, planned: Sequence[ToneShard]) -> None:
     """Writes the dataset's tables, the card, and tone_shards.parquet, which says that the bank is whole."""
     for name in ("timbres", "envelopes", "phrases"):
         files.replace(bank.table(name), dataset.layout.table(name).read_bytes())
-    blocks = [
-        {**row, "timbres": planned_timbres(row), "planned": None, "offset": None, "length": None}
-        for row in dataset.blocks
-    ]
-    write_table(bank.table("blocks"), to_table("blocks", blocks))
+    write_table(bank.table("blocks"), as_planned(dataset.blocks))
     rows = []
     for job in planned:
         table = bank.tones(job.shard)

@@ -120,6 +120,16 @@ def _rows(cut: Cut, split: str, first: int, taken: int, per_shard: int, generati
     return pa.Table.from_arrays(made, schema=fields)
 
 
+def as_planned(blocks: pa.Table) -> pa.Table:
+    """blocks.parquet as it was before anything was rendered: no places, no substitutes."""
+    nothing = {name: pa.nulls(blocks.num_rows) for name in ("planned", "offset", "length")}
+    columns = {**nothing, "timbres": pc.coalesce(blocks["planned"], blocks["timbres"])}
+    for name, column in columns.items():
+        field = blocks.schema.field(name)
+        blocks = blocks.set_column(blocks.schema.get_field_index(name), field, column.cast(field.type))
+    return blocks
+
+
 def _lists(ids: I32) -> pa.ListArray:
     here = ids != NONE
     offsets = np.concatenate([[0], np.cumsum(here.sum(axis=1))]).astype(np.int32)

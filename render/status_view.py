@@ -1,4 +1,4 @@
-"""The state of a dataset as a person reads it: a table, and a line for what else there is to say."""
+"""A dataset's state and cost as a person reads them: a table, and a line for what else there is to say."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from rich.table import Table
 
+from render.estimate import Estimate
 from render.status import SplitState, State
 
 COLUMNS = ("split", "shards", "done", "running", "failed", "missing", "clips", "hours", "GB")
@@ -53,3 +54,13 @@ def lines(now: State) -> Iterator[str]:
         yield from (f"{what}: {who}: {why}" for who, why in list(about.items())[:MOST])
         if len(about) > MOST:
             yield f"{what}: {len(about) - MOST} more, see --json"
+
+
+def cost_lines(cost: Estimate, cores: list[int]) -> Iterator[str]:
+    """An estimate in words."""
+    yield f"{cost.clips:,} clips, {cost.hours:,.1f} hours, {cost.timbres} timbres, {cost.shards} shards"
+    yield f"{cost.bytes / 1e9:,.2f} GB, and while it is made {cost.tones_bytes / 1e9:,.2f} GB of tone sets"
+    clip, timbre = 1000 * cost.seconds_a_clip, cost.seconds_a_timbre
+    yield f"{cost.core_hours:,.2f} core-hours: {clip:.2f} ms a clip, {timbre:.2f} s a timbre, measured here"
+    times = (f"{n}: {timedelta(seconds=round(cost.seconds_on(n)))}" for n in cores)
+    yield f"time by cores: {', '.join(times)}"

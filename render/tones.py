@@ -84,7 +84,7 @@ class ToneMaker:
             note = json.loads(failed.read_bytes())
             raise GroupFailure(note["reason"], note["detail"])
         try:
-            made = make_tone_set(self._host(synth), synth, preset, self.spec)
+            made = make_tone_set(self.host(synth), synth, preset, self.spec)
         except GroupFailure as failure:
             files.replace(failed, canonical_json({"reason": failure.reason, "detail": failure.detail}))
             raise
@@ -94,7 +94,7 @@ class ToneMaker:
     def compare(self, synth: Synth, preset: Preset, tones: ToneSet) -> None:
         """The canary: makes a set's first tones once more, in a fresh fork; MachineFailure if they differ."""
         try:
-            same, how = repeats(self._host(synth), synth, preset, self.spec, tones), ""
+            same, how = repeats(self.host(synth), synth, preset, self.spec, tones), ""
         except GroupFailure as failure:
             same, how = False, f" ({failure})"
         if not same:
@@ -103,5 +103,6 @@ class ToneMaker:
                 f" profile of {synth.name} calls it deterministic; mend the profile or the machine"
             )
 
-    def _host(self, synth: Synth) -> SnapshotHost:
+    def host(self, synth: Synth) -> SnapshotHost:
+        """This process's host of a synth, for this dataset."""
         return host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")

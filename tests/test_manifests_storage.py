@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from manifests.layout import Layout
 from manifests.storage import location, read_range
+from render.shard import shard_note
 from tests import rendered
 
 s3fs = pytest.importorskip("s3fs")
-moto_server = pytest.importorskip("moto.server")
+pytest.importorskip("moto.server")
 # One server, shared by the tests of this file.
 pytestmark = pytest.mark.xdist_group("s3")
 
@@ -22,16 +26,23 @@ BUCKET = "triptych-data"
 
 
 @pytest.fixture(scope="module")
-def bucket(tiny: Path) -> Iterator[str]:
-    """A bucket with the tiny dataset, a copy with a flipped byte, and one without audio."""
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+def server() -> Iterator[Any]:
+    from tests.s3_server import S3Server
+
+    server = S3Server()
     server.start()
-    host, port = server.get_host_and_port()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def bucket(tiny: Path, server: Any) -> Iterator[str]:
+    """A bucket with the tiny dataset, a copy with a flipped byte, and one without audio."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ACCESS_KEY_ID", "testing")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
         files = s3fs.S3FileSystem()
         files.mkdir(BUCKET)
         for path in sorted(tiny.rglob("*")):
@@ -43,7 +54,6 @@ def bucket(tiny: Path) -> Iterator[str]:
                     data = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
                 files.pipe_file(f"{BUCKET}/sets/flipped/{name}", data)
         yield f"s3://{BUCKET}/sets"
-    server.stop()
 
 
 @pytest.mark.parametrize("tier", ["", "--hash", "--deep"])
@@ -102,17 +112,53 @@ def test_a_url_without_a_dataset_gives_one_line(bucket: str, url: str, said: str
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_a_dataset_is_rendered_straight_to_s3_and_resumed_there(
-    tiny: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def whole_shards(root: str) -> tuple[set[str], set[str]]:
+    """The shards that clip tables commit, each with the tar they name; and the tars that no table commits."""
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    layout = Layout(location(root))
+    tars = {
+        name.removeprefix(root.removeprefix("s3://") + "/"): name for name in files.find(f"{root}/shards")
+    }
+    committed = layout.committed()
+    for shard in committed:
+        with files.open(str(layout.clip_table(shard))) as table:
+            note = shard_note(pq.read_schema(table).metadata)
+        assert hashlib.sha256(files.cat_file(tars[shard])).hexdigest() == note["sha256"]
+    return committed, set(tars) - committed
+
+
+def test_a_dataset_is_rendered_straight_to_s3_through_spoilt_uploads_and_resumed_there(
+    tiny: Path, bucket: str, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     there = f"{bucket}/made"
-    rendered.succeed("render", "make", rendered.write_config(tmp_path), "--out", there, "--workers", "2")
+    tried: dict[str, int] = {}
+
+    def spoil(path: str) -> str | None:
+        # A store that is slow to take each file, and takes one shard, and one shard's table, not at all.
+        tried[path] = tried.get(path, 0) + 1
+        if path.endswith(("shards/validation/shard-000000.tar", "clips/train/shard-000001.parquet")):
+            return "403 Forbidden"
+        return "503 Slow Down" if tried[path] == 1 and "/shards/" in path else None
+
+    monkeypatch.setattr(server, "fault", spoil)
+    done = rendered.command("render", "make", rendered.write_config(tmp_path), "--out", there)
+    assert done.returncode == 1
+    assert "the upload was refused" in done.stderr.splitlines()[-1]
+    state = json.loads(rendered.succeed("render", "status", there, "--json"))
+    assert state["stage"] == "rendering"
+    assert len(state["failed_shards"]) == 1
+    committed, loose = whole_shards(there)
+    assert state["total"]["shards_done"] == len(committed)
+    assert loose <= {"shards/train/shard-000001.tar"}
+    monkeypatch.setattr(server, "fault", lambda path: None)
     files = s3fs.S3FileSystem(use_listings_cache=False)
-    # A commit that was lost, and a torn tar that no table names.
-    files.rm(f"{there}/clips/train/shard-000000.parquet")
-    files.pipe_file(f"{there}/shards/train/shard-000000.tar", b"torn")
-    rendered.succeed("render", "run", there)
+    # A torn tar that no table names, as only a store without conditional writes could leave it.
+    files.pipe_file(f"{there}/shards/validation/shard-000000.tar", b"torn")
+    rendered.succeed("render", "run", there, "--workers", "2")
+    assert whole_shards(there)[1] == set()
+    rendered.succeed("manifests", "audit", there, "--hash")
+    assert json.loads(rendered.succeed("render", "status", there, "--json"))["stage"] == "done"
     files.get(there, str(tmp_path / "fetched"), recursive=True)
     assert rendered.contents(tmp_path / "fetched") == rendered.contents(tiny)
 

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import mido
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,7 +17,9 @@ from manifests.layout import Layout, to_table, write_table
 from manifests.splits import grow_sides
 from manifests.vocabulary import BadInput
 from render import config as configs
+from render.extend import grow_plan
 from render.growth import check_growth, more_envelopes
+from render.plan import make_plan
 from tests import rendered
 
 PAD = {
@@ -161,3 +164,46 @@ def test_a_sampled_product_is_whole_to_the_audit_and_a_lost_clip_table_is_not(tm
         for cell in itertools.product(row.timbres, row.envelopes, row.phrases)
     ]
     assert len(cells) == len(set(cells))
+
+
+def tune(path: Path, draw: np.random.Generator) -> None:
+    """A MIDI file of forty seconds: a walk of notes of a quarter to half a second."""
+    track = mido.MidiTrack()
+    pitch = 62
+    for _ in range(100):
+        pitch = min(max(pitch + int(draw.integers(-3, 4)), 57), 67)
+        track.append(mido.Message("note_on", note=pitch, velocity=90, time=0))
+        track.append(mido.Message("note_off", note=pitch, time=int(draw.integers(240, 480))))
+    midi = mido.MidiFile()
+    midi.tracks.append(track)
+    midi.save(str(path))
+
+
+def test_phrases_of_a_midi_file_stay_on_its_side_when_more_of_them_are_asked_for(tmp_path: Path) -> None:
+    folder = tmp_path / "tunes"
+    folder.mkdir()
+    draw = np.random.Generator(np.random.PCG64(1))
+    for number in range(8):
+        tune(folder / f"{number}.mid", draw)
+
+    def config(count: int) -> configs.Config:
+        # Eight tunes give each a phrase first, then each a second one, …
+        phrases = {"midi": {"folder": str(folder), "count": count}, "generated": PHRASES["generated"]}
+        return configs.parse({**rendered.TINY, "phrases": phrases}, "here")
+
+    planned = make_plan(config(8))
+    old = planned.phrases
+    for number in range(8, 11):
+        tune(folder / f"{number}.mid", draw)
+    grown = grow_plan(planned, config(20))
+    assert [{**row, "cluster": 0} for row in grown.phrases[: len(old)]] == [{**r, "cluster": 0} for r in old]
+    added = grown.phrases[len(old) :]
+    assert len(added) == 12
+    sides: dict[str, set[str]] = {}
+    for row in grown.phrases:
+        if row["source_sha256"]:
+            sides.setdefault(row["source_sha256"], set()).add(row["side"])
+    assert len(sides) == 11
+    assert all(len(of_it) == 1 for of_it in sides.values())
+    assert all([row["side"] for row in added].count(side) != 1 for side in ("train", "test"))
+    assert len({row["source"] for row in grown.phrases}) == len(grown.phrases)
