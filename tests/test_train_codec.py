@@ -72,7 +72,7 @@ def codec(system: Triptych) -> Codec:
 
 
 def passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
-    return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)))
+    return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0)
 
 
 @torch.no_grad()
@@ -348,6 +348,7 @@ def test_a_timbre_does_not_depend_on_level(codec: Codec) -> None:
     loud, quiet = (codec.encode(level * audio).timbre for level in (1.0, 0.05))
     for name in ("harmonic_BNK", "noise_BNW", "vectors"):
         torch.testing.assert_close(loud[name], quiet[name], atol=1e-2, rtol=1e-2)
+    assert float(quiet["level_B"][0]) == pytest.approx(0.05 * float(loud["level_B"][0]), rel=1e-3)
 
 
 def test_a_conversion_is_the_same_every_time(codec: Codec) -> None:

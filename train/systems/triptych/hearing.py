@@ -54,10 +54,12 @@ class Played(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A stretch of a recording as features, and its notes as a batch of one clip."""
+    """A stretch of a recording as features, its notes as a batch of one clip, and the factor that brought
+    the recording to -1 dBFS."""
 
     features: Features
     notes: NoteBatch
+    scale: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +249,7 @@ class _Ear:
         seen = self.listened.features
         if seen is None or stretch.stop - stretch.start < self.samples:
             seen = features(self._sound(stretch.start, stretch.stop), self.system.format.rate)
-        passage = Passage(seen, self.batch(stretch))
+        passage = Passage(seen, self.batch(stretch), self.scale)
         last = self.played[-1].span
         rings = last.end - last.off >= 0.02 * self.system.format.rate
         notes = tuple(note for note, _ in self.played)
