@@ -24,7 +24,7 @@ from train.data.tables import Tables
 from train.notes import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych import converting, hearing, playing
+from train.systems.triptych import converting, hearing, listening, playing
 from train.systems.triptych.augment import BANDS, equalise, level_change
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units
@@ -188,7 +188,7 @@ def test_pieces_of_a_recording_make_the_same_conversion(
     long = np.concatenate([clip(index, 2.0)[0] for index in range(3)] + [clip(4, 2.0)[0][:20_000]])
     monkeypatch.setattr(hearing, "PASSAGE_S", 2.5)
     whole = codec.convert(long, clip(3, 1.0, timbre=1)[0])
-    monkeypatch.setattr(hearing, "CHUNK_S", 1.0)
+    monkeypatch.setattr(listening, "CHUNK_S", 1.0)
     monkeypatch.setattr(playing, "WINDOW_S", 0.3)
     pieces = codec.convert(long, clip(3, 1.0, timbre=1)[0])
     assert pieces.notes == whole.notes
