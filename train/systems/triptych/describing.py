@@ -54,7 +54,7 @@ def confidences(heard: Heard) -> dict[str, float]:
 
 
 def note_doubts(heard: Heard, name: str) -> tuple[str, ...]:
-    """What of the notes cannot be heard in a recording called `name`, and what is taken instead: sentences."""
+    """What of the notes in a recording called `name` cannot be heard, and what is taken instead."""
     if not heard.notes:
         return (f"{name}: no note is heard; it is taken for silence",)
     found = []
