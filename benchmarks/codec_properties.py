@@ -18,7 +18,7 @@ import numpy as np
 from manifests.layout import Layout
 from train.conversion import Codec, load_codec
 from train.data.pairs import draw_pairs
-from train.evaluate import read_pairs
+from train.evaluate_pairs import read_pairs
 from train.metrics import describe, score
 from train.systems.base import Audio
 

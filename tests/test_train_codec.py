@@ -25,7 +25,7 @@ from train.data.tables import Tables
 from train.notes import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych import converting, hearing, playing
+from train.systems.triptych import converting, hearing, listening, playing
 from train.systems.triptych.augment import BANDS, equalise, level_change
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units
@@ -73,7 +73,7 @@ def codec(system: Triptych) -> Codec:
 
 
 def passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
-    return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)))
+    return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0)
 
 
 @torch.no_grad()
@@ -189,7 +189,7 @@ def test_pieces_of_a_recording_make_the_same_conversion(
     long = np.concatenate([clip(index, 2.0)[0] for index in range(3)] + [clip(4, 2.0)[0][:20_000]])
     monkeypatch.setattr(hearing, "PASSAGE_S", 2.5)
     whole = codec.convert(long, clip(3, 1.0, timbre=1)[0])
-    monkeypatch.setattr(hearing, "CHUNK_S", 1.0)
+    monkeypatch.setattr(listening, "CHUNK_S", 1.0)
     monkeypatch.setattr(playing, "WINDOW_S", 0.3)
     pieces = codec.convert(long, clip(3, 1.0, timbre=1)[0])
     assert pieces.notes == whole.notes
@@ -349,6 +349,7 @@ def test_a_timbre_does_not_depend_on_level(codec: Codec) -> None:
     loud, quiet = (codec.encode(level * audio).timbre for level in (1.0, 0.05))
     for name in ("harmonic_BNK", "noise_BNW", "vectors"):
         torch.testing.assert_close(loud[name], quiet[name], atol=1e-2, rtol=1e-2)
+    assert float(quiet["level_B"][0]) == pytest.approx(0.05 * float(loud["level_B"][0]), rel=1e-3)
 
 
 def test_a_conversion_is_the_same_every_time(codec: Codec) -> None:

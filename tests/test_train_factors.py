@@ -219,16 +219,18 @@ def heard(*notes: tuple[float, float], sure: float = 0.9, rings: bool = False, e
 
 
 def test_what_cannot_be_heard_is_said() -> None:
-    assert describing.doubts(heard(), "a") == ("a: no note is heard; it is taken for silence",)
-    assert describing.doubts(heard((0, 0.3), (0.5, 0.2)), "a") == ()
-    (legato,) = describing.doubts(heard((0, 0.5), (0.5, 0.2)), "a")
+    assert describing.note_doubts(heard(), "a") == ("a: no note is heard; it is taken for silence",)
+    fine = heard((0, 0.3), (0.5, 0.2))
+    assert describing.note_doubts(fine, "a") == describing.envelope_doubts(fine, "a") == ()
+    (legato,) = describing.envelope_doubts(heard((0, 0.5), (0.5, 0.2)), "a")
     assert "no release is heard" in legato
-    (one,) = describing.doubts(heard((0, 0.5), rings=True), "a")
+    (one,) = describing.note_doubts(heard((0, 0.5), rings=True), "a")
     assert "one note only" in one
-    (short,) = describing.doubts(heard((0, 0.05), (0.1, 0.05)), "a")
+    assert describing.envelope_doubts(heard((0, 0.5), rings=True), "a") == ()
+    (short,) = describing.envelope_doubts(heard((0, 0.05), (0.1, 0.05)), "a")
     assert "sustain is a guess" in short
-    assert "no pitch is heard" in describing.doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
-    assert "several voices" in describing.doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
+    assert "no pitch is heard" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
+    assert "several voices" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
 
 
 def test_confidence_falls_with_the_error_of_the_fit_and_needs_a_release() -> None:

@@ -10,7 +10,7 @@ from torch import Tensor
 from manifests.register import transpose
 from manifests.vocabulary import BadInput, Envelope, Notes
 from train.systems.base import Audio, Conversion, Factors, Reshape
-from train.systems.triptych.describing import doubts, envelope_doubts
+from train.systems.triptych.describing import envelope_doubts, note_doubts
 from train.systems.triptych.hearing import hear
 from train.systems.triptych.measuring import between, from_tensors, timbre_of, to_tensors
 from train.systems.triptych.playing import play
@@ -36,11 +36,11 @@ def convert(
     if callable(envelope):
         chosen = envelope(chosen)
     octave = sounding.octave if octave is None else octave
-    said = doubts(ours, "source")
-    if shaping is ours and isinstance(envelope, Envelope):
-        said = tuple(line for line in said if line not in envelope_doubts(ours, "source"))
+    said = note_doubts(ours, "source")
     if theirs is not ours and take:
-        said += doubts(theirs, "reference")
+        said += note_doubts(theirs, "reference")
+    if not isinstance(envelope, Envelope):
+        said += envelope_doubts(shaping, "source" if shaping is ours else "reference")
     if not ours.notes or sounding.passage is None:
         return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave, said)
     notes = moved(ours.notes, octave - ours.octave)

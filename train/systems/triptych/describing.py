@@ -53,8 +53,8 @@ def confidences(heard: Heard) -> dict[str, float]:
     return {name: round(value, 3) for name, value in found.items()}
 
 
-def doubts(heard: Heard, name: str) -> tuple[str, ...]:
-    """Sentences on what cannot be heard in a recording called `name`, and what is taken instead."""
+def note_doubts(heard: Heard, name: str) -> tuple[str, ...]:
+    """What of the notes in a recording called `name` cannot be heard, and what is taken instead."""
     if not heard.notes:
         return (f"{name}: no note is heard; it is taken for silence",)
     found = []
@@ -68,11 +68,11 @@ def doubts(heard: Heard, name: str) -> tuple[str, ...]:
         )
     if len(heard.notes) == 1:
         found.append(f"{name}: one note only; all that is said of envelope and timbre comes from it")
-    return (*found, *envelope_doubts(heard, name))
+    return tuple(found)
 
 
 def envelope_doubts(heard: Heard, name: str) -> tuple[str, ...]:
-    """Of the envelope alone: a release or a sustain level that no note lets be heard."""
+    """The same of the envelope: a release or a sustain level that no note lets be heard."""
     found = []
     if heard.notes and not releases_heard(heard):
         found.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
@@ -103,5 +103,5 @@ def describe(system: Triptych, audio: Audio, count: int = 3) -> Description:
             (system.format.timbres[index], round(value, 3))
             for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
-    said = doubts(heard, "recording")
+    said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")
     return Description(heard.notes, heard.envelope, confidences(heard), heard.octave, nearest, said)

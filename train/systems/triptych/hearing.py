@@ -1,8 +1,7 @@
 """What the codec hears in a recording: notes, the envelope and how sure it is of both.
 
-Features and encoder see a recording in pieces that overlap by more than they can see, so that memory does not
-grow with length and nothing depends on where the pieces are cut. Envelope and timbre are read in its
-first `PASSAGE_S` seconds with notes; after those only note-offs are fitted.
+Envelope and timbre are read in a recording's first `PASSAGE_S` seconds with notes; after those only note-offs
+are fitted.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -21,10 +19,10 @@ from manifests.register import octave_of
 from manifests.vocabulary import Envelope, Note, Notes
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
 from train.systems.base import Audio
-from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
 from train.systems.triptych.envelope_head import from_units
-from train.systems.triptych.features import HOP, LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features, features
+from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, features
 from train.systems.triptych.fitting import Fitted, fit_envelopes
+from train.systems.triptych.listening import listen, peak_of, sound_of
 from train.systems.triptych.note_head import read_notes
 
 if TYPE_CHECKING:
@@ -32,9 +30,6 @@ if TYPE_CHECKING:
 
 PEAK = 10.0 ** (-1.0 / 20.0)
 """Clips are normalised to -1 dBFS before they are heard."""
-
-CHUNK_S = 30.0
-"""Longer recordings are heard piece by piece."""
 
 PASSAGE_S = 30.0
 """How much of a long recording tells its envelope and timbre."""
@@ -54,10 +49,12 @@ class Played(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """A stretch of a recording as features, and its notes as a batch of one clip."""
+    """A stretch of a recording as features, its notes as a batch of one clip, and the factor that brought
+    the recording to -1 dBFS."""
 
     features: Features
     notes: NoteBatch
+    scale: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +79,6 @@ class Heard:
         return octave_of(heard_median(self.notes)) if self.notes else 0
 
 
-class Listened(NamedTuple):
-    """The encoder's view of a whole recording; its features too where they were made in one piece."""
-
-    logits: NoteLogits
-    level_L: Tensor
-    features: Features | None
-
-
 def heard_median(notes: Notes) -> int:
     """`manifests.register.median_pitch` of notes whose durations are heard, so not exact.
 
@@ -104,14 +93,6 @@ def heard_median(notes: Notes) -> int:
         if passed >= (0.5 - TIE) * total:
             return note.pitch
     raise ValueError("heard_median of no notes")
-
-
-def peak_of(audio: Audio, step: int = 1 << 20) -> float:
-    """The largest magnitude in a recording, read piece by piece."""
-    return max(
-        (float(np.max(np.abs(audio[at : at + step]), initial=0.0)) for at in range(0, len(audio), step)),
-        default=0.0,
-    )
 
 
 class Stretch(NamedTuple):
@@ -247,7 +228,7 @@ class _Ear:
         seen = self.listened.features
         if seen is None or stretch.stop - stretch.start < self.samples:
             seen = features(self._sound(stretch.start, stretch.stop), self.system.format.rate)
-        passage = Passage(seen, self.batch(stretch))
+        passage = Passage(seen, self.batch(stretch), self.scale)
         last = self.played[-1].span
         rings = last.end - last.off >= 0.02 * self.system.format.rate
         notes = tuple(note for note, _ in self.played)
@@ -273,35 +254,3 @@ def loudness(level_L: Tensor, notes: NoteBatch, envelope: Envelope, rate: int, c
     sums = torch.zeros(2, notes.onset_BN.shape[1], device=level_L.device)
     sums.index_add_(1, index_BL[0], torch.stack([level_L * inside, gain_BL[0].square() * inside]))
     return (sums[0] / sums[1].clamp(min=1e-6)).sqrt()
-
-
-def sound_of(audio: Audio, scale: float, device: torch.device) -> Tensor:
-    """A piece of a recording as the encoder wants it: [1, n], at -1 dBFS if `scale` is the recording's."""
-    return torch.from_numpy(np.array(audio, dtype=np.float32)).to(device)[None] * scale
-
-
-def listen(system: Triptych, audio: Audio, scale: float) -> Listened:
-    """Logits and level of a whole recording, piece by piece where it is longer than `CHUNK_S`."""
-    rate, device = system.format.rate, next(system.parameters()).device
-    size = max(round(CHUNK_S * rate) // LONG_HOP, 1) * LONG_HOP
-    if len(audio) <= size:
-        seen = features(sound_of(audio, scale, device), rate)
-        return Listened(system.encoder(seen), seen.level_BL[0], seen)
-    # What the encoder sees around a frame, rounded up to whole frames of every kind.
-    reach = -(-(3 * system.config.encoder_blocks * HOP + LONG_WINDOW) // LONG_HOP) * LONG_HOP
-    logits, levels = [], []
-    for start in range(0, len(audio), size):
-        stop = min(start + size, len(audio))
-        before, after = max(start - reach, 0), min(stop + reach, len(audio))
-        seen = features(sound_of(audio[before:after], scale, device), rate)
-        last = stop == len(audio)
-        at = [
-            slice((start - before) // hop, None if last else (stop - before) // hop)
-            for hop in (HOP // SUBFRAMES, HOP, LONG_HOP, LEVEL_HOP)
-        ]
-        heard = system.encoder(seen)
-        events = [part[:, at[0]] for part in heard[:4]]
-        logits.append(NoteLogits._make([*events, heard.gate_BF[:, at[1]], heard.pitch_BGP[:, at[2]]]))
-        levels.append(seen.level_BL[0, at[3]])
-    whole = NoteLogits._make(torch.cat(parts, dim=1) for parts in zip(*logits, strict=True))
-    return Listened(whole, torch.cat(levels), None)

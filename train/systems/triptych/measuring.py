@@ -19,12 +19,16 @@ if TYPE_CHECKING:
 
 
 def timbre_of(system: Triptych, passage: Passage, envelope: Envelope) -> Timbre:
-    """The profile and the vectors of a passage, by the notes and the envelope heard in it."""
-    seen, notes = passage
+    """The profile and the vectors of a passage, by the notes and the envelope heard in it.
+
+    All is as of a recording at -1 dBFS, but for the profile's level: that is the recording's own.
+    """
+    seen, notes, scale = passage
     rate, cut = system.format.rate, system.format.cut_fade_ms
     shaped = envelope_batch([envelope]).to(notes.onset_BN.device)
     profile = measure(seen, notes, shaped, system.config, rate, cut)
     gain = frame_gain(notes, shaped, seen.mel_BFM.shape[1], HOP, 2048, rate, cut)
+    profile = profile._replace(level_B=profile.level_B / max(scale, 1e-9))
     return Timbre(profile, system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B))
 
 

@@ -52,7 +52,8 @@ class Piece(NamedTuple):
 def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
     """Notes in a timbre, shaped by an envelope: float32 [samples].
 
-    As loud as a clip of this timbre is whose peak is normalised, and never above full scale.
+    As loud as the recording that the timbre comes from (RMS where the gain is highest), and never above full
+    scale. Not as high as its peaks: these depend on phases, which are the decoder's own.
     """
     rate = system.format.rate
     placed = spans(notes, rate, samples) if notes else []
