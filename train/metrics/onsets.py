@@ -26,6 +26,9 @@ BANDS = 84
 THRESHOLD = 0.08
 """How far a peak stands above the median around it, as mean rise in log10 units a band."""
 
+GOES_ON = 0.03
+"""An onset after which the energy is below this share (-15 dB) of that before it is an end."""
+
 NEAREST_S = 0.04
 """Of two peaks closer than this the higher one counts."""
 
@@ -73,8 +76,19 @@ def detect_onsets(audio: npt.ArrayLike, rate: int) -> F64:
     peaks = np.flatnonzero((above == highest) & (above > THRESHOLD))
     # The rise is steepest in the middle of what window and lag span: the note began half a lag earlier.
     times = np.maximum((peaks - (LAG - 1) / 2.0) * HOP_S, 0.0)
+    times = times[_sounds_on(audio, rate, times)]
     keep = np.concatenate([[True], np.diff(times) > NEAREST_S]) if len(times) else np.zeros(0, dtype=bool)
     return np.asarray(times[keep])
+
+
+def _sounds_on(audio: npt.ArrayLike, rate: int, times: F64) -> npt.NDArray[np.bool_]:
+    """Whether the sound goes on after each of `times`: a hard end splashes over all bands, as onsets do."""
+    energy = np.concatenate([[0.0], np.cumsum(np.square(np.asarray(audio, dtype=np.float64)))])
+    at = np.minimum((times * rate).astype(np.int64), len(energy) - 1)
+    gap, reach = round(0.01 * rate), round(0.04 * rate)
+    after = energy[np.minimum(at + reach, len(energy) - 1)] - energy[np.minimum(at + gap, len(energy) - 1)]
+    before = energy[np.maximum(at - gap, 0)] - energy[np.maximum(at - reach, 0)]
+    return np.asarray(after > GOES_ON * before)
 
 
 def onset_f1(estimate: Sequence[float] | F64, target: Sequence[float] | F64) -> float | None:
