@@ -18,8 +18,9 @@ import numpy as np
 import torch
 
 from manifests.bank import Bank
+from manifests.register import transpose
 from manifests.seeds import permutation, stream
-from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
+from manifests.vocabulary import BadInput, ClipId, Envelope, Notes
 from train.bank.clips import clip_format
 from train.bank.compose import Composed, compose_block
 from train.bank.fresh import Fresh
@@ -49,6 +50,25 @@ class Mix:
         return [
             ClipId(self.block, t, e, p) for t in self.timbres for p in self.phrases for e in self.envelopes
         ]
+
+
+class Described:
+    """A composed block's clips as examples are made of them."""
+
+    def __init__(self, mix: Mix, made: Composed, octaves: Sequence[int], on_device: bool) -> None:
+        pcm = made.pcm_TPEF.flatten(0, 2)
+        audio: Any = pcm if pcm.device.type != "cpu" and on_device else pcm.cpu().numpy()
+        gains, self.ids = made.gain_TPE.flatten().tolist(), mix.ids()
+        self.axes = (mix.timbres, tuple(mix.phrases), tuple(mix.envelopes))
+        notes = {
+            (timbre, id): transpose(phrase, 12 * octaves[timbre])
+            for timbre in mix.timbres
+            for id, phrase in mix.phrases.items()
+        }
+        self.clips = {
+            id: Clip(id, audio[place], notes[id.timbre, id.phrase], mix.envelopes[id.envelope], gains[place])
+            for place, id in enumerate(self.ids)
+        }
 
 
 class BankLoader:
@@ -108,11 +128,14 @@ class BankLoader:
         ahead = self._compose(self.place.epoch)
         while True:
             (mixes, sounds), number = ahead, self.place.epoch
-            made = [self._landed(future.result()) for future in sounds]
+            made = [
+                Described(mix, future.result(), self.tables.timbre_octaves, self.on_device)
+                for mix, future in zip(mixes, sounds, strict=True)
+            ]
             ahead = self._compose(number + 1)
             order = pool_order([mix.clips for mix in mixes], self.seed, number, self.rank)
             for index, clip in order[self.place.example :]:
-                example = self._example(number, mixes[index], made[index], clip)
+                example = self._example(number, made[index], clip)
                 self.place = Place(number, self.place.example + 1)
                 yield example
             self.place = Place(number + 1, 0)
@@ -131,12 +154,6 @@ class BankLoader:
                 self.format,
                 self.reading,
             )
-
-    def _landed(self, made: Composed) -> tuple[Any, list[float]]:
-        """A block's clips one behind the other, where systems want them, and their gains."""
-        pcm = made.pcm_TPEF.flatten(0, 2)
-        away = pcm.device.type == "cpu" or not self.on_device
-        return (pcm.cpu().numpy() if away else pcm), made.gain_TPE.flatten().tolist()
 
     def mixes(self, number: int) -> list[Mix]:
         """The blocks of pool `number` of this rank."""
@@ -171,29 +188,19 @@ class BankLoader:
         order = permutation(self.seed, len(self.timbres), "deck", deck)[hand * count : (hand + 1) * count]
         return tuple(sorted(self.timbres[int(i)] for i in order))
 
-    def _example(self, number: int, mix: Mix, made: tuple[Any, list[float]], clip: int) -> Example:
-        ids = mix.ids()
-        place = {id: index for index, id in enumerate(ids)}
-        seed = example_seed(self.seed, number, ids[clip].key)
+    def _example(self, number: int, block: Described, place: int) -> Example:
+        target = block.ids[place]
+        seed = example_seed(self.seed, number, target.key)
         draws = stream(seed, "cast")
         kind = self.kinds[int(draws.random() * len(self.kinds))]
-        axes = (mix.timbres, tuple(mix.phrases), tuple(mix.envelopes))
-        roles = cast(kind, ids[clip], axes, draws)
-
-        def described(id: ClipId) -> Clip:
-            shift, index = 12 * self.tables.timbre_octaves[id.timbre], place[id]
-            notes = tuple(
-                Note(note.onset, note.duration, note.pitch + shift, note.velocity)
-                for note in mix.phrases[id.phrase]
-            )
-            return Clip(id, made[0][index], notes, mix.envelopes[id.envelope], made[1][index])
-
+        roles = cast(kind, target, block.axes, draws)
+        clips = block.clips
         return Example(
             kind,
-            described(roles.target),
-            described(roles.content),
-            described(roles.timbre),
-            described(roles.envelope),
+            clips[roles.target],
+            clips[roles.content],
+            clips[roles.timbre],
+            clips[roles.envelope],
             seed,
         )
 
