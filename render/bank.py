@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from rich.console import Console
 
 from manifests import bank as banks
@@ -28,7 +29,7 @@ from manifests.schema import SCHEMA_VERSION
 from manifests.vocabulary import BadInput
 from midi.spec import SCALES
 from presets.loops import with_loops
-from render.dataset import Dataset, planned_timbres
+from render.dataset import Dataset
 from render.executors import Executor, Offered
 from render.run import cast_first
 from render.scratch import clear_dead, scratch_folder
@@ -237,11 +238,13 @@ def finish(dataset: Dataset, bank: Bank, planned: Sequence[ToneShard]) -> None:
     """Writes the dataset's tables, the card, and tone_shards.parquet, which says that the bank is whole."""
     for name in ("timbres", "envelopes", "phrases"):
         files.replace(bank.table(name), dataset.layout.table(name).read_bytes())
-    blocks = [
-        {**row, "timbres": planned_timbres(row), "planned": None, "offset": None, "length": None}
-        for row in dataset.blocks
-    ]
-    write_table(bank.table("blocks"), to_table("blocks", blocks))
+    blocks = dataset.blocks
+    for name in ("offset", "length"):
+        # Where a block lies in the dataset's shards, if it was rendered, is no part of the bank.
+        field = blocks.schema.field(name)
+        nulls = pa.nulls(blocks.num_rows, field.type)
+        blocks = blocks.set_column(blocks.schema.get_field_index(name), field, nulls)
+    write_table(bank.table("blocks"), blocks)
     rows = []
     for job in planned:
         table = bank.tones(job.shard)
