@@ -52,12 +52,13 @@ def gains(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The gain of a phrase under some envelopes, [E, F], both ways."""
     where = compose.spans(notes, format.rate, format.frames)
-    rows = gain_rows(notes, where, envelopes, format)
+    rows = np.full((len(envelopes), format.frames), np.nan, dtype=np.float32)
+    gain_rows(notes, where, envelopes, format, rows)
     batch, at = note_batch([notes], format.rate, format.frames), torch.arange(float(format.frames))
     index = torch.searchsorted(batch.onset_BN, at[None].contiguous(), right=True) - 1
     whole = gain_whole(batch, envelope_batch(envelopes), index.clamp(min=0), at, format)[0]
     whole[:, : where[0].onset] = 0.0
-    return rows.numpy(), whole.numpy()
+    return rows, whole.numpy()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,35 @@ def save_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Weights and metadata of a checkpoint; BadInput where it is missing, torn or none of ours."""
+    """Weights and metadata of a checkpoint; BadInput where it is missing, torn or none of ours.
+
+    Of a released one, in parts, `path` names the first; half precision comes as single.
+    """
+    weights, metadata = _read_file(path)
+    for number in range(2, _parts(path) + 1):
+        more, other = _read_file(path.with_name(path.name.replace("-00001-", f"-{number:05d}-")))
+        if other != metadata or weights.keys() & more.keys():
+            raise BadInput(f"{path}: its part {number} belongs to another checkpoint; copy all parts again")
+        weights |= more
+    return {name: w.float() if w.dtype == torch.float16 else w for name, w in weights.items()}, metadata
+
+
+def part_name(number: int, count: int) -> str:
+    """The name of a part of a released checkpoint."""
+    return "model.safetensors" if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
+
+
+def _parts(path: Path) -> int:
+    """How many parts a checkpoint has, by the name of its first."""
+    found = re.fullmatch(r"model-(\d{5})-of-(\d{5})\.safetensors", path.name)
+    if found is None:
+        return 1
+    if found[1] != "00001":
+        raise BadInput(f"{path}: name the first part, {part_name(1, int(found[2]))}")
+    return int(found[2])
+
+
+def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
         raise BadInput(f"{path}: no such checkpoint; `python -m train fit` makes RUN/best.safetensors")
     try:

@@ -29,6 +29,7 @@ COMMANDS = {
     "decode": ("train.factors_cli", "decode_command"),
     "evaluate": ("train.evaluate_cli", "evaluate"),
     "page": ("train.page_cli", "page"),
+    "release": ("train.release_cli", "release"),
     "ratings": ("train.page_ratings_cli", "ratings"),
 }
 """Where each command is. Only the one that is called is imported, so that --help needs no torch."""

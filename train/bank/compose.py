@@ -98,9 +98,10 @@ def _rows(
     pcm_TPEF = np.empty((*shape, format.frames), dtype=np.int16)
     gain_TPE = np.empty(shape, dtype=np.float32)
     sound_F, dry_F = (np.empty(format.frames, dtype=np.float32) for _ in range(2))
+    gain_EF = np.empty((len(envelopes), format.frames), dtype=np.float32)
     for p, notes in enumerate(phrases):
         where = spans(notes, format.rate, format.frames)
-        gain_EF = gain_rows(notes, where, envelopes, format).numpy()
+        gain_rows(notes, where, envelopes, format, gain_EF)
         for t, row in enumerate(rows):
             tone_rows(tones, row, notes, where, reading, dry_F)
             for e in range(len(envelopes)):

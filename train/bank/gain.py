@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -22,6 +24,8 @@ from train.notes import EnvelopeBatch, NoteBatch, cut, envelope_batch
 
 if TYPE_CHECKING:
     from train.bank.compose import ClipFormat
+
+F32 = npt.NDArray[np.float32]
 
 EARLY, AT_ONCE = 0.25, 8.0
 """How early a segment of no length begins, in samples, and its slope: over at the first whole sample."""
@@ -105,35 +109,31 @@ def gain_whole(
     return gain.mul_((velocity * cut(at_F, end, format.rate, format.cut_fade_ms))[:, None])
 
 
-@lru_cache(maxsize=4)
-def _fade(samples: int) -> Tensor:
-    return torch.from_numpy(cut_fade(samples))
-
-
 @lru_cache(maxsize=16)
-def _curves(envelopes: tuple[Envelope, ...], rate: int) -> tuple[Tensor, Tensor]:
+def _curves(envelopes: tuple[Envelope, ...], rate: int) -> tuple[F32, F32]:
     """The gain until all of the envelopes have settled, [E, S], and what a release leaves, [E, R]."""
     batch = envelope_batch(envelopes)
     of, per_ms = segments(batch, rate), rate / 1000.0
     settled = math.ceil(float((batch.attack + batch.hold + batch.decay).max()) * per_ms) + 2
     released = math.ceil(float(batch.release.max()) * per_ms) + 2
-    return held(torch.arange(float(settled)), of), left(torch.arange(float(released)), of)
+    rising, leaving = held(torch.arange(float(settled)), of), left(torch.arange(float(released)), of)
+    return rising.numpy(), leaving.numpy()
 
 
 def gain_rows(
-    notes: Notes, where: Sequence[Span], envelopes: Sequence[Envelope], format: ClipFormat
-) -> Tensor:
-    """The gain of one phrase under E envelopes, note by note: [E, F], on the CPU."""
+    notes: Notes, where: Sequence[Span], envelopes: Sequence[Envelope], format: ClipFormat, out_EF: F32
+) -> None:
+    """The gain of one phrase under E envelopes, note by note, into `out_EF`, on the CPU."""
     rising_ES, left_ER = _curves(tuple(envelopes), format.rate)
-    settled, fade = rising_ES.shape[1], _fade(to_samples(format.cut_fade_ms / 1000.0, format.rate))
-    gain_EF = torch.zeros(len(envelopes), format.frames)
+    settled, fade = rising_ES.shape[1], cut_fade(to_samples(format.cut_fade_ms / 1000.0, format.rate))
+    out_EF[:, : where[0].onset] = 0.0
     for note, (onset, off, end) in zip(notes, where, strict=True):
-        velocity, moving = note.velocity / 127.0, min(settled, off - onset)
-        torch.mul(rising_ES[:, :moving], velocity, out=gain_EF[:, onset : onset + moving])
-        gain_EF[:, onset + moving : off] = rising_ES[:, -1:] * velocity
+        velocity, moving = np.float32(note.velocity / 127.0), min(settled, off - onset)
+        np.multiply(rising_ES[:, :moving], velocity, out=out_EF[:, onset : onset + moving])
+        out_EF[:, onset + moving : off] = rising_ES[:, -1:] * velocity
         reached_E1 = rising_ES[:, min(off - onset, settled - 1), None] * velocity
         tail = min(left_ER.shape[1], end - off)
-        torch.mul(left_ER[:, :tail], reached_E1, out=gain_EF[:, off : off + tail])
+        np.multiply(left_ER[:, :tail], reached_E1, out=out_EF[:, off : off + tail])
+        out_EF[:, off + tail : end] = 0.0
         faded = min(len(fade), end - onset)
-        gain_EF[:, end - faded : end] *= fade[len(fade) - faded :]
-    return gain_EF
+        out_EF[:, end - faded : end] *= fade[len(fade) - faded :]
