@@ -89,14 +89,17 @@ def play_group(
         raise GroupFailure("crashed", f"{len(mono)} samples came back, fewer than were asked for")
     clips, start = [], sum(_frames(take, spec.rate) for take in warm_up)
     for index, (cell, (lanes, lane_of)) in enumerate(zip(played, takes, strict=True)):
-        heard = np.zeros(spec.frames, dtype=np.float32)
+        parts = []
         for lane, take in enumerate(lanes):
             sound = mono[start : start + spec.frames]
             start += _frames(take, spec.rate)
             _check(sound, index)
             mine = [i for i, of in enumerate(lane_of) if of == lane]
-            heard += without_rumble(sound, spec.rate) * mask(cell.notes, mine, spec)
-        if float(np.abs(heard).max()) < QUIETEST_PEAK:
+            part = without_rumble(sound, spec.rate)
+            part *= mask(cell.notes, mine, spec)
+            parts.append(part)
+        heard = parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
+        if _peak(heard) < QUIETEST_PEAK:
             raise GroupFailure("silent", f"clip {index} of the group: peak below {QUIETEST_PEAK:g}")
         clips.append(heard)
     return clips
@@ -174,8 +177,13 @@ def _frames(take: Take, rate: int) -> int:
 
 
 def _check(sound: F32, index: int) -> None:
-    peak = float(np.abs(sound).max(initial=0.0))
+    peak = _peak(sound)
     if not np.isfinite(peak):
         raise GroupFailure("nan", f"clip {index} of the group: not a number, or infinite")
     if peak > LOUDEST_PEAK:
         raise GroupFailure("clipped", f"clip {index} of the group: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+
+
+def _peak(sound: F32) -> float:
+    """The largest magnitude; NaN if there is one."""
+    return float(max(sound.max(initial=0.0), -sound.min(initial=0.0)))
