@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
 
-from manifests.canonical import differences
 from manifests.layout import Layout, write_table
 from manifests.rows import notes_of
 from manifests.vocabulary import BadInput, check_notes
 from render import config as configs
 from render.config import Config
-from render.fingerprint import audible, ingredients
+from render.fingerprint import ingredients, platform_class
 from render.growth import check_growth, more_envelopes, more_phrases
 from render.plan import (
     Planned,
@@ -31,11 +31,11 @@ from render.tones import tone_spec
 
 def grow_plan(before: Planned, config: Config) -> Planned:
     """The plan with a generation more: what the config asks for besides what is there."""
-    first = configs.parse(before.metadata["config"], "dataset.json")
+    present = configs.parse(before.metadata["config"], "dataset.json")
     config, synths, remarks = settle_synths(config)
-    config = config.model_copy(update={"name": first.name})
-    config = _with_the_tones_of(first, config, before.phrases)
-    check_growth(first, config)
+    config = config.model_copy(update={"name": present.name})
+    config = _with_the_tones_of(present, config, before.phrases)
+    check_growth(present, config)
     generation = len(before.metadata["generations"])
     envelopes = more_envelopes(config, before.envelopes, generation)
     if config.shaping == "plugin":
@@ -56,10 +56,10 @@ def grow_plan(before: Planned, config: Config) -> Planned:
     return Planned(metadata, envelopes, phrases, remarks)
 
 
-def _with_the_tones_of(first: Config, config: Config, phrases: list[dict[str, Any]]) -> Config:
+def _with_the_tones_of(present: Config, config: Config, phrases: list[dict[str, Any]]) -> Config:
     """The config with tones as long as they are; BadInput where an old phrase would be heard for longer."""
     if config.tones.seconds is None:
-        tones = config.tones.model_copy(update={"seconds": first.tones.seconds})
+        tones = config.tones.model_copy(update={"seconds": present.tones.seconds})
         config = config.model_copy(update={"tones": tones})
     longest = max(longest_heard_s(config, notes_of(row)) for row in phrases)
     if longest > tone_spec(config).seconds:
@@ -71,43 +71,37 @@ def _with_the_tones_of(first: Config, config: Config, phrases: list[dict[str, An
 
 
 def plan_of(file: Path) -> Planned:
-    """The plan in a file: a config, or the dataset.json of a dataset to be made again, all of it."""
+    """The plan in a file: a config, or the dataset.json of a dataset to be made again.
+
+    Such a dataset's envelopes and phrases are read from beside it, so that no MIDI file is needed; what
+    follows from them, generation by generation, is made anew by `run`.
+    """
     if file.name != "dataset.json":
         return make_plan(configs.load(file))
-    there = Layout(file.parent).metadata()
-    first, *more = configs.generations(there, str(file))
-    planned = make_plan(first)
-    for config in more:
-        planned = grow_plan(planned, config)
-    if lines := differences(planned.metadata["fingerprint_of"], there["fingerprint_of"]):
-        raise BadInput(
-            f"{file}: cannot be made again here; it differs (here != there) in {'; '.join(lines[:5])}"
-        )
-    return planned
+    there = present_plan(Layout(file.parent))
+    return replace(there, metadata={**there.metadata, "platform": platform_class()})
+
+
+def present_plan(layout: Layout) -> Planned:
+    """The plan that a folder holds."""
+    envelopes, phrases = (layout.read(name).to_pylist() for name in ("envelopes", "phrases"))
+    return Planned(layout.metadata(), envelopes, phrases, [])
 
 
 def extend(root: Path, config: Config) -> Planned | None:
-    """Plans a generation more in a finished dataset's folder; None if that is planned already.
+    """Plans a generation more in a finished dataset's folder; None if the config asks for nothing new.
 
     shards.parquet goes first: the dataset is not whole until the new shards are. dataset.json comes last and
     commits the generation.
     """
     layout = Layout(root)
-    present = layout.metadata()
-    tables = (layout.read(name).to_pylist() for name in ("envelopes", "phrases"))
-    there = Planned(present, next(tables), next(tables), [])
-    settled = settle_synths(config)[0]
-    settled = _with_the_tones_of(
-        configs.parse(present["config"], str(layout.dataset_json)), settled, there.phrases
-    )
-    if audible(settled) == present["fingerprint_of"]["config"]:
-        return None
-    check_growth(configs.parse(present["config"], str(layout.dataset_json)), settled)
+    there = present_plan(layout)
     if not layout.table("shards").exists():
-        raise BadInput(
-            f"{root}: is not finished; finish it with `python -m render run {root}`, then extend it"
-        )
+        raise BadInput(f"{root}: is not finished; `python -m render run {root}` first, then extend it")
     grown = grow_plan(there, config)
+    before, after = (plan.metadata["generations"][-1] for plan in (there, grown))
+    if all(after[axis] == before[axis] for axis in ("timbres", "envelopes", "phrases")):
+        return None
     layout.table("shards").unlink()
     write_tables(layout, grown)
     return grown

@@ -17,7 +17,7 @@ from manifests.layout import Layout, to_table, write_table
 from manifests.splits import grow_sides
 from manifests.vocabulary import BadInput
 from render import config as configs
-from render.extend import grow_plan
+from render.extend import grow_plan, present_plan
 from render.growth import check_growth, more_envelopes
 from render.plan import make_plan
 from tests import rendered
@@ -77,6 +77,15 @@ def test_a_single_run_that_replays_the_generations_gives_the_same_bytes(grown: P
     rendered.succeed("render", "plan", grown / "dataset.json", "--out", again)
     rendered.succeed("render", "run", again, "--workers", "2")
     assert rendered.contents(again) == rendered.contents(grown)
+
+
+def test_plans_that_grow_by_the_configs_are_those_that_grew_in_the_folder(grown: Path) -> None:
+    first, second, third = (configs.parse({**rendered.TINY, **c}, "here") for c in ({}, SECOND, THIRD))
+    planned = grow_plan(grow_plan(make_plan(first), second), third)
+    there = present_plan(Layout(grown))
+    assert planned.metadata == there.metadata
+    assert to_table("envelopes", planned.envelopes) == Layout(grown).read("envelopes")
+    assert to_table("phrases", planned.phrases) == Layout(grown).read("phrases")
 
 
 def test_growth_that_was_interrupted_is_gone_or_goes_on(tiny: Path, tmp_path: Path) -> None:
