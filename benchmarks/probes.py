@@ -80,7 +80,9 @@ def content(heard: Heard) -> np.ndarray:
 
 
 def gather(codec: Codec, tables: Tables, count: int, seed: int) -> list[Clip]:
-    ids = [id for block in tables.blocks("train") for id in block.ids()]
+    blocks = tables.blocks("train")
+    shards = {block.block: block.shard for block in blocks}
+    ids = [id for block in blocks for id in block.ids()]
     chosen = [ids[index] for index in permutation(seed, len(ids), "probes")[:count]]
     clips = []
     for start in range(0, len(chosen), 64):
@@ -89,7 +91,7 @@ def gather(codec: Codec, tables: Tables, count: int, seed: int) -> list[Clip]:
         for id in some:
             found = latents_of(codec, (sounds[id.key] / 32768.0).astype(np.float32))
             if found is not None:
-                row = tables.clip_rows(next(b.shard for b in tables.blocks("train") if b.block == id.block))
+                row = tables.clip_rows(shards[id.block])
                 envelope = to_units(envelope_batch([tables.envelopes[id.envelope]]))[0, :5].numpy()
                 clips.append(Clip(id, int(row[id.key]["octave"]), envelope, found))
     return clips
