@@ -254,13 +254,15 @@ def test_a_transplant_of_the_notes_own_sound_is_near_to_it() -> None:
     envelope = Envelope(attack_ms=15, decay_ms=80, sustain=0.7, release_ms=60)
     sound, notes = played(1, 0, envelope)
     other, others = played(2, 1, envelope)
-    made = transplant(notes, envelope, Part(sound.astype(np.float32), notes, envelope), RATE, len(sound), 5.0)
+    made = transplant(
+        notes, envelope, Part(sound.astype(np.float32), notes, envelope), RATE, len(sound), 5.0, 0.9
+    )
     near = score(describe(made), describe(sound))["mstft_floored_matched"]
     far = score(describe(other), describe(sound))["mstft_floored_matched"]
     assert near < 0.5 * far
-    assert np.max(np.abs(made)) == pytest.approx(10 ** (-1 / 20), rel=1e-3)
-    assert not transplant((), envelope, Part(made, notes, envelope), RATE, 1000, 5.0).any()
-    assert not transplant(notes, envelope, Part(made, (), envelope), RATE, 1000, 5.0).any()
+    assert np.max(np.abs(made)) == pytest.approx(0.9)
+    assert not transplant((), envelope, Part(made, notes, envelope), RATE, 1000, 5.0, 0.9).any()
+    assert not transplant(notes, envelope, Part(made, (), envelope), RATE, 1000, 5.0, 0.9).any()
     assert len(others) > 0
 
 

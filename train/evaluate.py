@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from manifests.vocabulary import Envelope
 from train.evaluate_cases import cases_of
-from train.evaluate_transplant import Part, moved, re_envelope, transplant
+from train.evaluate_transplant import Part, moved, peak_of, re_envelope, transplant
 from train.metrics import check_sound, fit_length
 from train.metrics.catalogue import COLUMNS
 from train.metrics.envelope import hear_envelope
@@ -124,7 +124,7 @@ def untrained(trial: Trial, source: Part, reference: Part) -> dict[str, Audio]:
         shape = (theirs if "envelope" in takes else ours).envelope
         donor = theirs if "timbre" in takes else ours
         notes = moved(ours.notes, donor.notes)
-        played = transplant(notes, shape, donor, rate, len(ours.audio), fade)
+        played = transplant(notes, shape, donor, rate, len(ours.audio), fade, peak_of(ours.audio))
         return {f"transplant{suffix}": played, f"re_envelope{suffix}": re_envelope(ours, shape, rate, fade)}
 
     made = convert(source, reference, CUT_FADE_MS, "")

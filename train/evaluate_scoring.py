@@ -16,6 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TextIO
 
+from manifests import files
 from train.evaluate import Score, Trial, score_trial
 
 Job = Callable[[], Trial]
@@ -47,19 +48,18 @@ class Journal:
         for line in lines[1:]:
             try:
                 number, rows = json.loads(line)
-                self.done[int(number)] = [Score(*row) for row in rows]
+                self.done[int(number)] = _unpacked(rows)
             except (ValueError, TypeError):
                 continue
 
     def add(self, number: int, rows: list[Score]) -> None:
         """Keeps the scores of trial `number`."""
         if self._file is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8")
-            self._file.write(self._head + "\n")
-            for before, kept in self.done.items():
-                self._file.write(json.dumps([before, kept]) + "\n")
-        self._file.write(json.dumps([number, rows]) + "\n")
+            # What was kept is written anew as a whole, so that a torn line has nothing behind it.
+            kept = [json.dumps([before, _packed(scores)]) for before, scores in self.done.items()]
+            files.replace(self.path, "".join(f"{line}\n" for line in (self._head, *kept)).encode())
+            self._file = self.path.open("a", encoding="utf-8")
+        self._file.write(json.dumps([number, _packed(rows)]) + "\n")
         self._file.flush()
         self.done[number] = rows
 
@@ -73,6 +73,20 @@ class Journal:
         """Takes the file away, its run being complete."""
         self.close()
         self.path.unlink(missing_ok=True)
+
+
+VARYING = ("method", "metric", "value", "status")
+"""What differs between the scores of one trial; the rest is kept once."""
+
+
+def _packed(rows: list[Score]) -> list[Any]:
+    same = {name: value for name, value in rows[0]._asdict().items() if name not in VARYING}
+    return [same, [[getattr(row, name) for name in VARYING] for row in rows]]
+
+
+def _unpacked(packed: list[Any]) -> list[Score]:
+    same, rows = packed
+    return [Score(**same, **dict(zip(VARYING, row, strict=True))) for row in rows]
 
 
 def score_trials(

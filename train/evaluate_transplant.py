@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from manifests.compose import Span, gain, peak_value, spans
+from manifests.compose import Span, gain, spans
 from manifests.register import median_pitch, octave_of, transpose
 from manifests.vocabulary import Envelope, Notes
 
@@ -30,9 +30,6 @@ CROSSFADE_S = 0.02
 SHORTEST_S = 0.03
 OVERSAMPLING = 4
 """A note is read between samples by straight lines, after its spectrum was given this much room."""
-
-PEAK = peak_value(-1.0) / 32767.0
-"""Clips are peak-normalised to -1 dBFS; so is what is made here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +49,12 @@ def moved(notes: Notes, like: Notes) -> Notes:
 
 
 def transplant(
-    notes: Notes, envelope: Envelope, donor: Part, rate: int, frames: int, cut_fade_ms: float
+    notes: Notes, envelope: Envelope, donor: Part, rate: int, frames: int, cut_fade_ms: float, peak: float
 ) -> Audio:
     """`notes` (as they are to sound) in the donor's timbre, shaped by `envelope`: float32 [frames].
 
-    Silence where the donor has no note or there is none to play.
+    Its highest magnitude is `peak`: clips of one set are normalised alike, so that of the source. Silence
+    where the donor has no note or there is none to play.
     """
     pieces = _pieces(donor, rate, cut_fade_ms) if donor.notes else []
     dry = np.zeros(frames)
@@ -66,7 +64,7 @@ def transplant(
         pitch, piece = min(pieces, key=lambda p: (abs(p[0] - note.pitch), -len(p[1])))
         step = 2.0 ** ((note.pitch - pitch) / 12.0)
         dry[span.onset : span.end] = _looped(piece, step, span.end - span.onset, rate)
-    return normalised(dry * gain(notes, envelope, rate, frames, cut_fade_ms))
+    return normalised(dry * gain(notes, envelope, rate, frames, cut_fade_ms), peak)
 
 
 def _pieces(donor: Part, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]:
@@ -134,10 +132,15 @@ def re_envelope(source: Part, envelope: Envelope, rate: int, cut_fade_ms: float)
     top = float(old.max(initial=0.0))
     if top <= 0.0:
         return source.audio
-    return normalised(source.audio * new / np.maximum(old, top / LOUDEST_BOOST))
+    return normalised(source.audio * new / np.maximum(old, top / LOUDEST_BOOST), peak_of(source.audio))
 
 
-def normalised(sound: F64) -> Audio:
-    """The sound with its peak at -1 dBFS; silence stays silence."""
-    peak = float(np.max(np.abs(sound), initial=0.0))
-    return np.asarray(sound * (PEAK / peak) if peak > 0.0 else sound, dtype=np.float32)
+def peak_of(sound: npt.ArrayLike) -> float:
+    """The highest magnitude."""
+    return float(np.max(np.abs(np.asarray(sound)), initial=0.0))
+
+
+def normalised(sound: F64, peak: float) -> Audio:
+    """The sound with its highest magnitude at `peak`; silence stays silence."""
+    highest = peak_of(sound)
+    return np.asarray(sound * (peak / highest) if highest > 0.0 else sound, dtype=np.float32)

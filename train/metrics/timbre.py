@@ -46,15 +46,16 @@ class Timbre(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _mel(rate: int, window: int) -> F64:
-    """Triangular mel filters (HTK's scale) of unit sum, [bins, BANDS]; none is narrower than a bin."""
+    """Triangular mel filters (HTK's scale) of unit sum, [bins, BANDS]."""
 
     def mel(hertz: float) -> float:
         return 2595.0 * float(np.log10(1.0 + hertz / 700.0))
 
     edges = 700.0 * (10.0 ** (np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), BANDS + 2) / 2595.0) - 1.0)
-    width = np.maximum(np.minimum(edges[1:-1] - edges[:-2], edges[2:] - edges[1:-1]), rate / window)
     bins = np.arange(window // 2 + 1)[:, None] * rate / window
-    shape = np.clip(1.0 - np.abs(bins - edges[1:-1]) / width, 0.0, None)
+    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
+    shape = np.clip(np.minimum(rise, fall), 0.0, None)
     return np.asarray(shape / np.maximum(shape.sum(0), 1e-9))
 
 
