@@ -1,10 +1,10 @@
-"""One comparison from its config to its table and pages: train all for the same time, score all alike.
+"""One comparison from its config to its table and page: train all for the same time, score all alike.
 
 OUT/configs/NAME.yaml     what each system is trained with
 OUT/runs/NAME/            its run; a comparison that was stopped goes on there
 OUT/scores/               all systems, their oracles and the untrained baselines, as `train evaluate` writes
 OUT/scores-16000/         the same at the own rate of a system that works at another one, first split only
-OUT/pages/NAME.html       conversions to hear
+OUT/page.html             conversions to hear, all systems side by side
 OUT/comparison.md         the table
 """
 
@@ -98,7 +98,7 @@ def score_and_show(
     tracking: Tracking,
     workers: int | None = None,
 ) -> Path:
-    """Scores the trained systems, writes tables and pages; returns the table."""
+    """Scores the trained systems, writes the tables and the page; returns the table."""
     tables = Tables.open(data)
     chosen = choose_pairs(tables.layout, config.splits, config.pairs, config.seed, lambda _: None)
     checkpoints = {name: out / "runs" / name / "best.safetensors" for name in names}
@@ -138,12 +138,11 @@ def score_and_show(
     trained = {name: _trained(codecs[name], path, clock, name) for name, path in checkpoints.items()}
     table = out / "comparison.md"
     files.replace(table, comparison(config, trained, summaries, tables.rate).encode())
-    for name, path in checkpoints.items():
-        with tracking(f"page of {name}", "clips") as track:
-            make_page(
-                codecs[name], path, data, config.splits, config.page_pairs, config.seed, out / "scores",
-                out / "pages" / f"{name}.html", say, track,
-            )  # fmt: skip
+    with tracking("drawing the page", "clips") as track:
+        make_page(
+            codecs, checkpoints, data, config.splits, config.page_pairs, config.seed, out / "scores",
+            out / "page.html", say, track,
+        )  # fmt: skip
     return table
 
 

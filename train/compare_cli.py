@@ -22,7 +22,7 @@ RATE = 44_100
 def compare(
     config: Annotated[Path, typer.Argument(help="YAML config, such as configs/compare/tiny.yaml.")],
     data: Annotated[Path | None, typer.Option(help="Dataset folder.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for runs, scores, pages and the table.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for runs, scores, page and table.")] = None,
     only_estimate: Annotated[
         bool, typer.Option("--estimate", help="Say how long it will take, and end.")
     ] = False,
@@ -48,4 +48,4 @@ def compare(
         bar = partial(tracking, console=console)
         table = score_and_show(checked, list(runs), data, out, say, bar, workers)
     say(table.read_text())
-    say(f"{table}; all scores in {out}/scores, pages in {out}/pages", soft_wrap=True)
+    say(f"{table}; all scores in {out}/scores, page: {out}/page.html", soft_wrap=True)
