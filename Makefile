@@ -11,9 +11,10 @@ FAST  = $(if $(filter fast,$(DEMO)),-fast,)
 PAIRS = $(if $(filter fast,$(DEMO)),3,20)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: demo test verify lint clean help
+.PHONY: demo compare test verify lint clean help
 help:
 	@echo "make demo             render, audit, train small, convert, score, page (DEMO=fast: under 3 minutes)"
+	@echo "make compare          our codec, the reference and two baselines on one dataset (COMPARE=full: a night on a GPU)"
 	@echo "make test             lint, types, import contracts, tests"
 	@echo "make verify           everything in test, and what takes longer"
 
@@ -41,6 +42,14 @@ demo: $(VENV)/.demo
 	$(RUN) -m train evaluate --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --out $(OUT)/scores --pairs $(PAIRS)
 	$(RUN) -m train page --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
 	@echo "page: $(abspath $(OUT)/page.html)"
+
+# COMPARE=tiny (a check on a CPU) or full (a night on one GPU). DATA=folder takes a dataset that is there.
+COMPARE ?= tiny
+DATA    ?= $(OUT)/compare-$(COMPARE)/dataset
+compare: $(VENV)/.demo
+	$(RUN) -m train compare configs/compare/$(COMPARE).yaml --estimate
+	test -f $(DATA)/dataset.json && test -f $(DATA)/shards.parquet || $(RUN) -m render make configs/compare/$(COMPARE)-dataset.yaml --out $(DATA) --workers $(WORKERS)
+	$(RUN) -m train compare configs/compare/$(COMPARE).yaml --data $(DATA) --out $(OUT)/compare-$(COMPARE)
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .

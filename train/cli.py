@@ -1,4 +1,4 @@
-"""`python -m train`: fit, convert, describe, encode, decode, evaluate, page, ratings."""
+"""`python -m train`: fit, convert, describe, encode, decode, evaluate, compare, page, ratings."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ COMMANDS = {
     "encode": ("train.factors_cli", "encode_command"),
     "decode": ("train.factors_cli", "decode_command"),
     "evaluate": ("train.evaluate_cli", "evaluate"),
+    "compare": ("train.compare_cli", "compare"),
     "page": ("train.page_cli", "page"),
     "release": ("train.release_cli", "release"),
     "ratings": ("train.page_ratings_cli", "ratings"),

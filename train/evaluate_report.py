@@ -35,19 +35,19 @@ def markdown(summary: Summary) -> str:
     for split in splits_of(summary):
         for kind in kinds_of(summary, split):
             rows = [r for r in summary["scores"] if (r["split"], r["kind"]) == (split, kind)]
-            parts += [f"## {split}, {kind}", "", *_markdown_table(rows, HEADLINES, interval), ""]
+            parts += [f"## {split}, {kind}", "", *markdown_table(rows, HEADLINES, interval), ""]
     split = splits_of(summary)[0]
     kind = kinds_of(summary, split)[-1]
     rows = [r for r in summary["scores"] if (r["split"], r["kind"]) == (split, kind)]
     others = [m["name"] for m in summary["metrics"] if m["name"] not in HEADLINES]
     parts += [f"## All other metrics: {split}, {kind}", ""]
     for first in range(0, len(others), 6):
-        parts += [*_markdown_table(rows, others[first : first + 6], number), ""]
+        parts += [*markdown_table(rows, others[first : first + 6], number), ""]
     if summary["cases"]:
         parts += ["## Hard cases, all splits together", ""]
         for case in dict.fromkeys(row["case"] for row in summary["cases"]):
             rows = [row for row in summary["cases"] if row["case"] == case]
-            parts += [f"### {case.replace('_', ' ')}", "", *_markdown_table(rows, HEADLINES, number), ""]
+            parts += [f"### {case.replace('_', ' ')}", "", *markdown_table(rows, HEADLINES, number), ""]
     return "\n".join([*parts, *_paired(summary, split, kind), ""])
 
 
@@ -61,7 +61,8 @@ def _about(summary: Summary) -> str:
     )
 
 
-def _markdown_table(rows: Rows, metrics: Sequence[str], word: Callable[..., str]) -> list[str]:
+def markdown_table(rows: Rows, metrics: Sequence[str], word: Callable[..., str]) -> list[str]:
+    """The lines of a table, a row for each method; `word` writes a score."""
     there = [metric for metric in metrics if any(row["metric"] == metric for row in rows)]
     heads = [BY_NAME[m].short + (f" [{BY_NAME[m].unit}]" if BY_NAME[m].unit else "") for m in there]
     lines = ["| method | " + " | ".join(heads) + " | pairs |", "| --- |" + " ---: |" * (len(there) + 1)]

@@ -129,7 +129,7 @@ def evaluate_checkpoints(
         "splits": {split: [(p.kind, p.source, p.reference) for p in some] for split, some in plan.items()}
     }
     total = sum(len(pairs) for pairs in plan.values())
-    summary = _score(trials, total, seed, about, asked, out, track, workers, crepe)
+    summary = score_all(trials, total, seed, about, asked, out, track, workers, crepe)
     timings = json.dumps(clock.real_time_factors(), indent=1)
     files.replace(out / "timings.json", f"{timings}\n".encode())
     return summary
@@ -178,7 +178,7 @@ def _evaluate_rows(
         "rows": [dict(row) for row in rows],
         "files": {n: _stamp(folder / n) for n in names if n},
     }
-    return _score(file_trials(folder, pairs), len(pairs), seed, about, asked, out, track, workers, crepe)
+    return score_all(file_trials(folder, pairs), len(pairs), seed, about, asked, out, track, workers, crepe)
 
 
 def _stamp(path: Path) -> list[int]:
@@ -187,7 +187,7 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def _score(
+def score_all(
     trials: Iterable[Callable[[], Trial]],
     total: int,
     seed: int,

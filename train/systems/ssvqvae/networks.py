@@ -95,11 +95,7 @@ class Decoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(width) for _ in range(2))
-        enter = nn.Conv1d(width, BINS, 1)
-        # Without it about half of the bins start below the ReLU, and those that are rarely loud stay there.
-        assert enter.bias is not None
-        nn.init.constant_(enter.bias, 0.5)
-        self.leave = nn.Sequential(enter, ResidualGRU(BINS), nn.ReLU())
+        self.leave = nn.Sequential(nn.Conv1d(width, BINS, 1), ResidualGRU(BINS), nn.ReLU())
 
     def forward(self, codes_BCL: Tensor, style_BC: Tensor) -> Tensor:
         x = codes_BCL

@@ -1,0 +1,67 @@
+"""A comparison as a YAML file: which systems, for how long each, on which pairs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from manifests.vocabulary import BadInput
+from train.config import RunConfig, parse_config
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Entry(_Section):
+    """One system: its training config (a path from the comparison's folder), and what replaces in it."""
+
+    config: str
+    changes: dict[str, Any] = {}
+
+
+class CompareConfig(_Section):
+    """One comparison."""
+
+    heading: str = Field(min_length=1, description="stands over every result")
+    minutes: float = Field(gt=0.0, description="training time of each system: the budget")
+    pairs: int = Field(64, ge=1, description="pairs of each kind in each split")
+    splits: list[str] = Field(min_length=1, description="the first is scored at the systems' own rates too")
+    page_pairs: int = Field(2, ge=1)
+    seed: int = Field(0, ge=0)
+    systems: dict[str, Entry] = Field(min_length=1)
+
+
+def load_compare(path: Path) -> tuple[CompareConfig, dict[str, RunConfig]]:
+    """A comparison and the resolved training config of each system, with the budget as its time; BadInput
+    names file and field."""
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        config = CompareConfig.model_validate(loaded)
+    except FileNotFoundError:
+        raise BadInput(f"{path}: no such comparison") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BadInput(f"{path}: {where}: {first['msg']}") from None
+    return config, {
+        name: _run_of(path, name, entry, config.minutes) for name, entry in config.systems.items()
+    }
+
+
+def _run_of(path: Path, name: str, entry: Entry, minutes: float) -> RunConfig:
+    file = path.parent / entry.config
+    try:
+        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path}: systems.{name}.config: no such config {file}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{file}: not valid YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(settings, dict):
+        raise BadInput(f"{file}: expected a mapping of settings")
+    return parse_config({**settings, **entry.changes, "minutes": minutes}, f"{path}: systems.{name}")
