@@ -18,6 +18,7 @@ from manifests.clusters import envelope_clusters
 from manifests.vocabulary import SPLITS, BadInput, Envelope, Note
 from tests import rendered, scalar_compose
 from tests.test_train_fit import SETTINGS
+from train.bank.alter import Recipe
 from train.bank.clips import clip_format
 from train.bank.compose import ClipFormat, compose_block
 from train.bank.gain import gain_rows, gain_whole
@@ -162,8 +163,11 @@ def taken(
     rank: int = 0,
     world: int = 1,
     fresh: float = 1.0,
+    altered: float = 0.0,
 ) -> list[Example]:
-    source = BankSource(Tables.open(bank.root), seed, pool_blocks=3, threads=threads, fresh=fresh)
+    source = BankSource(
+        Tables.open(bank.root), seed, pool_blocks=3, threads=threads, fresh=fresh, altered=altered
+    )
     with Loader(source, EXAMPLE_KINDS, seed, 3, threads, rank, world) as loader:
         return list(islice(loader.examples(start), count))
 
@@ -293,3 +297,58 @@ def test_a_bank_that_does_not_fit_is_refused_by_name(bank: Bank, tmp_path: Path)
     text = (copy / "bank.json").read_text()
     (copy / "bank.json").write_text(text.replace('"rate": 44100', '"rate": 22050'))
     assert "bank.json: `fingerprint` is not the hash of `fingerprint_of`: it was edited" in refused()
+
+
+def test_altered_timbres_are_still_gain_times_dry_in_both_ways(bank: Bank) -> None:
+    tables, format = Tables.open(bank.root), clip_format(bank)
+    tones = Tones.load(bank, tables.train_timbres, CPU)
+    first, second = tables.train_timbres[:2]
+    everything = Recipe(
+        second, 0.4, (-8.0, 8.0), (6.0, -6.0, 3.0, 0.0, -9.0, 9.0, 0.0, 5.0, -5.0), 12.0, -30.0, 7
+    )
+    block = (tones, [first, second], tables.phrases[:2], tables.envelopes[:2], format)
+    plain = compose_block(*block)
+    rows, whole = (compose_block(*block, whole=way, recipes=[everything, None]) for way in (False, True))
+    assert (rows.pcm_TPEF.int() - whole.pcm_TPEF.int()).abs().max() <= 4
+    assert torch.equal(rows.pcm_TPEF[1], plain.pcm_TPEF[1])
+    assert (rows.pcm_TPEF[0].int() - plain.pcm_TPEF[0].int()).abs().max() > 1000
+    for p, notes in enumerate(tables.phrases[:2]):
+        dry = []
+        for e, envelope in enumerate(tables.envelopes[:2]):
+            gain = compose.gain(notes, envelope, format.rate, format.frames, format.cut_fade_ms)
+            sound = rows.pcm_TPEF[0, p, e].numpy() / 32767 / float(rows.gain_TPE[0, p, e])
+            dry.append(np.where(gain > 0.1, sound / np.maximum(gain, 0.1), np.nan))
+        both = ~np.isnan(dry[0]) & ~np.isnan(dry[1])
+        assert both.sum() > 10_000
+        assert np.abs(dry[0][both] - dry[1][both]).max() < 2e-3 * np.abs(dry[0][both]).max()
+
+
+def test_altered_timbres_have_ids_of_their_own_and_come_again(bank: Bank) -> None:
+    examples = taken(bank, 24, altered=0.5)
+    ids = [example.target.id.timbre for example in examples]
+    assert 0 < sum(id >= 6 for id in ids) < len(ids)
+    assert all(same(a, b) for a, b in zip(examples, taken(bank, 24, altered=0.5, threads=2), strict=True))
+    for example in examples:
+        assert example.timbre.id.timbre == example.target.id.timbre
+
+
+def test_a_batch_of_tensors_is_that_of_arrays(bank: Bank) -> None:
+    """On a GPU the audio of examples stays there: the codec collates it as it does arrays."""
+    config = parse_config(SETTINGS, "test")
+    system = build(config.system, config.model, Format(44_100, 3.0, ("a",)), 3)
+    arrays = taken(bank, 3)
+    tensors = [
+        replace(
+            example,
+            **{
+                role: replace(clip, audio=torch.from_numpy(clip.audio))
+                for role in ROLES
+                for clip in [getattr(example, role)]
+            },
+        )
+        for example in arrays
+    ]
+    assert system.on_device
+    ours, theirs = (system.collate(examples, {0: 0}) for examples in (tensors, arrays))
+    assert torch.equal(ours.audio_BT, theirs.audio_BT)
+    assert torch.equal(ours.piece_RT, theirs.piece_RT)

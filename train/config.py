@@ -24,6 +24,7 @@ class DataConfig(_Section):
     fresh: float = Field(
         1.0, ge=0.0, le=1.0, description="from a tone bank: share of blocks with new phrases, and envelopes"
     )
+    altered: float = Field(0.0, ge=0.0, le=1.0, description="from a tone bank: share of timbres altered")
 
 
 class OptimiserConfig(_Section):

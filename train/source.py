@@ -38,5 +38,6 @@ def open_source(tables: Tables, system: System, config: RunConfig, device: torch
         config.data.threads,
         device,
         config.data.fresh if system.any_envelope else 0.0,
+        config.data.altered if system.any_envelope else 0.0,
         system.on_device,
     )

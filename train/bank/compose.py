@@ -11,18 +11,20 @@ F is the clip's samples, N the notes of a phrase (padded), K the tones of a timb
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from manifests.compose import FULL_SCALE, spans
+from manifests.compose import FULL_SCALE, Span, spans
 from manifests.vocabulary import Envelope, Notes
+from train.bank.alter import Recipe, altered
 from train.bank.gain import gain_rows, gain_whole
 from train.bank.reading import Reading, tone_rows, tone_whole
 from train.bank.tones import Tones
-from train.notes import envelope_batch, note_batch
+from train.notes import NoteBatch, envelope_batch, note_batch
 
 
 class ClipFormat(NamedTuple):
@@ -49,15 +51,17 @@ def compose_block(
     format: ClipFormat,
     reading: Reading | None = None,
     whole: bool | None = None,
+    recipes: Sequence[Recipe | None] | None = None,
 ) -> Composed:
-    """The clips of a block, int16 on the tones' device; `timbres` are ids.
+    """The clips of a block, int16 on the tones' device; `timbres` are ids, `recipes` what changes them.
 
     `whole` says which of the two ways (by default by the device). BadInput where a pitch has no tone.
     """
     reading = reading or Reading(format.frames, tones.device)
     rows = [tones.places[timbre] for timbre in timbres]
     as_whole = tones.device.type != "cpu" if whole is None else whole
-    return (_whole if as_whole else _rows)(tones, rows, phrases, envelopes, format, reading)
+    changes = recipes or [None] * len(rows)
+    return (_whole if as_whole else _rows)(tones, rows, phrases, envelopes, format, reading, changes)
 
 
 def _whole(
@@ -67,6 +71,7 @@ def _whole(
     envelopes: Sequence[Envelope],
     format: ClipFormat,
     reading: Reading,
+    recipes: Sequence[Recipe | None],
 ) -> Composed:
     device = tones.device
     notes = note_batch(phrases, format.rate, format.frames).to(device)
@@ -79,6 +84,15 @@ def _whole(
     gain_PEF = gain_whole(notes, envelope_batch(envelopes).to(device), index_PF, at_F, format)
     gain_PEF.masked_fill_(before_PF[:, None], 0.0)
     dry_TPF = tone_whole(tones, rows, phrases, notes, index_PF, at_F, reading)
+    for t, recipe in enumerate(recipes):
+        if recipe is None:
+            continue
+        for p in range(len(phrases)):
+            one = NoteBatch(*(part[p : p + 1] for part in notes))
+            read = partial(
+                _read_whole, tones, rows[t], phrases[p : p + 1], one, index_PF[p : p + 1], at_F, reading
+            )
+            dry_TPF[t, p] = altered(recipe, read, format.rate, p)
     sound = dry_TPF[:, :, None] * gain_PEF
     factor = format.peak / sound.abs().amax(dim=-1).clamp_(min=1e-9)
     pcm = sound.mul_(factor[..., None]).round_().to(torch.int16)
@@ -92,6 +106,7 @@ def _rows(
     envelopes: Sequence[Envelope],
     format: ClipFormat,
     reading: Reading,
+    recipes: Sequence[Recipe | None],
 ) -> Composed:
     # NumPy turns int16 to float and back two to three times as fast as torch does on a CPU.
     shape = (len(rows), len(phrases), len(envelopes))
@@ -104,6 +119,9 @@ def _rows(
         gain_rows(notes, where, envelopes, format, gain_EF)
         for t, row in enumerate(rows):
             tone_rows(tones, row, notes, where, reading, dry_F)
+            if (recipe := recipes[t]) is not None:
+                read = partial(_read_rows, tones, row, notes, where, reading)
+                dry_F[:] = altered(recipe, read, format.rate, p).numpy()
             for e in range(len(envelopes)):
                 np.multiply(dry_F, gain_EF[e], out=sound_F)
                 factor = np.float32(format.peak / max(sound_F.max(), -sound_F.min(), np.float32(1e-9)))
@@ -111,3 +129,34 @@ def _rows(
                 np.copyto(pcm_TPEF[t, p, e], np.rint(sound_F, out=sound_F), casting="unsafe")
                 gain_TPE[t, p, e] = factor / FULL_SCALE
     return Composed(torch.from_numpy(pcm_TPEF), torch.from_numpy(gain_TPE))
+
+
+def _read_whole(
+    tones: Tones,
+    row: int,
+    phrase: Sequence[Notes],
+    notes: NoteBatch,
+    index_1F: Tensor,
+    at_F: Tensor,
+    reading: Reading,
+    other: int | None,
+    cents: float,
+) -> Tensor:
+    """One phrase for `altered`, on a timbre's own tones or another's: [F]."""
+    place = row if other is None else tones.places[other]
+    return tone_whole(tones, [place], phrase, notes, index_1F, at_F, reading, cents)[0, 0]
+
+
+def _read_rows(
+    tones: Tones,
+    row: int,
+    notes: Notes,
+    where: Sequence[Span],
+    reading: Reading,
+    other: int | None,
+    cents: float,
+) -> Tensor:
+    """The same, on the CPU."""
+    one_F = np.empty(reading.frames, dtype=np.float32)
+    tone_rows(tones, row if other is None else tones.places[other], notes, where, reading, one_F, cents)
+    return torch.from_numpy(one_F)

@@ -30,9 +30,9 @@ class Reading:
 
     def __init__(self, frames: int, device: torch.device) -> None:
         self.frames, self.device = frames, device
-        self._made: dict[int, tuple[Tensor, Tensor]] = {}
+        self._made: dict[float, tuple[Tensor, Tensor]] = {}
 
-    def at(self, semitones: int) -> tuple[Tensor, Tensor]:
+    def at(self, semitones: float) -> tuple[Tensor, Tensor]:
         """The first sample read for each sample of a note, int64 [frames], and its weights [frames, TAPS]."""
         if semitones not in self._made:
             first, weights = _kernel(self.frames, semitones)
@@ -40,8 +40,8 @@ class Reading:
         return self._made[semitones]
 
 
-@lru_cache(maxsize=8)
-def _kernel(frames: int, semitones: int) -> tuple[Tensor, Tensor]:
+@lru_cache(maxsize=64)
+def _kernel(frames: int, semitones: float) -> tuple[Tensor, Tensor]:
     ratio = 2.0 ** (semitones / 12.0)
     places = np.arange(frames) * ratio
     whole = np.floor(places)
@@ -61,13 +61,20 @@ def looped(places: Tensor, loop_start: Tensor | int, loop_end: Tensor | int) -> 
 
 
 def tone_rows(
-    tones: Tones, row: int, notes: Notes, where: Sequence[Span], reading: Reading, out_F: F32
+    tones: Tones,
+    row: int,
+    notes: Notes,
+    where: Sequence[Span],
+    reading: Reading,
+    out_F: F32,
+    cents: float = 0.0,
 ) -> None:
-    """One phrase on one timbre's tones, into `out_F`, on the CPU."""
+    """One phrase on one timbre's tones, so many cents off, into `out_F`, on the CPU."""
     pcm_S = tones.pcm_S.numpy()
     out_F[: where[0].onset] = 0.0
     for note, (onset, _, end) in zip(notes, where, strict=True):
-        tone, semitones = tones.source(note.pitch)
+        tone, above = tones.source(note.pitch)
+        semitones = above + cents / 100.0
         start, loop_start, loop_end, scale = tones.numbers[row][tone]
         count, piece = end - onset, out_F[onset:end]
         if semitones:
@@ -90,6 +97,7 @@ def tone_whole(
     index_PF: Tensor,
     at_F: Tensor,
     reading: Reading,
+    cents: float = 0.0,
 ) -> Tensor:
     """P phrases on the tones of T timbres at every sample: [T, P, F]; before a first note anything finite."""
     device, width = tones.device, notes.onset_BN.shape[1]
@@ -104,7 +112,7 @@ def tone_whole(
     start_TPN, scale_TPN = of_note(tones.start_TK), of_note(tones.scale_TK)
     since_PF = (at_F - notes.onset_BN.gather(1, index_PF)).long().clamp_(min=0)
     longest = int((notes.end_BN - notes.onset_BN).max())
-    moved = any(semitones for row in sources for _, semitones in row)
+    moved = cents != 0.0 or any(semitones for row in sources for _, semitones in row)
     start_TPF = start_TPN.gather(2, index_TPF)
     if not moved and longest <= tones.shortest:
         dry = tones.pcm_S[start_TPF.add_(since_PF)].float()
@@ -116,7 +124,7 @@ def tone_whole(
         dry = tones.pcm_S[start_TPF + looped(since_PF, loop_start, loop_end)].float()
         return dry.mul_(scale_TPN.gather(2, index_TPF))
     steps = sorted({semitones for row in sources for _, semitones in row})
-    firsts, weights = zip(*(reading.at(step) for step in steps), strict=True)
+    firsts, weights = zip(*(reading.at(step + cents / 100.0) for step in steps), strict=True)
     step_PN = torch.tensor(
         [[steps.index(s[1]) for s in row] + [0] * (width - len(row)) for row in sources], device=device
     )

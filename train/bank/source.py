@@ -18,8 +18,10 @@ import numpy as np
 import torch
 
 from manifests.bank import Bank
-from manifests.seeds import permutation, stream
-from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
+from manifests.register import transpose
+from manifests.seeds import derive, permutation, stream
+from manifests.vocabulary import BadInput, ClipId, Envelope, Notes
+from train.bank.alter import Recipe, draw_recipe
 from train.bank.clips import clip_format
 from train.bank.compose import compose_block
 from train.bank.fresh import Fresh
@@ -31,10 +33,14 @@ from train.data.tables import Tables
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """One block to be composed: ids on its axes (beyond the tables' where fresh) and what they stand for."""
+    """One block to be composed: ids on its axes (beyond the tables' where fresh) and what they stand for.
+
+    An altered timbre has an id of its own; `timbres` maps to the one it is made of, `recipes` says how.
+    """
 
     block: int
-    timbres: tuple[int, ...]
+    timbres: dict[int, int]
+    recipes: tuple[Recipe | None, ...]
     phrases: dict[int, Notes]
     envelopes: dict[int, Envelope]
 
@@ -52,8 +58,9 @@ class Mix:
 class BankSource:
     """Blocks of `train` ids without end; every epoch of the stream is one pool of new ones.
 
-    `fresh` is the share of blocks whose phrases (and, drawn apart, whose envelopes) are new ones. On a GPU
-    the clips' audio stays there if `on_device`.
+    `fresh` is the share of blocks whose phrases (and, drawn apart, whose envelopes) are new ones, `altered`
+    that of timbres that are changed (`train.bank.alter`). On a GPU the clips' audio stays there if
+    `on_device`.
     """
 
     def __init__(
@@ -64,6 +71,7 @@ class BankSource:
         threads: int = 2,
         device: torch.device = torch.device("cpu"),  # noqa: B008
         fresh: float = 1.0,
+        altered: float = 0.0,
         on_device: bool = True,
     ) -> None:
         bank = tables.layout
@@ -72,7 +80,7 @@ class BankSource:
         self.where = str(bank.root)
         self.tables, self.seed = tables, seed
         self.pool_blocks = pool_blocks
-        self.share, self.on_device = fresh, on_device
+        self.share, self.altered, self.on_device = fresh, altered, on_device
         self.timbres = tables.train_timbres
         self.table_phrases, self.table_envelopes = (
             [i for i, side in enumerate(bank.read(name).column("side").to_pylist()) if side == "train"]
@@ -97,25 +105,27 @@ class BankSource:
         with torch.no_grad(), self._at_once:
             made = compose_block(
                 self.tones,
-                block.timbres,
+                list(block.timbres.values()),
                 list(block.phrases.values()),
                 list(block.envelopes.values()),
                 self.format,
                 self.reading,
+                recipes=block.recipes,
             )
         pcm: Any = made.pcm_TPEF.flatten(0, 2)
         if pcm.device.type == "cpu" or not self.on_device:
             pcm = pcm.cpu().numpy()
         gains, ids = made.gain_TPE.flatten().tolist(), block.ids()
-        return [self._clip(block, ids[place], pcm[place], gains[place]) for place in wanted]
-
-    def _clip(self, block: Mix, id: ClipId, audio: Any, gain: float) -> Clip:
-        shift = 12 * self.tables.timbre_octaves[id.timbre]
-        notes = tuple(
-            Note(note.onset, note.duration, note.pitch + shift, note.velocity)
-            for note in block.phrases[id.phrase]
-        )
-        return Clip(id, audio, notes, block.envelopes[id.envelope], gain)
+        notes = {
+            (timbre, id): transpose(phrase, 12 * self.tables.timbre_octaves[of])
+            for timbre, of in block.timbres.items()
+            for id, phrase in block.phrases.items()
+        }
+        return [
+            Clip(id, pcm[place], notes[id.timbre, id.phrase], block.envelopes[id.envelope], gains[place])
+            for place in wanted
+            for id in [ids[place]]
+        ]
 
     def mixes(self, pool: int) -> list[Mix]:
         """The blocks of pool number `pool`."""
@@ -129,7 +139,7 @@ class BankSource:
             mixes.append(
                 Mix(
                     pool * self.pool_blocks + place,
-                    self._dealt(pool * self.pool_blocks + place, many_t),
+                    *self._changed(pool * self.pool_blocks + place, many_t),
                     _axis(
                         phrases[place * many_p :][:many_p], new_phrases, self.tables.phrases,
                         self.table_phrases, draws, place * many_p,
@@ -141,6 +151,19 @@ class BankSource:
                 )
             )  # fmt: skip
         return mixes
+
+    def _changed(self, block: int, count: int) -> tuple[dict[int, int], tuple[Recipe | None, ...]]:
+        """A block's timbres by id, some of them altered, and how."""
+        octaves, timbres, recipes = self.tables.timbre_octaves, {}, []
+        for timbre in self._dealt(block, count):
+            draws = stream(self.seed, "alter", block, timbre)
+            recipe = None
+            if draws.random() < self.altered:
+                others = [t for t in self.timbres if octaves[t] == octaves[timbre] and t != timbre]
+                recipe = draw_recipe(draws, others, derive(self.seed, "noise", block, timbre))
+            timbres[timbre if recipe is None else len(octaves) + timbre] = timbre
+            recipes.append(recipe)
+        return timbres, tuple(recipes)
 
     def _dealt(self, block: int, count: int) -> tuple[int, ...]:
         """A block's timbres: hand number `block` of decks that are each shuffled anew."""

@@ -7,10 +7,13 @@ target has the source's phrase and, of timbre and envelope, what the kind takes 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from manifests.seeds import derive
 from manifests.vocabulary import ClipId, Envelope, Notes
@@ -24,7 +27,8 @@ EXAMPLE_KINDS: tuple[ExampleKind, ...] = get_args(ExampleKind)
 class Clip:
     """A clip with everything that is known of it: audio is int16 [frames], notes as they sound.
 
-    `gain` is the factor from the composed sound (tones of RMS 0.1) to full scale.
+    From a tone bank on a GPU audio is a tensor there, for systems that are `on_device`. `gain` is the factor
+    from the composed sound (tones of RMS 0.1) to full scale.
     """
 
     id: ClipId
@@ -54,6 +58,13 @@ class Example:
     timbre: Clip
     envelope: Clip
     seed: int
+
+
+def stacked(sounds: Sequence[I16]) -> Tensor:
+    """Clips' audio, int16 arrays or tensors of a device, as one tensor, int16 [B, frames]."""
+    if isinstance(sounds[0], Tensor):
+        return torch.stack(list(sounds))
+    return torch.from_numpy(np.stack(sounds))
 
 
 def other(ids: tuple[int, ...], avoid: int, draw: float) -> int:

@@ -96,7 +96,7 @@ class System(nn.Module, ABC):
     on_device: ClassVar[bool] = False
     """Whether `collate` takes audio as tensors on a device too; otherwise it gets NumPy arrays only."""
     any_envelope: ClassVar[bool] = True
-    """Whether it can learn from an envelope that is no row of the dataset's table."""
+    """Whether it can learn from envelopes and timbres that are no rows of the dataset's tables."""
     kinds: ClassVar[Sequence[ExampleKind]] = EXAMPLE_KINDS
     format: Format
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from manifests.compose import FULL_SCALE, spans
 from manifests.seeds import stream
 from manifests.vocabulary import Envelope
-from train.data.examples import Clip, Example
+from train.data.examples import Clip, Example, stacked
 from train.discriminator import Discriminator, fooling_loss, judge_loss, matching_loss
 from train.losses import spectral_losses
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
@@ -62,6 +62,7 @@ class Triptych(System):
     """Content as notes, envelope as numbers, timbre as a profile and a vector."""
 
     name = "triptych"
+    on_device = True
 
     def __init__(self, config: TriptychConfig, format: Format) -> None:
         super().__init__()
@@ -105,7 +106,7 @@ class Triptych(System):
         )
         onset, off, end, velocity, pitch = (column[:, None] for column in fields.unbind(1))
         return Batch(
-            torch.from_numpy(np.stack([clip.audio for clip in clips])).float() / FULL_SCALE,
+            stacked([clip.audio for clip in clips]).float() / FULL_SCALE,
             notes,
             jittered,
             envelope_batch([clip.envelope for clip in clips]),
@@ -113,7 +114,7 @@ class Triptych(System):
             NoteBatch(onset, off, end, velocity, pitch, torch.ones_like(onset, dtype=torch.bool)),
             envelope_batch([example.target.envelope for example, *_ in pieces]),
             torch.tensor([float(start) for _, _, start, _ in pieces]),
-            torch.from_numpy(np.stack([sound for *_, sound in pieces])).float() / FULL_SCALE,
+            stacked([sound for *_, sound in pieces]).float() / FULL_SCALE,
             torch.tensor([example.target.gain for example, *_ in pieces], dtype=torch.float32),
             torch.tensor([place[example.timbre.id.key] for example, *_ in pieces]),
             self._equalisers(len(clips), examples[0].seed),
@@ -246,6 +247,7 @@ def weighted(losses: dict[str, Tensor], weight: float) -> dict[str, Tensor]:
 def _cut_out(audio: np.ndarray, start: float, samples: int, end: float) -> np.ndarray:
     """`samples` of a clip from `start` on, silent from `end` on."""
     first, last = int(start), min(int(start) + samples, int(end))
-    piece = np.zeros(samples, dtype=audio.dtype)
+    # On a GPU, from a tone bank, audio is a tensor.
+    piece = audio.new_zeros(samples) if isinstance(audio, Tensor) else np.zeros(samples, dtype=audio.dtype)
     piece[: max(last - first, 0)] = audio[first:last]
     return piece
