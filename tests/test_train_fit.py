@@ -173,6 +173,24 @@ def test_a_state_that_would_run_code_is_refused(finished: Path, tmp_path: Path) 
     assert not trap.exists()
 
 
+def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout, tmp_path: Path) -> None:
+    """Fine-tuning: other timbres get a class head of their own, all else is as it was."""
+    best = finished / "best.safetensors"
+    other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9)
+    config = settings(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
+    fit(config, other.root, tmp_path / "run")
+    ours, theirs = read_weights(tmp_path / "run" / "last.safetensors")[0], read_weights(best)[0]
+    assert ours["timbre_head.weight"].shape[0] == 6
+    for name in theirs:
+        if not name.startswith("timbre_head."):
+            torch.testing.assert_close(ours[name], theirs[name], atol=1e-6, rtol=0, msg=name)
+    model = {**SETTINGS["model"], "decoder_width": 32}  # type: ignore[dict-item]
+    with pytest.raises(BadInput, match=r"best\.safetensors: weight 'decoder\..* has shape"):
+        fit(settings(start_from=str(best), model=model), other.root, tmp_path / "wide")
+    with pytest.raises(BadInput, match=r"none\.safetensors: no such checkpoint"):
+        fit(settings(start_from="none.safetensors"), other.root, tmp_path / "none")
+
+
 def test_half_a_checkpoint_is_refused(finished: Path, layout: Layout, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes((finished / "last.safetensors").read_bytes())
     with pytest.raises(BadInput, match=r"last\.state\.pt: missing"):

@@ -125,6 +125,26 @@ def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None
     system.load_state_dict(weights)
 
 
+def start_from(system: System, path: Path) -> None:
+    """Puts a checkpoint's weights into a fresh system, for other timbres or another rate.
+
+    What has a row for each train timbre stays as it was drawn where their names differ; BadInput names
+    whatever else does not fit.
+    """
+    weights, metadata = read_weights(path)
+    if metadata.get("system") != system.name:
+        raise BadInput(f"{path}: a checkpoint of system {metadata.get('system')!r}, not {system.name!r}")
+    theirs = json.loads(metadata["timbres"])
+    if theirs != list(system.format.timbres):
+        own = system.state_dict()
+        sizes = (max(1, len(theirs)), max(1, len(system.format.timbres)))
+        for name in weights.keys() & own.keys():
+            found, expected = weights[name].shape, own[name].shape
+            if found[:1] + expected[:1] == sizes and found[1:] == expected[1:]:
+                weights[name] = own[name]
+    load_weights(system, weights, path)
+
+
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Writes the state of a run, whole or not at all."""
     with files.temporary(path.parent, path.name) as temporary:

@@ -50,6 +50,9 @@ class RunConfig(_Section):
     seed: int = Field(0, ge=0)
     steps: int = Field(ge=1, description="the schedule is laid out over these")
     minutes: float | None = Field(None, gt=0.0, description="stop after so much training time at the latest")
+    start_from: str | None = Field(
+        None, description="checkpoint of the same system and sizes, whose weights a new run begins with"
+    )
     batch: int = Field(8, ge=1, le=65536, description="examples a step, over all devices")
     micro_batch: int | None = Field(
         None, ge=1, description="examples passed at once; a device passes its share in turn (none: in one)"

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from manifests.storage import location
 from manifests.vocabulary import BadInput
 from train.evaluate import ESTIMATE, RESERVED
 from train.evaluate_files import parse_roles
@@ -75,7 +76,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Checkpoint to score (with --data), or NAME=PATH; repeat to compare several."),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Dataset folder to draw held-out pairs from.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Dataset folder, or its URL, to draw held-out pairs from.")
+    ] = None,
     split: Annotated[
         list[str] | None, typer.Option(help="Split to score; repeat for several. Default: all but train.")
     ] = None,
@@ -129,7 +132,7 @@ def evaluate(
                 summary = evaluate_checkpoints(
                     codecs,
                     named,
-                    data,
+                    location(data),
                     split or [],
                     pairs,
                     seed,

@@ -22,7 +22,7 @@ from lightning_fabric import Fabric
 
 from manifests.canonical import differences
 from manifests.vocabulary import BadInput
-from train.checkpoint import load_weights, metadata_of, read_state, save_state, save_weights
+from train.checkpoint import load_weights, metadata_of, read_state, save_state, save_weights, start_from
 from train.config import RunConfig
 from train.data.tables import Tables
 from train.schedule import Average
@@ -46,6 +46,8 @@ class Run:
         names = tuple(tables.timbre_names[id] for id in tables.train_timbres)
         format = Format(tables.rate, tables.cut_fade_ms, names)
         self.system: System = build(config.system, config.model, format, config.seed).to(fabric.device)
+        if config.start_from is not None and not (out / "last.state.pt").exists():
+            start_from(self.system, Path(config.start_from))
         self.average = Average(self.system, config.optimiser.ema)
         self.players = self.system.players()
         optimiser = config.optimiser
