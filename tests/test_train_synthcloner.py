@@ -165,7 +165,9 @@ def test_a_validation_is_the_mean_of_all_its_pairs(layout: Layout, system: Synth
     for trial in judge.trials:
         made = system.convert(trial.source, trial.reference, TAKES[trial.pair.kind], None, None).audio
         alone[trial.pair.kind].append(score(describe(made), describe(trial.target))["mstft_floored"])
-    assert judge.scores(system) == {kind: pytest.approx(np.mean(values)) for kind, values in alone.items()}
+    assert judge.judge(system).scores == {
+        kind: pytest.approx(np.mean(values)) for kind, values in alone.items()
+    }
     assert {len(values) for values in alone.values()} == {2}
 
 
