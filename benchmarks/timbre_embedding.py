@@ -30,7 +30,7 @@ from train.metrics import timbre
 F64 = npt.NDArray[np.float64]
 DIMENSIONS = 16
 RIDGE = 1.0
-CLIPS_A_TIMBRE = 40
+CLIPS_A_TIMBRE = 20
 
 
 def gather(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
@@ -85,7 +85,7 @@ def area(frame: pd.DataFrame, distance: Callable[[int, int], float], one_synth: 
     same: list[float] = []
     other: list[float] = []
     t, p, pitch, synth = (frame[name].to_numpy() for name in ("timbre", "phrase", "pitch", "synth"))
-    for i, j in (draws.random((400_000, 2)) * len(frame)).astype(int):
+    for i, j in (draws.random((200_000, 2)) * len(frame)).astype(int):
         if p[i] == p[j] or abs(pitch[i] - pitch[j]) > 1 or (one_synth and synth[i] != synth[j]):
             continue
         found = same if t[i] == t[j] else other
@@ -114,9 +114,8 @@ def main() -> None:
     places /= np.linalg.norm(places, axis=1, keepdims=True)
     mfccs = coefficients[~fitting]
     print(f"fitted on {frame['timbre'][fitting].nunique()} timbres, {int(fitting.sum())} clips")
-    print(
-        f"measured on {held['timbre'].nunique()} other timbres ({dict(held['synth'].value_counts())} clips)"
-    )
+    synths = ", ".join(f"{count} clips of {name}" for name, count in held["synth"].value_counts().items())
+    print(f"measured on {held['timbre'].nunique()} other timbres: {synths}")
     distances: dict[str, Callable[[int, int], float]] = {
         "embedding": lambda i, j: 1.0 - float(places[i] @ places[j]),
         "MFCC": lambda i, j: float(np.sqrt(np.mean((mfccs[i] - mfccs[j]) ** 2))),

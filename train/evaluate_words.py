@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from train.evaluate import ESTIMATE
-from train.evaluate_summary import find, kinds_of, methods_of, splits_of, systems_of
+from train.evaluate_summary import find, kinds_of, splits_of, systems_of
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
 
 TITLES = {
@@ -83,31 +84,39 @@ def rich_tables(summary: dict[str, Any]) -> list[Table]:
 
 
 def _rich_table(summary: dict[str, Any], heading: str, places: Sequence[tuple[str, str]]) -> Table:
-    words = f"{heading}\ndistance to the target, lower is better (F-pitch: higher); intervals in summary.json"
+    words = f"{heading}\nlower is better, F-pitch higher; !: failed on some pairs; intervals in report.md"
     table = Table(title=words, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    by_kind = heading.endswith("by kind")
-    table.add_column("", no_wrap=True)
     table.add_column("method", no_wrap=True)
     there = [name for name in HEADLINES if any(row["metric"] == name for row in summary["scores"])]
     for metric in there:
         column = BY_NAME[metric]
         unit = f"\n{column.unit}" if column.unit else ""
-        table.add_column(column.short.replace(", ", "\n") + unit, justify="right")
-    table.add_column("pairs", justify="right")
+        table.add_column(column.short.replace(", ", "\n") + unit, justify="right", no_wrap=True)
+    table.add_column("pairs", justify="right", no_wrap=True)
     for split, kind in places:
-        name = kind if by_kind else split.removeprefix("test_")
         rows = [row for row in summary["scores"] if row["split"] == split and row["kind"] == kind]
         best = {metric: best_of(rows, metric) for metric in there}
-        for place, method in enumerate(m for m in methods_of(summary) if any(r["method"] == m for r in rows)):
+        name = kind if heading.endswith("by kind") else split.removeprefix("test_").replace("_", " ")
+        table.add_row(f"[bold]{escape(name)}[/]")
+        for method in dict.fromkeys(row["method"] for row in rows):
             found = [find(rows, method=method, metric=metric) for metric in there]
             cells = [
-                f"[bold]{number(row)}[/]" if row and row["mean"] == best[metric] else number(row)
+                f"[bold]{_short(row)}[/]" if row and row["mean"] == best[metric] else _short(row)
                 for metric, row in zip(there, found, strict=True)
             ]
             count = found[0]["count"] if found[0] else 0
-            table.add_row(name if place == 0 else "", title(method), *cells, str(count))
+            table.add_row(f"  {escape(title(method))}", *cells, str(count))
         table.add_section()
     return table
+
+
+def _short(row: dict[str, Any] | None) -> str:
+    """A mean in a narrow column."""
+    if row is None:
+        return ""
+    if row["mean"] is None:
+        return "fails"
+    return f"{row['mean']:.{BY_NAME[row['metric']].decimals}f}{'!' if row['failed'] else ''}"
 
 
 def verdicts(summary: dict[str, Any]) -> list[str]:
