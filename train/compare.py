@@ -38,7 +38,7 @@ from train.systems.base import Format
 Say = Callable[[str], Any]
 Tracking = Callable[[str, str], AbstractContextManager[Track]]
 """A progress bar: of what, in which unit."""
-Fit = Callable[[Path, Path, Path], Any]
+Fit = Callable[[Path, str, Path], Any]
 """Given config, dataset and run folder, trains: the command, with its progress bar."""
 
 TRIED_S = 3.0
@@ -86,7 +86,7 @@ def train_all(
         text = yaml.safe_dump(yaml.safe_load(run.model_dump_json()), sort_keys=False)
         files.replace(path, text.encode())
         say(f"{name}: training for {config.minutes:g} min at most")
-        fit(path, data, out / "runs" / name)
+        fit(path, str(data), out / "runs" / name)
 
 
 def score_and_show(
