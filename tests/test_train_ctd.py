@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import math
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from manifests.layout import Layout
 from manifests.vocabulary import BadInput, Envelope
-from tests.train_baselines import RATE, examples_of, sound
+from tests.train_baselines import RATE, examples_of, measure, sound
 from tests.train_data import make_dataset
 from train.checkpoint import load_system, read_state
 from train.config import RunConfig, load_config, parse_config
@@ -364,3 +368,68 @@ def test_silence_numbers_and_notes(system: CTD) -> None:
 def test_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(BadInput, match=message):
         tiny(model={**SIZES, **changes})
+
+
+def test_it_trains_from_a_tone_bank(banked: Path, tmp_path: Path) -> None:
+    """Whose clips are new ones all the time: there is nothing to store, latents are made batch by batch."""
+    steps: list[dict[str, float]] = []
+    report = Report(on_step=lambda _, losses, __: steps.append(losses))
+    model = {**SIZES, "autoencoder_share": 0.4, "structure_from": 0.0}
+    config = tiny(steps=4, batch=1, data={"pool_blocks": 1}, model=model)
+    fit(config, banked / "tones", tmp_path / "run", report)
+    assert [sorted(players_of(losses))[0] for losses in steps[2:]] == ["adversary", "diffusion"]
+    assert not (tmp_path / "run" / "latents").exists()
+    made, _, _ = load_system(tmp_path / "run" / "last.safetensors")
+    assert isinstance(made, CTD)
+    assert 0.0 < float(made.spread) != 1.0
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from tests.test_train_ctd import tiny
+from train.fit import Report, fit
+stop, data, out = int(sys.argv[1]), pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])
+def note(step, losses, speed):
+    print(step, sorted(losses.items()), flush=True)
+    if step == stop:
+        os.kill(os.getpid(), signal.SIGKILL)
+fit(tiny(save_every=2), data, out, Report(on_step=note))
+"""
+
+
+@pytest.mark.verify
+def test_killed_for_real_in_each_stage(layout: Layout, tmp_path: Path) -> None:
+    """kill -9, each time in a process of its own: every step that is told twice is told alike."""
+    told: dict[str, str] = {}
+    for out, stops in (("whole", (0,)), ("killed", (3, 5, 9, 13, 15, 20, 0))):
+        for stop in stops:
+            done = subprocess.run(
+                [sys.executable, "-c", KILLED, str(stop), str(layout.root), str(tmp_path / out)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == (-signal.SIGKILL if stop else 0), done.stderr
+            for line in done.stdout.splitlines():
+                step, losses = line.split(" ", 1)
+                assert told.setdefault(step, losses) == losses
+    assert len(told) == 24
+
+
+@pytest.mark.verify
+def test_it_overfits_a_handful_of_clips(tmp_path: Path) -> None:
+    clips = make_dataset(tmp_path / "set", train=(2, 2, 4), seconds=0.4, seed=158)
+    settings = yaml.safe_load((CONFIGS / "ctd-tiny.yaml").read_text())
+    settings |= {"steps": 900, "minutes": None, "judge_pairs": 0, "data": {"pool_blocks": 1}}
+    settings["optimiser"]["learning_rate"] = 3e-3
+    settings["model"] |= {
+        "timbre_guidance": 1.0, "structure_guidance": 1.0, "adversarial_weight": 0.0, "confusion_weight": 0.0,
+        "crop_seconds": 0.3,
+    }  # fmt: skip
+    fit(
+        parse_config({**settings, "save_every": 5000, "judge_every": 5000}, "test"),
+        clips.root,
+        tmp_path / "run",
+    )
+    made, _, _ = load_system(tmp_path / "run" / "last.safetensors")
+    found = measure(made, examples_of(clips, made, 8))
+    assert found.converted <= 1.5 * found.oracle
+    assert found.itself <= 1.5 * found.converted
