@@ -138,7 +138,6 @@ def test_sigterm_to_the_command_stops_all_its_devices_and_saves(layout: Layout, 
     deadline = time.monotonic() + 120
     while not (out / "config.yaml").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(3.0)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, said

@@ -77,17 +77,17 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
     if len(set(everyone(fabric, run.step))) > 1:
         raise BadInput(f"{out}: not the same folder on every machine; put it where all of them see it")
     run.parts = parts_of(config.batch, config.micro_batch, fabric.world_size, run.parts)
-    if not fabric.is_global_zero:
-        report = None
-    elif not resumed:
-        text = yaml.safe_dump(yaml.safe_load(config.model_dump_json()), sort_keys=False)
-        files.replace(out / "config.yaml", text.encode())
-    logs = Logs(out / "logs" if fabric.is_global_zero else None, run.step)
-    with batches_of(run, open_source(tables, run.system, config, fabric.device)) as batches:
-        outcome = _loop(run, batches, judge, logs, report or Report())
-    logs.close()
-    # Nobody leaves before the first rank has written: a launcher ends all when one has ended.
-    leave(fabric)
+    report = report if report is not None and fabric.is_global_zero else Report()
+    with interruptible() as stopped:
+        if fabric.is_global_zero and not resumed:
+            text = yaml.safe_dump(yaml.safe_load(config.model_dump_json()), sort_keys=False)
+            files.replace(out / "config.yaml", text.encode())
+        logs = Logs(out / "logs" if fabric.is_global_zero else None, run.step)
+        with batches_of(run, open_source(tables, run.system, config, fabric.device)) as batches:
+            outcome = _loop(run, batches, judge, logs, report, stopped)
+        logs.close()
+        # Nobody leaves before the first rank has written: a launcher ends all when one has ended.
+        leave(fabric)
     return outcome
 
 
@@ -130,36 +130,42 @@ def batches_of(run: Run, source: Source[Any]) -> Batches:
     )
 
 
-def _loop(run: Run, batches: Batches, judge: Judge | None, logs: Logs, report: Report) -> Outcome:
+def _loop(
+    run: Run,
+    batches: Batches,
+    judge: Judge | None,
+    logs: Logs,
+    report: Report,
+    stopped: Callable[[], int],
+) -> Outcome:
     config, fabric = run.config, run.fabric
     losses: dict[str, float] = {}
     stop = 0
     report.on_start(describe(run), run.step)
-    with interruptible() as stopped:
-        coming = batches.steps(run.step)
-        run.system.train()
-        run.time()
-        clock = time.monotonic()
-        while not stop and run.progress < 1.0:
-            if in_turn(fabric, lambda: run.system.prepare(run.progress, run.tables, run.out)):
-                batches.again()
-            parts = [part.to(fabric.device) for part in next(coming)]
-            try:
-                losses = learn(run, parts, batches.numbers, batches.parts)
-            except Exploded as error:
-                raise _diverged(run, batches, error) from None
-            now = time.monotonic()
-            speed, clock = 1.0 / (now - clock), now
-            finished = run.progress >= 1.0
-            report.on_step(run.step, losses, speed)
-            if finished or run.step % config.log_every == 0:
-                logs.numbers("loss", losses, run.step)
-                logs.numbers("run", {"steps_per_second": speed}, run.step)
-            if finished or run.step % config.judge_every == 0:
-                _judge(run, judge, logs, report)
-            stop = max(everyone(fabric, stopped()))
-            if finished or stop or run.step % config.save_every == 0:
-                run.save("last")
+    coming = batches.steps(run.step)
+    run.system.train()
+    run.time()
+    clock = time.monotonic()
+    while not stop and run.progress < 1.0:
+        if in_turn(fabric, lambda: run.system.prepare(run.progress, run.tables, run.out)):
+            batches.again()
+        parts = [part.to(fabric.device) for part in next(coming)]
+        try:
+            losses = learn(run, parts, batches.numbers, batches.parts)
+        except Exploded as error:
+            raise _diverged(run, batches, error) from None
+        now = time.monotonic()
+        speed, clock = 1.0 / (now - clock), now
+        finished = run.progress >= 1.0
+        report.on_step(run.step, losses, speed)
+        if finished or run.step % config.log_every == 0:
+            logs.numbers("loss", losses, run.step)
+            logs.numbers("run", {"steps_per_second": speed}, run.step)
+        if finished or run.step % config.judge_every == 0:
+            _judge(run, judge, logs, report)
+        stop = max(everyone(fabric, stopped()))
+        if finished or stop or run.step % config.save_every == 0:
+            run.save("last")
     return Outcome(run.step, config.steps, 0 if run.progress >= 1.0 else stop, run.best, run.seconds, losses)
 
 
