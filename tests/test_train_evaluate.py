@@ -24,9 +24,10 @@ from train.data.pairs import KINDS, draw_pairs
 from train.data.tables import Tables
 from train.evaluate import COPIES, ESTIMATE, RESERVED, UNTRAINED, Score, Trial, score_trial
 from train.evaluate_cli import evaluate
+from train.evaluate_effects import EFFECTS
 from train.evaluate_files import parse_roles, scan_folder
 from train.evaluate_pairs import dataset_trials, to_float
-from train.evaluate_run import choose_pairs, evaluate_files
+from train.evaluate_run import choose_pairs, evaluate_files, with_extras
 from train.evaluate_scoring import score_trials
 from train.evaluate_summary import MEAN_OF_KINDS, find, methods_of, summarise_scores, to_frame
 from train.metrics import METRICS, describe, score
@@ -49,7 +50,15 @@ def checkpoint(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def evaluated(layout: Layout, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("scores")
-    evaluate(out, [str(checkpoint)], layout.root, ["validation", "test_unseen_all"], PAIRS, workers=1)
+    evaluate(
+        out,
+        [str(checkpoint)],
+        str(layout.root),
+        ["validation", "test_unseen_all"],
+        PAIRS,
+        workers=1,
+        retake=layout.root,
+    )
     return out
 
 
@@ -76,7 +85,7 @@ class Answers:
         return self
 
 
-METHODS = {ESTIMATE, *COPIES, *UNTRAINED, "target"}
+METHODS = {ESTIMATE, *COPIES, *UNTRAINED, "target", "another_take"}
 
 
 def test_every_pair_method_and_metric_has_one_row(evaluated: Path) -> None:
@@ -174,6 +183,37 @@ def test_reconstructions_are_the_floor_of_every_kind(evaluated: Path) -> None:
         assert floor is not None
         assert own is not None
         assert floor["mean"] == own["mean"]
+
+
+def test_another_take_of_the_same_tones_is_the_target(evaluated: Path) -> None:
+    frame = pd.read_parquet(evaluated / "scores.parquet")
+    takes = frame[(frame["method"] == "another_take") & (frame["metric"] == "mstft")]
+    assert set(takes["value"]) == {0.0}
+
+
+class Echo:
+    """A system that gives its source back."""
+
+    rate = 44_100
+
+    def convert(self, source: np.ndarray, reference: np.ndarray, take: frozenset[str]) -> Echo:
+        self.audio = source
+        return self
+
+
+def test_robustness_changes_what_is_heard_and_not_what_is_wanted(layout: Layout) -> None:
+    chosen = choose_pairs(layout, ["validation"], 1, 0, print)
+    plan = with_extras(chosen, robustness=True)
+    assert list(plan) == ["validation", *(f"robust_{effect}" for effect in EFFECTS)]
+    assert plan["robust_reverb"] == chosen["validation"]
+    tables = Tables.open(layout.root)
+    for split, pairs in plan.items():
+        trial = next(iter(dataset_trials(tables, split, pairs, Echo())))()
+        clip = to_float(read_clips(layout, [pairs[0].source])[pairs[0].source])
+        np.testing.assert_array_equal(
+            trial.target, to_float(read_clips(layout, [pairs[0].target])[pairs[0].target])
+        )
+        assert np.array_equal(trial.estimates[ESTIMATE], clip) == (split == "validation")
 
 
 def test_reports_hold_every_method(evaluated: Path) -> None:
@@ -427,16 +467,16 @@ def test_odd_targets_are_scored(folder: Path, target: str) -> None:
 
 def test_refusals_name_what_is_wrong(layout: Layout, checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no rendered blocks of split 'test_unseen_synth'; it has validation"):
-        evaluate(tmp_path, [str(checkpoint)], layout.root, ["test_unseen_synth"])
+        evaluate(tmp_path, [str(checkpoint)], str(layout.root), ["test_unseen_synth"])
     with pytest.raises(BadInput, match="--pairs 0"):
-        evaluate(tmp_path, [str(checkpoint)], layout.root, pairs=0)
+        evaluate(tmp_path, [str(checkpoint)], str(layout.root), pairs=0)
     with pytest.raises(BadInput, match="expected --checkpoint with --data"):
         evaluate(tmp_path, [str(checkpoint)])
     with pytest.raises(BadInput, match="no dataset"):
-        evaluate(tmp_path, [str(checkpoint)], tmp_path / "nowhere")
+        evaluate(tmp_path, [str(checkpoint)], str(tmp_path / "nowhere"))
     other = make_checkpoint(tmp_path / "other.safetensors", layout, rate=16_000)
     with pytest.raises(BadInput, match="clips at 44100 Hz, the checkpoint converts 16000 Hz"):
-        evaluate(tmp_path, [str(other)], layout.root)
+        evaluate(tmp_path, [str(other)], str(layout.root))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.safetensors"]
 
 

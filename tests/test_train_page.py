@@ -61,8 +61,8 @@ def checkpoint(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def text(layout: Layout, checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("page")
-    evaluate(folder / "scores", [str(checkpoint)], layout.root, ["validation"], pairs=1)
-    page(folder / "page.html", [str(checkpoint)], layout.root, 1, None, folder / "scores")
+    evaluate(folder / "scores", [str(checkpoint)], str(layout.root), ["validation"], pairs=1)
+    page(folder / "page.html", [str(checkpoint)], str(layout.root), 1, None, folder / "scores")
     return (folder / "page.html").read_text(encoding="utf-8")
 
 
@@ -102,9 +102,9 @@ def test_bad_scores_are_refused(layout: Layout, checkpoint: Path, tmp_path: Path
     (tmp_path / "summary.json").write_text("[]")
     out = tmp_path / "x.html"
     with pytest.raises(BadInput, match=r"summary\.json: not a summary"):
-        page(out, [str(checkpoint)], layout.root, 1, None, tmp_path)
+        page(out, [str(checkpoint)], str(layout.root), 1, None, tmp_path)
     with pytest.raises(BadInput, match="no scores there"):
-        page(out, [str(checkpoint)], layout.root, 1, None, tmp_path / "nowhere")
+        page(out, [str(checkpoint)], str(layout.root), 1, None, tmp_path / "nowhere")
     with pytest.raises(BadInput, match="expected --checkpoint with --data"):
         page(out, [str(checkpoint)])
     assert not out.exists()

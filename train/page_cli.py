@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from manifests.storage import location
 from manifests.vocabulary import BadInput
 from train.evaluate_cli import named_checkpoints, one_torch_thread, tracking
 from train.evaluate_files import parse_roles, read_rows, scan_folder
@@ -19,7 +20,9 @@ def page(
     checkpoint: Annotated[
         list[str] | None, typer.Option(help="Checkpoint that converts, or NAME=PATH; repeat for several.")
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Dataset folder to draw held-out pairs from.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Dataset folder (or its s3:// URL) to draw held-out pairs from.")
+    ] = None,
     pairs_per_kind: Annotated[int, typer.Option(help="Conversions of each kind in each split.")] = 2,
     split: Annotated[
         list[str] | None,
@@ -60,7 +63,7 @@ def page(
             make_page(
                 codecs,
                 named,
-                data,
+                location(data),
                 split or [],
                 pairs_per_kind,
                 seed,
