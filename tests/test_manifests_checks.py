@@ -88,6 +88,16 @@ def test_what_the_tables_say_is_checked_afresh(
     assert any(finding.check == check and said in finding.what for finding in found), found
 
 
+def on_the_side_of_a_synth_left_out(rows: Rows) -> None:
+    one, other = [row for row in rows if row["side"] == "test"][:2]
+    other |= {"side": "synth", "cluster": one["cluster"], "fingerprint": one["fingerprint"]}
+
+
+def test_what_is_alike_may_be_tested_on_in_two_ways(tiny: Path, tmp_path: Path) -> None:
+    found = report(forge(tiny, tmp_path / "copy", "timbres", on_the_side_of_a_synth_left_out)).findings
+    assert not any("two sides" in finding.what for finding in found), found
+
+
 def transposed(rows: Rows) -> None:
     for row in rows:
         for note in row["notes"]:

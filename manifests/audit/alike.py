@@ -28,8 +28,8 @@ def alike_findings(tables: Tables) -> Iterator[Finding]:
 
 
 def _astride(cluster: Sequence[int], sides: Sequence[str]) -> Iterator[list[int]]:
-    """The clusters whose ids are not all on one side."""
+    """The clusters of which some ids are trained on, and others not."""
     members: dict[int, list[int]] = {}
     for index, of in enumerate(cluster):
         members.setdefault(of, []).append(index)
-    yield from (ids for ids in members.values() if len({sides[i] for i in ids}) > 1)
+    yield from (ids for ids in members.values() if len({sides[i] == "train" for i in ids}) > 1)
