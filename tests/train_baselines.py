@@ -1,19 +1,15 @@
-"""What the tests of the baselines share: sounds, examples, and how near a system comes to a clip."""
+"""What the tests of the baselines share: sounds, examples, and a distance at a system's own rate."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 
 from manifests.layout import Layout
 from train.audio import resample
-from train.conversion import Codec
 from train.data.examples import Example
 from train.data.loader import Loader
 from train.data.shards import Shards
 from train.data.tables import Tables
-from train.judge import as_float
 from train.metrics import describe, score
 from train.systems.base import Audio, System
 
@@ -35,25 +31,3 @@ def distance(estimate: Audio, target: Audio, rate: int, own: int) -> float:
     """Floored MSTFT of an estimate at the system's own rate."""
     low, aim = (resample(audio, rate, own) for audio in (estimate, target))
     return score(describe(low), describe(aim))["mstft_floored"]
-
-
-@dataclass
-class Overfit:
-    """Mean floored MSTFT to the target at the system's own rate: of its oracle, of clips converted by their
-    partners, and of clips converted by themselves."""
-
-    oracle: float
-    converted: float
-    itself: float
-
-
-def measure(system: System, examples: list[Example]) -> Overfit:
-    codec, rate, own = Codec(system, "test"), system.format.rate, system.own_rate
-    rows = []
-    for example in examples:
-        target, partner = as_float(example.target.audio), as_float(example.envelope.audio)
-        heard = codec.oracle(target)
-        assert heard is not None
-        made = [heard, codec.convert(target, partner).audio, codec.convert(target, target).audio]
-        rows.append([distance(audio, target, rate, own) for audio in made])
-    return Overfit(*np.mean(rows, axis=0))
