@@ -17,6 +17,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from manifests.layout import Layout
 from manifests.storage import location
 from manifests.vocabulary import BadInput, ClipId
+from tests.s3_server import S3Server
 from tests.test_train_fit import SETTINGS, equal, settings
 from tests.train_codec import SIZES
 from tests.train_data import make_dataset
@@ -164,25 +165,24 @@ def test_a_batch_holds_pieces_from_note_onsets(layout: Layout) -> None:
     assert 0.3 < sum(start == 0.0 for start in starts) / len(starts) < 1.0
 
 
-moto_server = pytest.importorskip("moto.server")
-
-
 @pytest.fixture
 def stored(layout: Layout) -> Iterator[str]:
     """The dataset in a bucket, over a real S3 API on this machine."""
     s3fs = pytest.importorskip("s3fs")
-    server = moto_server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = S3Server()
     server.start()
-    host, port = server.get_host_and_port()
+    # Kept instances know the servers of earlier tests.
+    s3fs.S3FileSystem.clear_instance_cache()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ACCESS_KEY_ID", "testing")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
         environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
         files = s3fs.S3FileSystem(skip_instance_cache=True)
         files.mkdir("train-data")
         files.put(str(layout.root), "train-data/set", recursive=True)
         yield "s3://train-data/set"
+    s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
 
 
