@@ -160,6 +160,13 @@ class System(nn.Module, ABC):
         """A timbre between two: `share` 0 is the one, 1 the other."""
         raise self._untold()
 
+    def refuse_numbers(self, envelope: Envelope | Reshape | None, octave: int | None) -> None:
+        """BadInput where one that takes recordings only is given a number."""
+        if envelope is not None or octave is not None:
+            raise BadInput(
+                f"system {self.name}: takes envelope and octave from recordings only, not by number"
+            )
+
     def _untold(self) -> BadInput:
         """What a system says that takes recordings only (`by_number` False)."""
         return BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")

@@ -262,10 +262,7 @@ class CTD(System):
         octave: int | None,
     ) -> Conversion:
         """Its timbre is one vector: whichever of timbre and envelope is taken, it comes whole."""
-        if envelope is not None or octave is not None:
-            raise BadInput(
-                f"system {self.name}: takes envelope and octave from recordings only, not by number"
-            )
+        self.refuse_numbers(envelope, octave)
         config, scale = self.config, self.config.sigma_data / self.spread
         heard = self._heard(source)
         donor = heard if reference is None or not take else self._heard(reference)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manifests.compose import FULL_SCALE
-from manifests.vocabulary import BadInput, Envelope
+from manifests.vocabulary import Envelope
 from train.data.examples import Example, ExampleKind
 from train.resampling import resample
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
@@ -91,10 +91,7 @@ class SSVQVAE(System):
         octave: int | None,
     ) -> Conversion:
         """Its style is one vector: whichever of timbre and envelope is taken, both come."""
-        if envelope is not None or octave is not None:
-            raise BadInput(
-                f"system {self.name}: takes envelope and octave from recordings only, not by number"
-            )
+        self.refuse_numbers(envelope, octave)
         low = self._low(source)
         donor = low if reference is None or not take else self._low(reference)
         codes = self.quantiser(self.content(self._whole(low))).frames

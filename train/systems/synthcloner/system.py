@@ -188,10 +188,7 @@ class SynthCloner(System):
         envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
-        if envelope is not None or octave is not None:
-            raise BadInput(
-                f"system {self.name}: takes envelope and octave from recordings only, not by number"
-            )
+        self.refuse_numbers(envelope, octave)
         ours = self._hear(source)
         theirs = ours if reference is None else self._hear(reference)
         vector_BD = self.timbre_encoder((theirs if "timbre" in take else ours).frames_1CF)
