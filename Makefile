@@ -8,7 +8,7 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 
 RUN  = $(VENV)/bin/python
 FAST  = $(if $(filter fast,$(DEMO)),-fast,)
-PAIRS = $(if $(filter fast,$(DEMO)),3,20)
+PAIRS = $(if $(filter fast,$(DEMO)),3,8)
 export PYTHONUNBUFFERED = 1
 
 .PHONY: demo compare test verify lint clean help
