@@ -50,6 +50,7 @@ def test_the_renderer_works_without_torch(tiny: Path, tmp_path: Path) -> None:
     assert rendered.contents(tmp_path / "dataset") == rendered.contents(tiny)
 
 
+@pytest.mark.verify
 def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "venv", "train")
     lacks(python, "dawdreamer", "mido", "joblib", cwd=tmp_path)
@@ -61,6 +62,17 @@ def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> N
         python, "-m", "train", "page", "--checkpoint", checkpoint, "--data", tiny, "--out", page, cwd=tmp_path
     )
     assert page.stat().st_size > 100_000
+
+
+def test_the_trainer_never_asks_for_the_renderer(tiny: Path, tmp_path: Path) -> None:
+    """What the test above shows in an environment of two minutes, here by refusing the imports."""
+    code = (
+        "import runpy, sys; sys.modules |= dict.fromkeys(['dawdreamer', 'mido', 'joblib', 'render']);"
+        " sys.argv[0] = 'train'; runpy.run_module('train', run_name='__main__')"
+    )
+    config = ROOT / "tests" / "train_tiny.yaml"
+    run(Path(sys.executable), "-c", code, "fit", config, "--data", tiny, "--out", tmp_path / "run", cwd=ROOT)
+    assert (tmp_path / "run" / "last.safetensors").exists()
 
 
 def test_a_renderer_beside_torch_does_not_load_it() -> None:
