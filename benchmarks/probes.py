@@ -81,7 +81,6 @@ def content(heard: Heard) -> np.ndarray:
 
 def gather(codec: Codec, tables: Tables, count: int, seed: int) -> list[Clip]:
     blocks = tables.blocks("train")
-    shards = {block.block: block.shard for block in blocks}
     ids = [id for block in blocks for id in block.ids()]
     chosen = [ids[index] for index in permutation(seed, len(ids), "probes")[:count]]
     clips = []
@@ -91,9 +90,8 @@ def gather(codec: Codec, tables: Tables, count: int, seed: int) -> list[Clip]:
         for id in some:
             found = latents_of(codec, (sounds[id.key] / 32768.0).astype(np.float32))
             if found is not None:
-                row = tables.clip_rows(shards[id.block])
                 envelope = to_units(envelope_batch([tables.envelopes[id.envelope]]))[0, :5].numpy()
-                clips.append(Clip(id, int(row[id.key]["octave"]), envelope, found))
+                clips.append(Clip(id, tables.timbre_octaves[id.timbre], envelope, found))
     return clips
 
 

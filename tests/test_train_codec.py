@@ -32,10 +32,11 @@ from train.systems.triptych.envelope_head import from_units, to_units
 from train.systems.triptych.features import HOP, features
 from train.systems.triptych.fitting import fit_envelopes
 from train.systems.triptych.hearing import Passage, loudness
+from train.systems.triptych.melody import likeliest
 from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
 from train.systems.triptych.playing import play
 from train.systems.triptych.system import Triptych
-from train.systems.triptych.timbre import frame_gain, measure
+from train.systems.triptych.timbre import measure, open_frames
 
 RATE = 44_100
 ROOT = Path(__file__).parents[1]
@@ -85,10 +86,8 @@ def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -
         seen = features(audio, RATE)
         notes = note_batch([clips[i][1] for i in order], RATE, audio.shape[1])
         envelope = envelope_batch([clips[i][2] for i in order])
-        profile = measure(seen, notes, envelope, system.config, RATE, CUT_FADE_MS)
-        gain = frame_gain(notes, envelope, seen.mel_BFM.shape[1], HOP, 2048, RATE, CUT_FADE_MS)
-        vector: torch.Tensor = system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B)
-        return vector
+        opened = open_frames(seen, notes, envelope, RATE, CUT_FADE_MS)
+        return system.timbre_encoder.views(opened, notes, RATE).whole_BKD
 
     whole = vectors([0, 1, 2, 3])
     torch.testing.assert_close(vectors([3, 1, 0, 2]), whole[[3, 1, 0, 2]], atol=1e-5, rtol=1e-5)
@@ -110,9 +109,9 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
     sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
     tone_rms = np.sqrt(np.sum(np.square(levels)) / 2.0)
     seen = features(torch.from_numpy(sound)[None], RATE)
-    profile = measure(
-        seen, note_batch([notes], RATE, frames), envelope_batch([envelope]), system.config, RATE, CUT_FADE_MS
-    )
+    batch = note_batch([notes], RATE, frames)
+    opened = open_frames(seen, batch, envelope_batch([envelope]), RATE, CUT_FADE_MS)
+    profile = measure(opened, batch, system.config, RATE)
     measured = profile.harmonic_BNK[0, :, :4].exp().numpy() * tone_rms / 0.1
     np.testing.assert_allclose(measured[:, [0, 1, 3]], np.tile([0.1, 0.05, 0.02], (2, 1)), rtol=0.08)
     assert measured[:, 2].max() < 0.002
@@ -131,6 +130,20 @@ def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) 
     assert strong.sum() > 20
     assert difference.abs().median() < 0.25  # of a neper: 2 dB
     assert np.sqrt(np.mean(played**2)) == pytest.approx(np.sqrt(np.mean(audio**2)), rel=0.3)
+
+
+def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:
+    """And a leap that is clearly heard stays."""
+    melody, said = [40, 44, 42, 45, 43], np.full((5, 88), -9.0, dtype=np.float32)
+    said[np.arange(5), melody] = np.log([0.45, 0.55, 0.45, 0.55, 0.45])
+    said[np.arange(5), np.add(melody, 12)] = np.log([0.55, 0.45, 0.55, 0.45, 0.55])
+    assert [int(row.argmax()) - pitch for row, pitch in zip(said, melody, strict=True)] == [12, 0, 12, 0, 12]
+    assert likeliest(said) in (melody, [pitch + 12 for pitch in melody])
+    leaping = [40, 64, 30, 30, 80]
+    clear = np.full((5, 88), -5.0, dtype=np.float32)
+    clear[np.arange(5), leaping] = -0.05
+    assert likeliest(clear) == leaping
+    assert likeliest(clear[:1]) == [40]
 
 
 @torch.no_grad()

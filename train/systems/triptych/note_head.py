@@ -19,6 +19,7 @@ from manifests.vocabulary import Note
 from train.notes import NoteBatch
 from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
 from train.systems.triptych.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
+from train.systems.triptych.melody import likeliest
 
 F32 = npt.NDArray[np.float32]
 
@@ -115,8 +116,8 @@ def read_notes(
 ) -> list[ReadNote]:
     """The notes of one clip of the batch, pitches as they sound, all velocities 127; none for silence.
 
-    A note's pitch is what most of its loud frames say; its note-off the likeliest place before the next
-    onset, which it is itself where the phrase is legato.
+    A note's pitch is what most of its loud frames say, judged together with its neighbours'; its note-off
+    the likeliest place before the next onset, which it is itself where the phrase is legato.
     """
     level = level_L.float().cpu().numpy()
     loud = np.flatnonzero(level > 1e-7)
@@ -134,28 +135,42 @@ def read_notes(
     onsets = [refine(place, onset, onset_shift) for place in at] or [float(loud[0]) * level_hop]
     onsets = sorted(min(max(value, 0.0), samples - 1.0) for value in onsets)
     onsets = [a for i, a in enumerate(onsets) if i == 0 or a - onsets[i - 1] >= SHORTEST_S * rate / 2]
+    spans = [
+        (start, _note_off(start, end, off, off_shift, rate, samples), end)
+        for start, end in zip(onsets, [*onsets[1:], float(samples)], strict=True)
+    ]
+    said = [_pitches_said(pitch_GP, level, level_hop, rate, *span) for span in spans]
+    places = likeliest(np.stack([mean for mean, _ in said]))
     notes = []
-    for start, end in zip(onsets, [*onsets[1:], float(samples)], strict=True):
-        low = max(int((start + SHORTEST_S * rate) / STEP + MIDDLE) + 1, 0)
-        high = min(int(np.ceil((end + REACH * STEP) / STEP + MIDDLE)), len(off))
-        finish = end
-        if low < high:
-            place = low + int(off[low:high].argmax())
-            finish = min(refine(place, off, off_shift), end)
-        finish = max(finish, min(start + SHORTEST_S * rate, end))
-        if end - finish < 0.004 * rate and end < samples:
-            finish = end
-        last = min(max(finish, start + 0.1 * rate), end - 1.0)
-        first, after = int(np.ceil((start + 0.005 * rate) / LONG_HOP)), int(last / LONG_HOP) + 1
-        if first >= after:
-            first = round(start / LONG_HOP) + 1
-        first = min(first, len(pitch_GP) - 1)
-        held = np.arange(first, min(max(after, first + 1), len(pitch_GP)))
-        weight = np.sqrt(level[np.minimum(held * LONG_HOP // level_hop, len(level) - 1)]) + 1e-6
-        said = pitch_GP[held]
-        place = int((said * weight[:, None]).sum(0).argmax())
-        sure = float((np.exp(said[:, place]) * weight).sum() / weight.sum())
+    for (start, finish, _), (_, probability), place in zip(spans, said, places, strict=True):
         onset_s = round(start / rate, 3)
         duration = max(round(finish / rate, 3) - onset_s, 0.001)
-        notes.append(ReadNote(Note(onset_s, duration, place + LOWEST_PITCH, 127), sure))
+        notes.append(ReadNote(Note(onset_s, duration, place + LOWEST_PITCH, 127), float(probability[place])))
     return notes
+
+
+def _note_off(start: float, end: float, off_S: F32, shift_S: F32, rate: int, samples: int) -> float:
+    """The likeliest note-off of a note from `start` on, before the next onset or the clip's end."""
+    low = max(int((start + SHORTEST_S * rate) / STEP + MIDDLE) + 1, 0)
+    high = min(int(np.ceil((end + REACH * STEP) / STEP + MIDDLE)), len(off_S))
+    finish = end
+    if low < high:
+        place = low + int(off_S[low:high].argmax())
+        finish = min(refine(place, off_S, shift_S), end)
+    finish = max(finish, min(start + SHORTEST_S * rate, end))
+    return end if end - finish < 0.004 * rate and end < samples else finish
+
+
+def _pitches_said(
+    pitch_GP: F32, level: F32, level_hop: int, rate: int, start: float, finish: float, end: float
+) -> tuple[F32, F32]:
+    """What a note's frames say of its pitch, the louder the more: mean log probability, mean probability."""
+    last = min(max(finish, start + 0.1 * rate), end - 1.0)
+    first, after = int(np.ceil((start + 0.005 * rate) / LONG_HOP)), int(last / LONG_HOP) + 1
+    if first >= after:
+        first = round(start / LONG_HOP) + 1
+    first = min(first, len(pitch_GP) - 1)
+    held = np.arange(first, min(max(after, first + 1), len(pitch_GP)))
+    weight = np.sqrt(level[np.minimum(held * LONG_HOP // level_hop, len(level) - 1)]) + 1e-6
+    share = (weight / weight.sum())[:, None]
+    return (pitch_GP[held] * share).sum(0), (np.exp(pitch_GP[held]) * share).sum(0)
