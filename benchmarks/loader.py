@@ -284,7 +284,7 @@ def main() -> None:
         for _ in range(5):
             batch = system.collate(examples, classes)
         collate = 5 * config.batch / (time.perf_counter() - start)
-        step = config.batch / step_seconds(system, batch, False, 2)
+        step = config.batch / step_seconds(system, batch, False, 2)["step"]
         print(
             f"  {path.stem}: a step takes {step:,.1f} examples a second, the loader gives"
             f" {1 / warm[0] / step:,.0f} times that; one thread collates {collate:,.0f} a second"

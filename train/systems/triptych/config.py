@@ -14,7 +14,7 @@ class TriptychConfig(BaseModel):
     encoder_blocks: int = Field(3, ge=1, le=32)
     envelope_width: int = Field(48, ge=16, le=1024)
     timbre_width: int = Field(128, ge=16, le=2048)
-    timbre_dims: int = Field(96, ge=8, le=1024)
+    timbre_dims: int = Field(32, ge=8, le=1024, description="numbers of a timbre's vector, each -1, 0 or 1")
     timbre_tokens: int = Field(
         0, ge=0, le=64, description="vectors that the decoder attends to, beside the one"
     )
@@ -40,6 +40,7 @@ class TriptychConfig(BaseModel):
     note_weight: float = Field(1.0, ge=0.0)
     envelope_weight: float = Field(1.0, ge=0.0)
     timbre_weight: float = Field(0.1, ge=0.0)
+    likeness_weight: float = Field(1.0, ge=0.0)
     adversarial_weight: float = Field(0.02, ge=0.0)
     matching_weight: float = Field(0.1, ge=0.0)
     adversarial_from: float = Field(0.7, ge=0.0, le=1.0, description="share of the steps without a GAN")

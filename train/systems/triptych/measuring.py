@@ -10,9 +10,9 @@ from torch import Tensor
 from manifests.vocabulary import BadInput, Envelope
 from train.notes import envelope_batch
 from train.systems.triptych.decoder import move
-from train.systems.triptych.features import HOP, LOWEST_PITCH, PITCHES
+from train.systems.triptych.features import LOWEST_PITCH, PITCHES
 from train.systems.triptych.hearing import Passage
-from train.systems.triptych.timbre import Profile, Timbre, frame_gain, measure
+from train.systems.triptych.timbre import Profile, Timbre, measure, open_frames
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
@@ -26,10 +26,10 @@ def timbre_of(system: Triptych, passage: Passage, envelope: Envelope) -> Timbre:
     seen, notes, scale = passage
     rate, cut = system.format.rate, system.format.cut_fade_ms
     shaped = envelope_batch([envelope]).to(notes.onset_BN.device)
-    profile = measure(seen, notes, shaped, system.config, rate, cut)
-    gain = frame_gain(notes, shaped, seen.mel_BFM.shape[1], HOP, 2048, rate, cut)
+    opened = open_frames(seen, notes, shaped, rate, cut)
+    profile = measure(opened, notes, system.config, rate)
     profile = profile._replace(level_B=profile.level_B / max(scale, 1e-9))
-    return Timbre(profile, system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B))
+    return Timbre(profile, system.timbre_encoder(opened, notes, rate))
 
 
 def to_tensors(timbre: Timbre) -> dict[str, Tensor]:

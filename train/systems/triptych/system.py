@@ -26,7 +26,8 @@ from train.systems.triptych.encoder import Encoder
 from train.systems.triptych.envelope_head import EnvelopeHead, envelope_losses
 from train.systems.triptych.features import HOP, LEVEL_HOP, features
 from train.systems.triptych.note_head import note_losses
-from train.systems.triptych.timbre import TimbreEncoder, frame_gain, measure
+from train.systems.triptych.timbre import measure, open_frames
+from train.systems.triptych.timbre_encoder import TimbreEncoder, likeness_loss, rounded
 
 Fields = tuple[float, float, float, float, float]
 """A note as onset, note-off and end in samples, velocity 0..1, pitch."""
@@ -173,9 +174,11 @@ class Triptych(System):
         )
 
         cut = self.format.cut_fade_ms
-        profile = measure(heard, batch.jittered, batch.envelope, config, rate, cut)
-        gain_BF = frame_gain(batch.jittered, batch.envelope, heard.mel_BFM.shape[1], HOP, 2048, rate, cut)
-        vector_BKD = self.timbre_encoder(heard.mel_BFM, gain_BF, batch.jittered, profile.scale_B)
+        opened = open_frames(heard, batch.jittered, batch.envelope, rate, cut)
+        profile = measure(opened, batch.jittered, config, rate)
+        views = self.timbre_encoder.views(opened, batch.jittered, rate)
+        losses["likeness"] = config.likeness_weight * likeness_loss(views)
+        vector_BKD = rounded(views.whole_BKD)
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:
             said = nn.functional.cross_entropy(self.timbre_head(vector_BKD[known, 0]), batch.class_B[known])

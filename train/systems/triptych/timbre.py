@@ -1,12 +1,12 @@
 """A clip's timbre: a profile measured in its notes, and a learned vector.
 
-The profile is analytic, so it exists for a timbre never heard before: for each note the levels of the
-multiples of f0/4, the clip's gain divided out. Multiples of 4 are harmonics, the other even ones belong to
-a voice an octave below, the odd ones hear only noise. It is fitted by power (the sum of what was heard over
-the sum of squared gains), so that quiet frames count little. The vector pools frames, each seen with the
-gain taken out and weighted by it; it knows nothing of when a frame came or what else is in the batch.
+The profile, measured here, is analytic, so it exists for a timbre never heard before: for each note the
+levels of the multiples of f0/4, the clip's gain divided out. Multiples of 4 are harmonics, the other even
+ones belong to a voice an octave below, the odd ones hear only noise. It is fitted by power (the sum of what
+was heard over the sum of squared gains), so that quiet frames count little. The vector is made in
+`timbre_encoder`.
 
-B clips, N notes, F frames, Q multiples of f0/4, K harmonics, H halves, W noise bands.
+B clips, N notes, G frames, Q multiples of f0/4, K harmonics, H halves, W noise bands.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from train.layers import mlp
-from train.notes import EnvelopeBatch, NoteBatch, clip_gain, owner
+from train.notes import EnvelopeBatch, NoteBatch, clip_gain
 from train.spectral import hann
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.features import HOP, LEVEL_HOP, LONG_HOP, LONG_WINDOW, MELS, Features
+from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features
 
 TONE_RMS = 0.1
 """The renderer's level of every tone."""
@@ -96,54 +95,74 @@ def clip_scale(
     return scale, gain.amax(1)
 
 
+class Opened(NamedTuple):
+    """The frames of B clips with what their gain is known to be, on frames of 1024 samples.
+
+    `power_BGC` is their power as it is, `unit_BG` what a tone of unit gain and RMS 0.1 was multiplied with
+    in each (squared), `gain_BG` the mean square gain alone; `weight_BNG` says which frames belong to a note:
+    those that lie inside it, or if none does, those whose centre does. `scale_B` and `highest_B` are as in
+    `Profile`.
+    """
+
+    power_BGC: Tensor
+    unit_BG: Tensor
+    gain_BG: Tensor
+    weight_BNG: Tensor
+    scale_B: Tensor
+    highest_B: Tensor
+
+
 @torch.no_grad()
-def measure(
-    features: Features,
-    notes: NoteBatch,
-    envelope: EnvelopeBatch,
-    config: TriptychConfig,
-    rate: int,
-    cut_fade_ms: float,
-) -> Profile:
-    """The profile of clips whose notes and envelopes are known (or guessed)."""
+def open_frames(
+    features: Features, notes: NoteBatch, envelope: EnvelopeBatch, rate: int, cut_fade_ms: float
+) -> Opened:
+    """The frames of clips whose notes and envelopes are known (or guessed)."""
     scale_B, highest_B = clip_scale(features.level_BL, LEVEL_HOP, notes, envelope, rate, cut_fade_ms)
-    power_BFC = features.long_BGC.square()
-    frames, bins = power_BFC.shape[1:]
-    gain_BF = frame_gain(notes, envelope, frames, LONG_HOP, LONG_WINDOW, rate, cut_fade_ms)
-    centre = torch.arange(frames, device=power_BFC.device) * float(LONG_HOP)
+    power_BGC = features.long_BGC.square()
+    frames = power_BGC.shape[1]
+    gain_BG = frame_gain(notes, envelope, frames, LONG_HOP, LONG_WINDOW, rate, cut_fade_ms)
+    centre = torch.arange(frames, device=power_BGC.device) * float(LONG_HOP)
     onset, end = notes.onset_BN[..., None], notes.end_BN[..., None]
     inside = (centre >= onset) & (centre < end)
     whole = (centre - LONG_WINDOW / 2 >= onset - LONG_WINDOW / 16) & (
         centre + LONG_WINDOW / 2 <= end + LONG_WINDOW / 16
     )
-    weight_BNF = torch.where(whole.any(-1, keepdim=True), whole, inside).float() * notes.mask_BN[..., None]
+    weight_BNG = torch.where(whole.any(-1, keepdim=True), whole, inside).float() * notes.mask_BN[..., None]
+    unit_BG = gain_BG * (scale_B[:, None] / TONE_RMS).square()
+    return Opened(power_BGC, unit_BG, gain_BG, weight_BNG, scale_B, highest_B)
+
+
+@torch.no_grad()
+def measure(opened: Opened, notes: NoteBatch, config: TriptychConfig, rate: int) -> Profile:
+    """The profile of clips: over each note, what was heard for what could have been."""
     # Of a note that never rises nothing can be said; of the others the loud frames say most.
-    heard_BN = torch.einsum("bnf,bf->bn", weight_BNF, gain_BF)
-    power_BNC = torch.einsum("bnf,bfc->bnc", weight_BNF, power_BFC)
-    power_BNC = power_BNC / (heard_BN * scale_B[:, None].square()).clamp(min=1e-9)[..., None] * TONE_RMS**2
+    heard_BN = torch.einsum("bng,bg->bn", opened.weight_BNG, opened.gain_BG)
+    unit_BN = torch.einsum("bng,bg->bn", opened.weight_BNG, opened.unit_BG)
+    power_BNC = torch.einsum("bng,bgc->bnc", opened.weight_BNG, opened.power_BGC)
+    power_BNC = power_BNC / unit_BN.clamp(min=1e-7)[..., None]
 
     f0 = hertz(notes.pitch_BN)
-    harmonic = _level_at(power_BNC, f0, torch.arange(1, config.harmonics + 1), rate, bins)
-    half = _level_at(power_BNC, f0, torch.arange(config.halves) + 0.5, rate, bins)
-    amplitude = math.log(4.0 / LONG_WINDOW)
-    noise = _noise(power_BNC, f0, config.noise_bands, rate, bins)
+    harmonic = level_at(power_BNC, f0, torch.arange(1, config.harmonics + 1), rate)
+    half = level_at(power_BNC, f0, torch.arange(config.halves) + 0.5, rate)
+    noise = _noise(power_BNC, f0, config.noise_bands, rate, power_BNC.shape[-1])
     return Profile(
-        harmonic + amplitude,
-        half + amplitude,
+        harmonic,
+        half,
         noise - 0.5 * math.log(float(hann(LONG_WINDOW, torch.device("cpu")).square().sum())),
         notes.pitch_BN,
         (heard_BN + 1e-6).log() + torch.where(notes.mask_BN, 0.0, -30.0),
-        scale_B,
-        scale_B * highest_B,
+        opened.scale_B,
+        opened.scale_B * opened.highest_B,
     )
 
 
-def _level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int, bins: int) -> Tensor:
-    """Log magnitude at multiples of f0, [B, N, len(multiples)]; `SILENT` above the highest bin.
+def level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int) -> Tensor:
+    """Log amplitude of partials at multiples of f0, [B, N, len(multiples)]; `SILENT` above the highest bin.
 
     Read between the two nearest bins, and corrected by what a Hann window's main lobe loses there, so that
     a steady partial reads the same wherever it falls.
     """
+    bins = power_BNC.shape[-1]
     at = f0_BN[..., None] * multiples.to(f0_BN) * LONG_WINDOW / rate
     low = at.floor().clamp(0, bins - 2)
     part = (at - low).clamp(0.0, 1.0)
@@ -151,7 +170,9 @@ def _level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int, bi
     index = low.long()
     read = torch.lerp(logs.gather(-1, index), logs.gather(-1, index + 1), part)
     loss = torch.lerp(_lobe(part), _lobe(1.0 - part), part)
-    return torch.where(at < bins - 1, read - loss, torch.full_like(read, SILENT))
+    return torch.where(
+        at < bins - 1, read - loss + math.log(4.0 / LONG_WINDOW), torch.full_like(read, SILENT)
+    )
 
 
 def _lobe(away: Tensor) -> Tensor:
@@ -170,35 +191,3 @@ def _noise(power_BNC: Tensor, f0_BN: Tensor, bands: int, rate: int, bins: int) -
         index = (hz * LONG_WINDOW / rate).round().long().clamp(max=bins - 1)
         reads.append(power_BNC.gather(-1, index))
     return 0.5 * torch.stack(reads).mean(0).clamp(min=1e-20).log()
-
-
-class TimbreEncoder(nn.Module):
-    """Log-mel frames with the gain taken out, tagged with their pitch -> vectors [B, 1 + tokens, D].
-
-    The first is the timbre's vector; the others, if any, are what the decoder may attend to. Each pools
-    the frames by weights of its own.
-    """
-
-    def __init__(self, config: TriptychConfig) -> None:
-        super().__init__()
-        count = 1 + config.timbre_tokens
-        self.enter = nn.Linear(MELS + 2, config.timbre_width)
-        self.deepen = mlp(config.timbre_width, config.timbre_width, config.timbre_width)
-        self.key = nn.Linear(config.timbre_width, count)
-        self.leave = nn.Linear(config.timbre_width, config.timbre_dims)
-        self.norm = nn.LayerNorm(config.timbre_dims)
-
-    def forward(self, mel_BFM: Tensor, gain_BF: Tensor, notes: NoteBatch, scale_B: Tensor) -> Tensor:
-        """`gain_BF` is the mean square gain of each frame, `scale_B` what unit gain stands for."""
-        frames = mel_BFM.shape[1]
-        level = 0.5 * (gain_BF.clamp(min=1e-4)).log10() + scale_B[:, None].log10() - math.log10(TONE_RMS)
-        plain = mel_BFM - 0.5 * level[..., None]  # the features' log10 is halved
-        at = (torch.arange(frames, device=mel_BFM.device) * float(HOP)).expand(mel_BFM.shape[0], -1)
-        index, _ = owner(notes, at)
-        pitch = (notes.pitch_BN.gather(1, index) - 60.0) / 12.0
-        since = ((at - notes.onset_BN.gather(1, index)) / 44_100.0).clamp(0.0, 2.0)
-        h = self.enter(torch.cat([plain, pitch[..., None], since[..., None]], dim=-1))
-        h = h + self.deepen(nn.functional.gelu(h))
-        weight_BFK = (self.key(h).float() + gain_BF.clamp(min=1e-6).log()[..., None]).softmax(1)
-        vectors: Tensor = self.norm(self.leave(torch.einsum("bfk,bfc->bkc", weight_BFK, h.float())))
-        return vectors
