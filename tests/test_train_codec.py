@@ -36,7 +36,7 @@ from train.systems.triptych.melody import likeliest
 from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
 from train.systems.triptych.playing import play
 from train.systems.triptych.system import Triptych
-from train.systems.triptych.timbre import measure, open_frames
+from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
 
 RATE = 44_100
 ROOT = Path(__file__).parents[1]
@@ -130,6 +130,22 @@ def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) 
     assert strong.sum() > 20
     assert difference.abs().median() < 0.25  # of a neper: 2 dB
     assert np.sqrt(np.mean(played**2)) == pytest.approx(np.sqrt(np.mean(audio**2)), rel=0.3)
+
+
+@pytest.mark.parametrize("pitch", [40.0, 60.0, 84.0])
+@torch.no_grad()
+def test_every_decoded_tone_has_the_level_of_rendered_tones(system: Triptych, pitch: float) -> None:
+    """Whatever was measured: rendered tones have an RMS of 0.1, so decoded ones have it too."""
+    draws = torch.from_numpy(0.4 * stream(3, "levels", int(pitch)).normal(size=(6, 104))).float()
+    harmonic = -3.0 - 0.7 * torch.arange(1.0, 65.0).log() + draws[:, :64]
+    profile = Profile(
+        harmonic[:, None], draws[:, None, 64:80] - 7.0, draws[:, None, 80:] - 9.0,
+        torch.full((6, 1), 60.0), torch.zeros(6, 1), torch.ones(6), torch.ones(6),
+    )  # fmt: skip
+    vector = torch.zeros(6, 1, SIZES["timbre_dims"])
+    tone = system.decoder(profile, vector, torch.arange(6), torch.full((6,), pitch), torch.zeros(6), 22_016)
+    decibel = 20.0 * (tone.square().mean(1).sqrt() / TONE_RMS).log10()
+    assert decibel.abs().max() < 1.0
 
 
 def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:

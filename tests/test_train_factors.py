@@ -200,6 +200,18 @@ def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
     assert np.abs(made).max() > 0.01
 
 
+def test_what_is_above_full_scale_is_written_softer_and_not_clipped(tmp_path: Path) -> None:
+    tone = np.asarray(2.0 * np.sin(np.arange(RATE) / 20.0), dtype=np.float32)
+    for name, audio, factor in (
+        ("loud.wav", tone, 0.5),
+        ("fits.wav", 0.4 * tone, 1.0),
+        ("none.wav", 0 * tone, 1.0),
+    ):
+        assert audio_files.write_audio(tmp_path / name, audio, RATE) == pytest.approx(factor, abs=1e-3)
+        written, _ = soundfile.read(tmp_path / name, dtype="float32")
+        np.testing.assert_allclose(written, factor * audio, atol=1e-3)
+
+
 def test_a_long_file_is_read_in_pieces_like_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise = np.asarray(0.3 * np.sin(np.arange(6 * 32_000) ** 1.3 / 900.0), dtype=np.float32)
     soundfile.write(tmp_path / "x.wav", noise, 32_000, subtype="FLOAT")

@@ -130,13 +130,40 @@ def scratch(samples: int) -> Audio:
         return np.memmap(file, dtype=np.float32, mode="r+", shape=(samples,))
 
 
-def write_audio(path: Path, audio: Audio, rate: int) -> None:
-    """Writes mono audio as 16-bit WAV (or FLAC, by the name), whole or not at all."""
+FULL_SCALE = 32767.0 / 32768.0
+"""No sample of a file with whole numbers is larger."""
+
+
+def headroom(audio: Audio) -> float:
+    """The factor, at most 1, with which a sound keeps within full scale: conversions know no ceiling."""
+    peak = peak_of(audio)
+    return FULL_SCALE / peak if peak > 1.0 else 1.0
+
+
+def peak_of(audio: Audio) -> float:
+    """The largest magnitude in a sound; 0 for none."""
+    return max((float(np.max(np.abs(part))) for part in _parts(audio)), default=0.0)
+
+
+def write_audio(path: Path, audio: Audio, rate: int) -> float:
+    """Writes mono audio as 16-bit WAV (or FLAC, by the name), whole or not at all.
+
+    A sound that is larger than full scale is made softer as a whole; returns the factor.
+    """
     formats = {".wav": "WAV", ".flac": "FLAC"}
     kind = formats.get(path.suffix.lower())
     if kind is None:
         raise BadInput(f"{path}: expected a name that ends in .wav or .flac")
     path.parent.mkdir(parents=True, exist_ok=True)
+    factor = headroom(audio)
     with files.temporary(path.parent, path.name) as temporary:
-        soundfile.write(temporary, audio, rate, format=kind, subtype="PCM_16")
+        with soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format=kind) as file:
+            for part in _parts(audio):
+                file.write(part if factor == 1.0 else part * np.float32(factor))
         temporary.replace(path)
+    return factor
+
+
+def _parts(audio: Audio, size: int = 1 << 20) -> Iterator[Audio]:
+    """A sound of any length, so much at a time."""
+    return (audio[at : at + size] for at in range(0, len(audio), size))

@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from manifests.vocabulary import BadInput, Envelope
-from train.audio import write_audio
 from train.conversion import load_codec
 from train.envelope_edit import edited, parse_edits
-from train.recordings import load_for, warn
+from train.recordings import load_for, save_for, warn
 from train.systems.base import ALL_TAKES
 
 Checkpoint = Annotated[Path, typer.Option(help="Weights, such as RUN/best.safetensors.")]
@@ -52,7 +51,7 @@ def convert_command(
     other = load_for(codec, reference) if reference is not None else None
     reshape = (lambda heard: edited(heard, edits)) if edits else None
     made = codec.convert(sound, other, takes, reshape, octave)
-    write_audio(out, made.audio, codec.rate)
+    save_for(codec, out, made.audio)
     warn(made.doubts, {"source": source, "reference": reference or source})
     if made.notes is None or made.envelope is None:
         typer.echo(f"{out}: made by {codec.system.name}, which tells no notes and no envelope")

@@ -9,12 +9,11 @@ import typer
 
 from manifests.canonical import sha256_file
 from manifests.vocabulary import BadInput
-from train.audio import write_audio
 from train.conversion import load_codec
 from train.convert_cli import Checkpoint, Number, spell
 from train.envelope_edit import edited, parse_edits
 from train.factors import read_envelope, read_notes, read_timbre, save_factors
-from train.recordings import load_for
+from train.recordings import load_for, save_for
 from train.systems.base import Factors
 
 
@@ -64,5 +63,5 @@ def decode_command(
         own_octave = round(own_octave + share * (other_octave - own_octave))
     chosen = own_octave if octave is None else octave
     made = codec.decode(Factors(phrase, shape, sound, chosen, round(seconds * codec.rate)))
-    write_audio(out, made.audio, codec.rate)
+    save_for(codec, out, made.audio)
     typer.echo(f"{out}: {len(phrase)} notes, octave {chosen}, {spell(shape)}")

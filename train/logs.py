@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from train.audio import headroom
 from train.judge import Judge
 from train.spectral import magnitudes
 from train.systems.base import Audio
@@ -44,7 +45,7 @@ class Logs:
             if not self._begun:
                 sounds |= {"source": trial.source, "reference": trial.reference, "target": trial.target}
             for name, sound in sounds.items():
-                tensor = torch.from_numpy(sound)[None]
+                tensor = torch.from_numpy(sound)[None] * headroom(sound)
                 self._writer.add_audio(f"{kind}/{index}/{name}", tensor, step, rate)
             pictures = [picture(torch.from_numpy(sound)) for sound in (trial.target, made)]
             self._writer.add_image(f"{kind}/{index}", torch.cat(pictures, dim=1), step)

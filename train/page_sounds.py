@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
+from train.audio import headroom
+
 Audio = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
@@ -35,8 +37,8 @@ def data_url(kind: str, data: bytes) -> str:
 
 
 def flac(audio: Audio, rate: int) -> bytes:
-    """The sound as FLAC, 16 bit; what is above full scale is clipped. int16 / 32768 comes back as it was."""
-    pcm = np.clip(np.rint(audio.astype(np.float64) * 32768), -32768, 32767).astype(np.int16)
+    """The sound as FLAC, 16 bit, softer if it does not fit. int16 / 32768 comes back as it was."""
+    pcm = np.clip(np.rint(audio.astype(np.float64) * 32768 * headroom(audio)), -32768, 32767).astype(np.int16)
     file = io.BytesIO()
     soundfile.write(file, pcm, rate, format="FLAC", subtype="PCM_16", compression_level=1.0)
     return file.getvalue()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import typer
 
-from train.audio import read_recording
+from train.audio import read_recording, write_audio
 from train.conversion import Codec
 from train.systems.base import Audio
 
@@ -19,6 +20,15 @@ def load_for(codec: Codec, path: Path) -> Audio:
     if recording.rate != codec.rate:
         typer.echo(f"{path}: {recording.rate} Hz, resampled to {codec.rate} Hz", err=True)
     return recording.audio
+
+
+def save_for(codec: Codec, path: Path, audio: Audio) -> None:
+    """Writes a conversion; if it had to be made softer to fit the file, that is said on stderr."""
+    factor = write_audio(path, audio, codec.rate)
+    if factor < 1.0:
+        typer.echo(
+            f"{path}: {-20.0 * math.log10(factor):.1f} dB softer, to keep its peaks in 16 bits", err=True
+        )
 
 
 def warn(doubts: tuple[str, ...], names: dict[str, Path]) -> None:

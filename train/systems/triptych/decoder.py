@@ -19,13 +19,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from train.layers import ConvNeXt
-from train.spectral import hann
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.timbre import SILENT, Profile, band_centres, hertz
+from train.systems.triptych.excitation import (
+    HOP,
+    WINDOW,
+    between,
+    frame_spectra,
+    noise_place,
+    overlap_add,
+    pulses,
+)
+from train.systems.triptych.timbre import SILENT, TONE_RMS, Profile, hertz
+from train.systems.triptych.tone_level import noise_shares, tone_power
 
-WINDOW = 2048
-HOP = 512
 NOISE_SAMPLES = 1 << 19
+LOUDER = 0.25
+"""How far a frame may be above or below the level of all tones: in natural logarithms, 2.2 dB."""
 UNKNOWN = -5.0
 """The log level that stands for a profile which is not used."""
 
@@ -62,6 +71,7 @@ class Decoder(nn.Module):
     """Notes in a timbre -> dry tones [R, T] of RMS near 0.1."""
 
     noise: Tensor
+    noise_shares: Tensor
 
     def __init__(self, config: TriptychConfig, rate: int) -> None:
         super().__init__()
@@ -76,13 +86,14 @@ class Decoder(nn.Module):
         self.blocks = nn.ModuleList(
             ConvNeXt(width, condition=config.timbre_dims) for _ in range(config.decoder_blocks)
         )
-        self.leave = nn.Linear(width, sum(self.sizes))
+        self.leave = nn.Linear(width, sum(self.sizes) + 1)
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
         self.spread = nn.Parameter(torch.tensor(1.5))
         generator = torch.Generator().manual_seed(20_011)
         noise = torch.randn(NOISE_SAMPLES, generator=generator)
         self.register_buffer("noise", noise, persistent=False)
+        self.register_buffer("noise_shares", noise_shares(config.noise_bands, rate), persistent=False)
 
     def forward(
         self,
@@ -134,15 +145,18 @@ class Decoder(nn.Module):
             h = h + self.tokens(h, vector_RKD[:, 1:])
         for block in self.blocks:
             h = block(h if inside_RF is None else h * inside_RF[..., None], vector_RKD[:, 0])
-        mix, harmonic, half, noise = self.leave(F.gelu(h)).split(self.sizes, dim=-1)
+        mix, harmonic, half, noise, louder = self.leave(F.gelu(h)).split((*self.sizes, 1), dim=-1)
         base = torch.lerp(
             moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
         )
-        return (
+        levels = (
             (base + harmonic).clamp(SILENT, 2.0),
             (moved.half_RH[:, None] + half).clamp(SILENT, 2.0),
             (moved.noise_RW[:, None] + noise).clamp(SILENT, 2.0),
         )
+        power_RF = tone_power(*levels, (self.rate / 2.0 / hertz(pitch_R))[:, None], self.noise_shares)
+        shift = LOUDER * torch.tanh(louder) + math.log(TONE_RMS) - 0.5 * power_RF.log()[..., None]
+        return levels[0] + shift, levels[1] + shift, levels[2] + shift
 
     def _play(
         self,
@@ -165,12 +179,11 @@ class Decoder(nn.Module):
             below = pulses((phase / 2.0).remainder(1.0), (self.rate / f0).floor()) - whole
             hiss = self.noise[(time + 7919 * hiss_R[:, None]) % NOISE_SAMPLES]
         number = bins / f0[:, None]
-        total = frame_spectra(whole) * _between(harmonic, number - 1.0).exp()
+        total = frame_spectra(whole) * between(harmonic, number - 1.0).exp()
         if half.shape[-1]:
-            total = total + frame_spectra(below) * _between(half, number - 0.5).exp()
-        centres = band_centres(noise.shape[-1], f0.device)
-        place = (bins.clamp(min=30.0).log() - centres[0].log()) / (centres[1] / centres[0]).log()
-        total = total + frame_spectra(hiss) * _between(noise, place.expand(len(f0), -1)).exp()
+            total = total + frame_spectra(below) * between(half, number - 0.5).exp()
+        place = noise_place(noise.shape[-1], self.rate, f0.device).expand(len(f0), -1)
+        total = total + frame_spectra(hiss) * between(noise, place).exp()
         return overlap_add(total)[:, 2 * HOP + WINDOW // 2 :][:, :samples]
 
 
@@ -203,45 +216,3 @@ def place_features(pitch_R: Tensor, away_R: Tensor, time_RF: Tensor) -> Tensor:
     passing = [torch.exp(-time / tau) for tau in (0.01, 0.03, 0.1, 0.3, 1.0)]
     moving = torch.stack([*passing, time.clamp(max=4.0), (time_RF < 0).float()], dim=-1)
     return torch.cat([same, moving], dim=-1)
-
-
-def pulses(phase: Tensor, harmonics_R: Tensor) -> Tensor:
-    """sum_k sin(2 pi k phase), k = 1..harmonics, in closed form: a band-limited pulse train, float32.
-
-    Sines rather than cosines: a sawtooth's phases, which most synth waveforms have.
-    """
-    top = harmonics_R.double()[:, None]
-    below = torch.sin(math.pi * phase)
-    value = (torch.cos(math.pi * phase) - torch.cos((2.0 * top + 1.0) * math.pi * phase)) / (
-        2.0 * torch.where(below.abs() < 1e-9, torch.ones_like(below), below)
-    )
-    return torch.where(below.abs() < 1e-9, torch.zeros_like(value), value).float()
-
-
-def frame_spectra(audio_RT: Tensor) -> Tensor:
-    """Complex spectra [R, F, C] of Hann-windowed frames of 2048 samples, hop 512, the first at sample 0."""
-    window = hann(WINDOW, audio_RT.device)
-    spectra: Tensor = torch.fft.rfft(audio_RT.unfold(-1, WINDOW, HOP) * window)
-    return spectra
-
-
-def overlap_add(spectra_RFC: Tensor) -> Tensor:
-    """The inverse of `frame_spectra`: [R, (F - 1) * 512 + 2048]; exact where four frames overlap."""
-    frames = torch.fft.irfft(spectra_RFC, n=WINDOW) * (hann(WINDOW, spectra_RFC.device) / 1.5)
-    step = WINDOW // HOP
-    parts = frames.reshape(*frames.shape[:2], step, HOP)
-    total = sum(
-        (F.pad(parts[:, :, part], (0, 0, part, step - 1 - part)) for part in range(step)),
-        start=torch.zeros((), device=parts.device),
-    )
-    return total.flatten(1)
-
-
-def _between(levels_RFK: Tensor, place_RC: Tensor) -> Tensor:
-    """Levels read at fractional places along K, held at both ends: [R, F, C]."""
-    last = levels_RFK.shape[-1] - 1
-    at = place_RC.clamp(0, last)
-    low = at.floor().long().clamp(max=last - 1)
-    weight = (at - low)[:, None]
-    index = low[:, None].expand(-1, levels_RFK.shape[1], -1)
-    return torch.lerp(levels_RFK.gather(-1, index), levels_RFK.gather(-1, index + 1), weight)

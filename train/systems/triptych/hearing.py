@@ -17,12 +17,13 @@ from torch import Tensor
 from manifests.compose import Span, spans, to_samples
 from manifests.register import octave_of
 from manifests.vocabulary import Envelope, Note, Notes
+from train.audio import peak_of
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
 from train.systems.base import Audio
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, features
 from train.systems.triptych.fitting import Fitted, fit_envelopes
-from train.systems.triptych.listening import listen, peak_of, sound_of
+from train.systems.triptych.listening import listen, sound_of
 from train.systems.triptych.note_head import read_notes
 
 if TYPE_CHECKING:

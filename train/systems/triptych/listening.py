@@ -31,14 +31,6 @@ class Listened(NamedTuple):
     features: Features | None
 
 
-def peak_of(audio: Audio, step: int = 1 << 20) -> float:
-    """The largest magnitude in a recording, read piece by piece."""
-    return max(
-        (float(np.max(np.abs(audio[at : at + step]), initial=0.0)) for at in range(0, len(audio), step)),
-        default=0.0,
-    )
-
-
 def sound_of(audio: Audio, scale: float, device: torch.device) -> Tensor:
     """A piece of a recording as the encoder wants it: [1, n], at -1 dBFS if `scale` is the recording's."""
     return torch.from_numpy(np.array(audio, dtype=np.float32)).to(device)[None] * scale

@@ -19,14 +19,11 @@ from manifests.vocabulary import Envelope, Notes
 from train.audio import scratch
 from train.notes import clip_gain, envelope_batch, span_batch
 from train.systems.base import Audio
-from train.systems.triptych.decoder import HOP
+from train.systems.triptych.excitation import HOP
 from train.systems.triptych.timbre import TONE_RMS, Timbre
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
-
-FULL_SCALE = 0.999
-"""No sample of a conversion is larger than this."""
 
 WINDOW_S = 10.0
 """So much is made at once."""
@@ -52,13 +49,13 @@ class Piece(NamedTuple):
 def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
     """Notes in a timbre, shaped by an envelope: float32 [samples].
 
-    As loud as the recording that the timbre comes from (RMS where the gain is highest), and never above full
-    scale. Not as high as its peaks: these depend on phases, which are the decoder's own.
+    As loud as the recording that the timbre comes from (RMS where the gain is highest). Not as high as its
+    peaks: these depend on phases, which are the decoder's own, and may lie above full scale.
     """
     rate = system.format.rate
     placed = spans(notes, rate, samples) if notes else []
     sound = scratch(samples)
-    highest, loudest = 0.0, 0.0
+    highest = 0.0
     step = round(WINDOW_S * rate)
     for start in range(0, samples, step):
         stop = min(start + step, samples)
@@ -73,11 +70,9 @@ def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, sam
             for piece, tone in zip(pieces, tones(system, notes, pieces, timbre), strict=True):
                 at = placed[piece.note].onset + piece.first - start
                 dry[at : at + piece.length] = tone[piece.before : piece.before + piece.length]
-        made = (gain * dry).cpu().numpy()
-        sound[start:stop] = made
-        highest, loudest = max(highest, float(gain.max())), max(loudest, float(np.abs(made).max()))
+        sound[start:stop] = (gain * dry).cpu().numpy()
+        highest = max(highest, float(gain.max()))
     factor = float(timbre.profile.level_B[0]) / (TONE_RMS * highest) if highest > 0.0 else 0.0
-    factor /= max(1.0, loudest * factor / FULL_SCALE)
     for start in range(0, samples, step):
         sound[start : start + step] *= np.float32(factor)
     return sound

@@ -135,11 +135,12 @@ def open_frames(
 @torch.no_grad()
 def measure(opened: Opened, notes: NoteBatch, config: TriptychConfig, rate: int) -> Profile:
     """The profile of clips: over each note, what was heard for what could have been."""
-    # Of a note that never rises nothing can be said; of the others the loud frames say most.
-    heard_BN = torch.einsum("bng,bg->bn", opened.weight_BNG, opened.gain_BG)
-    unit_BN = torch.einsum("bng,bg->bn", opened.weight_BNG, opened.unit_BG)
-    power_BNC = torch.einsum("bng,bgc->bnc", opened.weight_BNG, opened.power_BGC)
-    power_BNC = power_BNC / unit_BN.clamp(min=1e-7)[..., None]
+    with torch.autocast(notes.onset_BN.device.type, enabled=False):
+        # Of a note that never rises nothing can be said; of the others the loud frames say most.
+        heard_BN = torch.einsum("bng,bg->bn", opened.weight_BNG, opened.gain_BG)
+        unit_BN = torch.einsum("bng,bg->bn", opened.weight_BNG, opened.unit_BG)
+        power_BNC = torch.einsum("bng,bgc->bnc", opened.weight_BNG, opened.power_BGC)
+        power_BNC = power_BNC / unit_BN.clamp(min=1e-7)[..., None]
 
     f0 = hertz(notes.pitch_BN)
     harmonic = level_at(power_BNC, f0, torch.arange(1, config.harmonics + 1), rate)
