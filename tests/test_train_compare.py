@@ -12,7 +12,7 @@ import yaml
 from typer.testing import CliRunner
 
 from manifests.vocabulary import BadInput
-from tests import test_train_ctd, test_train_ssvqvae, test_train_synthcloner, train_codec
+from tests import test_train_ssvqvae, test_train_synthcloner, train_codec, train_ctd
 from tests.train_data import make_dataset
 from train.cli import app, register
 from train.compare_config import load_compare
@@ -23,7 +23,7 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "compare"
 SYSTEMS = {
     "triptych": {"model": {**train_codec.SIZES, "note_seconds": 0.2}},
     "synthcloner": {"model": test_train_synthcloner.SIZES},
-    "ctd": {"model": {**test_train_ctd.SIZES, "sampling_steps": 1}},
+    "ctd": {"model": {**train_ctd.SIZES, "sampling_steps": 1}},
     "ss-vq-vae": {"model": test_train_ssvqvae.tiny().model.model_dump()},
 }
 

@@ -20,9 +20,10 @@ from train.fit import Report, fit
 from train.resampling import resample
 from train.systems import build
 from train.systems.base import Format
+from train.systems.ssvqvae.networks import opening_relu
 from train.systems.ssvqvae.quantiser import Quantiser
-from train.systems.ssvqvae.spectra import griffin_lim, log_magnitudes
-from train.systems.ssvqvae.system import SSVQVAE
+from train.systems.ssvqvae.spectra import HOP, griffin_lim, log_magnitudes
+from train.systems.ssvqvae.system import SSVQVAE, Batch
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "train"
 
@@ -103,6 +104,30 @@ def test_gradients_pass_the_quantiser_and_its_losses_move_one_side_each() -> Non
     grad = torch.autograd.grad(quantised.commitment, [frames, quantiser.codes], allow_unused=True)
     assert grad[0].abs().sum() > 0
     assert grad[1] is None
+
+
+def test_a_magnitude_that_is_shut_can_open_again() -> None:
+    """And one that is shut where there is silence stays as it is."""
+    before = torch.tensor([-1.0, -1.0, 2.0], requires_grad=True)
+    after = opening_relu(before)
+    assert after.tolist() == [0.0, 0.0, 2.0]
+    loss = (after - torch.tensor([1.0, 0.0, 1.0])).square().sum()
+    (gradient,) = torch.autograd.grad(loss, before)
+    assert gradient.tolist() == [-2.0, 0.0, 2.0]
+
+
+def test_it_learns_from_all_frames_that_it_converts(system: SSVQVAE) -> None:
+    """Up to the last one: silence fills up the last code in training as in a conversion."""
+    clip = sound(0.5, rate=RATE)
+    frames = system._whole(system._low(clip))
+    assert frames.shape == (1, 1025, 20)
+    assert frames.shape[2] * HOP >= len(clip) / RATE * 16_000
+    batch = Batch(*(torch.from_numpy(np.rint(clip * 32767).astype(np.int16))[None] for _ in range(2)))
+    learned: list[torch.Size] = []
+    hook = system.decoder.register_forward_hook(lambda _, __, made: learned.append(made.shape))
+    list(system.turns(batch, 0.0))
+    hook.remove()
+    assert learned == [frames.shape]
 
 
 def test_batches_are_resampled_as_files_are() -> None:

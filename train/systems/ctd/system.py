@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from manifests.bank import Bank
 from manifests.compose import FULL_SCALE
 from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope
+from manifests.vocabulary import Envelope
 from train.data.blocks import read_clips
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
@@ -138,8 +138,8 @@ class CTD(System):
         return torch.cat(rows).half()
 
     def _whole(self, audio_BT: Tensor) -> Tensor:
-        """Silence behind clips up to whole latent frames."""
-        return F.pad(audio_BT, (0, -audio_BT.shape[1] % self.config.hop))
+        """Silence behind clips up to whole frames of the UNet's deepest level: learned as it is converted."""
+        return F.pad(audio_BT, (0, -audio_BT.shape[1] % (self.config.hop * self.config.ratio)))
 
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
         """The timbre comes from a partner of the same timbre and envelope and another phrase: within one clip
@@ -206,16 +206,9 @@ class CTD(System):
     def _diffusion_turn(self, batch: Batch, stage: Stage, generator: torch.Generator) -> Turn:
         config, scale = self.config, self.config.sigma_data / self.spread
         latents, partners = self._latents_of(batch)
-        frames = latents.shape[2] // config.ratio * config.ratio
-        if frames == 0:
-            raise BadInput(
-                f"clips of {latents.shape[2]} latent frames: expected at least {config.ratio}"
-                " (the product of model.unet_ratios)"
-            )
-        clean, count = latents[..., :frames] * scale, len(latents)
+        clean, count = latents * scale, len(latents)
         timbre = self.timbre(partners * scale)
-        power = cqt_power(batch.target_BT / FULL_SCALE, config.hop, self.format.rate)
-        structure = self.structure(power[..., :frames])
+        structure = self._structure(self._whole(batch.target_BT / FULL_SCALE))
         if stage.confusion is not None and int(self.turn) % config.adversary_every == 0:
             guess = self.adversary(structure.detach())
             return Turn("adversary", {"adversary": F.mse_loss(guess.float(), timbre.detach().float())})
@@ -246,6 +239,11 @@ class CTD(System):
             self._encode_clips(batch.partner_BT).float(),
         )
 
+    def _structure(self, audio_BT: Tensor) -> Tensor:
+        """[B, T] -> [B, condition, F], T a multiple of the hop."""
+        told: Tensor = self.structure(cqt_power(audio_BT, self.config.hop, self.format.rate))
+        return told
+
     def _denoise(self, x: Tensor, sigma_B: Tensor, timbre_BS: Tensor, structure_BSF: Tensor) -> Tensor:
         def network(scaled: Tensor, label_B: Tensor) -> Tensor:
             out: Tensor = self.unet(scaled, label_B, timbre_BS, structure_BSF)
@@ -267,10 +265,8 @@ class CTD(System):
         heard = self._heard(source)
         donor = heard if reference is None or not take else self._heard(reference)
         timbre = self.timbre(self.autoencoder.encode(donor) * scale)
-        span = config.hop * config.ratio
-        longer = F.pad(heard, (0, -heard.shape[1] % span))
-        structure = self.structure(cqt_power(longer, config.hop, self.format.rate))
-        shape = (1, config.latent, longer.shape[1] // config.hop)
+        structure = self._structure(heard)
+        shape = (1, config.latent, structure.shape[2])
         noise = _normal(shape).to(heard.device)
         guidance = Guidance(config.timbre_guidance, config.structure_guidance)
         latents = sample(guided(self._denoise, timbre, structure, guidance), noise, sigmas(config))
@@ -282,7 +278,7 @@ class CTD(System):
         return self._audible(self.autoencoder.encode(self._heard(audio)), len(audio)) * level
 
     def _heard(self, audio: Audio) -> Tensor:
-        """A recording at -1 dBFS, silence behind it up to whole latent frames, [1, T]."""
+        """A recording at -1 dBFS, silence behind it up to whole frames, [1, T]."""
         loudest = float(np.max(np.abs(audio), initial=0.0))
         sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(self.spread.device)
         return self._whole(sound[None] * (PEAK / loudest if loudest > 0.0 else 0.0))

@@ -39,6 +39,16 @@ class ResidualGRU(nn.Module):
         return x_BCF + told.transpose(1, 2)
 
 
+def opening_relu(x: Tensor) -> Tensor:
+    """A ReLU whose gradient passes where it is shut, too.
+
+    What is shut gets no gradient from a plain one and stays shut: on a dozen clips 59% of the magnitudes
+    ended at 0 and held 80% of the error. Only a squared distance to magnitudes follows, which asks none of
+    those that are shut to go further down.
+    """
+    return x + (F.relu(x) - x).detach()
+
+
 class ContentEncoder(nn.Sequential):
     """[B, BINS, F], F a multiple of 4 -> [B, width, F / 4], of unit variance: what is quantised."""
 
@@ -95,11 +105,11 @@ class Decoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Stage(width) for _ in range(2))
-        self.leave = nn.Sequential(nn.Conv1d(width, BINS, 1), ResidualGRU(BINS), nn.ReLU())
+        self.leave = nn.Sequential(nn.Conv1d(width, BINS, 1), ResidualGRU(BINS))
 
     def forward(self, codes_BCL: Tensor, style_BC: Tensor) -> Tensor:
         x = codes_BCL
         for stage in self.stages:
             x = stage(x, style_BC)
-        out: Tensor = self.leave(x)
+        out: Tensor = opening_relu(self.leave(x))
         return out

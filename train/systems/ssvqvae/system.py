@@ -65,11 +65,10 @@ class SSVQVAE(System):
         )
 
     def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
-        target, beside = (self._seen(part / FULL_SCALE) for part in batch)
-        whole = target.shape[2] // STRIDE * STRIDE
-        target = target[..., :whole]
+        low, beside = (resample(part / FULL_SCALE, self.format.rate, RATE) for part in batch)
+        target = self._whole(low)
         quantised = self.quantiser(self.content(target))
-        estimate = self.decoder(quantised.frames, self.style(beside))
+        estimate = self.decoder(quantised.frames, self.style(log_magnitudes(beside)))
         yield Turn(
             "codec",
             {
@@ -78,9 +77,6 @@ class SSVQVAE(System):
                 "commitment": self.config.commitment_weight * quantised.commitment,
             },
         )
-
-    def _seen(self, audio_BT: Tensor) -> Tensor:
-        return log_magnitudes(resample(audio_BT, self.format.rate, RATE))
 
     def convert(
         self,
@@ -113,11 +109,11 @@ class SSVQVAE(System):
         sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
         return resample(sound[None], self.format.rate, RATE)
 
-    def _whole(self, low_1T: Tensor) -> Tensor:
-        """Its log magnitudes, silence behind it up to whole codes, the last frame at or beyond its end."""
-        frames = -(-low_1T.shape[1] // HOP) + 1
+    def _whole(self, low_BT: Tensor) -> Tensor:
+        """Log magnitudes, silence behind clips up to whole codes, the last frame at or beyond their end."""
+        frames = -(-low_BT.shape[1] // HOP) + 1
         frames += -frames % STRIDE
-        return log_magnitudes(F.pad(low_1T, (0, (frames - 1) * HOP - low_1T.shape[1])))
+        return log_magnitudes(F.pad(low_BT, (0, (frames - 1) * HOP - low_BT.shape[1])))
 
     def _audible(self, log_1CF: Tensor, samples: int, wanted: int) -> Audio:
         low = griffin_lim(log_1CF, samples, self.config.griffin_lim_steps)
