@@ -44,6 +44,22 @@ BASELINES = (*COPIES, *UNTRAINED)
 
 RESERVED = (*BASELINES, *FLOORS)
 
+
+def through(name: str, alone: bool) -> str:
+    """What the target through the codec `name` is called; of several codecs each has its own."""
+    return FLOORS[-1] if alone else f"{FLOORS[-1]} {name}"
+
+
+def is_floor(method: str) -> bool:
+    """Whether a method is no conversion but what a perfect one would score."""
+    return method in FLOORS or method.startswith(f"{FLOORS[-1]} ")
+
+
+def is_system(method: str) -> bool:
+    """Whether a method is none of ours."""
+    return method not in BASELINES and not is_floor(method)
+
+
 TAKES = {
     "timbre": frozenset({"timbre"}),
     "envelope": frozenset({"envelope"}),
