@@ -1,30 +1,94 @@
-"""How long scoring takes: pairs of a dataset as audio files, one system (the target, a little softer).
+"""How long scoring takes, and that a kill -9 leaves no trace in it.
 
-    python benchmarks/evaluate_speed.py DATASET [--pairs 100] [--workers 2]
+    python benchmarks/evaluate_speed.py DATASET [--pairs 1000] [--workers 2] [--blow]
 
-Prints CPU and wall seconds a pair, and what 1,000 pairs would take at that rate.
+Pairs of a dataset's held-out splits as audio files, one system (the target, a little softer and with its last
+50 ms gone), scored by the command itself. Prints CPU and wall seconds. With `--blow` the same is scored
+again: half-way the command is killed, given again, and its files are compared with the first ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import soundfile
 
-from train.data.pairs import KINDS, draw_pairs
-from train.data.tables import Tables
+from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
+from train.data.tables import Tables, split_blocks
 from train.evaluate_pairs import read_pairs
-from train.evaluate_run import evaluate_folder
+from train.evaluate_run import held_out_splits
+from train.evaluate_scoring import PROGRESS
 
 
 def spent() -> float:
-    """CPU seconds of this process and of those it has waited for."""
-    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, whose))
+    """CPU seconds of the processes that this one has waited for, and of those that they have."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def draw(tables: Tables, count: int) -> list[tuple[str, Pair]]:
+    """Pairs of every kind, from as many splits as it takes."""
+    found: list[tuple[str, Pair]] = []
+    for split in held_out_splits(tables.layout):
+        available = sum(possible_pairs(block) for block in split_blocks(tables.layout, split))
+        each = min(available, -(-(count - len(found)) // len(KINDS)))
+        for kind in KINDS if each > 0 else ():
+            found += [(split, pair) for pair in draw_pairs(tables.layout, split, kind, each, 0)]
+    return found[:count]
+
+
+def write_files(tables: Tables, pairs: list[tuple[str, Pair]], folder: Path) -> Path:
+    """The pairs as audio files and a table of them."""
+    rows = []
+    for first in range(0, len(pairs), 100):
+        some = pairs[first : first + 100]
+        for key, clip in read_pairs(tables.layout, [pair for _, pair in some]).items():
+            soundfile.write(folder / f"{key}.wav", clip, tables.rate)
+            softer = 0.9 * clip[: -tables.rate // 20]
+            soundfile.write(folder / f"{key}_softer.wav", softer, tables.rate)
+        for split, pair in some:
+            files = [f"{key}.wav" for key in (pair.source, pair.reference, pair.target)]
+            rows.append([*files, f"{pair.target}_softer.wav", pair.kind, split])
+    table = folder / "pairs.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "reference", "target", "estimate", "kind", "split"])
+        writer.writerows(rows)
+    return table
+
+
+def evaluation(table: Path, out: Path, workers: int) -> subprocess.Popen[bytes]:
+    """`python -m train evaluate`, begun."""
+    command = [sys.executable, "-m", "train", "evaluate", "--files", str(table), "--out", str(out)]
+    return subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.DEVNULL)
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    """Waits for it; an evaluation that fails ends the benchmark."""
+    if process.wait() != 0:
+        raise SystemExit(f"evaluate ended with {process.returncode}")
+
+
+def blown(table: Path, out: Path, workers: int, half: int) -> int:
+    """Scores the table with a kill -9 once `half` of its pairs are done; how many were kept."""
+    process = evaluation(table, out, workers)
+    journal = out / PROGRESS
+    while not journal.is_file() or len(journal.read_bytes().splitlines()) <= half:
+        if process.poll() is not None:
+            raise SystemExit("evaluate ended before it could be killed")
+        time.sleep(0.2)
+    process.kill()
+    process.wait()
+    kept = len(journal.read_bytes().splitlines()) - 1
+    finish(evaluation(table, out, workers))
+    return kept
 
 
 def main() -> None:
@@ -32,32 +96,29 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("dataset", type=Path)
-    parser.add_argument("--pairs", type=int, default=100)
+    parser.add_argument("--pairs", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--blow", action="store_true", help="kill it half-way, resume, compare")
     asked = parser.parse_args()
     tables = Tables.open(asked.dataset)
-    each = -(-asked.pairs // len(KINDS))
-    pairs = [p for kind in KINDS for p in draw_pairs(tables.layout, "validation", kind, each, 0)][
-        : asked.pairs
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        clips = read_pairs(tables.layout, pairs)
-        for number, pair in enumerate(pairs):
-            roles = {"source": pair.source, "reference": pair.reference, "target": pair.target}
-            for role, key in roles.items():
-                soundfile.write(Path(folder) / f"{number:04d}_{role}.wav", clips[key], tables.rate)
-            softer = (0.9 * clips[pair.target]).astype("float32")
-            soundfile.write(Path(folder) / f"{number:04d}_softer.wav", softer, tables.rate, subtype="PCM_16")
+    pairs = draw(tables, asked.pairs)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        table = write_files(tables, pairs, folder)
         cpu, wall = spent(), time.perf_counter()
-        out = Path(folder) / "scores"
-        pattern = "{pair}_{system}.wav"
-        evaluate_folder(Path(folder), pattern, {}, 0, out, print, lambda _: lambda: None, asked.workers)
+        finish(evaluation(table, folder / "whole", asked.workers))
         cpu, wall = spent() - cpu, time.perf_counter() - wall
-    seconds = tables.frames / tables.rate
-    print(f"{len(pairs)} pairs of {seconds:g} s, {asked.workers} workers: {wall:.1f} s, {cpu:.1f} s of CPU")
-    minutes = [1000 * spent / len(pairs) / 60 for spent in (wall, cpu / 2)]
-    print(f"a pair: {cpu / len(pairs):.2f} s of CPU")
-    print(f"1,000 pairs: {minutes[0]:.1f} min at this rate, {minutes[1]:.1f} min of CPU on each of two cores")
+        print(
+            f"{len(pairs)} pairs of {tables.frames / tables.rate:g} s, {asked.workers} workers:"
+            f" {wall:.0f} s, {cpu:.0f} s of CPU, {cpu / len(pairs):.2f} a pair",
+            flush=True,
+        )
+        if asked.blow:
+            kept = blown(table, folder / "blown", asked.workers, len(pairs) // 2)
+            for path in sorted((folder / "whole").glob("*.*")):
+                if (folder / "blown" / path.name).read_bytes() != path.read_bytes():
+                    raise SystemExit(f"{path.name} differs after a kill")
+            print(f"killed with {kept} pairs done, given again: the same files, byte for byte")
 
 
 if __name__ == "__main__":

@@ -197,14 +197,14 @@ def on_grid(folder: Path, grid_s: float) -> None:
     from train.audio import read_audio
     from train.evaluate_transplant import Part, transplant
     from train.metrics import describe, score
+    from train.metrics.ears import Ears
     from train.metrics.envelope import hear_envelope
-    from train.metrics.tracker import track
     from train.metrics.transcribe import transcribe
 
     def notes_of(audio: np.ndarray, rate: int) -> Notes:
         """Transcribed notes with onsets on the grid, legato up to the next one unless the sound stops."""
         found: dict[int, Note] = {}
-        for note in transcribe(audio, rate, track(audio, rate)):
+        for note in transcribe(Ears(audio, rate)):
             slot = round(note.onset / grid_s)
             if abs(note.onset - slot * grid_s) < 0.03:
                 found.setdefault(slot, note)

@@ -11,6 +11,8 @@ falls to 0 in `release_ms`. Each segment reaches its target at exactly the state
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,24 @@ EXPONENT = 5.0
 F64 = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Envelopes:
+    """Several envelopes of one curve, to be evaluated at once: columns [envelopes, 1], lengths above 0 ms."""
+
+    attack_ms: F64
+    hold_ms: F64
+    decay_ms: F64
+    sustain: F64
+    release_ms: F64
+    curve: Curve = "linear"
+
+    @classmethod
+    def of(cls, values: F64, curve: Curve) -> Envelopes:
+        """From rows of attack, hold, decay, sustain, release: float64 [envelopes, 5]."""
+        attack, hold, decay, sustain, release = values.T[:, :, None]
+        return cls(attack, hold, decay, sustain, release, curve)
+
+
 def progress(x: F64, curve: Curve) -> F64:
     """How far a segment has come, 0..1, at the fraction `x` of its time (clipped to 0..1)."""
     x = np.minimum(np.maximum(x, 0.0), 1.0)
@@ -30,15 +50,18 @@ def progress(x: F64, curve: Curve) -> F64:
     return np.asarray(np.expm1(-EXPONENT * x) / np.expm1(-EXPONENT))
 
 
-def _fraction(time_ms: F64, start_ms: float | F64, length_ms: float) -> F64:
+def _fraction(time_ms: F64, start_ms: float | F64, length_ms: float | F64) -> F64:
     """The fraction of a segment passed at `time_ms`; a segment of no length is over once it starts."""
-    if length_ms <= 0.0:
+    if not isinstance(length_ms, np.ndarray) and length_ms <= 0.0:
         return np.where(time_ms >= start_ms, 1.0, 0.0)
     return (time_ms - start_ms) / length_ms
 
 
-def held_gain(envelope: Envelope, time_ms: F64) -> F64:
-    """The gain at `time_ms` after the onset while the note is held: attack, hold, decay, sustain."""
+def held_gain(envelope: Envelope | Envelopes, time_ms: F64) -> F64:
+    """The gain at `time_ms` after the onset while the note is held: attack, hold, decay, sustain.
+
+    Of several envelopes: [envelopes, times].
+    """
     rise = progress(_fraction(time_ms, 0.0, envelope.attack_ms), envelope.curve)
     fall = progress(
         _fraction(time_ms, envelope.attack_ms + envelope.hold_ms, envelope.decay_ms), envelope.curve
@@ -46,7 +69,7 @@ def held_gain(envelope: Envelope, time_ms: F64) -> F64:
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
-def released_gain(envelope: Envelope, gate_ms: float | F64, time_ms: F64) -> F64:
+def released_gain(envelope: Envelope | Envelopes, gate_ms: float | F64, time_ms: F64) -> F64:
     """The gain at `time_ms` after the onset of a note that was let go at `gate_ms`, before it."""
     reached = held_gain(envelope, np.asarray(gate_ms, dtype=np.float64))
     return reached * (1.0 - progress(_fraction(time_ms, gate_ms, envelope.release_ms), envelope.curve))

@@ -14,13 +14,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
 import numpy.typing as npt
 
-from manifests.envelope import F64, held_gain, settle_ms
-from manifests.estimate_model import WINDOW_MS, Measured, measure, misfit, note_levels, predicted, window
+from manifests.envelope import F64, Envelopes, held_gain, settle_ms
+from manifests.estimate_model import (
+    WINDOW_MS,
+    Measured,
+    Places,
+    measure,
+    misfit,
+    note_levels,
+    predicted,
+    predictions,
+    window,
+)
 from manifests.estimate_ripple import ripple
 from manifests.vocabulary import CURVES, BadInput, Curve, Envelope, Note
 
@@ -38,6 +49,15 @@ _TOLERABLE = 0.1
 
 _STARTS = 3
 """How many of the coarse search's best are followed up, and the best of those that die away."""
+
+_USUAL = tuple(
+    np.array(list(product((5, 25, 80, 300), (0, 100), (50, 150, 500), sustains, (40, 120, 400))), dtype=float)
+    for sustains in ((0.02, 0.2, 0.6, 0.95), (0.0,))
+)
+"""The coarse search's envelopes, those with a sustain and those without, in the order of `_LOWEST`."""
+
+_AT_ONCE, _KEPT_POINTS = 36, 5000
+"""So many usual envelopes are predicted together; of sounds no longer than this the predictions are kept."""
 
 _RIPPLE_ROUNDS = 2
 """How often the tones' periodic power is read off with the envelope so far, and the envelope refined."""
@@ -149,13 +169,29 @@ def _values(envelope: Envelope) -> F64:
 def _search(measured: Measured, curve: Curve) -> list[Envelope]:
     """The `_STARTS` best of a fixed grid of usual envelopes, and the best of those with no sustain."""
 
-    def best(sustains: tuple[float, ...], count: int) -> list[Envelope]:
-        grid = product((5, 25, 80, 300), (0, 100), (50, 150, 500), sustains, (40, 120, 400))
-        envelopes = [_envelope(values, curve) for values in grid]
-        costs = [float(np.sum(_robust(misfit(measured, envelope)))) for envelope in envelopes]
-        return [envelopes[place] for place in np.argsort(costs, kind="stable")[:count]]
+    def best(group: int, count: int) -> list[Envelope]:
+        usual = _USUAL[group]
+        costs = np.concatenate(
+            [
+                np.sum(_robust(misfit(measured, _usual(measured.places, curve, group, first))), axis=-1)
+                for first in range(0, len(usual), _AT_ONCE)
+            ]
+        )
+        return [_envelope(usual[place], curve) for place in np.argsort(costs, kind="stable")[:count]]
 
-    return [*best((0.02, 0.2, 0.6, 0.95), _STARTS), *best((0.0,), 1)]
+    return [*best(0, _STARTS), *best(1, 1)]
+
+
+def _usual(places: Places, curve: Curve, group: int, first: int) -> F64:
+    """What `_AT_ONCE` of the usual envelopes predict, [envelopes, points]: the same for every sound there."""
+    work = _kept_usual if len(places.time_ms) <= _KEPT_POINTS else _kept_usual.__wrapped__
+    return work(places, curve, group, first)
+
+
+@lru_cache(maxsize=64)
+def _kept_usual(places: Places, curve: Curve, group: int, first: int) -> F64:
+    values = _USUAL[group][first : first + _AT_ONCE]
+    return predictions(places, places.power, Envelopes.of(values, curve))
 
 
 def _robust(deviation: F64) -> F64:
@@ -170,20 +206,26 @@ def _refine(measured: Measured, start: Envelope) -> tuple[float, Envelope]:
     except ModuleNotFoundError:
         raise BadInput("estimating envelopes needs scipy: pip install 'triptych-audio[audit]'") from None
 
-    highest = np.array([*[float(measured.ends.max())] * 3, 1.0, float(measured.ends.max())])
+    longest = float(measured.places.ends.max())
+    highest = np.array([longest, longest, longest, 1.0, longest])
     highest = np.maximum(highest, _LOWEST + 1.0)
+    here = np.empty(0), np.empty(0)
+
+    def all_deviations(rows: F64) -> F64:
+        prediction = predictions(measured.places, measured.power, Envelopes.of(rows, start.curve))
+        return misfit(measured, prediction)
 
     def deviations(values: F64) -> F64:
-        return misfit(measured, _envelope(values, start.curve))
+        nonlocal here
+        if not np.array_equal(here[0], values):
+            here = values.copy(), all_deviations(values[None])[0]
+        return here[1]
 
     def slopes(values: F64) -> F64:
-        here = deviations(values)
-        columns = []
-        for index, step in enumerate(_STEP):
-            moved = values.copy()
-            moved[index] += step if values[index] + step <= highest[index] else -step
-            columns.append((deviations(moved) - here) / (moved[index] - values[index]))
-        return np.stack(columns, axis=1)
+        step = np.where(values + _STEP <= highest, _STEP, -_STEP)
+        moved = values + np.diag(step)
+        apart = (moved - values).diagonal()
+        return np.ascontiguousarray(((all_deviations(moved) - deviations(values)) / apart[:, None]).T)
 
     fit = least_squares(
         deviations,
@@ -206,16 +248,17 @@ def _judge(measured: Measured, envelope: Envelope, cut_fade_ms: float) -> Envelo
     levels = note_levels(measured, prediction)
     loudest = float(levels.max())
     heard = prediction > 0.01
-    deviation = np.abs(misfit(measured, envelope))[heard]
-    settled = measured.gates >= settle_ms(envelope)
+    deviation = np.abs(misfit(measured, prediction))[heard]
+    gates = measured.places.gates
+    settled = gates >= settle_ms(envelope)
     falls = envelope.sustain < 0.95
-    let_go = levels * held_gain(envelope, measured.gates) > 1.5 * measured.floor
-    rings = measured.ends - measured.gates >= envelope.release_ms + cut_fade_ms
+    let_go = levels * held_gain(envelope, gates) > 1.5 * measured.floor
+    rings = measured.places.ends - gates >= envelope.release_ms + cut_fade_ms
     return EnvelopeEstimate(
         envelope,
         level_db=20.0 * float(np.log10(max(loudest, 1e-12))),
         residual=float(np.median(deviation)) if len(deviation) else 1.0,
-        attack_seen=bool(np.any(measured.gates >= envelope.attack_ms)),
+        attack_seen=bool(np.any(gates >= envelope.attack_ms)),
         decay_seen=bool(np.any(settled)) and falls,
         sustain_seen=bool(np.any(settled)),
         release_seen=bool(np.any(let_go & rings)),

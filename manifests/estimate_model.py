@@ -6,19 +6,21 @@ pitches, so what is left in it of the waveform itself is small, and since the pr
 very same window, nothing is lost of a fast attack's timing. Spans do not mix: beyond its own span a note
 counts as silence, in the measurement and in the prediction alike.
 
-All notes lie in one array, each followed by enough zeros that the window never reaches the next.
+All notes lie in one array, each followed by enough zeros that the window never reaches the next. Where
+the points lie depends on the notes alone: sounds that play the same notes share their `Places`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from manifests.compose import spans
-from manifests.envelope import F64, gain_curve
+from manifests.compose import Span, spans
+from manifests.envelope import F64, Envelopes, gain_curve, held_gain, released_gain
 from manifests.vocabulary import BadInput, Envelope, Note
 
 I64 = npt.NDArray[np.int64]
@@ -45,30 +47,45 @@ def cut_shape(time_ms: F64, end_ms: float, cut_fade_ms: float) -> F64:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * left))
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The short-time levels of a clip's notes, and where they were taken.
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the levels of a clip's notes are taken.
 
-    Arrays of [points] run over all notes: `time_ms` after the note's onset, `gate_ms` of its note,
-    `power` (1 within the span, the cut fade's square at its end, 0 beyond, times what else is known of the
-    tone's power there), measured `level` (noise taken out) and `weight`.
-    Arrays of [notes]: `starts` is where a note's `counts` points begin, `onsets` its first sample, `gates`
-    and `ends` its gate and span in ms. A point is `hop` samples; `smoothing` is the window; `floor` the
-    level that counts as silence.
+    Arrays of [points] run over all notes: `time_ms` after the note's onset, `gate_ms` of its note, and
+    `power`: 1 within the span, the cut fade's square at its end, 0 beyond. `held` and `released` number
+    the points before and after their note-off.
+    Arrays of [notes]: `starts` is where a note's `counts` points begin, with the silence behind them
+    `lengths`, `onsets` its first sample, `gates` and `ends` its gate and span in ms. A point is `hop`
+    samples; `smoothing` is the window.
     """
 
     time_ms: F64
     gate_ms: F64
     power: F64
-    level: F64
-    weight: F64
+    held: I64
+    released: I64
     starts: I64
     counts: I64
+    lengths: I64
     onsets: I64
     gates: F64
     ends: F64
     hop: int
     smoothing: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The short-time levels of a clip's notes.
+
+    Arrays of [points]: measured `level` (noise taken out), its `weight`, and `power`, that of `places`
+    times what else is known of the tones' power there. `floor` is the level that counts as silence.
+    """
+
+    places: Places
+    power: F64
+    level: F64
+    weight: F64
     floor: float
 
 
@@ -80,29 +97,13 @@ def _smoothed(energy: F64, smoothing: F64) -> F64:
 def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, hop_ms: float) -> Measured:
     """The short-time levels of `sound` [frames] within each note's span, every `hop_ms`."""
     hop = max(1, round(hop_ms * rate / 1000.0))
-    per_ms = 1000.0 / rate
-    smoothing = window(max(1, round(WINDOW_MS / (hop * per_ms))))
-    energies, times, gates_at, powers = [], [], [], []
-    rows = []
-    at = 0
-    for span in spans(notes, rate, len(sound)) if notes else []:
-        points = (span.end - span.onset) // hop
-        if points < 1:
-            continue
-        square = np.square(sound[span.onset : span.onset + points * hop])
-        gate, end = (span.off - span.onset) * per_ms, (span.end - span.onset) * per_ms
-        time = (np.arange(points, dtype=np.float64) * hop + (hop - 1) / 2) * per_ms
-        silence = np.zeros(len(smoothing))
-        energies += [square.reshape(points, hop).mean(axis=1), silence]
-        times += [time, silence]
-        powers += [np.square(cut_shape(time, end, cut_fade_ms)), silence]
-        gates_at.append(np.full(points + len(smoothing), gate))
-        rows.append((at, points, span.onset, gate, end))
-        at += points + len(smoothing)
-    if not rows:
-        raise BadInput("envelope estimate: no note lies within the sound")
-    level = _smoothed(np.concatenate(energies), smoothing)
-    power = np.concatenate(powers)
+    places = places_of(tuple(spans(notes, rate, len(sound))), rate, cut_fade_ms, hop)
+    energy = np.zeros(len(places.time_ms))
+    for start, points, onset in zip(places.starts, places.counts, places.onsets, strict=True):
+        square = np.square(sound[onset : onset + points * hop])
+        energy[start : start + points] = square.reshape(points, hop).mean(axis=1)
+    level = _smoothed(energy, places.smoothing)
+    power = places.power
     loudest = float(level.max())
     if not np.isfinite(loudest) or loudest <= 0.0:
         raise BadInput("envelope estimate: the sound is silent or not finite")
@@ -110,41 +111,76 @@ def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, ho
     noise = quietest if quietest < NOISE_CEILING * loudest else 0.0
     level = np.sqrt(np.maximum(level**2 - noise**2, 0.0))
     floor = max(FLOOR * loudest, noise)
-    starts, counts, onsets, gates, ends = (np.array(column) for column in zip(*rows, strict=True))
-    return Measured(
-        time_ms=np.concatenate(times),
-        gate_ms=np.concatenate(gates_at),
-        power=power,
-        level=level,
-        weight=1.0 / (level + floor),
+    return Measured(places, power, level, 1.0 / (level + floor), floor)
+
+
+@lru_cache(maxsize=16)
+def places_of(found: tuple[Span, ...], rate: int, cut_fade_ms: float, hop: int) -> Places:
+    """Where levels are taken in a sound with these spans; BadInput if none holds a point."""
+    per_ms = 1000.0 / rate
+    smoothing = window(max(1, round(WINDOW_MS / (hop * per_ms))))
+    silence = np.zeros(len(smoothing))
+    times, gates_at, powers, rows = [], [], [], []
+    at = 0
+    for span in found:
+        points = (span.end - span.onset) // hop
+        if points < 1:
+            continue
+        gate, end = (span.off - span.onset) * per_ms, (span.end - span.onset) * per_ms
+        time = (np.arange(points, dtype=np.float64) * hop + (hop - 1) / 2) * per_ms
+        times += [time, silence]
+        powers += [np.square(cut_shape(time, end, cut_fade_ms)), silence]
+        gates_at.append(np.full(points + len(smoothing), gate))
+        rows.append((at, points, points + len(smoothing), span.onset, gate, end))
+        at += points + len(smoothing)
+    if not rows:
+        raise BadInput("envelope estimate: no note lies within the sound")
+    time_ms, gate_ms = np.concatenate(times), np.concatenate(gates_at)
+    starts, counts, lengths, onsets, gates, ends = (np.array(column) for column in zip(*rows, strict=True))
+    return Places(
+        time_ms=time_ms,
+        gate_ms=gate_ms,
+        power=np.concatenate(powers),
+        held=np.flatnonzero(time_ms < gate_ms),
+        released=np.flatnonzero(time_ms >= gate_ms),
         starts=starts,
         counts=counts,
+        lengths=lengths,
         onsets=onsets,
         gates=gates,
         ends=ends,
         hop=hop,
         smoothing=smoothing,
-        floor=floor,
     )
 
 
 def predicted(measured: Measured, envelope: Envelope) -> F64:
     """The levels that `envelope` gives notes of level 1: float64 [points]."""
-    gain = gain_curve(envelope, measured.gate_ms, measured.time_ms)
-    return _smoothed(gain * gain * measured.power, measured.smoothing)
+    gain = gain_curve(envelope, measured.places.gate_ms, measured.places.time_ms)
+    return _smoothed(gain * gain * measured.power, measured.places.smoothing)
+
+
+def predictions(places: Places, power: F64, envelopes: Envelopes) -> F64:
+    """`predicted` of several envelopes at once, bit for bit: float64 [envelopes, points]."""
+    gain = np.empty((len(envelopes.sustain), len(places.time_ms)))
+    gain[:, places.held] = held_gain(envelopes, places.time_ms[places.held])
+    gone = places.released
+    gain[:, gone] = released_gain(envelopes, places.gate_ms[gone], places.time_ms[gone])
+    gain *= gain
+    gain *= power
+    return np.stack([_smoothed(energy, places.smoothing) for energy in gain])
 
 
 def note_levels(measured: Measured, prediction: F64) -> F64:
-    """Each note's own level, by weighted least squares of measured on predicted: float64 [notes]."""
+    """Each note's own level, by weighted least squares of measured on predicted: float64 [..., notes]."""
+    starts = measured.places.starts
     weighted = measured.weight * prediction
-    against = np.add.reduceat(measured.weight * measured.level * weighted, measured.starts)
-    own = np.add.reduceat(weighted * weighted, measured.starts)
+    against = np.add.reduceat(measured.weight * measured.level * weighted, starts, axis=-1)
+    own = np.add.reduceat(weighted * weighted, starts, axis=-1)
     return np.asarray(against / np.maximum(own, 1e-12))
 
 
-def misfit(measured: Measured, envelope: Envelope) -> F64:
-    """Measured less predicted level, as a share of the measured one: float64 [points]."""
-    prediction = predicted(measured, envelope)
-    levels = note_levels(measured, prediction)
-    counts = np.diff([*measured.starts, len(prediction)])
-    return measured.weight * (measured.level - np.repeat(levels, counts) * prediction)
+def misfit(measured: Measured, prediction: F64) -> F64:
+    """Measured less predicted level, as a share of the measured one: float64 [..., points]."""
+    levels = np.repeat(note_levels(measured, prediction), measured.places.lengths, axis=-1)
+    return np.asarray(measured.weight * (measured.level - levels * prediction))

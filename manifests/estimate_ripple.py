@@ -28,17 +28,18 @@ AUDIBLE = 0.05
 
 def ripple(sound: F64, measured: Measured, envelope: Envelope, rate: int, cut_fade_ms: float) -> F64:
     """The tones' power at each measured point re their mean, given the envelope: float64 [points]."""
-    factor = np.ones(len(measured.time_ms))
+    places = measured.places
+    factor = np.ones(len(places.time_ms))
     per_ms = 1000.0 / rate
     for start, onset, gate, end, points in zip(
-        measured.starts, measured.onsets, measured.gates, measured.ends, measured.counts, strict=True
+        places.starts, places.onsets, places.gates, places.ends, places.counts, strict=True
     ):
-        length = int(points) * measured.hop
+        length = int(points) * places.hop
         time = np.arange(length, dtype=np.float64) * per_ms
         gain = gain_curve(envelope, float(gate), time) * cut_shape(time, float(end), cut_fade_ms)
         profile = _profile(np.square(sound[onset : onset + length]), gain * gain, rate)
         if profile is not None:
-            factor[start : start + points] = profile.reshape(int(points), measured.hop).mean(axis=1)
+            factor[start : start + points] = profile.reshape(int(points), places.hop).mean(axis=1)
     return factor
 
 

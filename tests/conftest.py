@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import rendered
+
+if TYPE_CHECKING:
+    from manifests.layout import Layout
+    from tests.browser import Browser
 
 AMSYNTH = Path("/usr/lib/vst/amsynth_vst.so")
 
@@ -38,3 +44,50 @@ def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(tiny, folder)
     rendered.succeed("render", "tones", folder, "--workers", "2")
     return folder
+
+
+@pytest.fixture(scope="session")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    """A dataset by the contract, with every split held out, that no renderer made. Read only."""
+    from tests.train_data import make_dataset
+
+    folder = tmp_path_factory.mktemp("held_out")
+    return make_dataset(folder, train=(4, 2, 2), test=(2, 2, 2), seconds=0.6, validation=0.5)
+
+
+@pytest.fixture(scope="session")
+def codec(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a real, untrained codec for that dataset."""
+    from tests.train_codec import make_checkpoint
+
+    return make_checkpoint(tmp_path_factory.mktemp("codec") / "tiny.safetensors", held_out)
+
+
+@pytest.fixture(scope="session")
+def evaluated(held_out: Layout, codec: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `train evaluate` wrote of that codec: one pair a kind of two splits."""
+    from train.evaluate_cli import evaluate
+
+    out = tmp_path_factory.mktemp("scores")
+    splits = ["validation", "test_unseen_all"]
+    evaluate(out, [str(codec)], str(held_out.root), splits, 1, workers=1, retake=held_out.root)
+    return out
+
+
+@pytest.fixture(scope="session")
+def page_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of audio files: three pairs and what two systems made of them."""
+    from tests.page_files import write_pairs
+
+    return write_pairs(tmp_path_factory.mktemp("files"))
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """Headless Chromium; its tests are skipped where it is not installed."""
+    from tests.browser import Browser, chromium
+
+    if chromium() is None:
+        pytest.skip("chromium is not installed")
+    with Browser(tmp_path_factory.mktemp("profile")) as running:
+        yield running

@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from manifests.envelope import Envelopes
 from manifests.estimate import estimate_envelope, measure_gain
+from manifests.estimate_model import measure, predicted, predictions
 from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope, Note
+from manifests.vocabulary import BadInput, Curve, Envelope, Note
 from tests.estimate_cases import CUT_MS, RATE, case, check, clip, near
 
 
@@ -109,3 +111,14 @@ def test_bad_input_is_refused() -> None:
         with pytest.raises(BadInput, match=says) as caught:
             estimate_envelope(wrong, played, RATE, CUT_MS)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("curve", ["linear", "exponential"])
+def test_several_envelopes_at_once_predict_what_each_does_alone(curve: Curve) -> None:
+    _, notes, sound = case(5)
+    measured = measure(sound, notes, RATE, CUT_MS, 2.0)
+    draws = 1e-3 + stream(1, "envelopes").random((8, 5)) * [200.0, 100.0, 300.0, 0.9, 200.0]
+    together = predictions(measured.places, measured.power, Envelopes.of(draws, curve))
+    for (attack, hold, decay, sustain, release), prediction in zip(draws, together, strict=True):
+        envelope = Envelope(attack, decay, sustain, release, hold, curve)
+        np.testing.assert_array_equal(prediction, predicted(measured, envelope))

@@ -18,6 +18,7 @@ from train.evaluate_effects import EFFECTS
 from train.evaluate_transplant import Part, moved, re_envelope, transplant
 from train.metrics import describe, score
 from train.metrics.crepe import crepe_track
+from train.metrics.ears import Ears
 from train.metrics.envelope import gain_db, gain_error_db, hear_envelope, part_errors
 from train.metrics.heard import Known, compare, hear, hear_goal
 from train.metrics.loudness import QUIETEST, loudness
@@ -133,11 +134,11 @@ def test_notes_are_read_off_a_phrase() -> None:
     envelope = Envelope(attack_ms=10, decay_ms=100, sustain=0.6, release_ms=50)
     for phrase in (0, 2):
         sound, notes = played(1, phrase, envelope)
-        found = transcribe(sound, RATE, track(sound, RATE))
+        found = transcribe(Ears(sound, RATE))
         assert [n.pitch for n in found] == [n.pitch for n in notes]
         assert [n.onset for n in found] == pytest.approx([n.onset for n in notes], abs=0.02)
-    assert transcribe(np.zeros(RATE), RATE, track(np.zeros(RATE), RATE)) == ()
-    assert transcribe(np.zeros(10), RATE, track(np.zeros(10), RATE)) == ()
+    assert transcribe(Ears(np.zeros(RATE), RATE)) == ()
+    assert transcribe(Ears(np.zeros(10), RATE)) == ()
 
 
 # ---- envelopes -----------------------------------------------------------------------------------------
@@ -228,21 +229,21 @@ def test_loudness_is_the_recommendations() -> None:
 def test_an_equal_sound_is_perfect_and_silence_fails_where_the_target_speaks() -> None:
     envelope = Envelope(attack_ms=20, decay_ms=100, sustain=0.5, release_ms=60)
     sound, notes = played(1, 0, envelope)
-    goal = hear_goal(sound, RATE, Known(notes, envelope, CUT_FADE_MS))
+    goal = hear_goal(Ears(sound, RATE), Known(notes, envelope, CUT_FADE_MS))
     same = compare(goal.target, goal)
     assert same["f_pitch"] == same["onset_f1"] == 1.0 or same["onset_f1"] > 0.9
     assert same["timbre"] == pytest.approx(0.0, abs=1e-12)
     assert same["loudness_lu"] == same["mstft"] == 0.0
     assert same["envelope_db"] < 0.5, "the estimator's own error: the target's envelope is known"
-    silent = compare(hear(np.zeros(len(sound)), RATE, notes, CUT_FADE_MS), goal)
+    silent = compare(hear(Ears(np.zeros(len(sound)), RATE), notes, CUT_FADE_MS), goal)
     assert silent.keys() == same.keys()
     assert {name for name, value in silent.items() if math.isnan(value)} >= {"timbre", "mfcc_db", "attack_ms"}
     assert silent["f_pitch"] == silent["onset_f1"] == 0.0
 
 
 def test_a_silent_target_defines_no_pitch_timbre_or_envelope() -> None:
-    goal = hear_goal(np.zeros(RATE), RATE, None)
-    values = compare(hear(sine(440.0), RATE, (), 5.0), goal)
+    goal = hear_goal(Ears(np.zeros(RATE), RATE), None)
+    values = compare(hear(Ears(sine(440.0), RATE), (), 5.0), goal)
     assert not {"f_pitch", "timbre", "envelope_db", "onset_f1", "loudness_lu"} & values.keys()
     assert values["mstft"] > 0.0
 
@@ -250,7 +251,7 @@ def test_a_silent_target_defines_no_pitch_timbre_or_envelope() -> None:
 @pytest.mark.parametrize("samples", [1, 2, 300, 5000])
 def test_sounds_of_any_length_are_heard(samples: int) -> None:
     sound = sine(440.0)[-samples:]
-    values = compare(hear(sound, RATE, (), 5.0), hear_goal(sound, RATE, None))
+    values = compare(hear(Ears(sound, RATE), (), 5.0), hear_goal(Ears(sound, RATE), None))
     assert values["mstft"] == 0.0
 
 
@@ -300,11 +301,11 @@ def test_hard_cases_are_told_from_notes_and_envelopes() -> None:
     assert sounding_ms(short) < 100 < 500 < sounding_ms(long)
     sound, notes = played(1, 0, long)
     source = Part(sound.astype(np.float32), moved(notes, (Note(0.0, 1.0, 85, 100),)), short)
-    found = cases_of(source, hear_goal(sound, RATE, Known(notes, long, CUT_FADE_MS)))
+    found = cases_of(source, hear_goal(Ears(sound, RATE), Known(notes, long, CUT_FADE_MS)))
     assert {"short_to_long", "octave_shifted"} <= found
     assert "long_to_short" not in found
     spaced = (Note(0.0, 0.3, 86, 100), Note(0.8, 0.1, 88, 100), Note(0.9, 0.4, 90, 100))
-    goal = hear_goal(sine(1175.0, 1.5), RATE, Known(spaced, long, CUT_FADE_MS))
+    goal = hear_goal(Ears(sine(1175.0, 1.5), RATE), Known(spaced, long, CUT_FADE_MS))
     assert {"rests", "fast", "very_high"} <= cases_of(source, goal)
 
 

@@ -17,11 +17,12 @@ SIZES = {
 }  # fmt: skip
 
 
-def make_checkpoint(path: Path, layout: Layout, rate: int | None = None) -> Path:
+def make_checkpoint(path: Path, layout: Layout, rate: int | None = None, seed: int = 3) -> Path:
     """Writes fresh weights of a tiny codec for the dataset's format (or for another rate)."""
     tables = Tables.open(layout.root)
-    config = parse_config({"steps": 1, "model": SIZES}, "test")
-    system = build("triptych", config.model, Format(rate or tables.rate, tables.cut_fade_ms, ("one",)), 3)
+    config = parse_config({"steps": 1, "seed": seed, "model": SIZES}, "test")
+    format = Format(rate or tables.rate, tables.cut_fade_ms, ("one",))
+    system = build("triptych", config.model, format, seed)
     metadata = metadata_of(config, system, 1, str(layout.metadata()["fingerprint"]))
     save_weights(path, system.state_dict(), metadata)
     return path

@@ -77,19 +77,24 @@ def _parts(path: Path) -> int:
     return int(found[2])
 
 
-def _read_file(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a checkpoint says of itself; the same errors as `read_weights`."""
+    return _read_file(path, weights=False)[1]
+
+
+def _read_file(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
         raise BadInput(f"{path}: no such checkpoint; `python -m train fit` makes RUN/best.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            tensors = {name: file.get_tensor(name) for name in file.keys() if weights}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise BadInput(f"{path}: not a whole safetensors file ({error}); copy or train it again") from None
     version = metadata.get("triptych_checkpoint")
     if version != VERSION:
         raise BadInput(f"{path}: checkpoint format {version!r}, this program reads {VERSION!r}")
-    return weights, metadata
+    return tensors, metadata
 
 
 def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:

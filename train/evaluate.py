@@ -9,6 +9,7 @@ here.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,11 +18,10 @@ import numpy.typing as npt
 from manifests.vocabulary import Envelope
 from train.evaluate_cases import cases_of
 from train.evaluate_transplant import Part, moved, peak_of, re_envelope, transplant
-from train.metrics import check_sound, fit_length
 from train.metrics.catalogue import COLUMNS
+from train.metrics.ears import Ears
 from train.metrics.envelope import hear_envelope
-from train.metrics.heard import CUT_FADE_MS, Goal, Known, compare, hear, hear_goal
-from train.metrics.tracker import track
+from train.metrics.heard import CUT_FADE_MS, Known, compare, hear, hear_goal
 from train.metrics.transcribe import transcribe
 
 Audio = npt.NDArray[np.float32]
@@ -43,6 +43,22 @@ BASELINES = (*COPIES, *UNTRAINED)
 """What systems are compared with, pair by pair."""
 
 RESERVED = (*BASELINES, *FLOORS)
+
+
+def through(name: str, alone: bool) -> str:
+    """What the target through the codec `name` is called; of several codecs each has its own."""
+    return FLOORS[-1] if alone else f"{FLOORS[-1]} {name}"
+
+
+def is_floor(method: str) -> bool:
+    """Whether a method is no conversion but what a perfect one would score."""
+    return method in FLOORS or method.startswith(f"{FLOORS[-1]} ")
+
+
+def is_system(method: str) -> bool:
+    """Whether a method is none of ours."""
+    return method not in BASELINES and not is_floor(method)
+
 
 TAKES = {
     "timbre": frozenset({"timbre"}),
@@ -104,10 +120,10 @@ class Score(NamedTuple):
     phrase_cluster: str
 
 
-def estimated_part(audio: Audio, rate: int) -> Part:
+def estimated_part(audio: Audio, ears: Ears) -> Part:
     """A recording with its notes and envelope as they are heard."""
-    notes = transcribe(audio, rate, track(audio, rate))
-    heard = hear_envelope(audio, notes, rate, CUT_FADE_MS)
+    notes = transcribe(ears)
+    heard = hear_envelope(audio, notes, ears.rate, CUT_FADE_MS)
     return Part(audio, notes, heard.envelope if heard else NO_ENVELOPE)
 
 
@@ -135,32 +151,39 @@ def untrained(trial: Trial, source: Part, reference: Part) -> dict[str, Audio]:
     return {name: made[name] for name in UNTRAINED if name in made}
 
 
-def with_baselines(trial: Trial) -> tuple[dict[str, Audio], Part]:
+@lru_cache(maxsize=2)
+def silence(samples: int, rate: int) -> Ears:
+    """So much silence: every pair of one length has the same."""
+    return Ears(np.zeros(samples), rate, "silence")
+
+
+def with_baselines(trial: Trial) -> tuple[dict[str, Ears], Part]:
     """Every method's sound by name, systems first, and the source as it is known or estimated.
 
     BadInput names a sound that cannot be scored.
     """
-    sounds: dict[str, Audio] = {
-        **trial.estimates,
-        "copy_of_source": trial.source,
-        "copy_of_reference": trial.reference,
-        "silence": np.zeros(len(trial.target), dtype=np.float32),
-    }
-    for name, audio in sounds.items():
-        check_sound(audio, trial.names.get(name, trial.names.get(name.removeprefix("copy_of_"), name)))
-    source = estimated_part(trial.source, trial.rate)
-    sounds |= untrained(trial, source, estimated_part(trial.reference, trial.rate))
-    return sounds, known_part(trial.source, trial.known.get("source")) or source
+    rate, names = trial.rate, trial.names
+    heard = {name: Ears(audio, rate, names.get(name, name)) for name, audio in trial.estimates.items()}
+    heard["copy_of_source"] = Ears(trial.source, rate, names.get("source", "source"))
+    heard["copy_of_reference"] = Ears(trial.reference, rate, names.get("reference", "reference"))
+    heard["silence"] = silence(len(trial.target), rate)
+    source = estimated_part(trial.source, heard["copy_of_source"])
+    reference = estimated_part(trial.reference, heard["copy_of_reference"])
+    made = untrained(trial, source, reference) | trial.floors
+    heard |= {name: Ears(audio, rate, names.get(name, name)) for name, audio in made.items()}
+    return heard, known_part(trial.source, trial.known.get("source")) or source
 
 
 def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
     """Every method of a trial on every metric: the systems first, then baselines and floors."""
-    rate = trial.rate
-    goal = hear_goal(trial.target, rate, trial.known.get("target"), trial.names["target"], crepe)
+    goal = hear_goal(Ears(trial.target, trial.rate, trial.names["target"]), trial.known.get("target"))
     sounds, source = with_baselines(trial)
-    sounds |= trial.floors
-    values = {name: _compared(audio, goal, rate, name, crepe) for name, audio in sounds.items()}
-    values["target"] = compare(goal.target, goal)
+    samples = len(trial.target)
+    values = {}
+    for name in list(sounds):
+        ears = sounds.pop(name).fitted(samples)  # gone when scored: spectra are large
+        values[name] = compare(hear(ears, goal.notes, goal.cut_fade_ms), goal, crepe)
+    values["target"] = compare(goal.target, goal, crepe)
     cases = " ".join(sorted({*trial.cases, *cases_of(source, goal)}))
     defined: set[str] = set().union(*values.values())
     rows = []
@@ -188,8 +211,3 @@ def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
                 )
             )
     return rows
-
-
-def _compared(audio: Audio, goal: Goal, rate: int, name: str, crepe: bool) -> dict[str, float]:
-    fitted = fit_length(np.asarray(audio, dtype=np.float64), goal.target.sound.samples)
-    return compare(hear(fitted, rate, goal.notes, goal.cut_fade_ms, name, crepe), goal)

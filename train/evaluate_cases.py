@@ -66,10 +66,11 @@ def _of_notes(notes: Notes) -> set[str]:
 
 
 def _of_pitch(goal: Goal) -> set[str]:
-    times = goal.target.track.times()
+    track = goal.target.ears.track
+    times = track.times()
     held = np.zeros(len(times), dtype=bool)
     for note in goal.notes:
         held |= (times >= note.onset) & (times < note.off)
     asked = held & goal.audible
-    pitched = float(np.mean(goal.target.track.voiced[asked])) if asked.any() else 1.0
+    pitched = float(np.mean(track.voiced[asked])) if asked.any() else 1.0
     return {"inharmonic"} if pitched < PITCHED else set()

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from manifests.storage import location
 from manifests.vocabulary import BadInput
-from train.evaluate import ESTIMATE, RESERVED
+from train.evaluate import ESTIMATE, is_system
 from train.evaluate_files import parse_roles
 from train.evaluate_run import Track, evaluate_checkpoints, evaluate_files, evaluate_folder
 from train.evaluate_words import rich_tables, verdicts
@@ -64,7 +65,7 @@ def named_checkpoints(checkpoints: list[str]) -> dict[str, Path]:
         name, equals, path = given.partition("=")
         where = Path(path if equals else given)
         label = name if equals else ESTIMATE if len(checkpoints) == 1 else where.resolve().parent.name
-        if label in found or label in RESERVED:
+        if label in found or not is_system(label):
             raise BadInput(f"--checkpoint {given}: the name {label!r} is taken; give NAME=PATH")
         found[label] = where
     return found
@@ -144,6 +145,8 @@ def evaluate(
                     retake,
                     crepe,
                 )
+    if summary.get("heading"):
+        console.print(f"[bold]{escape(summary['heading'])}.[/]", soft_wrap=True)
     for table in rich_tables(summary):
         console.print(table)
     for line in verdicts(summary):

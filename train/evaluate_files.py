@@ -17,15 +17,12 @@ import numpy as np
 
 from manifests.vocabulary import BadInput, Note, Notes, check_notes
 from train.audio import read_audio, resample
-from train.evaluate import ESTIMATE, RESERVED, Audio, Trial
+from train.evaluate import ESTIMATE, Audio, Trial, is_floor, is_system
 from train.metrics.heard import Known
 
 ROLES = ("source", "reference", "target")
 COLUMNS = (*ROLES, "estimate")
 OPTIONAL = ("method", "kind", "split", "notes", "source_notes", "cases", "timbre_cluster", "phrase_cluster")
-FLOOR_METHODS = ("another_take", "target_through_codec")
-"""Reserved methods that files may give."""
-
 ALIASES = {
     "source": ("source", "src", "orig", "original", "content"),
     "reference": ("reference", "ref", "style"),
@@ -84,7 +81,7 @@ def _check_row(table: Path, line: int, row: Row) -> None:
     row["method"] = row.get("method") or ESTIMATE
     row["kind"] = row.get("kind") or "all"
     row["split"] = row.get("split") or "files"
-    if row["method"] in RESERVED and row["method"] not in FLOOR_METHODS:
+    if not may_be_given(row["method"]):
         raise BadInput(f"{table} line {line}: method {row['method']!r} is a name of ours; choose another")
 
 
@@ -120,7 +117,7 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
             said.append(f"pair {pair!r}: left out, it has no {missing[0]}")
             continue
         for system in systems:
-            if system in RESERVED and system not in FLOOR_METHODS:
+            if not may_be_given(system):
                 raise BadInput(f"{folder}/{files[system]}: {system!r} is a name of ours; choose another")
         if not systems:
             said.append(f"pair {pair!r}: no system made it; only the baselines are scored")
@@ -134,6 +131,11 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
         wanted = ", ".join(f"{role} ({' '.join(_names(role, roles))})" for role in ROLES)
         raise BadInput(f"{folder}: no pair is whole; expected {wanted} for each; see --roles")
     return rows, said
+
+
+def may_be_given(method: str) -> bool:
+    """Whether files may be of this method: a system, or a floor but for the target itself."""
+    return is_system(method) or (is_floor(method) and method != "target")
 
 
 def _names(role: str, roles: Mapping[str, str]) -> tuple[str, ...]:
@@ -228,7 +230,7 @@ def read_trial(folder: Path, rows: Sequence[Row]) -> Trial:
         source=source,
         reference=reference,
         target=target,
-        estimates={name: audio for name, audio in sounds.items() if name not in FLOOR_METHODS},
+        estimates={name: audio for name, audio in sounds.items() if not is_floor(name)},
         timbre_cluster=first.get("timbre_cluster") or _fingerprint(reference),
         phrase_cluster=first.get("phrase_cluster") or _fingerprint(source),
         names={
@@ -236,6 +238,6 @@ def read_trial(folder: Path, rows: Sequence[Row]) -> Trial:
             **{row["method"]: row["estimate"] for row in rows if row["estimate"]},
         },
         known=known,
-        floors={name: audio for name, audio in sounds.items() if name in FLOOR_METHODS},
+        floors={name: audio for name, audio in sounds.items() if is_floor(name)},
         cases=tuple((first.get("cases") or "").split()),
     )

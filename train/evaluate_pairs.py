@@ -16,7 +16,7 @@ from manifests.vocabulary import ClipId
 from train.data.blocks import read_clips
 from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluate import ESTIMATE, TAKES, Audio, Trial
+from train.evaluate import ESTIMATE, TAKES, Audio, Trial, through
 from train.evaluate_effects import EFFECTS, ROBUST
 from train.metrics.heard import Known
 
@@ -88,10 +88,12 @@ def convert_pair(
     clusters: tuple[str, str] = ("", ""),
     clock: Clock | None = None,
     retake: Mapping[str, Audio] | None = None,
+    floors: bool = False,
 ) -> tuple[Trial, dict[str, Any]]:
     """A pair's trial, and what each codec gave back. `clusters` are the target's, of timbre and phrase.
 
     In a robustness split the codecs hear source and reference through an effect; the target is as it is.
+    With `floors` each codec makes the target again from itself, too, but where that is the pair already.
     """
     source, reference, target = clips[pair.source], clips[pair.reference], clips[pair.target]
     if split.startswith(ROBUST):
@@ -99,14 +101,17 @@ def convert_pair(
         source, reference = effect(source, tables.rate), effect(reference, tables.rate)
     take = TAKES[pair.kind]
     given: dict[str, Any] = {}
-    floors: dict[str, Audio] = {}
+    bottom: dict[str, Audio] = {}
     for name, codec in codecs.items():
         begun = time.thread_time()
         given[name] = codec.convert(source, reference, take=take)
         if clock is not None:
             clock.add(name, time.thread_time() - begun, len(source) / codec.rate)
+        if floors and pair.source != pair.target and not split.startswith(ROBUST):
+            again = codec.convert(target, target, take=TAKES["reconstruction"])
+            bottom[through(name, len(codecs) == 1)] = np.asarray(again.audio, dtype=np.float32)
     if retake and pair.target in retake:
-        floors["another_take"] = retake[pair.target]
+        bottom["another_take"] = retake[pair.target]
     trial = Trial(
         split=split,
         kind=pair.kind,
@@ -128,7 +133,7 @@ def convert_pair(
             role: known_of(tables, key)
             for role, key in (("source", pair.source), ("reference", pair.reference), ("target", pair.target))
         },
-        floors=floors,
+        floors=bottom,
     )
     return trial, given
 
@@ -144,6 +149,7 @@ def dataset_trials(
     codecs: Mapping[str, Converter] | Converter,
     clock: Clock | None = None,
     retake: Layout | None = None,
+    floors: bool = False,
 ) -> Iterator[Job]:
     """The pairs of one split as trials yet to be made: their clips are read, the codecs will convert them."""
     systems = codecs if isinstance(codecs, Mapping) else {ESTIMATE: codecs}
@@ -157,7 +163,9 @@ def dataset_trials(
         for pair in some:
             target = ClipId.parse(pair.target)
             clusters = str(timbres[target.timbre]), str(phrases[target.phrase])
-            yield partial(_converted_trial, split, pair, clips, systems, tables, clusters, clock, takes)
+            yield partial(
+                _converted_trial, split, pair, clips, systems, tables, clusters, clock, takes, floors
+            )
 
 
 def read_pairs(layout: Layout, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:

@@ -31,7 +31,8 @@ def write_reports(summary: Summary, out: Path) -> None:
 
 def markdown(summary: Summary) -> str:
     """Every split and kind on the headline metrics, then all metrics of the first split, cases, tests."""
-    parts = ["# Scores", "", _about(summary), ""]
+    parts = ["# Scores", "", *([f"**{heading}.**", ""] if (heading := summary.get("heading")) else [])]
+    parts += [_about(summary), ""]
     for split in splits_of(summary):
         for kind in kinds_of(summary, split):
             rows = [r for r in summary["scores"] if (r["split"], r["kind"]) == (split, kind)]
@@ -107,6 +108,7 @@ def _paired(summary: Summary, split: str, kind: str) -> list[str]:
 def latex(summary: Summary) -> str:
     """A booktabs table for each split: its last kind (the mean of kinds), headline metrics."""
     parts = ["% Needs \\usepackage{booktabs}. Mean with 95% interval, by timbre and phrase cluster."]
+    heading = f" {_tex(summary['heading'])}." if summary.get("heading") else ""
     for split in splits_of(summary):
         kind = kinds_of(summary, split)[-1]
         rows = [r for r in summary["scores"] if (r["split"], r["kind"]) == (split, kind)]
@@ -119,7 +121,7 @@ def latex(summary: Summary) -> str:
             heads.append(f"{_tex(column.short)}{f' [{column.unit}]' if column.unit else ''} {arrow}")
         parts += [
             r"\begin{table}",
-            rf"\caption{{{_tex(split.replace('_', ' '))}, {_tex(kind)}.}}",
+            rf"\caption{{{_tex(split.replace('_', ' '))}, {_tex(kind)}.{heading}}}",
             rf"\begin{{tabular}}{{l{'r' * len(there)}}}",
             r"\toprule",
             " & ".join(["method", *heads]) + r" \\",

@@ -21,6 +21,7 @@ from train.evaluate_files import Row, file_trials, pairs_of, read_rows, scan_fol
 from train.evaluate_pairs import Clock, Converter, dataset_trials, reconstructions
 from train.evaluate_report import write_reports
 from train.evaluate_scoring import PROGRESS, Journal, score_trials
+from train.evaluate_seeds import Pools, heading_of, pools_of, trainings, with_means
 from train.evaluate_summary import scores_bytes, summarise_scores, to_frame
 from train.metrics.catalogue import COLUMNS
 
@@ -28,7 +29,7 @@ Say = Callable[[str], Any]
 Track = Callable[[int], Callable[[], Any]]
 """Given how many trials there are, returns what to call after each."""
 
-VERSION = 1
+VERSION = 2
 """Raised whenever a metric or baseline changes what it says, so that no run is resumed across it."""
 
 
@@ -113,15 +114,19 @@ def evaluate_checkpoints(
     other = Tables.open(retake).layout if retake else None
     clock = Clock()
     trials = chain.from_iterable(
-        dataset_trials(tables, split, pairs, codecs, clock, other) for split, pairs in plan.items()
+        dataset_trials(tables, split, pairs, codecs, clock, other, floors=True)
+        for split, pairs in plan.items()
     )
+    groups = trainings(checkpoints)
     about = {
+        "heading": heading_of(groups),
         "checkpoints": {
             name: {"file": path.name, "sha256": sha256_file(path)} for name, path in checkpoints.items()
         },
         "dataset": metadata.get("name"),
         "fingerprint": metadata.get("fingerprint"),
         "pairs_per_kind": count,
+        "seeds": {name: seed for group in groups for name, seed in group.items()},
     }
     if other is not None:
         about["another_take"] = other.metadata().get("fingerprint")
@@ -129,7 +134,7 @@ def evaluate_checkpoints(
         "splits": {split: [(p.kind, p.source, p.reference) for p in some] for split, some in plan.items()}
     }
     total = sum(len(pairs) for pairs in plan.values())
-    summary = score_all(trials, total, seed, about, asked, out, track, workers, crepe)
+    summary = score_all(trials, total, seed, about, asked, out, track, workers, crepe, pools_of(groups))
     timings = json.dumps(clock.real_time_factors(), indent=1)
     files.replace(out / "timings.json", f"{timings}\n".encode())
     return summary
@@ -197,18 +202,20 @@ def score_all(
     track: Track,
     workers: int | None,
     crepe: bool,
+    pools: Pools | None = None,
 ) -> dict[str, Any]:
     """Scores, summarises and writes; `about` goes into the summary, with `asked` it tells this run apart."""
     identity = json.loads(json.dumps({"version": VERSION, "crepe": crepe, **about, **asked}))
     journal = Journal(out / PROGRESS, identity)
-    frame = to_frame(score_trials(trials, track(total), workers, journal, total, crepe))
+    rows = score_trials(trials, track(total), workers, journal, total, crepe)
+    frame = to_frame(with_means(rows, pools or {}))
     scored = set(frame["metric"])
     metrics = [
         {"name": c.name, "title": c.title, "unit": c.unit, "higher": c.higher}
         for c in COLUMNS
         if c.name in scored
     ]
-    summary = {**about, "seed": seed, "metrics": metrics, **summarise_scores(frame, seed)}
+    summary = {**about, "seed": seed, "metrics": metrics, **summarise_scores(frame, seed, pools=pools)}
     files.replace(out / "scores.parquet", scores_bytes(frame))
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     files.replace(out / "summary.json", f"{text}\n".encode())

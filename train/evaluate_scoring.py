@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any, TextIO
 
 from manifests import files
@@ -116,7 +117,9 @@ def score_trials(
     with ExitStack() as stack:
         score: Callable[[Trial], list[Score]] = partial(score_trial, crepe=crepe)
         if count > 1 and (total is None or total - len(done) > FEW):
-            processes = stack.enter_context(ProcessPoolExecutor(count, mp_context=get_context("spawn")))
+            processes = stack.enter_context(
+                ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=end_with_parent)
+            )
             score = partial(_score_elsewhere, processes, crepe)
         threads = stack.enter_context(ThreadPoolExecutor(count))
         number = -1
@@ -135,6 +138,19 @@ def score_trials(
             if journal:
                 journal.close()
     return [row for place in range(number + 1) for row in done[place]]
+
+
+def end_with_parent() -> None:
+    """In a worker: ends it when the process that started it is gone, which a kill -9 does not tell it."""
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _make_and_score(job: Job, score: Callable[[Trial], list[Score]]) -> list[Score]:

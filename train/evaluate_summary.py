@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 
 from manifests.layout import COMPRESSION
 from train.bootstrap import RESAMPLES, Resampler, holm
-from train.evaluate import BASELINES, RESERVED, Score
+from train.evaluate import BASELINES, Score, is_system
 from train.evaluate_cases import CASES
 from train.evaluate_effects import ROBUST
+from train.evaluate_seeds import Pools
 from train.metrics.catalogue import BY_NAME, HEADLINES
 
 MEAN_OF_KINDS = "mean of kinds"
@@ -25,9 +26,6 @@ MEAN_OF_KINDS = "mean of kinds"
 
 RECONSTRUCTION = "reconstruction"
 """No conversion: it has no part in the mean of kinds."""
-
-THROUGH = "target_through_codec"
-"""A lone system's reconstructions stand in every table of their split, as the floor they are."""
 
 F64 = npt.NDArray[np.float64]
 Row = dict[str, Any]
@@ -45,38 +43,34 @@ def scores_bytes(frame: pd.DataFrame) -> bytes:
     return bytes(sink.getvalue())
 
 
-def summarise_scores(frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES) -> dict[str, Any]:
+def summarise_scores(
+    frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES, pools: Pools | None = None
+) -> dict[str, Any]:
     """Every split, kind, method and metric: `scores`, `differences` and, by hard case, `cases`.
 
     A score has a mean with its interval over the pairs that define it, and counts of those that `failed`
     (the method left it undefined) and were `excluded` (the target did). A difference is a system's score
     less another method's, pair by pair; `wins` is the share of pairs in which the system is better, a
     failure being worse than any score. `p` is from flipping the signs of whole clusters, adjusted by
-    Holm's method over the comparisons of systems with each other on one metric.
+    Holm's method over the comparisons of systems with each other on one metric. The mean over seeds is not
+    compared with its own seeds.
     """
     methods = list(frame["method"].drop_duplicates())
-    systems = [method for method in methods if method not in RESERVED]
+    systems = [method for method in methods if is_system(method)]
+    own = {(name, mean) for mean, seeds in (pools or {}).items() for name in seeds}
     against = [(system, other) for system in systems for other in BASELINES if other in methods]
-    against += list(combinations(systems, 2))
+    against += [pair for pair in combinations(systems, 2) if pair not in own]
     scores: list[Row] = []
     differences: list[Row] = []
     for split, part in frame.groupby("split", sort=False):
         kinds = list(part["kind"].drop_duplicates())
         conversions = [kind for kind in kinds if kind != RECONSTRUCTION]
         everything = [*conversions, MEAN_OF_KINDS] if len(conversions) > 1 else conversions
-        floor: list[Row] = []
-        through = [RECONSTRUCTION] if RECONSTRUCTION in kinds else []
-        for kind in [*through, *everything]:
+        for kind in [*(kind for kind in kinds if kind == RECONSTRUCTION), *everything]:
             rows = part[part["kind"].isin(conversions) if kind == MEAN_OF_KINDS else part["kind"] == kind]
             table = Wide(rows, seed, resamples)
             place = {"split": split, "kind": kind}
-            found = table.scores(place)
-            if kind == RECONSTRUCTION:
-                alone = len(systems) == 1 and THROUGH not in methods
-                floor = [row for row in found if alone and row["method"] == systems[0]]
-            else:
-                found += [{**row, **place, "method": THROUGH} for row in floor]
-            scores += found
+            scores += table.scores(place)
             differences += table.differences(place, against)
     return {"scores": scores, "differences": differences, "cases": _cases(frame, seed, resamples)}
 
@@ -198,4 +192,4 @@ def methods_of(summary: dict[str, Any]) -> list[str]:
 
 def systems_of(summary: dict[str, Any]) -> list[str]:
     """The methods that are none of ours."""
-    return [method for method in methods_of(summary) if method not in RESERVED]
+    return [method for method in methods_of(summary) if is_system(method)]

@@ -60,15 +60,19 @@ def transplant(
     dry = np.zeros(frames)
     if not pieces or not notes:
         return dry.astype(np.float32)
+    fine: dict[int, F64] = {}  # by its place among the pieces: most are nearest to no note
     for note, span in zip(notes, spans(notes, rate, frames), strict=True):
-        pitch, piece = min(pieces, key=lambda p: (abs(p[0] - note.pitch), -len(p[1])))
-        step = 2.0 ** ((note.pitch - pitch) / 12.0)
-        dry[span.onset : span.end] = _looped(piece, step, span.end - span.onset, rate)
+        near = [(abs(pitch - note.pitch), -len(piece), place) for place, (pitch, piece) in enumerate(pieces)]
+        place = min(near)[2]
+        if place not in fine:
+            fine[place] = _oversampled(pieces[place][1])
+        step = 2.0 ** ((note.pitch - pieces[place][0]) / 12.0)
+        dry[span.onset : span.end] = _looped(fine[place], step, span.end - span.onset, rate)
     return normalised(dry * gain(notes, envelope, rate, frames, cut_fade_ms), peak)
 
 
 def _pieces(donor: Part, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]:
-    """The donor's notes without their envelope, at one level, as (pitch, oversampled sound)."""
+    """The donor's notes without their envelope, at one level, as (pitch, sound)."""
     curve = gain(donor.notes, donor.envelope, rate, len(donor.audio), cut_fade_ms).astype(np.float64)
     found = []
     for note, span in zip(donor.notes, spans(donor.notes, rate, len(donor.audio)), strict=True):
@@ -79,7 +83,7 @@ def _pieces(donor: Part, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]
         piece = donor.audio[start:end] / curve[start:end]
         level = float(np.sqrt(np.mean(piece**2)))
         if level > 1e-6:
-            found.append((note.pitch, _oversampled(piece / level)))
+            found.append((note.pitch, piece / level))
     return found
 
 

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from train.evaluate import ESTIMATE
+from train.evaluate import ESTIMATE, is_floor, through
 from train.evaluate_summary import find, kinds_of, splits_of, systems_of
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
 
@@ -30,6 +30,9 @@ TITLES = {
 
 def title(method: str) -> str:
     """A method in words; a system's own name is left as it is."""
+    floor = through("", alone=False)
+    if method.startswith(floor):
+        return f"target through {method.removeprefix(floor)}"
     return TITLES.get(method, method)
 
 
@@ -63,10 +66,10 @@ def signed_interval(row: dict[str, Any]) -> str:
 
 
 def best_of(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
-    """The best mean among some rows of one metric; the target itself is out of the running."""
+    """The best mean among some rows of one metric; floors are out of the running."""
     best: float | None = None
     for row in rows:
-        if row["metric"] != metric or row["mean"] is None or row["method"] == "target":
+        if row["metric"] != metric or row["mean"] is None or is_floor(row["method"]):
             continue
         if best is None or better(metric, row["mean"], best):
             best = row["mean"]

@@ -145,7 +145,7 @@ def make_page(
         for term, words in codec_facts(name, path, tables, summary)
     ]
     drawn = f"The pairs were drawn by seed {seed}, not chosen by ear."
-    if summary and "heading" in summary:
+    if summary and summary.get("heading"):
         drawn = f"{summary['heading']}. {drawn}"
     facts = Facts(dataset_facts(tables), systems, [tables.rate], drawn)
     _write(rows, total, summary, facts, out, seed, blind)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from train.evaluate import FLOORS, RESERVED
+from train.evaluate import is_floor, is_system
 from train.evaluate_summary import MEAN_OF_KINDS, find, kinds_of, splits_of
 from train.evaluate_words import title
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
@@ -96,7 +96,7 @@ def _table(summary: Summary, split: str, metric: str) -> str:
 def _best(group: list[dict[str, Any]], metric: str) -> float | None:
     best: float | None = None
     for row in group:
-        if row["mean"] is None or row["method"] in FLOORS:
+        if row["mean"] is None or is_floor(row["method"]):
             continue
         if best is None or better(metric, row["mean"], best):
             best = row["mean"]
@@ -126,4 +126,4 @@ def _line(row: dict[str, Any], highest: float, best: bool) -> str:
 
 
 def _colour(method: str) -> str:
-    return f"m-{method}" if method in RESERVED else "m-estimate"
+    return "m-estimate" if is_system(method) else f"m-{method.partition(' ')[0]}"

@@ -14,10 +14,8 @@ from train.metrics.spectral import (
     describe,
     fit_length,
     frame_levels,
-    lrmsd,
     magnitude,
     matching_gain,
-    mstft,
     score,
 )
 
@@ -30,9 +28,7 @@ __all__ = [
     "describe",
     "fit_length",
     "frame_levels",
-    "lrmsd",
     "magnitude",
     "matching_gain",
-    "mstft",
     "score",
 ]

@@ -11,18 +11,18 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from manifests.compose import gain
 from manifests.estimate import EnvelopeEstimate
 from manifests.vocabulary import Envelope, Notes
+from train.metrics.ears import Ears
 from train.metrics.envelope import gain_error_db, hear_envelope, part_errors
-from train.metrics.loudness import QUIETEST, loudness
-from train.metrics.onsets import detect_onsets, onset_f1
+from train.metrics.loudness import QUIETEST
+from train.metrics.onsets import onset_f1
 from train.metrics.pitch import f0_rmse_cents, f_pitch, f_pitch_notes
-from train.metrics.spectral import Sound, describe, score
-from train.metrics.timbre import Timbre, embedding_distance, hear_timbre, mfcc_distance
-from train.metrics.tracker import F64, HOP_S, Bools, Track, track
+from train.metrics.spectral import score
+from train.metrics.timbre import embedding_distance, mfcc_distance
+from train.metrics.tracker import F64, HOP_S, Bools
 from train.metrics.transcribe import transcribe
 
 CUT_FADE_MS = 5.0
@@ -43,15 +43,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What the metrics compare: spectra, pitch, onsets [s], envelope, timbre, LUFS, CREPE's pitch."""
+    """What the metrics compare: all that `ears` hear, and the envelope on the notes it should play."""
 
-    sound: Sound
-    track: Track
-    onsets: F64
+    ears: Ears
     envelope: EnvelopeEstimate | None
-    timbre: Timbre | None
-    lufs: float
-    crepe: Track | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,74 +65,53 @@ class Goal:
     audible: Bools
 
 
-def hear(
-    audio: npt.ArrayLike,
-    rate: int,
-    notes: Notes,
-    cut_fade_ms: float,
-    name: str = "sound",
-    crepe: bool = False,
-) -> Heard:
-    """Listens to mono audio [samples] that should play `notes`; BadInput names it if it cannot be scored."""
-    sound = describe(audio, name)
-    found: Track | None = None
-    if crepe:
-        from train.metrics.crepe import crepe_track
-
-        found = crepe_track(audio, rate)
-    return Heard(
-        sound=sound,
-        track=track(audio, rate),
-        onsets=detect_onsets(audio, rate),
-        envelope=hear_envelope(audio, notes, rate, cut_fade_ms),
-        timbre=hear_timbre(audio, rate),
-        lufs=loudness(audio, rate),
-        crepe=found,
-    )
+def hear(ears: Ears, notes: Notes, cut_fade_ms: float) -> Heard:
+    """Listens to a sound that should play `notes`."""
+    return Heard(ears, hear_envelope(ears.audio, notes, ears.rate, cut_fade_ms))
 
 
-def hear_goal(
-    audio: npt.ArrayLike, rate: int, known: Known | None, name: str = "target", crepe: bool = False
-) -> Goal:
+def hear_goal(ears: Ears, known: Known | None) -> Goal:
     """Listens to a target; notes nobody knows are transcribed from it."""
-    describe(audio, name)  # refuses it by name, before anything else does
-    notes = known.notes if known else transcribe(audio, rate, track(audio, rate))
+    notes = known.notes if known else transcribe(ears)
     fade = known.cut_fade_ms if known else CUT_FADE_MS
-    target = hear(audio, rate, notes, fade, name, crepe)
+    target = hear(ears, notes, fade)
     envelope = target.envelope
     if envelope is not None and known is not None and known.envelope is not None:
         envelope = replace(envelope, envelope=known.envelope)
-    samples = len(np.asarray(audio))
-    audible = np.ones(len(target.track.midi), dtype=bool)
+    samples = len(ears.audio)
+    audible = np.ones(len(ears.track.midi), dtype=bool)
     if envelope is not None:
-        curve = gain(notes, envelope.envelope, rate, samples, fade)
-        at = np.minimum((np.arange(len(audible)) * HOP_S * rate).astype(np.int64), samples - 1)
+        curve = gain(notes, envelope.envelope, ears.rate, samples, fade)
+        at = np.minimum((np.arange(len(audible)) * HOP_S * ears.rate).astype(np.int64), samples - 1)
         audible = curve[at] > AUDIBLE * float(curve.max(initial=0.0))
     return Goal(target, notes, known is not None, fade, envelope, audible)
 
 
-def compare(estimate: Heard, goal: Goal) -> dict[str, float]:
-    """Every metric that the goal defines, by name; nan where the estimate fails to define it."""
-    target = goal.target
-    values: dict[str, float | None] = dict(score(estimate.sound, target.sound))
+def compare(estimate: Heard, goal: Goal, crepe: bool = False) -> dict[str, float]:
+    """Every metric that the goal defines, by name; nan where the estimate fails to define it.
+
+    Both are equally long (`Ears.fitted`). F0RMSE is asked for with `crepe` only.
+    """
+    ears, target = estimate.ears, goal.target.ears
+    values: dict[str, float | None] = dict(score(ears.sound, target.sound))
     if goal.envelope is not None:
         ours = estimate.envelope.envelope if estimate.envelope else None
         values["envelope_db"] = gain_error_db(ours, goal.envelope.envelope, tail=goal.envelope.release_seen)
         values.update(part_errors(estimate.envelope, goal.envelope))
     if target.timbre is not None:
-        heard = estimate.timbre
+        heard = ears.timbre
         values["timbre"] = embedding_distance(heard, target.timbre) if heard else math.nan
         values["mfcc_db"] = mfcc_distance(heard, target.timbre) if heard else math.nan
-    values["f_pitch"] = f_pitch(estimate.track, target.track)
-    values["f_pitch_chroma"] = f_pitch(estimate.track, target.track, chroma=True)
+    values["f_pitch"] = f_pitch(ears.track, target.track)
+    values["f_pitch_chroma"] = f_pitch(ears.track, target.track, chroma=True)
     onsets: F64 = target.onsets
     if goal.known:
-        values["f_pitch_notes"] = f_pitch_notes(estimate.track, goal.notes, goal.audible)
-        values["f_pitch_notes_chroma"] = f_pitch_notes(estimate.track, goal.notes, goal.audible, chroma=True)
+        values["f_pitch_notes"] = f_pitch_notes(ears.track, goal.notes, goal.audible)
+        values["f_pitch_notes_chroma"] = f_pitch_notes(ears.track, goal.notes, goal.audible, chroma=True)
         onsets = np.array([note.onset for note in goal.notes])
-    values["onset_f1"] = onset_f1(estimate.onsets, onsets)
-    if estimate.crepe is not None and target.crepe is not None:
-        values["f0_rmse_cents"] = f0_rmse_cents(estimate.crepe, target.crepe)
+    values["onset_f1"] = onset_f1(ears.onsets, onsets)
+    if crepe:
+        values["f0_rmse_cents"] = f0_rmse_cents(ears.crepe, target.crepe)
     if target.lufs > QUIETEST:
-        values["loudness_lu"] = abs(estimate.lufs - target.lufs)
+        values["loudness_lu"] = abs(ears.lufs - target.lufs)
     return {name: value for name, value in values.items() if value is not None}

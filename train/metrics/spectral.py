@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +43,8 @@ class Metric:
     title: str
     floor: float
     matched: bool
-    compute: Callable[[Sound, Sound, float, float], float]
-    """Of (estimate, target, floor, gain of the estimate); lower is better, 0 for equal sounds."""
+    compute: Callable[[Match, float], float]
+    """Of a match and the floor; lower is better, 0 for equal sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +119,48 @@ def describe(audio: npt.ArrayLike, name: str = "sound") -> Sound:
     )
 
 
-def mstft(estimate: Sound, target: Sound, floor: float, gain: float = 1.0) -> float:
+@dataclass(frozen=True)
+class Match:
+    """An estimate, scaled by `gain`, beside its target; what several metrics need of both is kept."""
+
+    estimate: Sound
+    target: Sound
+    gain: float = 1.0
+
+    @cached_property
+    def linear(self) -> tuple[float, ...]:
+        """Mean difference of the magnitudes, for each of `WINDOWS`."""
+        found = []
+        for ours, theirs in zip(self.estimate.magnitudes, self.target.magnitudes, strict=True):
+            apart = ours * self.gain
+            apart -= theirs
+            found.append(float(np.mean(np.abs(apart, out=apart))))
+        return tuple(found)
+
+    @cached_property
+    def logs(self) -> tuple[F64, ...]:
+        """log10 of the estimate's magnitudes, for each of `WINDOWS`."""
+        shift = float(np.log10(self.gain))
+        return tuple(log + shift for log in self.estimate.logs) if shift else self.estimate.logs
+
+
+def mstft(match: Match, floor: float) -> float:
     """Multi-scale STFT distance: summed over windows, mean |log10(max(m, floor)^2)| + mean |m| difference.
 
-    The floor applies to the logarithm alone. `gain` scales the estimate first.
+    The floor applies to the logarithm alone.
     """
-    bottom, shift = np.log10(floor), np.log10(gain)
+    bottom = np.log10(floor)
     total = 0.0
-    for ours, theirs, our_log, their_log in zip(
-        estimate.magnitudes, target.magnitudes, estimate.logs, target.logs, strict=True
-    ):
-        logs = np.maximum(our_log + shift, bottom) - np.maximum(their_log, bottom)
-        total += 2.0 * float(np.mean(np.abs(logs))) + float(np.mean(np.abs(gain * ours - theirs)))
+    for our_log, their_log, linear in zip(match.logs, match.target.logs, match.linear, strict=True):
+        apart = np.maximum(our_log, bottom)
+        apart -= np.maximum(their_log, bottom)
+        total += 2.0 * float(np.mean(np.abs(apart, out=apart))) + linear
     return total
 
 
-def lrmsd(estimate: Sound, target: Sound, epsilon: float, gain: float = 1.0) -> float:
-    """Log-RMS distance: mean over frames of |ln(rms + epsilon) difference|. `gain` scales the estimate."""
-    ours, theirs = np.log(gain * estimate.levels + epsilon), np.log(target.levels + epsilon)
+def lrmsd(match: Match, epsilon: float) -> float:
+    """Log-RMS distance: mean over frames of |ln(rms + epsilon) difference|."""
+    ours, theirs = np.log(match.gain * match.estimate.levels + epsilon), np.log(match.target.levels + epsilon)
     return float(np.mean(np.abs(ours - theirs)))
 
 
@@ -167,8 +192,5 @@ def score(estimate: Sound, target: Sound) -> dict[str, float]:
     """Every metric of `METRICS` by name. Both sounds must be equally long: see `fit_length`."""
     if estimate.samples != target.samples:
         raise ValueError(f"estimate of {estimate.samples} samples, target of {target.samples}")
-    gain = matching_gain(estimate, target)
-    return {
-        metric.name: metric.compute(estimate, target, metric.floor, gain if metric.matched else 1.0)
-        for metric in METRICS
-    }
+    plain, matched = Match(estimate, target), Match(estimate, target, matching_gain(estimate, target))
+    return {m.name: m.compute(matched if m.matched else plain, m.floor) for m in METRICS}

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.vocabulary import Note, Notes
-from train.metrics.onsets import detect_onsets
+from train.metrics.ears import Ears
 from train.metrics.tracker import HOP_S, Track
 
 F64 = npt.NDArray[np.float64]
@@ -56,17 +56,17 @@ def pitch_changes(track: Track) -> list[float]:
     return changes
 
 
-def transcribe(audio: npt.ArrayLike, rate: int, track: Track) -> Notes:
-    """The notes of a monophonic sound [samples] as they sound; velocities relative to the loudest."""
-    seconds = len(np.asarray(audio)) / rate
-    onsets = list(detect_onsets(audio, rate))
+def transcribe(ears: Ears) -> Notes:
+    """The notes of a monophonic sound as they sound; velocities relative to the loudest."""
+    seconds, track = len(ears.audio) / ears.rate, ears.track
+    onsets = list(ears.onsets)
     for change in pitch_changes(track):
         if all(abs(change - onset) > 0.06 for onset in onsets):
             onsets.append(change)
     if not onsets:
         return ()
     onsets.sort()
-    levels = level_db(audio, rate)
+    levels = level_db(ears.audio, ears.rate)
     loudest = float(levels.max(initial=-120.0))
     notes: list[Note] = []
     for onset, end in zip(onsets, [*onsets[1:], seconds], strict=True):

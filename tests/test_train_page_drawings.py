@@ -1,0 +1,77 @@
+"""What the page shows of a sound: waveform, spectrogram, figures, FLAC."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile
+
+from train.page_data import drawn, script_json
+from train.page_figures import adsr_svg, pipeline_svg
+from train.page_sounds import flac, indexed_png, power
+
+
+def test_a_waveform_is_drawn_by_its_peaks() -> None:
+    ramp = np.linspace(0.0, -0.5, 9600, dtype=np.float32)
+    points = np.frombuffer(base64.b64decode(drawn(ramp, 0.5)), dtype=np.uint8)
+    assert len(points) == 240
+    assert points[-1] == 255
+    assert int(points[120]) == pytest.approx(128, abs=2), "half the peak, half way up"
+
+
+def test_short_sounds_can_be_drawn() -> None:
+    for samples in (1, 10, 100):
+        short = np.ones(samples, dtype=np.float32)
+        assert len(base64.b64decode(drawn(short, 1.0))) == samples
+        assert np.isfinite(power(short, 44_100)).all()
+
+
+def test_a_tone_lies_where_the_axis_says() -> None:
+    rate = 44_100
+    tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate).astype(np.float32)
+    rows = power(tone, rate).sum(axis=1)
+    expected = np.log(1000 / 50) / np.log(18_000 / 50) * len(rows)
+    assert abs(int(np.argmax(rows)) - expected) <= 1.5
+
+
+def test_the_png_is_one_that_others_read() -> None:
+    image = pytest.importorskip("PIL.Image")
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    palette = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
+    read = np.asarray(image.open(io.BytesIO(indexed_png(pixels, palette))).convert("L"))
+    np.testing.assert_array_equal(read, pixels)
+
+
+def test_flac_keeps_16_bits_and_clips_what_is_louder() -> None:
+    audio = np.array([0.0, 0.5, -0.5, 1.5, -1.5] * 100, dtype=np.float32)
+    samples, rate = soundfile.read(io.BytesIO(flac(audio, 22_050)), dtype="int16")
+    assert rate == 22_050
+    assert samples[:5].tolist() == [0, 16384, -16384, 32767, -32768]
+
+
+def test_the_envelope_figure_comes_from_the_definition() -> None:
+    line = re.search(r'<polyline class="line" points="([^"]+)"', adsr_svg())
+    assert line
+    heights = np.array([float(point.split(",")[1]) for point in line[1].split()])
+    gains = (150.0 - heights) / 116.0
+    assert gains[0] == pytest.approx(0.0, abs=1e-3)
+    assert gains.max() == pytest.approx(1.0, abs=1e-3)
+    end_ms = 120 + 60 + 180 + 240 + 240 + 40
+    assert gains[round(440 * 450 / end_ms)] == pytest.approx(0.45, abs=1e-2)
+    assert gains[round(440 * 720 / end_ms)] == pytest.approx(0.45 / 2, abs=1e-2)
+
+
+def test_the_pipeline_figure_names_every_part() -> None:
+    figure = pipeline_svg()
+    for word in ("source", "reference", "content", "timbre", "envelope", "converted", "target"):
+        assert f">{word}</text>" in figure
+
+
+def test_data_in_a_script_cannot_end_it() -> None:
+    assert "</script>" not in script_json(["</script><script>alert(1)//", "\u2028"])
+    assert json.loads(script_json(["</script>"])) == ["</script>"]
