@@ -12,6 +12,7 @@ import yaml
 
 from benchmarks.ablated.codes import read_at
 from benchmarks.ablated.judging import Trial, by_recordings, scores_of, trials_of
+from benchmarks.ablated.leaks import gather
 from benchmarks.ablated.results import tables
 from benchmarks.ablated.system import Ablated
 from benchmarks.ablated.variants import OURS, SPLITS, VARIANTS, config_of
@@ -40,7 +41,7 @@ NOTES_GIVEN = {
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    return make_dataset(tmp_path_factory.mktemp("ablated"), octaves=(0, 1), seconds=0.75)
+    return make_dataset(tmp_path_factory.mktemp("ablated"), train=(2, 4, 4), seconds=0.75)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +126,13 @@ def test_codes_are_read_where_they_stand() -> None:
     vector = torch.arange(4.0)[None, :, None]
     at = torch.tensor([[-9.0, 0.0, HOP, LONG_HOP, LONG_HOP + HOP, 3 * LONG_HOP, 99 * LONG_HOP]])
     assert read_at(vector, torch.tensor([0]), at)[0, :, 0].tolist() == [0, 0, 0, 1, 1, 3, 3]
+
+
+def test_what_codes_tell_is_asked_of_their_vectors(layout: Layout) -> None:
+    clips = gather(fresh("codes, Vocos", layout), Tables.open(layout.root), 3)
+    assert len({clip.id for clip in clips}) == 3
+    assert all(clip.latents["codes"].shape == (16,) for clip in clips)
+    assert not np.array_equal(clips[0].latents["codes"], clips[1].latents["codes"])
 
 
 @torch.no_grad()

@@ -13,6 +13,7 @@ import torch
 
 from benchmarks.ablated.config import AblatedConfig
 from benchmarks.ablated.judging import Convert, Scores, Trial, by_recordings, scores_of, trials_of
+from benchmarks.ablated.leaks import leaks_of
 from benchmarks.ablated.system import Ablated
 from benchmarks.ablated.variants import OURS, QUESTIONS, SPLITS, VARIANTS, Row, config_of
 from manifests import files
@@ -48,6 +49,7 @@ def train_and_judge(name: str, seed: int, out: Path, data: Path, steps: int, pai
     }  # fmt: skip
     if isinstance(system, Ablated) and system.coder is not None:
         kept["codes"] = perplexity(system, trials(data, pairs))
+        kept["codes_tell"] = leaks_of(system, Tables.open(data))
     kept["cpu_s"] = round(time.process_time() - begun, 1)
     files.replace(path, f"{json.dumps(kept)}\n".encode())
     return path
@@ -135,4 +137,23 @@ def tables(out: Path) -> str:
             worse = "" if row is rows[0] else against(row, rows[0], found, SPLITS[-1])
             lines.append(f"| {row.title} | {len(runs)} | {' | '.join(cells)} | {worse} |")
         lines.append("")
-    return "\n".join(lines)
+    return "\n".join(lines + told_by_codes(found))
+
+
+def told_by_codes(found: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """What codes give away, and how many are in use, as a table."""
+    runs = [kept for some in found.values() for kept in some if "codes_tell" in kept]
+    if not runs:
+        return []
+    factors = list(runs[0]["codes_tell"])
+    lines = [
+        "### What codes tell", "",
+        f"| | seed | codes in use | {' | '.join(factors)} |", "|---|---|---|" + "---|" * len(factors),
+    ]  # fmt: skip
+    for kept in runs:
+        cells = [
+            "{codes:.2f} ({log-mel:.2f}; {chance:.2f})".format(**kept["codes_tell"][factor])
+            for factor in factors
+        ]
+        lines.append(f"| {kept['variant']} | {kept['seed']} | {kept['codes']:.0f} | {' | '.join(cells)} |")
+    return lines
