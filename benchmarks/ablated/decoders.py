@@ -147,10 +147,15 @@ class Free(RealFilters):
         super().__init__(config, rate, more=2 * BINS)
 
     def free(self, h_RFC: Tensor, samples: int) -> Tensor:
-        """The sound of magnitudes and phases that the trunk sets for every bin."""
+        """The sound of magnitudes and phases that the trunk sets for every bin.
+
+        Phases count from the middle of a frame: from its first sample, where the window is nothing, an
+        untrained head would be silent, and would be long in getting away from that.
+        """
         assert self.more is not None
         log_RFC, angle_RFC = self.more(h_RFC).chunk(2, dim=-1)
         magnitude = (log_RFC + FREE_LEVEL).clamp(SILENT, 5.0).exp()
+        angle_RFC = angle_RFC + math.pi * torch.arange(BINS, device=h_RFC.device)
         return overlap_add(torch.polar(magnitude, angle_RFC))[:, 2 * HOP + WINDOW // 2 :][:, :samples]
 
 
