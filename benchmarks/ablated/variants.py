@@ -1,0 +1,113 @@
+"""What is compared: the questions, the variants that answer them, and the data that all of them see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+DATASET: dict[str, Any] = {
+    "name": "ablations", "seed": 3,
+    "timbres": [{"synth": "amsynth", "count": 36}, {"synth": "builtin", "count": 8}],
+    "tones": {"lowest_pitch": 48, "highest_pitch": 79, "max_level_variation_db": 1.0},
+    "envelopes": {
+        "pluck": {"count": 8, "attack_ms": [10, 50], "hold_ms": [0, 20], "decay_ms": [50, 200],
+                  "sustain": [0, 0.2], "release_ms": [30, 120]},
+        "lead": {"count": 8, "attack_ms": [10, 100], "hold_ms": [0, 200], "decay_ms": [100, 300],
+                 "sustain": [0.4, 0.8], "release_ms": [80, 300]},
+    },
+    "phrases": {"generated": {"count": 16}},
+    "splits": {"test_timbres": 0.12, "test_envelopes": 0.25, "test_phrases": 0.25, "validation": 0.1,
+               "unseen_synth": "builtin"},
+    "blocks": {"timbres": 4, "envelopes": 4, "phrases": 4, "per_shard": 8},
+}  # fmt: skip
+SPLITS = ("validation", "test_unseen_timbre", "test_unseen_synth")
+
+
+class Variant(NamedTuple):
+    """Changes of `model:`, the share of timbres altered in training (`data.altered`), and the system: the
+    codec with notes given (`ablated`), or itself (`triptych`), which has to hear them."""
+
+    model: Mapping[str, Any] = MappingProxyType({})
+    altered: float = 0.0
+    system: str = "ablated"
+
+
+OURS = "ours"
+VECTOR: dict[str, Any] = {"profile": False}
+TOKENS: dict[str, Any] = {"profile": False, "timbre_tokens": 8}
+VARIANTS = {
+    OURS: Variant(),
+    "ours, notes heard": Variant(system="triptych"),
+    "ours and codes": Variant({"content": "both"}),
+    "notes, Vocos": Variant({"decoder": "vocos"}),
+    "codes, Vocos": Variant({"content": "codes", "decoder": "vocos"}),
+    "notes and codes, Vocos": Variant({"content": "both", "decoder": "vocos"}),
+    "complex filters": Variant({"decoder": "complex"}),
+    "free-phase residual": Variant({"decoder": "residual"}),
+    "learned latent": Variant({"gain": "latent"}),
+    "vector": Variant(VECTOR),
+    "vector, 8 tokens": Variant(TOKENS),
+    "vector, 8 tokens, profile": Variant({"timbre_tokens": 8}),
+    "vector, profile, altered": Variant(altered=0.5),
+    "vector, altered": Variant(VECTOR, 0.5),
+    "vector, 8 tokens, altered": Variant(TOKENS, 0.5),
+    "vector, 8 tokens, profile, altered": Variant({"timbre_tokens": 8}, 0.5),
+    "no sub-octave": Variant({"halves": 0}),
+}
+
+
+class Row(NamedTuple):
+    """A row of a table: a variant by the name it has there, and how it was judged (see `judging`)."""
+
+    title: str
+    variant: str
+    how: str = "given"
+
+
+QUESTIONS: dict[str, tuple[Row, ...]] = {
+    "Content": (
+        Row("notes (given)", OURS),
+        Row("notes, heard; envelope too", "ours, notes heard", "recordings"),
+        Row("notes (given) and codes", "ours and codes"),
+        Row("notes (given), Vocos decoder", "notes, Vocos"),
+        Row("codes, Vocos decoder", "codes, Vocos"),
+        Row("notes (given) and codes, Vocos decoder", "notes and codes, Vocos"),
+    ),
+    "Decoder": (
+        Row("real filters", OURS),
+        Row("complex filters", "complex filters"),
+        Row("real filters, free-phase residual", "free-phase residual"),
+        Row("plain Vocos (free iSTFT)", "notes, Vocos"),
+    ),
+    "Timbre": (
+        Row("vector and profile", OURS),
+        Row("vector and profile, altered", "vector, profile, altered"),
+        Row("vector", "vector"),
+        Row("vector, altered", "vector, altered"),
+        Row("vector and 8 tokens", "vector, 8 tokens"),
+        Row("vector and 8 tokens, altered", "vector, 8 tokens, altered"),
+        Row("vector, 8 tokens and profile", "vector, 8 tokens, profile"),
+        Row("vector, 8 tokens and profile, altered", "vector, 8 tokens, profile, altered"),
+    ),
+    "Envelope": (
+        Row("explicit gain, true numbers", OURS),
+        Row("explicit gain, numbers heard", OURS, "by ear"),
+        Row("learned latent of six", "learned latent"),
+    ),
+    "Sub-octave": (
+        Row("32 odd multiples of f0/2", OURS),
+        Row("none", "no sub-octave"),
+    ),
+}
+"""The first row of each is what the others are compared with."""
+
+
+def config_of(variant: Variant, steps: int, seed: int) -> dict[str, Any]:
+    """A run's config: the demo's, as long for every variant, with no GAN, from the tone bank."""
+    return {
+        "system": variant.system, "seed": seed, "steps": steps, "batch": 8,
+        "save_every": steps, "judge_pairs": 0, "data": {"threads": 1, "altered": variant.altered},
+        "optimiser": {"learning_rate": 3e-3, "warmup_steps": 10, "ema": 0.98},
+        "model": {"adversarial_from": 1.0, **variant.model},
+    }  # fmt: skip
