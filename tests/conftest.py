@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests import rendered
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from manifests.layout import Layout
     from tests.browser import Browser
 
+ROOT = Path(__file__).parents[1]
 AMSYNTH = Path("/usr/lib/vst/amsynth_vst.so")
 
 
@@ -44,6 +46,25 @@ def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(tiny, folder)
     rendered.succeed("render", "tones", folder, "--workers", "2")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's dataset: a minute on two cores, for verify alone. Read only."""
+    folder = tmp_path_factory.mktemp("demo") / "dataset"
+    rendered.succeed("render", "make", ROOT / "configs" / "demo.yaml", "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_run(demo_data: Path) -> Path:
+    """The demo's training, its steps counted, so that a slow machine trains as long: for verify alone."""
+    config = yaml.safe_load((ROOT / "configs" / "train" / "demo.yaml").read_text())
+    del config["minutes"]
+    path = demo_data.parent / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    rendered.succeed("train", "fit", path, "--data", demo_data, "--out", demo_data.parent / "run")
+    return demo_data.parent / "run"
 
 
 @pytest.fixture(scope="session")

@@ -56,14 +56,14 @@ def test_a_short_training_learns_what_holds_for_cells_it_has_not_seen(tiny: Path
 
 
 @pytest.mark.verify
-def test_the_demo_beats_both_copies_on_every_floored_metric(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("demo")
+def test_the_demo_beats_both_copies_on_every_floored_metric(
+    demo_data: Path, demo_run: Path, tmp_path: Path
+) -> None:
     """The demo's dataset and config (about ten minutes on two cores), and every unseen split reported."""
-    data, run, scores = tmp_path / "dataset", tmp_path / "run", tmp_path / "scores"
-    rendered.succeed("render", "make", "configs/demo.yaml", "--out", data)
-    rendered.succeed("train", "fit", "configs/train/demo.yaml", "--data", data, "--out", run)
-    checkpoint = run / "best.safetensors"
+    scores, checkpoint = tmp_path / "scores", demo_run / "best.safetensors"
     rendered.succeed(
-        "train", "evaluate", "--checkpoint", checkpoint, "--data", data, "--out", scores, "--pairs", "32"
+        "train", "evaluate", "--checkpoint", checkpoint, "--data", demo_data, "--out", scores, "--pairs", "32"
     )
     summary = json.loads((scores / "summary.json").read_text())
     floored = [metric["name"] for metric in summary["metrics"] if "_floored" in metric["name"]]
@@ -71,7 +71,7 @@ def test_the_demo_beats_both_copies_on_every_floored_metric(tmp_path: Path) -> N
     means = {(r["split"], r["kind"], r["method"], r["metric"]): r["mean"] for r in summary["scores"]}
     (ours,) = {row["method"] for row in summary["scores"]} - set(RESERVED)
     kinds = ("timbre", "envelope", "both", MEAN_OF_KINDS)
-    for split in held_out_splits(Layout(data)):
+    for split in held_out_splits(Layout(demo_data)):
         for kind in kinds:
             told = [
                 f"{method} " + " ".join(f"{means[split, kind, method, metric]:.2f}" for metric in floored)
