@@ -127,8 +127,12 @@ def test_datasets_of_other_rates(rate: int) -> None:
 
 def test_silence_numbers_and_notes(system: CTD) -> None:
     codec = Codec(system, "test")
-    assert np.isfinite(codec.convert(np.zeros(RATE, dtype=np.float32), sound(0.5)).audio).all()
-    assert np.isfinite(codec.convert(sound(0.5), np.zeros(RATE, dtype=np.float32)).audio).all()
+    silence = np.zeros(RATE, dtype=np.float32)
+    for source, reference, silent in ((silence, sound(0.5), "source"), (sound(0.5), silence, "reference")):
+        made = codec.convert(source, reference)
+        assert np.isfinite(made.audio).all()
+        assert made.doubts == (f"{silent}: digital silence; what is made of it means nothing",)
+    assert codec.convert(sound(0.5), sound(0.3)).doubts == ()
     with pytest.raises(BadInput, match="ctd: takes envelope and octave from recordings only"):
         codec.convert(sound(0.5), envelope=Envelope(10, 100, 0.5, 100))
     with pytest.raises(BadInput, match="ctd: does not tell notes"):

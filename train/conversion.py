@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,16 @@ class Codec:
         _check(source, self.rate, "source")
         if reference is not None:
             _check(reference, self.rate, "reference")
-        return self.system.convert(source, reference, take, envelope, octave)
+        made = self.system.convert(source, reference, take, envelope, octave)
+        if self.by_number:
+            return made
+        # What tells no notes cannot say that it heard none.
+        said = tuple(
+            f"{name}: digital silence; what is made of it means nothing"
+            for name, audio in (("source", source), ("reference", reference))
+            if audio is not None and not audio.any()
+        )
+        return replace(made, doubts=made.doubts + said)
 
     @property
     def own_rate(self) -> int:

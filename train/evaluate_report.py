@@ -54,7 +54,8 @@ def markdown(summary: Summary) -> str:
 
 def _about(summary: Summary) -> str:
     said = "Mean with its 95% interval, resampled by timbre and phrase cluster. Lower is better but for F."
-    fails = sum(row["failed"] for row in summary["scores"] if row["method"] in systems_of(summary))
+    systems = systems_of(summary)
+    fails = sum(row["failed"] for row in summary["scores"] if row["method"] in systems)
     left = sum(row["excluded"] for row in summary["scores"] if row["method"] == "silence")
     return (
         f"{said} Failures of systems (undefined by the estimate alone), all tables together: {fails}."
