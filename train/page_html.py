@@ -66,7 +66,7 @@ def render(rows: Sequence[dict[str, Any]], summary: dict[str, Any] | None, facts
         kinds=_options([(kind, "envelope by number" if kind == "number" else kind) for kind in kinds]),
         split_options=_options([(split, split_title(split)) for split in splits]),
         case_options=_options([(case, case.replace("_", " ")) for case in cases]),
-        system_options=_options([(name, "codec" if name == "estimate" else name) for name in systems]),
+        system_options=_options([(name, "converted" if name == "estimate" else name) for name in systems]),
         metric_options=_options([(m["name"], m["title"]) for m in metric_data()]),
     )
 

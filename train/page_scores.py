@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from train.evaluate import is_floor, is_system
-from train.evaluate_summary import MEAN_OF_KINDS, find, kinds_of, splits_of
+from train.evaluate_summary import MEAN_OF_KINDS, RECONSTRUCTION, find, kinds_of, splits_of
 from train.evaluate_words import title
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
 from train.page_words import split_title, split_words
@@ -75,30 +76,45 @@ def _table(summary: Summary, split: str, metric: str) -> str:
     ends = [row["mean"] if row["high"] is None else row["high"] for row in shown]
     highest = max(ends, default=0.0) * 1.02 or 1.0
     *kinds, last = kinds_of(summary, split)
+    unit = f", {column.unit}" if column.unit else ""
+    better_words = "higher is better" if column.higher else "lower is better"
+    caption = f"<caption>{escape(column.title)}{unit} <small>{better_words}</small></caption>"
+    whole = _groups(rows, [last], highest)
+    apart = _groups(rows, kinds, highest)
+    if apart:
+        label = f"{column.title} by kind of conversion"
+        apart = (
+            f"<details><summary>by kind</summary>"
+            f'<table class="scores" aria-label="{escape(label)}"><tbody>{apart}</tbody></table></details>'
+        )
+    return f'<div><table class="scores">{caption}<tbody>{whole}</tbody></table>{apart}</div>'
+
+
+def _groups(rows: Sequence[dict[str, Any]], kinds: Sequence[str], highest: float) -> str:
+    """The lines of some kinds, each under its name."""
     body = []
-    for kind in (last, *kinds):
+    for kind in kinds:
         group = [row for row in rows if row["kind"] == kind]
         if not group:
             continue
-        best = _best(group, metric)
+        best = _best(group)
         name = "all kinds, each counting the same" if kind == MEAN_OF_KINDS else kind
         count = f"<small>{group[0]['count']} pairs</small>"
         body.append(f'<tr class="group"><th colspan="3" scope="rowgroup">{escape(name)} {count}</th></tr>')
         body += [_line(row, highest, row["mean"] is not None and row["mean"] == best) for row in group]
-    unit = f", {column.unit}" if column.unit else ""
-    better_words = "higher is better" if column.higher else "lower is better"
-    return (
-        f'<table class="scores"><caption>{escape(column.title)}{unit} <small>{better_words}</small></caption>'
-        f"<tbody>{''.join(body)}</tbody></table>"
-    )
+    return "".join(body)
 
 
-def _best(group: list[dict[str, Any]], metric: str) -> float | None:
+def _best(group: Sequence[dict[str, Any]]) -> float | None:
+    """The best mean; floors are out of the running, and in a reconstruction the copies of its target."""
     best: float | None = None
     for row in group:
-        if row["mean"] is None or is_floor(row["method"]):
+        method = row["method"]
+        if row["mean"] is None or is_floor(method):
             continue
-        if best is None or better(metric, row["mean"], best):
+        if row["kind"] == RECONSTRUCTION and not is_system(method):
+            continue
+        if best is None or better(row["metric"], row["mean"], best):
             best = row["mean"]
     return best
 

@@ -15,8 +15,11 @@
     re_envelope: "re-envelope", re_envelope_known: "re-envelope, true notes",
     another_take: "target, another take", target_through_codec: "target through codec",
   };
+  const THROUGH = "target_through_codec ";
   const HIDDEN = new Set(["silence", "target"]);
-  const named = (method) => (method === "estimate" ? "converted" : METHODS[method] || method);
+  const isFloor = (method) => method === "another_take" || `${method} `.startsWith(THROUGH);
+  const named = (method) => (method === "estimate" ? "converted" : METHODS[method] ||
+    (method.startsWith(THROUGH) ? `target through ${method.slice(THROUGH.length)}` : method));
 
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   // An area as high as each point, and the same below the middle.
@@ -68,17 +71,19 @@
     const methods = Object.keys(entry.scores).filter((method) => !HIDDEN.has(method));
     if (!methods.length) return make("p", { class: "note", text: "There is no target to score against: such a clip was never rendered." });
     const there = data.metrics.filter((metric) => methods.some((method) => metric.name in entry.scores[method]));
+    // Floors are no conversions, and the copies of a reconstruction are its target.
+    const running = methods.filter((method) => !isFloor(method) && (entry.kind !== "reconstruction" || !METHODS[method]));
     const best = new Map(there.map((metric) => {
-      const values = methods.map((method) => entry.scores[method][metric.name]).filter((value) => value !== undefined);
+      const values = running.map((method) => entry.scores[method][metric.name]).filter((value) => value !== undefined);
       return [metric.name, metric.higher ? Math.max(...values) : Math.min(...values)];
     }));
     const head = make("tr", {}, make("th", { scope: "col", text: "" }), ...there.map((metric) =>
       make("th", { scope: "col", text: metric.title + (metric.unit ? `, ${metric.unit}` : "") + (metric.higher ? " ↑" : " ↓") })));
-    const lines = methods.map((method) => make("tr", { class: METHODS[method] ? `m-${method}` : "m-estimate" },
+    const lines = methods.map((method) => make("tr", { class: METHODS[method] || isFloor(method) ? `m-${method.split(" ")[0]}` : "m-estimate" },
       make("th", { scope: "row", text: named(method) }),
       ...there.map((metric) => {
         const value = entry.scores[method][metric.name];
-        return make("td", { class: value === best.get(metric.name) ? "best" : null, text: value === undefined ? "–" : value.toFixed(metric.decimals) });
+        return make("td", { class: value === best.get(metric.name) && running.includes(method) ? "best" : null, text: value === undefined ? "–" : value.toFixed(metric.decimals) });
       })));
     const table = make("table", {}, make("caption", { class: "unseen", text: `Scores of row ${entry.id}` }), make("thead", {}, head), make("tbody", {}, ...lines));
     return make("div", { class: "row-scores", tabindex: "0", role: "region", "aria-label": `Scores of row ${entry.id}` }, table);
