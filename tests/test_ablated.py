@@ -29,7 +29,7 @@ from train.systems.base import Format
 from train.systems.triptych.features import HOP, LONG_HOP, features
 from train.systems.triptych.playing import play
 from train.systems.triptych.system import Triptych
-from train.systems.triptych.timbre import Timbre, frame_gain, measure
+from train.systems.triptych.timbre import Timbre, measure, open_frames
 
 NOTES_GIVEN = {
     yaml.safe_dump(dict(variant.model)): name
@@ -106,9 +106,8 @@ def test_before_training_ours_plays_what_the_codec_plays(layout: Layout, trials:
     clip, rate, cut = example.timbre, system.format.rate, system.format.cut_fade_ms
     notes, envelope = note_batch([clip.notes], rate, len(clip.audio)), envelope_batch([clip.envelope])
     seen = features(torch.from_numpy(clip.audio)[None] / 32767.0, rate)
-    profile = measure(seen, notes, envelope, system.config, rate, cut)
-    gain = frame_gain(notes, envelope, seen.mel_BFM.shape[1], HOP, 2048, rate, cut)
-    timbre = Timbre(profile, system.timbre_encoder(seen.mel_BFM, gain, notes, profile.scale_B))
+    opened = open_frames(seen, notes, envelope, rate, cut)
+    timbre = Timbre(measure(opened, notes, system.config, rate), system.timbre_encoder(opened, notes, rate))
 
     codec = Triptych(system.config, system.format)
     codec.load_state_dict(system.state_dict())

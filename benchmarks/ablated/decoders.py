@@ -16,19 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.ablated.config import AblatedConfig
-from train.systems.triptych.decoder import (
-    HOP,
-    UNKNOWN,
-    WINDOW,
-    Decoder,
-    Moved,
-    _between,
-    frame_spectra,
-    move,
-    overlap_add,
-    place_features,
-)
-from train.systems.triptych.timbre import SILENT, Profile, hertz
+from train.systems.triptych.decoder import LOUDER, UNKNOWN, Decoder, Moved, move, place_features
+from train.systems.triptych.excitation import HOP, WINDOW, between, frame_spectra, overlap_add
+from train.systems.triptych.timbre import SILENT, TONE_RMS, Profile, hertz
+from train.systems.triptych.tone_level import tone_power
 
 BINS = WINDOW // 2 + 1
 EDGE = WINDOW // 2
@@ -106,17 +97,19 @@ class RealFilters(Decoder):
 
     def sound(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor, start_R: Tensor, samples: int) -> Tensor:
         """Oscillators through the filters that the trunk sets."""
-        mix, harmonic, half, noise = self.leave(h_RFC).split(self.sizes, dim=-1)
+        mix, harmonic, half, noise, louder = self.leave(h_RFC).split((*self.sizes, 1), dim=-1)
         base = torch.lerp(
             moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
         )
-        hiss_R = torch.arange(len(pitch_R), device=pitch_R.device)
-        return self._play(
+        levels = (
             (base + harmonic).clamp(SILENT, 2.0),
             (moved.half_RH[:, None] + half).clamp(SILENT, 2.0),
             (moved.noise_RW[:, None] + noise).clamp(SILENT, 2.0),
-            pitch_R, start_R, hiss_R, samples,
-        )  # fmt: skip
+        )
+        power_RF = tone_power(*levels, (self.rate / 2.0 / hertz(pitch_R))[:, None], self.noise_shares)
+        shift = LOUDER * torch.tanh(louder) + math.log(TONE_RMS) - 0.5 * power_RF.log()[..., None]
+        hiss_R = torch.arange(len(pitch_R), device=pitch_R.device)
+        return self._play(*(level + shift for level in levels), pitch_R, start_R, hiss_R, samples)
 
 
 class ComplexFilters(RealFilters):
@@ -135,7 +128,7 @@ class ComplexFilters(RealFilters):
         # Padded by a window, they stand where the trunk's frames do; the last may have none.
         angle_RFK = F.pad(self.more(h_RFC), (0, 0, 0, 1))[:, : spectra_RFC.shape[1]]
         bins = torch.arange(BINS, device=pitch_R.device) * (self.rate / WINDOW)
-        angle = _between(angle_RFK, bins / hertz(pitch_R)[:, None] - 1.0)
+        angle = between(angle_RFK, bins / hertz(pitch_R)[:, None] - 1.0)
         turned = overlap_add(spectra_RFC * torch.polar(torch.ones_like(angle), angle))
         return turned[:, WINDOW : WINDOW + samples]
 

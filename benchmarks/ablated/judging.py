@@ -14,6 +14,7 @@ from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
 from train.judge import as_float
 from train.metrics import HEADLINES, METRICS, Sound, describe
+from train.metrics.spectral import Match
 from train.systems.base import Audio, System
 
 SEED = 11
@@ -83,7 +84,7 @@ def scores_of(convert: Convert, trials: Sequence[Trial]) -> Scores:
     """Every trial's scores."""
     found: Scores = {}
     for trial in trials:
-        made = describe(convert(trial.example))
-        values = [metric.compute(made, trial.target, metric.floor, 1.0) for metric in SCORED]
+        match = Match(describe(convert(trial.example)), trial.target)
+        values = [metric.compute(match, metric.floor) for metric in SCORED]
         found.setdefault(trial.split, {}).setdefault(trial.kind, []).append(values)
     return found

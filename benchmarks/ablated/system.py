@@ -23,11 +23,11 @@ from train.notes import EnvelopeBatch, NoteBatch, clip_gain, note_batch
 from train.spectral import level_curve
 from train.systems.base import Audio, Format, Turn
 from train.systems.triptych.envelope_head import envelope_losses, from_units
-from train.systems.triptych.features import HOP, LEVEL_HOP, features
+from train.systems.triptych.features import LEVEL_HOP, features
 from train.systems.triptych.fitting import fit_envelopes
-from train.systems.triptych.playing import FULL_SCALE
 from train.systems.triptych.system import Batch, Triptych, weighted
-from train.systems.triptych.timbre import TONE_RMS, Profile, frame_gain, measure
+from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
+from train.systems.triptych.timbre_encoder import likeness_loss, rounded
 
 
 class Givers(NamedTuple):
@@ -50,6 +50,7 @@ class Heard(NamedTuple):
 
     profile: Profile
     vector_BKD: Tensor
+    likeness: Tensor
     timbre_R: Tensor
     coded: Coded | None
     content_R: Tensor
@@ -95,6 +96,7 @@ class Ablated(Triptych):
         guess = self.envelope_head(heard.level_BL, heard.notes)
         losses = envelope_losses(guess, heard.envelope, heard.notes, rate)
         losses = weighted(losses, self.config.envelope_weight)
+        losses["likeness"] = self.config.likeness_weight * heard.likeness
         if heard.coded is not None:
             losses |= heard.coded.losses
         classes_B = of.class_B[of.timbre_R.unique()]
@@ -118,9 +120,9 @@ class Ablated(Triptych):
         timbres, timbre_R = of.timbre_R.unique(return_inverse=True)
         notes, envelope = of.jittered[timbres], pick(of.envelope, timbres)
         seen = features(of.audio_BT[timbres], rate)
-        profile = measure(seen, notes, envelope, config, rate, cut)
-        gain_BF = frame_gain(notes, envelope, seen.mel_BFM.shape[1], HOP, 2048, rate, cut)
-        vectors = self.timbre_encoder(seen.mel_BFM, gain_BF, notes, profile.scale_B)
+        opened = open_frames(seen, notes, envelope, rate, cut)
+        profile = measure(opened, notes, config, rate)
+        views = self.timbre_encoder.views(opened, notes, rate)
         coded, content_R = None, batch.content_R
         if self.coder is not None:
             contents, content_R = batch.content_R.unique(return_inverse=True)
@@ -128,8 +130,8 @@ class Ablated(Triptych):
         shaping, envelope_R = batch.envelope_R.unique(return_inverse=True)
         level_BL = level_curve(of.audio_BT[shaping], LEVEL_HOP, 2)
         return Heard(
-            profile, vectors, timbre_R, coded, content_R,
-            level_BL, of.jittered[shaping], pick(of.envelope, shaping), envelope_R,
+            profile, rounded(views.whole_BKD), likeness_loss(views), timbre_R, coded, content_R, level_BL,
+            of.jittered[shaping], pick(of.envelope, shaping), envelope_R,
         )  # fmt: skip
 
     def dry(self, heard: Heard, pieces: NoteBatch, start_R: Tensor, octave_R: Tensor, samples: int) -> Tensor:
@@ -181,8 +183,8 @@ class Ablated(Triptych):
         whole = torch.zeros(samples + longest)
         for onset, sound in zip(notes.onset_BN[:, 0].long().tolist(), sound_RT, strict=True):
             whole[onset : onset + longest] += sound
-        whole = whole[:samples] * (heard.profile.level_B[0] / (TONE_RMS * gain_RT.amax().clamp(min=1e-6)))
-        audio: Audio = (whole / (whole.abs().amax() / FULL_SCALE).clamp(min=1.0)).numpy()
+        factor = heard.profile.level_B[0] / (TONE_RMS * gain_RT.amax().clamp(min=1e-6))
+        audio: Audio = (whole[:samples] * factor).numpy()
         return audio
 
 
