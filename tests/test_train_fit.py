@@ -174,9 +174,9 @@ def test_a_state_that_would_run_code_is_refused(finished: Path, tmp_path: Path) 
 
 
 def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout, tmp_path: Path) -> None:
-    """Fine-tuning: other timbres get a class head of their own, all else is as it was."""
+    """Fine-tuning, at another rate: other timbres get a class head of their own, all else stays."""
     best = finished / "best.safetensors"
-    other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9)
+    other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9, rate=32_000)
     config = settings(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
     fit(config, other.root, tmp_path / "run")
     ours, theirs = read_weights(tmp_path / "run" / "last.safetensors")[0], read_weights(best)[0]
