@@ -250,8 +250,9 @@ def _judge(measured: Measured, envelope: Envelope, cut_fade_ms: float) -> Envelo
     heard = prediction > 0.01
     deviation = np.abs(misfit(measured, prediction))[heard]
     gates = measured.places.gates
-    settled = gates >= settle_ms(envelope)
     falls = envelope.sustain < 0.95
+    # What does not fall is at its sustain once it has risen: its hold and decay could be of any length.
+    settled = gates >= (settle_ms(envelope) if falls else envelope.attack_ms)
     let_go = levels * held_gain(envelope, gates) > 1.5 * measured.floor
     rings = measured.places.ends - gates >= envelope.release_ms + cut_fade_ms
     return EnvelopeEstimate(

@@ -97,7 +97,8 @@ def _smoothed(energy: F64, smoothing: F64) -> F64:
 def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, hop_ms: float) -> Measured:
     """The short-time levels of `sound` [frames] within each note's span, every `hop_ms`."""
     hop = max(1, round(hop_ms * rate / 1000.0))
-    places = places_of(tuple(spans(notes, rate, len(sound))), rate, cut_fade_ms, hop)
+    found = tuple(spans(notes, rate, len(sound))) if notes else ()
+    places = places_of(found, rate, cut_fade_ms, hop)
     energy = np.zeros(len(places.time_ms))
     for start, points, onset in zip(places.starts, places.counts, places.onsets, strict=True):
         square = np.square(sound[onset : onset + points * hop])

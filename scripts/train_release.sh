@@ -12,7 +12,8 @@
 #
 # Environment, all optional:
 #   PYTHON    python with torch (default: .venv/bin/python, else python3)
-#   WHEELS    folder of wheels carried in: an environment is made from it in OUT/venv, with PYTHON's own torch
+#   WHEELS    folder of wheels carried in: an environment is made from it in OUT/venv, with PYTHON's own torch.
+#             On a machine with network, same Python and torch: scripts/carry.sh WHEELS DEBS
 #   DEBS      folder of .deb files of synths (amsynth, zynaddsubfx-vst, zynaddsubfx-data): unpacked to / (as root)
 #   DATASET   config of the dataset (configs/release.yaml)      TRAIN    config of the run (configs/train/release.yaml)
 #   PAIRS     folder of given pairs: NAME_orig.wav, NAME_ref.wav, NAME_gt.wav, and other systems' NAME_SYSTEM.wav
@@ -27,10 +28,18 @@ say() { printf '== %s\n' "$*" >&2; }
 if [ -n "${DEBS:-}" ]; then
   say "synths from $DEBS"
   for deb in "$DEBS"/*.deb; do dpkg -x "$deb" /; done
+  for plugin in /usr/lib/vst/amsynth_vst.so /usr/lib/vst/ZynAddSubFX.so; do
+    [ ! -f "$plugin" ] || ! ldd "$plugin" | grep 'not found' || say "$plugin needs these libraries: carry their .deb files, too"
+  done
 fi
 if [ -n "${WHEELS:-}" ]; then
   say "environment from $WHEELS"
-  [ -x "$out/venv/bin/python" ] || "$python" -m venv --system-site-packages "$out/venv"
+  if [ ! -x "$out/venv/bin/python" ]; then
+    packages=$("$python" -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])')
+    "$python" -m venv "$out/venv"
+    # PYTHON may be an environment of its own, which --system-site-packages would pass over.
+    echo "$packages" > "$("$out/venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/carried.pth"
+  fi
   python=$out/venv/bin/python
   "$python" -m pip install -q --disable-pip-version-check --no-index --find-links "$WHEELS" -e '.[render,train]'
 fi

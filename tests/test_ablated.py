@@ -158,4 +158,4 @@ def test_the_table_tells_seeds_apart_and_pairs_together(tmp_path: Path) -> None:
     rows = tables(tmp_path).splitlines()
     assert "| 2 | 1.60 ±0.10 / 0.50 ±0.00 |" in rows[4]
     assert rows[5].startswith("| none | 1 | 2.00 / 0.50 |")
-    assert rows[5].endswith("| +0.40 ±0.00 |")
+    assert rows[5].endswith("| +0.50 ±0.00 |")

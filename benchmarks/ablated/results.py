@@ -110,10 +110,15 @@ def cell(runs: list[dict[str, Any]], how: str, split: str) -> str:
 
 
 def against(row: Row, first: Row, found: dict[str, list[dict[str, Any]]], split: str) -> str:
-    """How much worse (+) than the first row, MSTFT by pairs, and its standard error over pairs."""
+    """How much worse (+) than the first row, MSTFT by pairs over the seeds that both have, and its standard
+    error over pairs."""
+    runs = [{kept["seed"]: kept for kept in found[r.variant]} for r in (row, first)]
+    shared = sorted(runs[0].keys() & runs[1].keys())
+    if not shared:
+        return ""
     ours, theirs = (
-        np.mean([values(kept, r.how, split)[..., 0] for kept in found[r.variant]], axis=0).flatten()
-        for r in (row, first)
+        np.mean([values(some[seed], r.how, split)[..., 0] for seed in shared], axis=0).flatten()
+        for some, r in zip(runs, (row, first), strict=True)
     )
     difference = ours - theirs
     return f"{difference.mean():+.2f} ±{difference.std(ddof=1) / np.sqrt(len(difference)):.2f}"
