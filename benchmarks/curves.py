@@ -41,13 +41,13 @@ def draw(runs: list[Path], out: Path) -> None:
             if f"loss/{name}" in tags:
                 steps, values = curve(logs, f"loss/{name}")
                 axes[2 * place].plot(steps, smooth(values, max(len(values) // 60, 1)), label=name, lw=1.2)
-        axes[2 * place].set(yscale="log", xlabel="step", title=f"{run.name}: losses, weighted")
+        axes[2 * place].set(yscale="log", xlabel="step", title="losses, weighted")
         for tag in sorted(tags):
             if tag.startswith("validation/"):
                 axes[2 * place + 1].plot(*curve(logs, tag), "o-", ms=3, lw=1.2, label=tag.split("/", 1)[1])
-        axes[2 * place + 1].set(xlabel="step", ylim=(0, None), title=f"{run.name}: floored MSTFT, validation")
+        axes[2 * place + 1].set(xlabel="step", ylim=(0, None), title="floored MSTFT of validation pairs")
         for axis in axes[2 * place : 2 * place + 2]:
-            axis.legend(frameon=False, fontsize=7)
+            axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
             axis.grid(alpha=0.25)
     figure.savefig(out, metadata={"Date": None})
 

@@ -4,8 +4,8 @@
 
 Each config is built in a process of its own and trained two steps of the adversarial phase at each batch, on
 examples of 3 s (the built-in synth, rendered here). Operations are those of matrix products and convolutions,
-counted by torch (multiply and add apart) over forward and backward, the discriminator's too; memory is the process's peak, and
-its growth from the smaller to the larger batch is what one more example takes.
+counted by torch (multiply and add apart) over forward and backward, the discriminator's too; memory is the
+process's peak, and its growth from the smaller to the larger batch is what one more example takes.
 """
 
 from __future__ import annotations
