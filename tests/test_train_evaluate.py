@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -182,6 +183,7 @@ def test_reports_hold_every_method(evaluated: Path) -> None:
     report = (evaluated / "report.md").read_text()
     assert "| transplant, true notes |" in report
     assert "## validation, mean of kinds" in report
+    assert re.search(r"## Median, and worst.*\| silence \| [\d.]+, worst [\d.]+ \|", report, re.DOTALL)
     latex = (evaluated / "report.tex").read_text()
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 2
     assert "copy of reference &" in latex

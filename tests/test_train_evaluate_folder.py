@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import soundfile
@@ -150,3 +151,11 @@ def test_what_a_folder_calls_its_files_is_up_to_it(many: Path, tmp_path: Path) -
     (many / "01_silence.wav").write_bytes((many / "01_good.wav").read_bytes())
     with pytest.raises(BadInput, match="'silence' is a name of ours"):
         scan_folder(many, "{pair}_{system}", {})
+
+
+def test_a_bad_file_is_refused_before_any_is_scored(many: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(many, tmp_path / "copy"))
+    soundfile.write(folder / "09_good.wav", np.zeros(0), 44_100)
+    with pytest.raises(BadInput, match=r"09_good\.wav: holds no samples"):
+        evaluate(tmp_path / "out", folder=folder, workers=1)
+    assert not (tmp_path / "out").exists()

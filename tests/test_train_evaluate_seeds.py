@@ -55,7 +55,7 @@ def test_each_seed_has_its_row_and_so_has_their_mean(scores: Path) -> None:
 
 
 def test_one_seed_is_no_headline(evaluated: Path) -> None:
-    said = "One seed (estimate): no headline figures."
+    said = "One seed (this system): no headline figures."
     assert said in json.loads((evaluated / "summary.json").read_text())["heading"]
     assert f"**{said}" in (evaluated / "report.md").read_text()
     assert said in (evaluated / "report.tex").read_text()

@@ -129,6 +129,7 @@ def test_onsets_are_found_where_notes_begin() -> None:
     sound = np.concatenate([silence, *tones])
     assert detect_onsets(sound, RATE) == pytest.approx([0.2, 0.6, 1.0], abs=0.012)
     assert len(detect_onsets(np.zeros(RATE), RATE)) == 0
+    assert len(detect_onsets(1e-6 * sound, RATE)) == 0, "below -100 dBFS nothing is heard"
 
 
 def test_notes_are_read_off_a_phrase() -> None:

@@ -35,7 +35,7 @@ def test_every_kind_and_the_example_by_number_are_there(text: str) -> None:
     assert rows[-1]["scores"] == {}
     assert all("transplant_known" in row["scores"] for row in rows[:-1])
     assert "transplant, true notes" in text
-    assert "One seed (estimate): no headline figures" in text
+    assert "One seed (this system): no headline figures" in text
 
 
 def test_the_sounds_are_the_datasets_clips(held_out: Layout, text: str) -> None:

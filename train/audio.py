@@ -39,6 +39,13 @@ def read_channels(path: Path) -> tuple[Audio, int]:
     return samples, rate
 
 
+def check_audio(path: Path) -> None:
+    """The errors of `read_audio` as far as the header tells them: before many files are read."""
+    with _opened(path) as file:
+        if int(file.frames) <= 0:
+            raise BadInput(f"{path}: holds no samples")
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     if not path.is_file():

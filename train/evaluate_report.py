@@ -9,7 +9,7 @@ from typing import Any
 
 from manifests import files
 from train.evaluate_summary import kinds_of, methods_of, splits_of, systems_of
-from train.evaluate_words import best_of, interval, number, signed_interval, title
+from train.evaluate_words import best_of, extremes, interval, number, signed_interval, title
 from train.metrics.catalogue import BY_NAME, HEADLINES
 
 Rows = list[dict[str, Any]]
@@ -40,6 +40,7 @@ def markdown(summary: Summary) -> str:
     split = splits_of(summary)[0]
     kind = kinds_of(summary, split)[-1]
     rows = [r for r in summary["scores"] if (r["split"], r["kind"]) == (split, kind)]
+    parts += [f"## Median, and worst: {split}, {kind}", "", *markdown_table(rows, HEADLINES, extremes), ""]
     others = [m["name"] for m in summary["metrics"] if m["name"] not in HEADLINES]
     parts += [f"## All other metrics: {split}, {kind}", ""]
     for first in range(0, len(others), 6):

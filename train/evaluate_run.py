@@ -13,6 +13,7 @@ from manifests.bank import Bank
 from manifests.canonical import sha256_file
 from manifests.layout import Layout
 from manifests.vocabulary import SPLITS, BadInput
+from train.audio import check_audio
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, split_blocks
 from train.evaluate import Trial
@@ -179,6 +180,8 @@ def _evaluate_rows(
 ) -> dict[str, Any]:
     pairs = pairs_of(rows)
     names = sorted({row[column] for row in rows for column in ("source", "reference", "target", "estimate")})
+    for name in filter(None, names):
+        check_audio(folder / name)
     asked = {
         "rows": [dict(row) for row in rows],
         "files": {n: _stamp(folder / n) for n in names if n},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from manifests.vocabulary import BadInput
 from train.checkpoint import read_metadata
-from train.evaluate import Score
+from train.evaluate import ESTIMATE, Score
 
 Pools = Mapping[str, Mapping[str, int]]
 """Seeds of the checkpoints that are trainings of one config, by the name of their mean."""
@@ -40,12 +40,12 @@ def pools_of(groups: Sequence[Mapping[str, int]]) -> Pools:
 
 def heading_of(groups: Sequence[Mapping[str, int]]) -> str:
     """What stands over the scores where a training has one seed; empty where all have two."""
-    lone = [name for group in groups if not _several(group) for name in group]
+    lone = ["this system" if n == ESTIMATE else n for group in groups if not _several(group) for n in group]
     if not lone:
         return ""
     return (
-        f"One seed ({', '.join(lone)}): no headline figures. Train again with another `seed`, nothing else"
-        " changed, and give both checkpoints"
+        f"One seed ({', '.join(lone)}): no headline figures. Train again with another seed and nothing"
+        " else changed, and give both checkpoints"
     )
 
 

@@ -57,6 +57,15 @@ def interval(row: dict[str, Any] | None) -> str:
     return f"{row['mean']:.{digits}f} ({row['low']:.{digits}f}–{row['high']:.{digits}f}){failed}"
 
 
+def extremes(row: dict[str, Any] | None) -> str:
+    """A metric's median and worst over pairs: `0.98, worst 2.41`; failures are appended."""
+    if row is None or row["mean"] is None:
+        return number(row)
+    digits = BY_NAME[row["metric"]].decimals
+    failed = f" ({row['failed']} failed)" if row["failed"] else ""
+    return f"{row['median']:.{digits}f}, worst {row['worst']:.{digits}f}{failed}"
+
+
 def signed_interval(row: dict[str, Any]) -> str:
     """A difference with its interval: `-0.61 (-0.80 to -0.42)`."""
     digits = BY_NAME[row["metric"]].decimals

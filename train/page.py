@@ -145,8 +145,6 @@ def make_page(
         for term, words in codec_facts(name, path, tables, summary)
     ]
     drawn = f"The pairs were drawn by seed {seed}, not chosen by ear."
-    if summary and summary.get("heading"):
-        drawn = f"{summary['heading']}. {drawn}"
     facts = Facts(dataset_facts(tables), systems, [tables.rate], drawn)
     _write(rows, total, summary, facts, out, seed, blind)
 

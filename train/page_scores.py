@@ -16,8 +16,9 @@ Summary = dict[str, Any]
 
 
 def score_blocks(summary: Summary) -> str:
-    """A block for each split that was scored, the first one open."""
-    blocks = []
+    """What stands over the scores, if anything, and a block for each split, the first one open."""
+    heading = summary.get("heading")
+    blocks = [f'<p class="heading"><b>{escape(heading)}.</b></p>'] if heading else []
     for number, split in enumerate(splits_of(summary)):
         opened = " open" if number == 0 else ""
         words = split_words(split)

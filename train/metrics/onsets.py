@@ -29,6 +29,9 @@ THRESHOLD = 0.08
 GOES_ON = 0.03
 """An onset after which the energy is below this share (-15 dB) of that before it is an end."""
 
+NO_SOUND = 1e-5
+"""A sound whose RMS is below this (-100 dBFS) has no onset."""
+
 NEAREST_S = 0.04
 """Of two peaks closer than this the higher one counts."""
 
@@ -63,6 +66,9 @@ def onset_strength(audio: npt.ArrayLike, rate: int) -> F64:
 
 def detect_onsets(audio: npt.ArrayLike, rate: int) -> F64:
     """Onsets of mono audio [samples] in seconds, ascending."""
+    sound = np.asarray(audio, dtype=np.float64)
+    if not len(sound) or float(np.sqrt(np.mean(sound**2))) < NO_SOUND:
+        return np.zeros(0)
     strength = onset_strength(audio, rate)
     if not len(strength) or strength.max() <= 0.0:
         return np.zeros(0)
