@@ -41,26 +41,29 @@ class Tones:
         return [list(zip(*(column[t] for column in rows), strict=True)) for t in range(len(rows[0]))]
 
     @cached_property
-    def _sources(self) -> dict[int, tuple[int, int]]:
+    def _sources(self) -> dict[tuple[int, int], tuple[int, int]]:
         return {}
 
     @property
     def device(self) -> torch.device:
         return self.pcm_S.device
 
-    def source(self, pitch: int) -> tuple[int, int]:
+    def source(self, pitch: int, below: int = 0) -> tuple[int, int]:
         """The tone that a pitch is read from, by its place, and how many semitones above it the pitch is.
 
-        BadInput where the pitch is farther off than the bank's own steps.
+        With `below` it is the tone so many semitones below (as far as there is one), read faster: its
+        formants move up by as many. BadInput where the pitch itself is farther off than the bank's own steps.
         """
-        if pitch in self._sources:
-            return self._sources[pitch]
+        if (pitch, below) in self._sources:
+            return self._sources[pitch, below]
         kept = source_pitch(pitch, self.pitches)
         step = self.pitches[1] - self.pitches[0] if len(self.pitches) > 1 else 1
         if abs(pitch - kept) >= step:
             raise BadInput(f"pitch {pitch}: the bank's tones are {self.pitches[0]}..{self.pitches[-1]}")
-        self._sources[pitch] = self.pitches.index(kept), pitch - kept
-        return self._sources[pitch]
+        if below:
+            kept = source_pitch(pitch - below, self.pitches)
+        self._sources[pitch, below] = self.pitches.index(kept), pitch - kept
+        return self._sources[pitch, below]
 
     @classmethod
     def load(cls, bank: Bank, timbres: Sequence[int], device: torch.device) -> Tones:
