@@ -15,8 +15,10 @@ import torch
 from manifests import compose
 from manifests.bank import Bank
 from manifests.clusters import envelope_clusters
+from manifests.storage import location
 from manifests.vocabulary import SPLITS, BadInput, Envelope, Note
-from tests import scalar_compose
+from tests import rendered, scalar_compose
+from tests.s3_server import S3Server
 from tests.test_train_fit import SETTINGS
 from train.bank.alter import Recipe, draw_recipe
 from train.bank.clips import clip_format
@@ -297,6 +299,39 @@ def test_a_bank_that_does_not_fit_is_refused_by_name(bank: Bank, tmp_path: Path)
     text = (copy / "bank.json").read_text()
     (copy / "bank.json").write_text(text.replace('"rate": 44100', '"rate": 22050'))
     assert "bank.json: `fingerprint` is not the hash of `fingerprint_of`: it was edited" in refused()
+
+
+@pytest.mark.xdist_group("s3")
+def test_a_bank_in_a_store_is_the_bank_of_the_folder(
+    banked: Path, bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3fs = pytest.importorskip("s3fs")
+    server = S3Server()
+    server.start()
+    s3fs.S3FileSystem.clear_instance_cache()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    files = s3fs.S3FileSystem(skip_instance_cache=True)
+    files.mkdir("tone-banks")
+    url = "s3://tone-banks/one"
+    rendered.succeed("render", "tones", banked, "--out", url)
+    for path in bank.root.iterdir():
+        if path.is_file():
+            assert files.cat_file(f"tone-banks/one/{path.name}") == path.read_bytes(), path.name
+    assert "no defect found" in rendered.succeed("manifests", "audit", url, "--hash")
+    there = Bank(location(url))
+    examples = [
+        list(islice(Loader(BankSource(Tables.open(root), 3, 3, 1), EXAMPLE_KINDS, 3, 3, 1), 6))
+        for root in (there.root, bank.root)
+    ]
+    assert all(same(a, b) for a, b in zip(*examples, strict=True))
+    files.rm_file("tone-banks/one/shard-000000.tar")
+    with pytest.raises(BadInput, match=r"s3://tone-banks/one/shard-000000\.tar: shard is missing"):
+        Tables.open(there.root).blocks("train")
+    s3fs.S3FileSystem.clear_instance_cache()
+    server.stop()
 
 
 def test_altered_timbres_are_still_gain_times_dry_in_both_ways(bank: Bank) -> None:
