@@ -202,7 +202,13 @@ def remake(
 def tones(
     folder: Folder,
     out_dir: Annotated[
-        Path | None, typer.Option("--out", help="folder of the bank; by default DIR/tones", metavar="BANK")
+        Path | None,
+        typer.Option(
+            "--out",
+            help="folder of the bank, or its URL; by default DIR/tones",
+            metavar="BANK",
+            parser=location,
+        ),
     ] = None,
     every: Annotated[
         int, typer.Option("--every", min=1, max=4, help="keep every N-th semitone, others are read from it")

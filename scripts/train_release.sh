@@ -35,7 +35,7 @@ fi
 if [ -n "${WHEELS:-}" ]; then
   say "environment from $WHEELS"
   if [ ! -x "$out/venv/bin/python" ]; then
-    packages=$("$python" -c 'import pathlib, torch; print(pathlib.Path(torch.__file__).parents[1])')
+    packages=$("$python" -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("torch").origin).parents[1])')
     "$python" -m venv "$out/venv"
     # PYTHON may be an environment of its own, which --system-site-packages would pass over.
     echo "$packages" > "$("$out/venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/carried.pth"

@@ -26,7 +26,7 @@ from train.notes import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
 from train.systems.triptych import converting, hearing, listening, playing
-from train.systems.triptych.augment import BANDS, equalise, level_change
+from train.systems.triptych.augment import BANDS, equalise, in_rooms, level_change
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units
 from train.systems.triptych.features import HOP, features
@@ -399,8 +399,31 @@ def test_an_equaliser_changes_levels_by_what_it_says() -> None:
     np.testing.assert_allclose(flat, tones, atol=1e-5)
 
 
+def test_a_room_rings_as_long_and_as_loud_as_it_says() -> None:
+    click = torch.zeros(4, RATE)
+    click[:, 100] = 1.0
+    rooms = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, 1e-6], [0.5, 0.0]])
+    heard = in_rooms(click, rooms, torch.tensor(5), RATE)
+    torch.testing.assert_close(heard[3], click[3], atol=1e-6, rtol=0)
+    rest = (heard / heard[:, 100:101])[:3, 101:]
+    energy = rest.square().cumsum(1)
+    assert (10.0 * energy[:, -1].log10()).tolist() == pytest.approx([-6.0, -6.0, -24.0], abs=0.4)
+    left = 10.0 * (1.0 - energy[:2] / energy[:2, -1:]).log10()
+    fallen_s = (left > -20.0).sum(1) / RATE
+    assert (3.0 * fallen_s).tolist() == pytest.approx([0.15, 0.8], rel=0.1)
+    assert torch.equal(heard, in_rooms(click, rooms, torch.tensor(5), RATE))
+    assert not torch.equal(heard[0], in_rooms(click, rooms, torch.tensor(6), RATE)[0])
+
+
 def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layout: Layout) -> None:
-    model = {**SIZES, "timbre_tokens": 2, "equaliser_db": 9.0, "profile": False, "note_seconds": 0.2}
+    model = {
+        **SIZES,
+        "timbre_tokens": 2,
+        "equaliser_db": 9.0,
+        "rooms": 0.5,
+        "profile": False,
+        "note_seconds": 0.2,
+    }
     config = parse_config({"steps": 1, "model": model}, "test")
     tables = Tables.open(layout.root)
     system = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("a", "b", "c", "d")), seed=1)

@@ -7,6 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from manifests.bank import COPIED, FADE, JSON, Bank
 from manifests.bank_card import bank_card
 from manifests.canonical import sha256_file
 from manifests.layout import WORK, to_pandas
-from manifests.storage import list_files
+from manifests.storage import list_files, local_copy
 from manifests.vocabulary import BadInput
 
 RMS, RMS_TOLERANCE = 0.1, 0.002
@@ -147,26 +148,35 @@ def audio_findings(
         path = bank.inside(row.shard)
         if not path.exists() or row.shard not in tables:
             continue
-        if sha256_file(path) != row.sha256:
-            yield Finding("hash", row.shard, "its bytes are not those that were committed")
-            continue
-        with tarfile.open(path, "r:") as tar:
-            names = [member.name for member in tar.getmembers()]
-        if names != [f"t{t:05d}.{end}" for t in row.timbres for end in ("json", "npy")]:
-            yield Finding("tar", row.shard, "members are not its timbres in order")
-        data = np.memmap(path, dtype=np.uint8, mode="r")
-        for timbre, rows in tables[row.shard].groupby("timbre", sort=False):
-            whole = sha256()
-            for tone in rows.itertuples():
-                samples = data[tone.offset : tone.offset + 2 * tone.frames].view("<i2")
-                where = f"timbre {timbre}, pitch {tone.pitch}"
-                if sha256(samples.tobytes()).hexdigest() != tone.sha256:
-                    yield Finding("tone", row.shard, f"{where}: its samples are not those of its row")
-                own = samples[: tone.frames - FADE]
-                level = float(np.sqrt(np.mean(np.square(own, dtype=np.float64)))) * tone.scale
-                if abs(level - RMS) > RMS_TOLERANCE:
-                    yield Finding("level", row.shard, f"{where}: RMS {level:.4f}, expected {RMS}")
-                whole.update(own.tobytes())
-            whole.update(rows["scale"].to_numpy("<f4").tobytes())
-            if every == 1 and whole.hexdigest() != cast[timbre]:
-                yield Finding("tones", row.shard, f"timbre {timbre}: not the tones that it was cast with")
+        # A remote tar is read three times: from a copy.
+        with local_copy(path) as here:
+            yield from tar_findings(here, row, tables[row.shard], cast, every)
+
+
+def tar_findings(
+    tar_path: Path, row: Any, tones: pd.DataFrame, cast: dict[int, str], every: int
+) -> Iterator[Finding]:
+    """The same of one tar: `row` is the shard's, `tones` its rows."""
+    if sha256_file(tar_path) != row.sha256:
+        yield Finding("hash", row.shard, "its bytes are not those that were committed")
+        return
+    with tarfile.open(tar_path, "r:") as tar:
+        names = [member.name for member in tar.getmembers()]
+    if names != [f"t{t:05d}.{end}" for t in row.timbres for end in ("json", "npy")]:
+        yield Finding("tar", row.shard, "members are not its timbres in order")
+    data = np.memmap(tar_path, dtype=np.uint8, mode="r")
+    for timbre, rows in tones.groupby("timbre", sort=False):
+        whole = sha256()
+        for tone in rows.itertuples():
+            samples = data[tone.offset : tone.offset + 2 * tone.frames].view("<i2")
+            where = f"timbre {timbre}, pitch {tone.pitch}"
+            if sha256(samples.tobytes()).hexdigest() != tone.sha256:
+                yield Finding("tone", row.shard, f"{where}: its samples are not those of its row")
+            own = samples[: tone.frames - FADE]
+            level = float(np.sqrt(np.mean(np.square(own, dtype=np.float64)))) * tone.scale
+            if abs(level - RMS) > RMS_TOLERANCE:
+                yield Finding("level", row.shard, f"{where}: RMS {level:.4f}, expected {RMS}")
+            whole.update(own.tobytes())
+        whole.update(rows["scale"].to_numpy("<f4").tobytes())
+        if every == 1 and whole.hexdigest() != cast[timbre]:
+            yield Finding("tones", row.shard, f"timbre {timbre}: not the tones that it was cast with")

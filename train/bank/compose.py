@@ -141,10 +141,11 @@ def _read_whole(
     reading: Reading,
     other: int | None,
     cents: float,
+    below: int,
 ) -> Tensor:
     """One phrase for `altered`, on a timbre's own tones or another's: [F]."""
     place = row if other is None else tones.places[other]
-    return tone_whole(tones, [place], phrase, notes, index_1F, at_F, reading, cents)[0, 0]
+    return tone_whole(tones, [place], phrase, notes, index_1F, at_F, reading, cents, below)[0, 0]
 
 
 def _read_rows(
@@ -155,8 +156,10 @@ def _read_rows(
     reading: Reading,
     other: int | None,
     cents: float,
+    below: int,
 ) -> Tensor:
     """The same, on the CPU."""
     one_F = np.empty(reading.frames, dtype=np.float32)
-    tone_rows(tones, row if other is None else tones.places[other], notes, where, reading, one_F, cents)
+    place = row if other is None else tones.places[other]
+    tone_rows(tones, place, notes, where, reading, one_F, cents, below)
     return torch.from_numpy(one_F)

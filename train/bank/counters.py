@@ -19,10 +19,13 @@ def _shifted(values: Tensor, bits: int) -> Tensor:
     return (values >> bits) & ((1 << (64 - bits)) - 1)
 
 
-def uniforms(key: int, rows: int, columns: int, device: torch.device) -> Tensor:
-    """Numbers in [0, 1), float64 [rows, columns]: row by row those of the stream `key`, from its first on."""
+def uniforms(key: int | Tensor, rows: int, columns: int, device: torch.device) -> Tensor:
+    """Numbers in [0, 1), float64 [rows, columns]: row by row those of the stream `key`, from its first on.
+
+    A key on the device, int64 [], need not be waited for.
+    """
     count = torch.arange(1, rows * columns + 1, dtype=torch.int64, device=device)
-    z = count * _signed(_GOLDEN) + _signed(key)
+    z = count * _signed(_GOLDEN) + (key if isinstance(key, Tensor) else _signed(key))
     z = (z ^ _shifted(z, 30)) * _signed(_FIRST)
     z = (z ^ _shifted(z, 27)) * _signed(_SECOND)
     z = _shifted(z ^ _shifted(z, 31), 11)

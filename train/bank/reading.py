@@ -68,12 +68,14 @@ def tone_rows(
     reading: Reading,
     out_F: F32,
     cents: float = 0.0,
+    below: int = 0,
 ) -> None:
-    """One phrase on one timbre's tones, so many cents off, into `out_F`, on the CPU."""
+    """One phrase on one timbre's tones, so many cents off, into `out_F`, on the CPU; see `Tones.source` for
+    `below`."""
     pcm_S = tones.pcm_S.numpy()
     out_F[: where[0].onset] = 0.0
     for note, (onset, _, end) in zip(notes, where, strict=True):
-        tone, above = tones.source(note.pitch)
+        tone, above = tones.source(note.pitch, below)
         semitones = above + cents / 100.0
         start, loop_start, loop_end, scale = tones.numbers[row][tone]
         count, piece = end - onset, out_F[onset:end]
@@ -98,10 +100,11 @@ def tone_whole(
     at_F: Tensor,
     reading: Reading,
     cents: float = 0.0,
+    below: int = 0,
 ) -> Tensor:
     """P phrases on the tones of T timbres at every sample: [T, P, F]; before a first note anything finite."""
     device, width = tones.device, notes.onset_BN.shape[1]
-    sources = [[tones.source(note.pitch) for note in phrase] for phrase in phrases]
+    sources = [[tones.source(note.pitch, below) for note in phrase] for phrase in phrases]
     tone_PN = torch.tensor([[s[0] for s in row] + [0] * (width - len(row)) for row in sources], device=device)
     row_T = torch.tensor(list(rows), device=device)
 

@@ -116,9 +116,13 @@ class BankSource:
         if pcm.device.type == "cpu" or not self.on_device:
             pcm = pcm.cpu().numpy()
         gains, ids = made.gain_TPE.flatten().tolist(), block.ids()
+        octaves = {
+            timbre: self.tables.timbre_octaves[of] + (recipe.octave if recipe else 0)
+            for (timbre, of), recipe in zip(block.timbres.items(), block.recipes, strict=True)
+        }
         notes = {
-            (timbre, id): transpose(phrase, 12 * self.tables.timbre_octaves[of])
-            for timbre, of in block.timbres.items()
+            (timbre, id): transpose(phrase, 12 * octave)
+            for timbre, octave in octaves.items()
             for id, phrase in block.phrases.items()
         }
         return [
@@ -160,7 +164,8 @@ class BankSource:
             recipe = None
             if draws.random() < self.altered:
                 others = [t for t in self.timbres if octaves[t] == octaves[timbre] and t != timbre]
-                recipe = draw_recipe(draws, others, derive(self.seed, "noise", block, timbre))
+                key = derive(self.seed, "noise", block, timbre)
+                recipe = draw_recipe(draws, others, key, octaves[timbre])
             timbres[timbre if recipe is None else len(octaves) + timbre] = timbre
             recipes.append(recipe)
         return timbres, tuple(recipes)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from manifests.bank import Bank, source_pitch
+from manifests.storage import is_local, read_range
 from manifests.vocabulary import BadInput
 
 
@@ -41,26 +44,29 @@ class Tones:
         return [list(zip(*(column[t] for column in rows), strict=True)) for t in range(len(rows[0]))]
 
     @cached_property
-    def _sources(self) -> dict[int, tuple[int, int]]:
+    def _sources(self) -> dict[tuple[int, int], tuple[int, int]]:
         return {}
 
     @property
     def device(self) -> torch.device:
         return self.pcm_S.device
 
-    def source(self, pitch: int) -> tuple[int, int]:
+    def source(self, pitch: int, below: int = 0) -> tuple[int, int]:
         """The tone that a pitch is read from, by its place, and how many semitones above it the pitch is.
 
-        BadInput where the pitch is farther off than the bank's own steps.
+        With `below` it is the tone so many semitones below (as far as there is one), read faster: its
+        formants move up by as many. BadInput where the pitch itself is farther off than the bank's own steps.
         """
-        if pitch in self._sources:
-            return self._sources[pitch]
+        if (pitch, below) in self._sources:
+            return self._sources[pitch, below]
         kept = source_pitch(pitch, self.pitches)
         step = self.pitches[1] - self.pitches[0] if len(self.pitches) > 1 else 1
         if abs(pitch - kept) >= step:
             raise BadInput(f"pitch {pitch}: the bank's tones are {self.pitches[0]}..{self.pitches[-1]}")
-        self._sources[pitch] = self.pitches.index(kept), pitch - kept
-        return self._sources[pitch]
+        if below:
+            kept = source_pitch(pitch - below, self.pitches)
+        self._sources[pitch, below] = self.pitches.index(kept), pitch - kept
+        return self._sources[pitch, below]
 
     @classmethod
     def load(cls, bank: Bank, timbres: Sequence[int], device: torch.device) -> Tones:
@@ -83,8 +89,7 @@ class Tones:
         at, open_shard, data = 0, "", np.empty(0, dtype=np.uint8)
         for row in rows:
             if row["shard"] != open_shard:
-                open_shard, path = row["shard"], bank.inside(row["shard"])
-                data = np.memmap(path, dtype=np.uint8, mode="r")
+                open_shard, data = row["shard"], _mapped(bank.inside(row["shard"]))
             first, last = row["offset"], row["offset"] + 2 * row["frames"]
             if not (0 <= first < last <= len(data)) or not 0 <= row["loop_start"] < row["loop_end"]:
                 raise BadInput(
@@ -106,6 +111,13 @@ class Tones:
             pitches,
             int(loop_end.min()),
         )
+
+
+def _mapped(path: Path) -> npt.NDArray[np.uint8]:
+    """A shard's bytes: mapped, or where it is remote read whole, about 0.1 GB."""
+    if is_local(path):
+        return np.memmap(path, dtype=np.uint8, mode="r")
+    return np.frombuffer(read_range(path, 0, path.stat().st_size), dtype=np.uint8)
 
 
 def _empty(samples: int, device: torch.device, bank: Bank) -> Tensor:

@@ -1,4 +1,4 @@
-"""A random equaliser on whole clips: timbres that no synth in the data has.
+"""A random equaliser on whole clips: timbres that no synth has; and rooms that notes are heard in.
 
 An equaliser and a gain commute as long as the gain is slow for the equaliser's short impulse response, so a
 clip that went through one still is gain times a dry sound, of another timbre.
@@ -11,6 +11,8 @@ import math
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from train.bank.counters import uniforms
 
 BANDS = 8
 LOWEST_HZ, HIGHEST_HZ = 60.0, 16_000.0
@@ -36,3 +38,32 @@ def level_change(before_BT: Tensor, after_BT: Tensor) -> Tensor:
     power = before_BT.square().mean(-1)
     change = (after_BT.square().mean(-1) / power.clamp(min=1e-12)).sqrt()
     return torch.where(power > 1e-12, change, torch.ones_like(change))
+
+
+ROOM = 2
+"""Numbers of a room, each 0..1: how long it rings, how loud it is (0: there is none)."""
+RING_S, WET_DB = (0.15, 0.8), (-24.0, -6.0)
+"""Times until a room has fallen by 60 dB, and its energy against the direct sound's."""
+
+
+def in_rooms(audio_BT: Tensor, room_BR: Tensor, key: Tensor, rate: int) -> Tensor:
+    """Clips as heard in rooms, at the peak they had: for what only their notes are learned from.
+
+    A room's response is noise that falls exponentially (Moorer, "About this reverberation business", 1979):
+    that of the stream `key` (int64 []), the same on every device.
+    """
+    clips, samples = audio_BT.shape
+    tail = math.ceil(RING_S[1] * rate)
+    ring_B1, loud_B1 = room_BR[:, :1], room_BR[:, 1:]
+    wet_db_B1 = WET_DB[0] + (WET_DB[1] - WET_DB[0]) * loud_B1
+    wet_B1 = torch.pow(10.0, wet_db_B1 / 20.0) * (loud_B1 > 0.0)
+    fall_B1 = math.log(1000.0) / (RING_S[0] + (RING_S[1] - RING_S[0]) * ring_B1)
+    time_s = torch.arange(tail, device=audio_BT.device) / rate
+    noise_BT = uniforms(key, clips, tail, audio_BT.device).float() * 2.0 - 1.0
+    response_BT = noise_BT * torch.exp(-fall_B1 * time_s)
+    response_BT *= wet_B1 / response_BT.norm(dim=1, keepdim=True)
+    response_BT[:, 0] += 1.0
+    longer = samples + tail
+    spectrum = torch.fft.rfft(audio_BT.float(), longer) * torch.fft.rfft(response_BT, longer)
+    heard_BT: Tensor = torch.fft.irfft(spectrum, longer)[:, :samples]
+    return heard_BT * (audio_BT.abs().amax(1) / heard_BT.abs().amax(1).clamp(min=1e-6))[:, None]

@@ -34,6 +34,9 @@ class TriptychConfig(BaseModel):
     equaliser_db: float = Field(
         0.0, ge=0.0, le=24.0, description="spread of the random equaliser on inputs and targets in training"
     )
+    rooms: float = Field(
+        0.0, ge=0.0, le=1.0, description="share of clips whose notes are learned from a reverberant sound"
+    )
 
     spectral_weight: float = Field(1.0, ge=0.0)
     mel_weight: float = Field(1.0, ge=0.0)

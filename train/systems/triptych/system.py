@@ -17,7 +17,7 @@ from train.discriminator import Discriminator, fooling_loss, judge_loss, matchin
 from train.losses import spectral_losses
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
 from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
-from train.systems.triptych.augment import BANDS, equalise, level_change
+from train.systems.triptych.augment import BANDS, ROOM, equalise, in_rooms, level_change
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.converting import blend, convert, decode, encode
 from train.systems.triptych.decoder import Decoder
@@ -39,7 +39,7 @@ class Batch(NamedTuple):
     `pieces` holds each piece's note as a clip of one note; `start_R` is where the piece begins in the note
     and `piece_RT` its sound, `scale_R` what a tone of RMS 0.1 was multiplied with in that clip;
     `timbre_R` says which input clip has the timbre, `class_B` is its class (-1: none); `equaliser_BE` is what
-    is done to clips and pieces first, in dB.
+    is done to clips and pieces first, in dB; `room_BR` and `room_key` the rooms that notes are heard in.
     """
 
     audio_BT: Tensor
@@ -54,6 +54,8 @@ class Batch(NamedTuple):
     scale_R: Tensor
     timbre_R: Tensor
     equaliser_BE: Tensor
+    room_BR: Tensor
+    room_key: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(part.to(device) for part in self))  # type: ignore[arg-type]
@@ -119,6 +121,7 @@ class Triptych(System):
             torch.tensor([example.target.gain for example, *_ in pieces], dtype=torch.float32),
             torch.tensor([place[example.timbre.id.key] for example, *_ in pieces]),
             self._equalisers(len(clips), examples[0].seed),
+            *self._rooms(len(clips), examples[0].seed),
         )
 
     def _equalisers(self, clips: int, seed: int) -> Tensor:
@@ -126,6 +129,12 @@ class Triptych(System):
         draws = stream(seed, "equaliser").random((clips, BANDS + 1)).astype(np.float32)
         decibel = (2.0 * draws[:, 1:] - 1.0) * self.config.equaliser_db * (draws[:, :1] < 0.5)
         return torch.from_numpy(decibel)
+
+    def _rooms(self, clips: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Rooms for some of the clips, [clips, ROOM], and the key of their noise."""
+        draws = stream(seed, "rooms").random((clips, ROOM + 1))
+        draws[draws[:, -1] >= self.config.rooms, ROOM - 1] = 0.0
+        return torch.from_numpy(draws[:, :ROOM].astype(np.float32)), torch.tensor(seed % 2**63)
 
     def _equalised(self, batch: Batch) -> Batch:
         """The batch with its equalisers applied, a target's pieces with those of its timbre's clip."""
@@ -167,7 +176,11 @@ class Triptych(System):
         if config.equaliser_db:
             batch = self._equalised(batch)
         heard = features(batch.audio_BT, rate)
-        losses = weighted(note_losses(self.encoder(heard), batch.notes), config.note_weight)
+        noted = heard
+        if config.rooms:
+            # A source's room is not to be played: only its notes are read from how it sounds there.
+            noted = features(in_rooms(batch.audio_BT, batch.room_BR, batch.room_key, rate), rate)
+        losses = weighted(note_losses(self.encoder(noted), batch.notes), config.note_weight)
         guess = self.envelope_head(heard.level_BL, batch.jittered)
         losses |= weighted(
             envelope_losses(guess, batch.envelope, batch.jittered, rate), config.envelope_weight
