@@ -121,7 +121,8 @@ class CTD(System):
             clips = np.stack(list(read_clips(tables.layout, keys).values()))
             spread = float(self._encode_clips(torch.from_numpy(clips)).float().std())
         else:
-            encoder = digest_of(self.autoencoder.encoder)
+            # What decides over the latents: weights, and how far clips are padded.
+            encoder = f"{digest_of(self.autoencoder.encoder)} {self._span}"
             self.store = LatentStore(tables, folder / "latents", encoder, self._encode_clips)
             spread = self.store.spread()
         self.spread.fill_(max(spread, 1e-4))
@@ -139,7 +140,12 @@ class CTD(System):
 
     def _whole(self, audio_BT: Tensor) -> Tensor:
         """Silence behind clips up to whole frames of the UNet's deepest level: learned as it is converted."""
-        return F.pad(audio_BT, (0, -audio_BT.shape[1] % (self.config.hop * self.config.ratio)))
+        return F.pad(audio_BT, (0, -audio_BT.shape[1] % self._span))
+
+    @property
+    def _span(self) -> int:
+        """Samples to a frame of the UNet's deepest level."""
+        return self.config.hop * self.config.ratio
 
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
         """The timbre comes from a partner of the same timbre and envelope and another phrase: within one clip
