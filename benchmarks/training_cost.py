@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -20,9 +21,9 @@ from pathlib import Path
 
 import torch
 import yaml
+from codec_speed import FAMILY, ROOT, built, millions, peak_mib, step_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.codec_speed import FAMILY, ROOT, built, millions, peak_mib, step_seconds
 from train.config import load_config
 from train.data.loader import Loader
 from train.data.shards import Shards
@@ -103,7 +104,7 @@ def main() -> None:
             batches = ["--batches", *map(str, asked.batches)]
             told = subprocess.run(
                 [*command, *batches], check=True, cwd=ROOT, capture_output=True, text=True,
-                env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
             row = json.loads(told.stdout)
             print(
