@@ -47,11 +47,14 @@ def test_the_png_is_one_that_others_read() -> None:
     np.testing.assert_array_equal(read, pixels)
 
 
-def test_flac_keeps_16_bits_and_clips_what_is_louder() -> None:
-    audio = np.array([0.0, 0.5, -0.5, 1.5, -1.5] * 100, dtype=np.float32)
-    samples, rate = soundfile.read(io.BytesIO(flac(audio, 22_050)), dtype="int16")
-    assert rate == 22_050
-    assert samples[:5].tolist() == [0, 16384, -16384, 32767, -32768]
+def test_flac_keeps_16_bits_and_makes_softer_what_does_not_fit() -> None:
+    for loudest, says in ((1.0, [0, 16384, -16384]), (1.5, [0, 10922, -10922])):
+        audio = np.array([0.0, 0.5, -0.5, loudest, -loudest] * 100, dtype=np.float32)
+        samples, rate = soundfile.read(io.BytesIO(flac(audio, 22_050)), dtype="int16")
+        assert rate == 22_050
+        assert samples[:3].tolist() == says
+        assert samples[3] == 32767
+        assert samples[4] in (-32767, -32768)
 
 
 def test_the_envelope_figure_comes_from_the_definition() -> None:
