@@ -9,6 +9,9 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 RUN  = $(VENV)/bin/python
 FAST  = $(if $(filter fast,$(DEMO)),-fast,)
 PAIRS = $(if $(filter fast,$(DEMO)),3,8)
+# The released codec is scored and heard beside the demo's own, where it is there.
+RELEASED = $(firstword $(wildcard release/model.safetensors release/model-00001-of-*.safetensors))
+CODECS = --checkpoint $(if $(RELEASED),demo=)$(OUT)/run/best.safetensors $(if $(RELEASED),--checkpoint released=$(RELEASED))
 export PYTHONUNBUFFERED = 1
 
 .PHONY: demo compare test verify lint clean help
@@ -39,8 +42,8 @@ demo: $(VENV)/.demo
 	$(RUN) -m render make configs/demo$(FAST).yaml --out $(OUT)/dataset --workers $(WORKERS)
 	$(RUN) -m manifests audit $(OUT)/dataset --deep --rerender 8 --html $(OUT)/audit.html
 	$(RUN) -m train fit configs/train/demo$(FAST).yaml --data $(OUT)/dataset --out $(OUT)/run
-	$(RUN) -m train evaluate --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --out $(OUT)/scores --pairs $(PAIRS)
-	$(RUN) -m train page --checkpoint $(OUT)/run/best.safetensors --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
+	$(RUN) -m train evaluate $(CODECS) --data $(OUT)/dataset --out $(OUT)/scores --pairs $(PAIRS)
+	$(RUN) -m train page $(CODECS) --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
 	@echo "page: $(abspath $(OUT)/page.html)"
 
 # COMPARE=tiny (a check on a CPU) or full (a night on one GPU). DATA=folder takes a dataset that is there.

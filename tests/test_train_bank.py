@@ -14,6 +14,7 @@ import torch
 
 from manifests import compose
 from manifests.bank import Bank
+from manifests.canonical import sha256_json
 from manifests.clusters import envelope_clusters
 from manifests.storage import location
 from manifests.vocabulary import SPLITS, BadInput, Envelope, Note
@@ -297,6 +298,13 @@ def test_a_bank_that_does_not_fit_is_refused_by_name(bank: Bank, tmp_path: Path)
     assert "shard-000000.tar: shard is missing" in refused()
     (copy / "away").rename(copy / "shard-000000.tar")
     text = (copy / "bank.json").read_text()
+    other = json.loads(text)
+    other["fingerprint_of"]["rate"] = 48_000
+    other["fingerprint"] = sha256_json(other["fingerprint_of"])
+    (copy / "bank.json").write_text(json.dumps(other))
+    assert "shard-000000.parquet: belongs to another bank" in refused()
+    (copy / "bank.json").write_text(text.replace('"schema": "1.', '"schema": "2.'))
+    assert "bank.json: schema version 2.0, this program reads 1.0" in refused()
     (copy / "bank.json").write_text(text.replace('"rate": 44100', '"rate": 22050'))
     assert "bank.json: `fingerprint` is not the hash of `fingerprint_of`: it was edited" in refused()
 

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import torch
 import yaml
+from typer.testing import CliRunner
 
 from manifests.bank import Bank
 from manifests.vocabulary import BadInput
@@ -20,10 +21,12 @@ from tests.train_codec import make_checkpoint
 from train.audio import write_audio
 from train.bank.clips import compose_clips
 from train.checkpoint import read_weights, save_weights
+from train.cli import app, register
 from train.conversion import load_codec
 from train.data.pairs import draw_pairs
-from train.release import HEADER, write_parts
+from train.release import HEADER, LIMIT, write_parts
 from train.release_card import TO_SAY
+from train.released import released_checkpoint
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,6 +61,31 @@ def test_parts_load_as_the_one_checkpoint(checkpoint: Path, tmp_path: Path) -> N
         read_weights(paths[0])
 
 
+def test_the_released_codec_is_the_one_that_is_used(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.released.FOLDER", tmp_path / "release")
+    with pytest.raises(BadInput, match="release: no released codecs there; name weights by --checkpoint"):
+        released_checkpoint()
+    largest = max(value.numel() * 2 for value in read_weights(checkpoint)[0].values())
+    paths = write_parts(checkpoint, tmp_path / "release", HEADER + largest)
+    assert len(paths) > 1
+    assert released_checkpoint() == paths[0]
+    time_s = np.arange(44_100) / 44_100
+    write_audio(tmp_path / "a.wav", 0.3 * np.sin(2 * np.pi * 440.0 * time_s).astype(np.float32), 44_100)
+    register(["convert"])
+    said = CliRunner().invoke(app, ["convert", "--source", f"{tmp_path}/a.wav", "--out", f"{tmp_path}/b.wav"])
+    assert said.exit_code == 0, said.output
+    assert soundfile.info(tmp_path / "b.wav").frames == 44_100
+    for needed in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / needed).touch()
+    makefile = ["make", "-n", "-f", str(ROOT / "Makefile"), "demo"]
+    demo = subprocess.run(makefile, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+    assert f"--checkpoint released=release/{paths[0].name}" in demo
+    write_parts(checkpoint, tmp_path / "release", LIMIT)
+    assert released_checkpoint().name == "model.safetensors"
+
+
 def test_weights_that_half_precision_cannot_hold_are_refused(checkpoint: Path, tmp_path: Path) -> None:
     weights, metadata = read_weights(checkpoint)
     name = sorted(weights)[0]
@@ -75,8 +103,8 @@ def test_a_release_says_what_it_is_and_what_is_missing(
     rendered.succeed(*command, banked / "tones")
     card = (out / "README.md").read_text()
     assert yaml.safe_load(card.split("---")[1])["tags"][0] == "audio"
-    assert "| builtin | 4 | 2 | TO BE WRITTEN: licence of its presets |" in card
-    assert card.count(TO_SAY) == 3, "licence, scores, failures"
+    assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in card
+    assert card.count(TO_SAY) == 2, "scores, failures"
     assert Bank(banked / "tones").metadata()["fingerprint"] in card
     clips = sorted(path.name for path in (out / "clips").iterdir())
     assert len(clips) == 8
@@ -116,7 +144,7 @@ def test_the_release_script_from_nothing_to_a_release(banked: Path, tmp_path: Pa
     card = (out / "release" / "README.md").read_text()
     for split in ("test_unseen_timbre", "test_unseen_envelope", "test_unseen_phrase", "test_unseen_all"):
         assert f"### {split}, both" in card
-    assert card.count(TO_SAY) == 2
+    assert card.count(TO_SAY) == 1
     assert "triptych" in (out / "given" / "scores" / "report.md").read_text().lower()
     assert len(list((out / "given" / "files").glob("*_triptych.wav"))) == 2
     assert any((out / "run" / "logs").iterdir())

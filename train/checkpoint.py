@@ -67,6 +67,11 @@ def part_name(number: int, count: int) -> str:
     return "model.safetensors" if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
 
 
+def first_part(path: Path) -> bool:
+    """Whether a released checkpoint's file is the one to name."""
+    return path.name == part_name(1, 1) or path.name.startswith("model-00001-of-")
+
+
 def _parts(path: Path) -> int:
     """How many parts a checkpoint has, by the name of its first."""
     found = re.fullmatch(r"model-(\d{5})-of-(\d{5})\.safetensors", path.name)

@@ -11,9 +11,17 @@ from manifests.vocabulary import BadInput, Envelope
 from train.conversion import load_codec
 from train.envelope_edit import edited, parse_edits
 from train.recordings import load_for, save_for, warn
+from train.released import released_checkpoint
 from train.systems.base import ALL_TAKES
 
-Checkpoint = Annotated[Path, typer.Option(help="Weights, such as RUN/best.safetensors.")]
+Checkpoint = Annotated[
+    Path,
+    typer.Option(
+        help="Weights, such as RUN/best.safetensors; by default the released ones.",
+        default_factory=released_checkpoint,
+        show_default=False,
+    ),
+]
 Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice what is heard.")]
 
 

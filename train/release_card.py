@@ -11,6 +11,12 @@ import yaml
 
 TO_SAY = "TO BE WRITTEN"
 """Marks what no file tells. A release is not ready while it is there."""
+LICENCES = {
+    "builtin": "Apache-2.0, as this project",
+    "amsynth": "GPL-2.0-or-later (Debian's amsynth)",
+    "zynaddsubfx": "GPL-2.0-or-later (Debian's zynaddsubfx-data)",
+}
+"""Of the presets of the synths that `configs/release.yaml` names, by their packages' copyright files."""
 
 
 def release_card(
@@ -37,8 +43,9 @@ def release_card(
     )
     trained = Counter(row["synth"] for row in timbres if row["side"] == "train")
     held = Counter(row["synth"] for row in timbres if row["side"] != "train")
+    to_say = f"{TO_SAY}: licence of its presets"
     presets = "\n".join(
-        f"| {synth} | {trained[synth]} | {held[synth]} | {TO_SAY}: licence of its presets |"
+        f"| {synth} | {trained[synth]} | {held[synth]} | {LICENCES.get(synth, to_say)} |"
         for synth in sorted({*trained, *held})
     )
     first = next(iter(files))

@@ -24,6 +24,9 @@ def check_source(tables: Tables, config: RunConfig) -> None:
     parts_of(config.batch, config.micro_batch, world)
     # Its blocks are looked at in any case: shards that are missing or of another size are found now.
     blocks = len(tables.blocks("train"))
+    if isinstance(tables.layout, Bank):
+        for shard in tables.layout.shards():
+            tables.layout.tones(shard["shard"])
     check_enough(pool if isinstance(tables.layout, Bank) else blocks, pool, world, str(tables.layout.root))
 
 
