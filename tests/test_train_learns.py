@@ -110,12 +110,13 @@ def test_training_from_the_bank_and_from_rendered_clips_comes_to_the_same(
     banked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rendered clips, the same clips composed, and the bank's own stream over the same timbres, phrases and
-    envelopes, with two seeds each: losses in training and on held-out cells differ less than seeds do."""
+    envelopes, with two seeds each: late and held-out losses differ by what seeds make of them."""
     tables, bank = Tables.open(banked), Bank(banked / "tones")
     found: dict[str, list[dict[str, float]]] = {"rendered": [], "composed": [], "stream": []}
     for seed in (1, 2):
         for name, losses in found.items():
-            config = parse_config({**CONFIG, "seed": seed, "data": {"pool_blocks": 2, "fresh": 0.0}}, "test")
+            changes = {"seed": seed, "steps": 24, "data": {"pool_blocks": 2, "fresh": 0.0}}
+            config = parse_config({**CONFIG, **changes}, "test")
             seen: list[dict[str, float]] = []
             with monkeypatch.context() as patch:
                 if name == "composed":
@@ -126,12 +127,20 @@ def test_training_from_the_bank_and_from_rendered_clips_comes_to_the_same(
             late = {f"late {key}": float(np.mean([row[key] for row in seen[-10:]])) for key in seen[0]}
             held = held_out_losses(load_system(out / "last.safetensors")[0], tables, 8)
             losses.append({**late, **{f"held-out {key}": value for key, value in held.items()}})
+    seeds, composed, stream = [], [], []
     for key in found["rendered"][0]:
         rows = {name: np.array([losses[key] for losses in both]) for name, both in found.items()}
         print(f"{key}: " + "; ".join(f"{name} {row[0]:.4f} {row[1]:.4f}" for name, row in rows.items()))
-        noise = abs(rows["rendered"][0] - rows["rendered"][1])
-        scale = abs(rows["rendered"]).max()
-        # The same batches: all that differs is the last bit of some samples.
-        assert abs(rows["composed"] - rows["rendered"]).max() <= 0.01 * scale + 0.3 * noise, key
-        # Other batches of the same cells: another draw of the same noise, which two seeds show roughly.
-        assert abs(rows["stream"].mean() - rows["rendered"].mean()) <= 0.15 * scale + 2.0 * noise, key
+        rendered_2 = rows["rendered"]
+        scale = abs(rendered_2).mean()
+        seeds.append(abs(rendered_2[0] - rendered_2[1]) / scale)
+        # The same batches: all that differs is the last bit of some samples, and what 24 steps make of it.
+        composed.append(abs(rows["composed"] - rendered_2).mean() / scale)
+        # Other batches of the same cells: another draw of the noise that two seeds show roughly.
+        stream.append(abs(rows["stream"].mean() - rendered_2.mean()) / scale)
+    apart = {
+        name: float(np.mean(x)) for name, x in (("seeds", seeds), ("composed", composed), ("stream", stream))
+    }
+    print(apart)
+    assert apart["composed"] < 0.7 * apart["seeds"]
+    assert apart["stream"] < 2.0 * apart["seeds"]
