@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
+from types import FrameType
 
 import numpy as np
 import pytest
 
 from manifests import compose
 from manifests.layout import Layout
+from manifests.seeds import stream
 from manifests.vocabulary import BadInput, ClipId
 from tests.train_data import make_dataset
 from train.data.batches import Batches, parts_of
 from train.data.blocks import read_bytes, read_clips
-from train.data.examples import EXAMPLE_KINDS, Clip, Example
+from train.data.examples import EXAMPLE_KINDS, Clip, Example, cast
 from train.data.loader import Loader
 from train.data.order import check_enough, pool_order, pools
 from train.data.pairs import KINDS, draw_pairs
@@ -85,6 +88,33 @@ def test_partners_share_exactly_what_their_kind_says(tables: Tables) -> None:
         assert e.envelope.id == (source.id if e.kind == "timbre" else reference.id)
         for axis in ("timbre", "envelope", "phrase"):
             assert getattr(source.id, axis) != getattr(reference.id, axis)
+
+
+def test_what_partners_cost_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
+    """No scan of rows for a partner: a block costs the same calls beside one more or seven."""
+    calls = []
+    for timbres in (4, 16):
+        root = make_dataset(tmp_path / str(timbres), train=(timbres, 2, 2), seconds=0.3, rate=8000).root
+        shards = Shards(Tables.open(root))
+        block = min(shards.blocks(0))
+        count = Counter[str]()
+
+        def counted(frame: FrameType, event: str, what: object, count: Counter[str] = count) -> None:
+            count[event] += 1
+
+        for _ in range(2):  # the first time fills caches
+            count.clear()
+            sys.setprofile(counted)
+            shards.clips(block, range(block.clips))
+            roles = [
+                cast(kind, target, (block.timbres, block.phrases, block.envelopes), stream(1, "cast"))
+                for kind in EXAMPLE_KINDS
+                for target in block.ids()
+            ]
+            sys.setprofile(None)
+        assert len(roles) == 4 * block.clips
+        calls.append(dict(count))
+    assert calls[0] == calls[1]
 
 
 def test_labels_say_what_is_in_the_audio(tables: Tables) -> None:
