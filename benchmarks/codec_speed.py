@@ -3,9 +3,10 @@
     .venv/bin/python benchmarks/codec_speed.py [--ours configs/train/base.yaml] [--batch 2] [--device cpu]
 
 Both systems take the same examples of a dataset of 1 s clips (rendered here, with the built-in synth), the
-same batch and the same precision, one after the other, in one run; weights are fresh, since they do not
-change the cost. A step is one of the adversarial phase: all turns, gradients, optimiser steps. The best
-of `--repeats` counts.
+same batch and the same precision, one after the other, in one run; weights are fresh. A step is one of the
+adversarial phase: all turns, gradients, optimiser steps. The best of `--repeats` counts. What weights change
+is how many notes ours hears in a recording, and so plays (27 in place of 6 have been seen): for the
+conversion its fresh heads are run, and then told the six notes that there are.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,6 +28,7 @@ import numpy as np
 import torch
 import yaml
 
+from manifests.vocabulary import Note
 from train.config import RunConfig, load_config
 from train.conversion import Codec
 from train.data.loader import Loader
@@ -32,6 +36,8 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
+from train.systems.triptych import hearing
+from train.systems.triptych.note_head import ReadNote
 
 ROOT = Path(__file__).parents[1]
 FAMILY = {
@@ -127,6 +133,22 @@ def peak_mib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
+@contextmanager
+def six_notes_heard() -> Iterator[None]:
+    """Ours reads notes as ever, and goes on with those of the benchmark's recordings."""
+    read = hearing.read_notes
+
+    def told(*arguments: Any) -> list[ReadNote]:
+        read(*arguments)
+        return [ReadNote(Note(0.5 * place, 0.45, 57, 127), 1.0) for place in range(6)]
+
+    hearing.read_notes = told
+    try:
+        yield
+    finally:
+        hearing.read_notes = read
+
+
 def convert_seconds(system: System, rate: int, repeats: int) -> float:
     """The shortest time to convert 3 s by a reference of 3 s; the first, which warms up, is left out."""
     codec, time_s = Codec(system, "benchmark"), np.arange(3 * rate) / rate
@@ -139,7 +161,8 @@ def convert_seconds(system: System, rate: int, repeats: int) -> float:
     for _ in range(repeats + 1):
         wait(device)
         start = time.perf_counter()
-        codec.convert(source, reference)
+        with six_notes_heard():
+            codec.convert(source, reference)
         wait(device)
         times.append(time.perf_counter() - start)
     return min(times[1:])
