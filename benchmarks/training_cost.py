@@ -94,8 +94,7 @@ def main() -> None:
         for name in asked.configs:
             command = [
                 sys.executable,
-                "-m",
-                "benchmarks.training_cost",
+                __file__,
                 "--configs",
                 name,
                 "--data",
