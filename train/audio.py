@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from manifests import files
 from manifests.vocabulary import BadInput
 
 Audio = npt.NDArray[np.float32]
+Float = npt.NDArray[np.floating[Any]]
 
 
 def read_audio(path: Path) -> tuple[Audio, int]:
@@ -147,7 +148,7 @@ def headroom(audio: Audio) -> float:
     return FULL_SCALE / peak if peak > 1.0 else 1.0
 
 
-def peak_of(audio: Audio) -> float:
+def peak_of(audio: Float) -> float:
     """The largest magnitude in a sound; 0 for none."""
     return max((float(np.max(np.abs(part))) for part in _parts(audio)), default=0.0)
 
@@ -171,6 +172,6 @@ def write_audio(path: Path, audio: Audio, rate: int) -> float:
     return factor
 
 
-def _parts(audio: Audio, size: int = 1 << 20) -> Iterator[Audio]:
+def _parts(audio: Float, size: int = 1 << 20) -> Iterator[Float]:
     """A sound of any length, so much at a time."""
     return (audio[at : at + size] for at in range(0, len(audio), size))

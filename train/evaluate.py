@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.vocabulary import Envelope
+from train.audio import peak_of
 from train.evaluate_cases import cases_of
-from train.evaluate_transplant import Part, moved, peak_of, re_envelope, transplant
+from train.evaluate_transplant import Part, moved, re_envelope, transplant
 from train.metrics.catalogue import COLUMNS
 from train.metrics.ears import Ears
 from train.metrics.envelope import hear_envelope

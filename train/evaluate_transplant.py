@@ -16,6 +16,7 @@ import numpy.typing as npt
 from manifests.compose import Span, gain, spans
 from manifests.register import median_pitch, octave_of, transpose
 from manifests.vocabulary import Envelope, Notes
+from train.audio import peak_of
 
 Audio = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
@@ -137,11 +138,6 @@ def re_envelope(source: Part, envelope: Envelope, rate: int, cut_fade_ms: float)
     if top <= 0.0:
         return source.audio
     return normalised(source.audio * new / np.maximum(old, top / LOUDEST_BOOST), peak_of(source.audio))
-
-
-def peak_of(sound: npt.ArrayLike) -> float:
-    """The highest magnitude."""
-    return float(np.max(np.abs(np.asarray(sound)), initial=0.0))
 
 
 def normalised(sound: F64, peak: float) -> Audio:

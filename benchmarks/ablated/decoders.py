@@ -16,10 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.ablated.config import AblatedConfig
-from train.systems.triptych.decoder import LOUDER, UNKNOWN, Decoder, Moved, move, place_features
+from train.systems.triptych.decoder import UNKNOWN, Decoder, Moved, move, place_features
 from train.systems.triptych.excitation import HOP, WINDOW, between, frame_spectra, overlap_add
-from train.systems.triptych.timbre import SILENT, TONE_RMS, Profile, hertz
-from train.systems.triptych.tone_level import tone_power
+from train.systems.triptych.timbre import SILENT, Profile, hertz
 
 BINS = WINDOW // 2 + 1
 EDGE = WINDOW // 2
@@ -97,19 +96,8 @@ class RealFilters(Decoder):
 
     def sound(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor, start_R: Tensor, samples: int) -> Tensor:
         """Oscillators through the filters that the trunk sets."""
-        mix, harmonic, half, noise, louder = self.leave(h_RFC).split((*self.sizes, 1), dim=-1)
-        base = torch.lerp(
-            moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
-        )
-        levels = (
-            (base + harmonic).clamp(SILENT, 2.0),
-            (moved.half_RH[:, None] + half).clamp(SILENT, 2.0),
-            (moved.noise_RW[:, None] + noise).clamp(SILENT, 2.0),
-        )
-        power_RF = tone_power(*levels, (self.rate / 2.0 / hertz(pitch_R))[:, None], self.noise_shares)
-        shift = LOUDER * torch.tanh(louder) + math.log(TONE_RMS) - 0.5 * power_RF.log()[..., None]
         hiss_R = torch.arange(len(pitch_R), device=pitch_R.device)
-        return self._play(*(level + shift for level in levels), pitch_R, start_R, hiss_R, samples)
+        return self._play(*self.filters(h_RFC, moved, pitch_R), pitch_R, start_R, hiss_R, samples)
 
 
 class ComplexFilters(RealFilters):

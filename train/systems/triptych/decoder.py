@@ -145,7 +145,11 @@ class Decoder(nn.Module):
             h = h + self.tokens(h, vector_RKD[:, 1:])
         for block in self.blocks:
             h = block(h if inside_RF is None else h * inside_RF[..., None], vector_RKD[:, 0])
-        mix, harmonic, half, noise, louder = self.leave(F.gelu(h)).split((*self.sizes, 1), dim=-1)
+        return self.filters(F.gelu(h), moved, pitch_R)
+
+    def filters(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The last layer: log levels as of `_levels`, of what the trunk made of each frame."""
+        mix, harmonic, half, noise, louder = self.leave(h_RFC).split((*self.sizes, 1), dim=-1)
         base = torch.lerp(
             moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
         )

@@ -57,20 +57,26 @@ class TimbreEncoder(nn.Module):
 
     def forward(self, opened: Opened, notes: NoteBatch, rate: int) -> Tensor:
         """The vectors of whole clips, as they are handed on."""
-        return rounded(self.views(opened, notes, rate).whole_BKD)
+        with torch.autocast(notes.onset_BN.device.type, enabled=False):
+            h_BGC, key_BGK = self._frames(opened, notes, rate)
+            return rounded(self._pool(h_BGC, key_BGK, opened.weight_BNG.sum(1)))
 
     def views(self, opened: Opened, notes: NoteBatch, rate: int) -> Views:
         """What the training wants to see: whole clips and halves of their notes."""
         with torch.autocast(notes.onset_BN.device.type, enabled=False):
-            h_BGC = self.enter(frame_inputs(opened, notes, rate))
-            h_BGC = h_BGC + self.deepen(nn.functional.gelu(h_BGC))
-            key_BGK = self.key(h_BGC) + opened.gain_BG.clamp(min=1e-6).log()[..., None]
+            h_BGC, key_BGK = self._frames(opened, notes, rate)
             even_N = torch.arange(notes.onset_BN.shape[1], device=key_BGK.device) % 2 == 0
             whole, even, odd = (
                 self._pool(h_BGC, key_BGK, (opened.weight_BNG * some[:, None]).sum(1))
                 for some in (torch.ones_like(even_N), even_N, ~even_N)
             )
         return Views(whole, even, odd, notes.mask_BN.sum(1) > 1)
+
+    def _frames(self, opened: Opened, notes: NoteBatch, rate: int) -> tuple[Tensor, Tensor]:
+        """What is made of each frame, and the logarithms of its weights in the pools."""
+        h_BGC = self.enter(frame_inputs(opened, notes, rate))
+        h_BGC = h_BGC + self.deepen(nn.functional.gelu(h_BGC))
+        return h_BGC, self.key(h_BGC) + opened.gain_BG.clamp(min=1e-6).log()[..., None]
 
     def _pool(self, h_BGC: Tensor, key_BGK: Tensor, weight_BG: Tensor) -> Tensor:
         share_BGK = (key_BGK + weight_BG.clamp(1e-6, 1.0).log()[..., None]).softmax(1)
