@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from benchmarks.ablated.config import AblatedConfig
 from train.systems.triptych.decoder import UNKNOWN, Decoder, Moved, move, place_features
-from train.systems.triptych.excitation import HOP, WINDOW, between, frame_spectra, overlap_add
-from train.systems.triptych.timbre import SILENT, Profile, hertz
+from train.systems.triptych.excitation import HOP, WINDOW, frame_spectra, overlap_add
+from train.systems.triptych.levels import SILENT, between, hertz
+from train.systems.triptych.timbre import Profile
 
 BINS = WINDOW // 2 + 1
 EDGE = WINDOW // 2

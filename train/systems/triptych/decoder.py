@@ -23,13 +23,14 @@ from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.excitation import (
     HOP,
     WINDOW,
-    between,
     frame_spectra,
     noise_place,
     overlap_add,
+    partial_place,
     pulses,
 )
-from train.systems.triptych.timbre import SILENT, TONE_RMS, Profile, hertz
+from train.systems.triptych.levels import SILENT, between, hertz
+from train.systems.triptych.timbre import TONE_RMS, Profile
 from train.systems.triptych.tone_level import noise_shares, tone_power
 
 NOISE_SAMPLES = 1 << 19
@@ -183,9 +184,11 @@ class Decoder(nn.Module):
             below = pulses((phase / 2.0).remainder(1.0), (self.rate / f0).floor()) - whole
             hiss = self.noise[(time + 7919 * hiss_R[:, None]) % NOISE_SAMPLES]
         number = bins / f0[:, None]
-        total = frame_spectra(whole) * between(harmonic, number - 1.0).exp()
+        place = partial_place(number - 1.0, f0, self.rate)
+        total = frame_spectra(whole) * between(harmonic, place).exp()
         if half.shape[-1]:
-            total = total + frame_spectra(below) * between(half, number - 0.5).exp()
+            place = partial_place(number - 0.5, f0, self.rate)
+            total = total + frame_spectra(below) * between(half, place).exp()
         place = noise_place(noise.shape[-1], self.rate, f0.device).expand(len(f0), -1)
         total = total + frame_spectra(hiss) * between(noise, place).exp()
         return overlap_add(total)[:, 2 * HOP + WINDOW // 2 :][:, :samples]

@@ -12,10 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.spectral import hann
-from train.systems.triptych.timbre import band_centres
+from train.systems.triptych.levels import band_place
 
 WINDOW = 2048
 HOP = 512
+WIDEST = 0.4
+"""A main lobe is held over at most this share of the way to the next partial."""
 
 
 def pulses(phase: Tensor, harmonics_R: Tensor) -> Tensor:
@@ -52,18 +54,18 @@ def overlap_add(spectra_RFC: Tensor) -> Tensor:
     return total.flatten(1)
 
 
-def between(levels_RFK: Tensor, place_RC: Tensor) -> Tensor:
-    """Levels read at fractional places along K, held at both ends: [R, F, C]."""
-    last = levels_RFK.shape[-1] - 1
-    at = place_RC.clamp(0, last)
-    low = at.floor().long().clamp(max=last - 1)
-    weight = (at - low)[:, None]
-    index = low[:, None].expand(-1, levels_RFK.shape[1], -1)
-    return torch.lerp(levels_RFK.gather(-1, index), levels_RFK.gather(-1, index + 1), weight)
+def partial_place(place_RC: Tensor, f0_R: Tensor, rate: int) -> Tensor:
+    """Places among partials that are f0 apart, held over the main lobe of each: [R, C].
+
+    A frame's partial is as wide as its window's main lobe. Filtered by levels that fall on both sides of it,
+    it would be heard softer than its level says, the more the farther its neighbours are below it.
+    """
+    lobe_R1 = (2.0 * rate / WINDOW / f0_R).clamp(max=WIDEST)[:, None]
+    low_RC = place_RC.floor()
+    return low_RC + ((place_RC - low_RC - lobe_R1) / (1.0 - 2.0 * lobe_R1)).clamp(0.0, 1.0)
 
 
 def noise_place(bands: int, rate: int, device: torch.device) -> Tensor:
     """Where each bin lies among the noise bands' centres, held at both ends: [C]."""
-    centres = band_centres(bands, device)
     bins = torch.arange(WINDOW // 2 + 1, device=device) * (rate / WINDOW)
-    return (bins.clamp(min=30.0).log() - centres[0].log()) / (centres[1] / centres[0]).log()
+    return band_place(bins.clamp(min=30.0), bands)

@@ -11,22 +11,18 @@ B clips, N notes, G frames, Q multiples of f0/4, K harmonics, H halves, W noise 
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain
-from train.spectral import hann
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features
+from train.systems.triptych.levels import above_noise, hertz, level_at, noise_level
 
 TONE_RMS = 0.1
 """The renderer's level of every tone."""
-
-SILENT = -14.0
-"""The natural logarithm of an amplitude that stands for nothing: -122 dB."""
 
 
 class Profile(NamedTuple):
@@ -53,16 +49,6 @@ class Timbre(NamedTuple):
 
     profile: Profile
     vectors: Tensor
-
-
-def hertz(pitch: Tensor) -> Tensor:
-    """MIDI pitch to Hz."""
-    return 440.0 * torch.exp2((pitch - 69.0) / 12.0)
-
-
-def band_centres(bands: int, device: torch.device) -> Tensor:
-    """Centres of the noise bands in Hz, [bands], from 60 Hz to 20 kHz, evenly in log frequency."""
-    return torch.logspace(math.log10(60.0), math.log10(20_000.0), bands, device=device)
 
 
 def frame_gain(
@@ -143,52 +129,17 @@ def measure(opened: Opened, notes: NoteBatch, config: TriptychConfig, rate: int)
         power_BNC = power_BNC / unit_BN.clamp(min=1e-7)[..., None]
 
     f0 = hertz(notes.pitch_BN)
-    harmonic = level_at(power_BNC, f0, torch.arange(1, config.harmonics + 1), rate)
-    half = level_at(power_BNC, f0, torch.arange(config.halves) + 0.5, rate)
-    noise = _noise(power_BNC, f0, config.noise_bands, rate, power_BNC.shape[-1])
+    noise = noise_level(power_BNC, f0, config.noise_bands, rate)
+    harmonic, half = (
+        above_noise(level_at(power_BNC, f0, multiples, rate), noise, f0[..., None] * multiples.to(f0))
+        for multiples in (torch.arange(1, config.harmonics + 1), torch.arange(config.halves) + 0.5)
+    )
     return Profile(
         harmonic,
         half,
-        noise - 0.5 * math.log(float(hann(LONG_WINDOW, torch.device("cpu")).square().sum())),
+        noise,
         notes.pitch_BN,
         (heard_BN + 1e-6).log() + torch.where(notes.mask_BN, 0.0, -30.0),
         opened.scale_B,
         opened.scale_B * opened.highest_B,
     )
-
-
-def level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int) -> Tensor:
-    """Log amplitude of partials at multiples of f0, [B, N, len(multiples)]; `SILENT` above the highest bin.
-
-    Read between the two nearest bins, and corrected by what a Hann window's main lobe loses there, so that
-    a steady partial reads the same wherever it falls.
-    """
-    bins = power_BNC.shape[-1]
-    at = f0_BN[..., None] * multiples.to(f0_BN) * LONG_WINDOW / rate
-    low = at.floor().clamp(0, bins - 2)
-    part = (at - low).clamp(0.0, 1.0)
-    logs = 0.5 * power_BNC.clamp(min=1e-20).log()
-    index = low.long()
-    read = torch.lerp(logs.gather(-1, index), logs.gather(-1, index + 1), part)
-    loss = torch.lerp(_lobe(part), _lobe(1.0 - part), part)
-    return torch.where(
-        at < bins - 1, read - loss + math.log(4.0 / LONG_WINDOW), torch.full_like(read, SILENT)
-    )
-
-
-def _lobe(away: Tensor) -> Tensor:
-    """The natural logarithm of the Hann window's response `away` (0..1) bins from a partial."""
-    return (torch.sinc(away) / (1.0 - away.square()).clamp(min=1e-3)).clamp(min=0.4).log()
-
-
-def _noise(power_BNC: Tensor, f0_BN: Tensor, bands: int, rate: int, bins: int) -> Tensor:
-    """Log RMS density in fixed bands, read at the odd multiples of f0/4 nearest to each, [B, N, bands]."""
-    centres = band_centres(bands, power_BNC.device)
-    step = f0_BN[..., None] / 2.0
-    odd = ((centres - step / 2.0) / step).round().clamp(min=0.0)
-    reads = []
-    for offset in (-1.0, 0.0, 1.0):
-        hz = ((odd + offset).clamp(min=0.0) + 0.5) * step
-        index = (hz * LONG_WINDOW / rate).round().long().clamp(max=bins - 1)
-        reads.append(power_BNC.gather(-1, index))
-    return 0.5 * torch.stack(reads).mean(0).clamp(min=1e-20).log()

@@ -19,7 +19,8 @@ from train.layers import mlp
 from train.notes import NoteBatch
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.features import LONG_HOP
-from train.systems.triptych.timbre import SILENT, Opened, hertz, level_at
+from train.systems.triptych.levels import SILENT, hertz, level_at
+from train.systems.triptych.timbre import Opened
 
 PARTIALS = 24
 """The multiples of f0 that are read in each frame,"""
