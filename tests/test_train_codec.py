@@ -330,7 +330,7 @@ def test_fitting_finds_the_envelopes_of_a_batch_from_rough_guesses() -> None:
     attack, _, _, sustain, _, _ = errors.median(0).values.tolist()
     assert attack < 0.02  # of a logarithm: 2%
     assert sustain < 0.005 * 4.0
-    alone = fit_envelopes(level[2:3], batch[2:3], guess[2:3], RATE, CUT_FADE_MS)
+    alone = fit_envelopes(level[2:3], note_batch(phrases[2:3], RATE, 3 * RATE), guess[2:3], RATE, CUT_FADE_MS)
     torch.testing.assert_close(alone.units_BP[0], fitted.units_BP[2], atol=2e-3, rtol=2e-3)
 
 
