@@ -14,6 +14,7 @@ import yaml
 from tests import rendered
 
 if TYPE_CHECKING:
+    from manifests.bank import Bank
     from manifests.layout import Layout
     from tests.browser import Browser
 
@@ -46,6 +47,14 @@ def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(tiny, folder)
     rendered.succeed("render", "tones", folder, "--workers", "2")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bank(banked: Path) -> Bank:
+    """That bank, opened."""
+    from manifests.bank import Bank
+
+    return Bank(banked / "tones")
 
 
 @pytest.fixture(scope="session")
