@@ -20,6 +20,16 @@ from train.systems.triptych.system import Triptych
 from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
 
 
+@pytest.fixture(scope="module")
+def system() -> Triptych:
+    return make_system()
+
+
+@pytest.fixture(scope="module")
+def codec(system: Triptych) -> Codec:
+    return Codec(system, "test")
+
+
 @torch.no_grad()
 def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -> None:
     clips = [clip(index, timbre=index) for index in range(4)]
@@ -36,16 +46,6 @@ def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -
     torch.testing.assert_close(vectors([3, 1, 0, 2]), whole[[3, 1, 0, 2]], atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(vectors([2]), whole[[2]], atol=1e-5, rtol=1e-5)
     assert (whole[0] - whole[1]).abs().max() > 1e-3
-
-
-@pytest.fixture(scope="module")
-def system() -> Triptych:
-    return make_system()
-
-
-@pytest.fixture(scope="module")
-def codec(system: Triptych) -> Codec:
-    return Codec(system, "test")
 
 
 @torch.no_grad()
