@@ -11,9 +11,7 @@ from typing import Any
 
 from manifests.audit.page import page
 from manifests.audit.run import Tiers, audit
-from manifests.layout import Layout, write_table
-
-Rows = list[dict[str, Any]]
+from manifests.layout import Layout
 
 
 def text_of(root: Path) -> str:
@@ -30,14 +28,6 @@ def part(text: str, title: str) -> str:
 
 def copied(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work")))
-
-
-def rewrite(root: Path, table: str, change: Callable[[Rows], None]) -> None:
-    """Rewrites one of a folder's tables."""
-    old = Layout(root).read(table)
-    rows = old.to_pylist(maps_as_pydicts="strict")
-    change(rows)
-    write_table(Layout(root).table(table), type(old).from_pylist(rows, schema=old.schema))
 
 
 def setting(*names: str, value: Any = None) -> Callable[[Path], None]:

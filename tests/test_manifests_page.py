@@ -16,7 +16,7 @@ from manifests.audit.page import page
 from manifests.audit.run import Tiers, audit
 from manifests.layout import Layout, read_table, write_table
 from tests import rendered
-from tests.audit_page import copied, part, rewrite, setting, text_of
+from tests.audit_page import copied, part, setting, text_of
 
 PARTS = (
     "Checks", "Splits", "Coverage", "Clips", "Parameters", "Envelope families", "Phrases", "Timbres",
@@ -91,11 +91,11 @@ def truncate(name: str) -> Callable[[Path], None]:
 
 
 def first(table: str, **values: Any) -> Callable[[Path], None]:
-    return lambda root: rewrite(root, table, lambda rows: rows[0].update(values))
+    return lambda root: rendered.rewrite(root, table, lambda rows: rows[0].update(values))
 
 
 def emptied(table: str) -> Callable[[Path], None]:
-    return lambda root: rewrite(root, table, lambda rows: rows.clear())
+    return lambda root: rendered.rewrite(root, table, lambda rows: rows.clear())
 
 
 def far_ids(root: Path) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from manifests.layout import Layout, write_table
-from tests.audit_page import Rows, copied, rewrite, setting, text_of
+from tests import rendered
+from tests.audit_page import copied, setting, text_of
 from tests.browser import Browser
 
 HOSTILE = '"><img src=x onerror="window.hacked=1"></style></svg><script>window.hacked=1</script>'
@@ -54,12 +55,12 @@ def test_every_player_and_picture_has_a_name_and_text_can_be_read(browser: Brows
         assert all(node.get("name", {}).get("value") for node in images)
 
 
-def named(rows: Rows) -> None:
+def named(rows: rendered.Rows) -> None:
     for place, row in enumerate(rows):
         row |= {"name": HOSTILE, "preset": HOSTILE, "synth": HOSTILE, "parameters": {HOSTILE: float(place)}}
 
 
-def phrased(rows: Rows) -> None:
+def phrased(rows: rendered.Rows) -> None:
     for row in rows:
         row |= {"source": HOSTILE, "side": HOSTILE}
 
@@ -71,9 +72,9 @@ def test_names_from_the_dataset_are_text_and_nothing_else(
     (root / f"shards/{HOSTILE.replace('/', '_')}").write_text("")
     setting("name", value=HOSTILE)(root)
     setting("fingerprint", value=HOSTILE)(root)
-    rewrite(root, "timbres", named)
-    rewrite(root, "phrases", phrased)
-    rewrite(root, "envelopes", lambda rows: rows[0].update(family=HOSTILE, side=HOSTILE))
+    rendered.rewrite(root, "timbres", named)
+    rendered.rewrite(root, "phrases", phrased)
+    rendered.rewrite(root, "envelopes", lambda rows: rows[0].update(family=HOSTILE, side=HOSTILE))
     old = Layout(root).read("failures")
     failed = [dict.fromkeys(("stage", "synth", "preset", "reason", "detail", "shard"), HOSTILE)]
     write_table(root / "failures.parquet", type(old).from_pylist(failed, schema=old.schema))
