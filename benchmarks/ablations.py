@@ -1,7 +1,7 @@
 """What decides the codec's design: variants trained alike on amsynth, judged on a synth that was left out.
 
-    .venv/bin/python benchmarks/ablations.py --out FOLDER [--only NAME …] [--seeds 1 2] [--steps 200]
-    .venv/bin/python benchmarks/ablations.py --out FOLDER --table      # from the results that are there
+    .venv/bin/python -m benchmarks.ablations --out FOLDER [--only NAME …] [--seeds 1 2] [--steps 200]
+    .venv/bin/python -m benchmarks.ablations --out FOLDER --table      # from the results that are there
 
 A variant (see `benchmarks/ablated/variants.py`) differs from the demo's codec in one part and in nothing
 else: same seed, same examples in the same order from one tone bank, same number of steps, same pairs to be
@@ -19,11 +19,10 @@ from pathlib import Path
 import torch
 import yaml
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+from benchmarks.ablated.results import tables, train_and_judge
+from benchmarks.ablated.variants import DATASET, VARIANTS
 
-from benchmarks.ablated.results import tables, train_and_judge  # noqa: E402
-from benchmarks.ablated.variants import DATASET, VARIANTS  # noqa: E402
+ROOT = Path(__file__).parents[1]
 
 
 def make_bank(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Audit and query of millions of real manifest rows: `python benchmarks/audit_scale.py --out DIR`.
+"""Audit and query of millions of real manifest rows: `python -m benchmarks.audit_scale --out DIR`.
 
 Plans timbres x envelopes x phrases as the renderer does (its own sides, blocks, shards and tables) and
 writes every table of the dataset, audio aside: offsets, hashes and levels are made up, but consistent.

@@ -1,6 +1,6 @@
 """What a codec must not lose: a clip by itself as reference, and two clips swapped and swapped back.
 
-    .venv/bin/python benchmarks/codec_properties.py --checkpoint RUN/best.safetensors --data DIR [--pairs 16]
+    .venv/bin/python -m benchmarks.codec_properties --checkpoint RUN/best.safetensors --data DIR [--pairs 16]
 
 Floored MSTFT to the clip, beside that of the codec's plain reconstruction: *itself* takes timbre and envelope
 of the very clip (at most 1.1 times asked); *back* converts A by B and B by A, then the one result by the

@@ -1,6 +1,6 @@
 """How fast clips are composed from a tone bank, beside the clip loader, and what the arithmetic allows a GPU.
 
-    .venv/bin/python benchmarks/compose.py [--device cuda] [--seconds 1] [--dataset DIR]
+    .venv/bin/python -m benchmarks.compose [--device cuda] [--seconds 1] [--dataset DIR]
 
 A small dataset is rendered here with the built-in synth, and its bank made (or DIR, a rendered dataset
 with its bank in DIR/tones, is taken). In turns, in one run, all from the same timbres:
@@ -49,11 +49,11 @@ H100_BYTES_S = 3.35e12
 """Memory bandwidth that NVIDIA states for an H100 SXM."""
 
 
-class Counted(TorchDispatchMode):
+class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts what every operation reads and writes, views aside."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = self.operations = 0
 
     def __torch_dispatch__(
@@ -80,7 +80,7 @@ def dataset(folder: Path) -> Path:
     config = yaml.safe_load((ROOT / "configs" / "demo-fast.yaml").read_text())
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
-    for command in (["make", path, "--out", folder / "set"], ["tones", folder / "set"]):
+    for command in (["make", str(path), "--out", str(folder / "set")], ["tones", str(folder / "set")]):
         subprocess.run(
             [sys.executable, "-m", "render", *command], check=True, stderr=subprocess.DEVNULL, cwd=ROOT
         )

@@ -1,6 +1,6 @@
 """Draws what a run's logs hold: its losses, and its scores on validation pairs, over the steps.
 
-.venv/bin/python benchmarks/curves.py RUN [RUN …] --out docs/images/curves.svg
+.venv/bin/python -m benchmarks.curves RUN [RUN …] --out docs/images/curves.svg
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How long scoring takes, and that a kill -9 leaves no trace in it.
 
-    python benchmarks/evaluate_speed.py DATASET [--pairs 1000] [--workers 2] [--blow]
+    python -m benchmarks.evaluate_speed DATASET [--pairs 1000] [--workers 2] [--blow]
 
 Pairs of a dataset's held-out splits as audio files, one system (the target, a little softer and with its last
 50 ms gone), scored by the command itself. Prints CPU and wall seconds. With `--blow` the same is scored

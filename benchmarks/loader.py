@@ -1,6 +1,6 @@
 """The loader against random file access, over the same clips, and against the training step it has to feed.
 
-    python benchmarks/loader.py DATASET [--examples 3000] [--threads 2] [--latency-ms 20] [--config CONFIG]
+    python -m benchmarks.loader DATASET [--examples 3000] [--threads 2] [--latency-ms 20] [--config CONFIG]
 
 Both sides give the same kinds of examples, decoded to int16 with their notes, by as many threads:
 - blocks: `train.data.loader.Loader`, one range read a block, each clip decoded once;
@@ -32,8 +32,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from codec_speed import built, step_seconds
 
+from benchmarks.codec_speed import built, step_seconds
 from manifests.layout import Layout
 from manifests.seeds import permutation, stream
 from manifests.storage import location, read_range
@@ -76,7 +76,7 @@ class Files:
                 same = self.columns[axis] == getattr(target, axis)
                 fits &= same if axis in shared else ~same
             places = np.flatnonzero(fits)
-            return self.ids[places[int(draws.random() * len(places))]]
+            return self.ids[int(places[int(draws.random() * len(places))])]
         near = self.index[shared][tuple(getattr(target, axis) for axis in shared)]
         while True:
             chosen = near[int(draws.random() * len(near))]
@@ -156,7 +156,7 @@ def serve(port: int, latency_s: float) -> None:
     """A store whose every answer takes so long at least."""
     import logging
 
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import run_simple
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

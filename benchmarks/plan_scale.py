@@ -1,4 +1,4 @@
-"""How long planning takes, and how much memory: `python benchmarks/plan_scale.py`.
+"""How long planning takes, and how much memory: `python -m benchmarks.plan_scale`.
 
 Plans 250 x 120 x 112 and 2500 x 120 x 112 (3 and 30 million clips, the reference dataset and ten times that)
 with the renderer's own code, each in a process of its own: envelopes, phrases, sides, blocks, shards, tables
@@ -16,8 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from audit_scale import config_of, timbre_rows
-
+from benchmarks.audit_scale import config_of, timbre_rows
 from manifests.layout import Layout, to_table, write_table
 from render.dataset import Dataset
 from render.plan import make_plan, write_plan
@@ -68,7 +67,7 @@ def main() -> None:
     print("| shape | clips | blocks | shards (train: clips) | ids | cut | open | peak MB | blocks.parquet |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for shape in SHAPES:
-        command = [sys.executable, __file__, *map(str, shape)]
+        command = [sys.executable, "-m", "benchmarks.plan_scale", *map(str, shape)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         got = json.loads(done.stdout)
         print(

@@ -1,6 +1,6 @@
 """What each of the codec's factors gives away of the others: probes on latents, with a ceiling and a floor.
 
-    .venv/bin/python benchmarks/probes.py --checkpoint RUN/best.safetensors --data DIR [--clips 1500]
+    .venv/bin/python -m benchmarks.probes --checkpoint RUN/best.safetensors --data DIR [--clips 1500]
 
 A probe is a two-layer MLP on the mean and standard deviation of a latent over time (over notes, for the
 note list), taught on some cells of the train split and asked about others: with the timbre (a class), the

@@ -1,8 +1,8 @@
 """The published pairs of SynthCloner, scored by us and by an independent implementation of the definitions.
 
-    python benchmarks/published_pairs.py exchange FOLDER theirs.csv
-    python benchmarks/published_pairs.py independent FOLDER theirs.csv     (in a venv of its own)
-    python benchmarks/published_pairs.py compare FOLDER theirs.csv [--grid-s 0.25]
+    python -m benchmarks.published_pairs exchange FOLDER theirs.csv
+    python -m benchmarks.published_pairs independent FOLDER theirs.csv     (in a venv of its own)
+    python -m benchmarks.published_pairs compare FOLDER theirs.csv [--grid-s 0.25]
 
 FOLDER holds `{pair}_{orig,ref,gt}.wav` and `{pair}_{system}.wav`; it is not part of this repository. The
 second command imports nothing of ours: librosa (STFT, RMS, mel filters), scipy (DCT), mir_eval (onset
@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ def independent(folder: Path, out: Path) -> None:
             return np.zeros(length)
         audio, _ = soundfile.read(folder / f"{pair}_{system}.wav")
         mono = audio if audio.ndim == 1 else audio.mean(axis=1)
-        return mono if not length else librosa.util.fix_length(mono, size=length)
+        return mono if not length else np.asarray(librosa.util.fix_length(mono, size=length))
 
     def mstft(a: np.ndarray, b: np.ndarray, floor: float) -> float:
         total = 0.0
@@ -146,7 +145,7 @@ def exchange(folder: Path, out: Path) -> None:
             arrays[f"{pair}_{system}.track"] = np.stack([heard.midi, heard.voiced.astype(np.float64)])
             arrays[f"{pair}_{system}.onsets"] = detect_onsets(fitted, rate)
     with out.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, allow_pickle=False, **arrays)
     print(f"{out}: {len(arrays)} arrays")
 
 
@@ -251,4 +250,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
 """How fast the renderer is, beside a plain DawDreamer loop and beside FLAC encoding alone.
 
-    .venv/bin/python benchmarks/render_speed.py [--shaping plugin] [--timbres 8 --envelopes 32 --phrases 32]
+    .venv/bin/python -m benchmarks.render_speed [--shaping plugin] [--timbres 8 --envelopes 32 --phrases 32]
 
 All make the same kind of clips of amsynth on one core, in turns, and are counted in CPU time of their own
 processes (children included), so that a busy machine does not decide:
@@ -79,10 +79,9 @@ def ours(root: Path, dataset: Path) -> float:
 
 
 def timed(root: Path) -> dict[str, Any]:
-    """What `timed_render.py` says of the same plan."""
-    program = Path(__file__).with_name("timed_render.py")
+    """What `benchmarks.timed_render` says of the same plan."""
     done = subprocess.run(
-        [sys.executable, program, root / "config.yaml", root / "timed"],
+        [sys.executable, "-m", "benchmarks.timed_render", root / "config.yaml", root / "timed"],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -121,6 +120,7 @@ def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
         envelope_of(row) for row in pd.read_parquet(dataset / "envelopes.parquet").to_dict("records")
     ]
     profile = open_synth("amsynth").profile
+    assert profile.envelope is not None
     engine = dawdreamer.RenderEngine(44_100, 512)
     synth = engine.make_plugin_processor("synth", PLUGIN)
     engine.load_graph([(synth, [])])

@@ -1,4 +1,4 @@
-"""100,000 clips, really rendered, and the way from there to millions: `python benchmarks/scale.py --out DIR`.
+"""100,000 clips, really rendered, and the way from there to millions: `python -m benchmarks.scale --out DIR`.
 
 Asks `render plan --estimate` first, then renders with two workers while the memory of every process of the
 run is looked at, and audits the tables. Prints what was estimated beside what it took, and what the reference

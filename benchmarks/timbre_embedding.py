@@ -1,6 +1,6 @@
 """Fits the embedding of train/metrics/timbre.py, and measures how well it tells timbres apart.
 
-    python benchmarks/timbre_embedding.py DATASET [--write]
+    python -m benchmarks.timbre_embedding DATASET [--write]
 
 DATASET is any rendered dataset with many timbres. Timbres of its train side fit the projection; the
 figures are of the others (`side` test), never used in fitting: the area under the ROC curve of the

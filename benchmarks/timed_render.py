@@ -1,4 +1,4 @@
-"""`python benchmarks/timed_render.py CONFIG OUT`: renders a plan in this process and prints, as JSON, CPU
+"""`python -m benchmarks.timed_render CONFIG OUT`: renders a plan in this process and prints, as JSON, CPU
 seconds by what they went into.
 
 The parts are timed by wrapping the functions that do them; what a part calls of another part is counted

@@ -1,6 +1,6 @@
 """What a training step costs: operations counted, memory and time measured on this machine.
 
-    .venv/bin/python benchmarks/training_cost.py [--configs base small tiny demo] [--batches 2 6]
+    .venv/bin/python -m benchmarks.training_cost [--configs base small tiny demo] [--batches 2 6]
 
 Each config is built in a process of its own and trained two steps of the adversarial phase at each batch, on
 examples of 3 s (the built-in synth, rendered here). Operations are those of matrix products and convolutions,
@@ -21,9 +21,9 @@ from pathlib import Path
 
 import torch
 import yaml
-from codec_speed import FAMILY, ROOT, built, millions, peak_mib, step_seconds
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.codec_speed import FAMILY, ROOT, built, millions, peak_mib, step_seconds
 from train.config import load_config
 from train.data.loader import Loader
 from train.data.shards import Shards
@@ -40,15 +40,8 @@ def dataset(folder: Path) -> Path:
         "splits": {"test_timbres": 0.25, "test_envelopes": 0.25, "test_phrases": 0.25},
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [
-        sys.executable,
-        "-m",
-        "render",
-        "make",
-        str(folder / "config.yaml"),
-        "--out",
-        str(folder / "set"),
-    ]
+    path = str(folder / "config.yaml")
+    command = [sys.executable, "-m", "render", "make", path, "--out", str(folder / "set")]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT)
     return folder / "set"
 
@@ -70,7 +63,7 @@ def cost(config_path: Path, data: Path, batches: list[int]) -> dict[str, float]:
     found["mib_an_example"] = (peaks[-1] - peaks[0]) / (max(batches) - min(batches))
     with FlopCounterMode(display=False) as counter:
         for turn in system.turns(system.collate(examples[:2], classes), progress=0.99):
-            torch.stack(list(turn.losses.values())).sum().backward(retain_graph=True)
+            torch.stack(list(turn.losses.values())).sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
     found["gflop_an_example"] = counter.get_total_flops() / 2e9
     return found
 
@@ -92,17 +85,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = dataset(Path(folder))
         for name in asked.configs:
-            command = [
-                sys.executable,
-                __file__,
-                "--configs",
-                name,
-                "--data",
-                str(data),
-            ]
-            batches = ["--batches", *map(str, asked.batches)]
+            command = [sys.executable, "-m", "benchmarks.training_cost", "--configs", name]
+            given = ["--data", str(data), "--batches", *map(str, asked.batches)]
             told = subprocess.run(
-                [*command, *batches], check=True, cwd=ROOT, capture_output=True, text=True,
+                [*command, *given], check=True, cwd=ROOT, capture_output=True, text=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
             row = json.loads(told.stdout)

@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from manifests.layout import to_table, write_table
+from manifests.settings import first_fault
 from manifests.vocabulary import BadInput
 from midi.extract import ExtractSpec, extract_folder
 from midi.generate import GenerateSpec, Observability, generate_phrases
@@ -44,9 +45,7 @@ def _spec(kind: Callable[..., Spec], **fields: Any) -> Spec:
     try:
         return kind(**fields)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "options"
-        raise BadInput(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise BadInput(first_fault(error.errors(), "options")) from None
 
 
 class _Rate(ProgressColumn):

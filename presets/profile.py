@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from manifests.canonical import sha256_json
+from manifests.settings import first_fault
 from manifests.vocabulary import BadInput
 from presets.envelope_map import EnvelopeMap
 
@@ -162,8 +163,10 @@ def _read(path: Path, base: Path) -> Profile:
         profile = Profile.model_validate(yaml.safe_load(path.read_bytes()))
     except OSError as error:
         raise BadInput(f"{path}: cannot read this profile ({error.strerror})") from None
-    except (ValidationError, yaml.YAMLError) as error:
-        raise BadInput(f"{path}: {' '.join(str(error).split())}") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    except ValidationError as error:
+        raise BadInput(f"{path}: {first_fault(error.errors(), 'profile')}") from None
     return profile.model_copy(
         update={
             "plugin": base / profile.plugin,

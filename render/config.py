@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from manifests.settings import first_fault
 from manifests.vocabulary import SPLITS, BadInput, Curve
 from midi.extract import ExtractSpec
 from midi.generate import GenerateSpec
@@ -211,14 +212,7 @@ def parse(raw: Any, where: str) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "config"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        given = "" if isinstance(first.get("input"), dict) else f", got {first.get('input')!r}"
-        message = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            message, given = "unknown setting; check its spelling", ""
-        raise BadInput(f"{where}: {field}: {message}{given}{more}") from None
+        raise BadInput(f"{where}: {first_fault(error.errors(), 'config')}") from None
 
 
 def generations(metadata: dict[str, Any], where: str) -> list[Config]:

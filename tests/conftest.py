@@ -14,6 +14,7 @@ import yaml
 from tests import rendered
 
 if TYPE_CHECKING:
+    from manifests.bank import Bank
     from manifests.layout import Layout
     from tests.browser import Browser
 
@@ -40,12 +41,29 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def audit_page(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that its audit writes."""
+    out = tmp_path_factory.mktemp("audit") / "deeper" / "page.html"
+    rendered.succeed("manifests", "audit", tiny, "--html", out)
+    assert [path.name for path in out.parent.iterdir()] == ["page.html"]
+    return out
+
+
+@pytest.fixture(scope="session")
 def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same dataset with its tone bank in it, made by two workers. Read only."""
     folder = tmp_path_factory.mktemp("banked") / "dataset"
     shutil.copytree(tiny, folder)
     rendered.succeed("render", "tones", folder, "--workers", "2")
     return folder
+
+
+@pytest.fixture(scope="session")
+def bank(banked: Path) -> Bank:
+    """That bank, opened."""
+    from manifests.bank import Bank
+
+    return Bank(banked / "tones")
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,19 @@
-"""Small real datasets for tests: rendered by the real commands, compared byte by byte."""
+"""Small real datasets for tests: rendered by the real commands, compared byte by byte, rewritten."""
 
 from __future__ import annotations
 
 import hashlib
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from manifests.layout import Layout, write_table
+
+Rows = list[dict[str, Any]]
 
 TINY: dict[str, Any] = {
     "name": "tiny",
@@ -68,3 +73,11 @@ def contents(root: Path) -> dict[str, str]:
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.relative_to(root).parts[0] != ".work"
     }
+
+
+def rewrite(root: Path, table: str, change: Callable[[Rows], None]) -> None:
+    """Rewrites one of a folder's tables."""
+    old = Layout(root).read(table)
+    rows = old.to_pylist(maps_as_pydicts="strict")
+    change(rows)
+    write_table(Layout(root).table(table), type(old).from_pylist(rows, schema=old.schema))

@@ -45,10 +45,7 @@ def _edit_rows(root: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> No
     frame = change(table.to_pandas())
     edited = type(table).from_pandas(frame, schema=table.schema, preserve_index=False)
     write_table(path, edited.replace_schema_metadata(table.schema.metadata))
-    shards = Layout(root).read("shards")
-    rows = shards.to_pylist()
-    rows[0]["table_sha256"] = sha256_file(path)
-    write_table(root / "shards.parquet", type(shards).from_pylist(rows, schema=shards.schema))
+    rendered.rewrite(root, "shards", lambda rows: rows[0].update(table_sha256=sha256_file(path)))
 
 
 def flip_a_byte(root: Path) -> None:
@@ -88,11 +85,10 @@ def foreign_shard(root: Path) -> None:
 
 
 def leak_a_timbre(root: Path) -> None:
-    timbres = Layout(root).read("timbres")
-    rows = timbres.to_pylist()
-    leaked = next(row for row in rows if row["side"] == "test")
-    leaked["side"] = "train"
-    write_table(root / "timbres.parquet", type(timbres).from_pylist(rows, schema=timbres.schema))
+    def leak(rows: rendered.Rows) -> None:
+        next(row for row in rows if row["side"] == "test")["side"] = "train"
+
+    rendered.rewrite(root, "timbres", leak)
 
 
 def edit_the_config(root: Path) -> None:

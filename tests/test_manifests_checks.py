@@ -23,7 +23,7 @@ from manifests.layout import Layout, read_table, write_table
 from render.fingerprint import AUDIO_VERSION
 from tests import rendered
 
-Rows = list[dict[str, Any]]
+Rows = rendered.Rows
 
 
 def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
@@ -33,10 +33,7 @@ def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
 def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
     """A copy of the dataset with one of its tables rewritten."""
     shutil.copytree(tiny, copy)
-    old = Layout(copy).read(table)
-    rows = old.to_pylist(maps_as_pydicts="strict")
-    change(rows)
-    write_table(Layout(copy).table(table), type(old).from_pylist(rows, schema=old.schema))
+    rendered.rewrite(copy, table, change)
     return copy
 
 

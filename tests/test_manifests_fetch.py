@@ -13,7 +13,7 @@ import soundfile
 
 from manifests.canonical import sha256_file
 from manifests.compose import pcm_sha256
-from manifests.layout import Layout, read_table, write_table
+from manifests.layout import read_table, write_table
 from tests import rendered
 
 WHERE = "split = 'train' AND timbre IN (SELECT min(timbre) FROM timbres WHERE side = 'train')"
@@ -21,10 +21,7 @@ WHERE = "split = 'train' AND timbre IN (SELECT min(timbre) FROM timbres WHERE si
 
 def edited(root: Path, table: str, **values: Any) -> None:
     """Rewrites the first row of one of a folder's tables."""
-    old = Layout(root).read(table)
-    rows = old.to_pylist()
-    rows[0] |= values
-    write_table(Layout(root).table(table), type(old).from_pylist(rows, schema=old.schema))
+    rendered.rewrite(root, table, lambda rows: rows[0].update(values))
 
 
 def test_fetch_gets_the_clips_of_a_condition(tiny: Path, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     loaded = yaml.safe_load(path.read_text())
     for change, message in (
         ({"minutes": 0}, r"compare\.yaml: minutes: "),
-        ({"systems": {"ctd": {"config": "no.yaml"}}}, r"systems\.ctd\.config: no such config .*no\.yaml"),
+        ({"systems": {"ctd": {"config": "no.yaml"}}}, r"systems\.ctd\.config: .*no\.yaml: no such config"),
         (
             {"systems": {"ctd": {"config": "ctd.yaml", "changes": {"setps": 1}}}},
             r"systems\.ctd: setps: unknown",

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from manifests.vocabulary import BadInput
+from tests.sounds import sine
 from train.evaluate import COPIES
 from train.evaluate_cli import evaluate
 from train.evaluate_run import evaluate_files
@@ -20,10 +21,6 @@ from train.evaluate_summary import find
 
 def nothing() -> None:
     """Progress that nobody watches."""
-
-
-def sine(hertz: float, seconds: float = 1.0, rate: int = 44_100) -> np.ndarray:
-    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * rate)) / rate)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 import soundfile
 
 from manifests.vocabulary import BadInput
-from tests.test_train_evaluate_files import sine
+from tests.sounds import sine
 from train.evaluate_cli import evaluate
 from train.evaluate_files import file_trials, pairs_of, parse_roles, scan_folder
 from train.evaluate_scoring import score_trials

@@ -17,28 +17,18 @@ import yaml
 
 from manifests.layout import Layout
 from manifests.vocabulary import BadInput
-from tests.train_codec import SIZES
 from tests.train_data import make_dataset
+from tests.train_runs import SETTINGS, equal, settings
 from train.checkpoint import load_system, read_state, read_weights, save_weights
-from train.config import RunConfig, load_config, parse_config
+from train.config import load_config
 from train.conversion import load_codec
 from train.fit import Report, fit
 from train.schedule import Average, rate_factor
-
-SETTINGS = {
-    "seed": 3, "steps": 6, "batch": 4, "save_every": 3, "judge_every": 3, "judge_pairs": 1,
-    "data": {"pool_blocks": 2},
-    "model": {**SIZES, "note_seconds": 0.2, "adversarial_from": 0.5},
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     return make_dataset(tmp_path_factory.mktemp("data") / "set", train=(4, 2, 4), seconds=0.8)
-
-
-def settings(**changes: object) -> RunConfig:
-    return parse_config({**SETTINGS, **changes}, "test")
 
 
 @pytest.fixture(scope="module")
@@ -47,11 +37,6 @@ def finished(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
     outcome = fit(settings(), layout.root, out)
     assert (outcome.step, outcome.interrupted) == (6, False)
     return out
-
-
-def equal(ours: Path, theirs: Path) -> bool:
-    a, b = read_weights(ours)[0], read_weights(theirs)[0]
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:

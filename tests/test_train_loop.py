@@ -18,9 +18,9 @@ from manifests.layout import Layout
 from manifests.storage import location
 from manifests.vocabulary import BadInput, ClipId
 from tests.s3_server import S3Server
-from tests.test_train_fit import SETTINGS, equal, settings
 from tests.train_codec import SIZES
 from tests.train_data import make_dataset
+from tests.train_runs import SETTINGS, equal, settings
 from train.checkpoint import read_state, read_weights
 from train.config import parse_config
 from train.conversion import load_codec

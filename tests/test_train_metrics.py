@@ -1,4 +1,4 @@
-"""Metrics and intervals: pinned where the answer is known in closed form, or by an independent path."""
+"""Metrics: pinned where the answer is known in closed form, or by an independent path."""
 
 from __future__ import annotations
 
@@ -8,19 +8,13 @@ import torch
 
 from manifests.seeds import stream
 from manifests.vocabulary import BadInput
-from train.bootstrap import summarise
+from tests.sounds import RATE, sine
 from train.metrics import METRICS, describe, fit_length, magnitude, matching_gain, score
-
-RATE = 44_100
 
 
 def noise(level: float, seconds: float = 1.0, index: int = 0) -> np.ndarray:
     """Uniform white noise with an RMS of `level`."""
     return (stream(7, "noise", index).random(int(seconds * RATE)) - 0.5) * np.sqrt(12.0) * level
-
-
-def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:
-    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(int(seconds * RATE)) / RATE)
 
 
 def scores(estimate: np.ndarray, target: np.ndarray) -> dict[str, float]:
@@ -43,7 +37,7 @@ def test_a_known_gain_costs_what_it_must_and_nothing_when_level_matched() -> Non
 
 
 def test_noise_below_the_floor_is_heard_by_the_reference_definition_only() -> None:
-    sound = np.concatenate([tone(440.0), np.zeros(RATE)])
+    sound = np.concatenate([sine(440.0), np.zeros(RATE)])
     # Hann-windowed noise of RMS r has magnitudes of about r * sqrt(0.375 * window)
     hiss = noise(1e-5, 2.0)
     got = scores(sound + hiss, sound)
@@ -68,7 +62,7 @@ def test_a_mean_of_silence_and_silence_is_zero() -> None:
 
 def test_a_sine_has_the_magnitude_that_the_floor_refers_to() -> None:
     cycles = 100 * RATE / 2048
-    peak = magnitude(tone(cycles), 2048)[20].max()
+    peak = magnitude(sine(cycles), 2048)[20].max()
     assert peak == pytest.approx(0.5 * 2048 / 4, rel=1e-6), "amplitude / 2 times the sum of the window"
 
 
@@ -117,41 +111,3 @@ def test_what_cannot_be_scored_is_refused_by_name(bad: np.ndarray, says: str) ->
 
 def test_level_matching_is_by_rms() -> None:
     assert matching_gain(describe(noise(0.05)), describe(noise(0.1))) == pytest.approx(2.0)
-
-
-def test_the_interval_of_independent_rows_is_the_textbook_one() -> None:
-    values = stream(1, "values").random(400)
-    got = summarise(values, np.arange(400), np.zeros(400), seed=3)
-    assert got.low is not None
-    assert got.high is not None
-    half = 1.96 * values.std() / np.sqrt(400)
-    assert (got.high - got.low) / 2 == pytest.approx(half, rel=0.08)
-    assert got.mean == pytest.approx(values.mean())
-    assert got.worst == values.max()
-    assert got.median == np.median(values)
-
-
-def test_rows_of_one_cluster_do_not_narrow_the_interval() -> None:
-    timbre_levels = stream(1, "levels").random(16)
-    few = summarise(timbre_levels, np.arange(16), np.zeros(16), seed=3)
-    many = summarise(np.repeat(timbre_levels, 50), np.repeat(np.arange(16), 50), np.zeros(800), seed=3)
-    assert (many.low, many.high) == pytest.approx((few.low, few.high))
-
-
-def test_one_cluster_has_no_interval() -> None:
-    got = summarise([1.0, 3.0], ["a", "a"], ["b", "b"], seed=0)
-    assert (got.mean, got.low, got.high, got.worst) == (2.0, None, None, 3.0)
-
-
-def test_each_stratum_counts_the_same_however_many_rows_it_has() -> None:
-    values = np.array([1.0, 1.0, 1.0, 5.0])
-    got = summarise(values, [0, 1, 2, 3], [0, 0, 0, 0], seed=0, strata=["a", "a", "a", "b"])
-    assert got.mean == 3.0
-
-
-def test_intervals_do_not_depend_on_the_order_of_rows() -> None:
-    values, timbres = stream(1, "v").random(60), np.arange(60) // 5
-    order = np.argsort(stream(2, "o").random(60))
-    straight = summarise(values, timbres, np.arange(60) % 7, seed=5)
-    shuffled = summarise(values[order], timbres[order], (np.arange(60) % 7)[order], seed=5)
-    assert (straight.low, straight.high) == pytest.approx((shuffled.low, shuffled.high), abs=1e-12)

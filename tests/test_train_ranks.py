@@ -18,9 +18,9 @@ import torch
 import yaml
 
 from manifests.layout import Layout
-from tests.test_train_fit import SETTINGS
 from tests.train_data import make_dataset
 from tests.train_ranks import noting
+from tests.train_runs import SETTINGS
 from train.checkpoint import read_state
 
 BATCH, PARTS = 4, 2

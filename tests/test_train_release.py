@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from manifests.bank import Bank
 from manifests.vocabulary import BadInput
 from tests import rendered
-from tests.test_train_fit import SETTINGS
 from tests.train_codec import make_checkpoint
+from tests.train_runs import SETTINGS
 from train.audio import write_audio
 from train.bank.clips import compose_clips
 from train.checkpoint import read_weights, save_weights

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from manifests.layout import Layout
-from manifests.vocabulary import BadInput, Envelope
-from tests.train_baselines import RATE, distance, examples_of, sound
+from tests.train_baselines import RATE, SS_VQ_VAE, distance, examples_of, sound
 from tests.train_data import make_dataset
 from train import audio
 from train.checkpoint import load_system
@@ -31,7 +30,7 @@ CONFIGS = Path(__file__).parents[1] / "configs" / "train"
 def tiny(**changes: object) -> RunConfig:
     settings = {
         "system": "ss-vq-vae", "steps": 3, "batch": 2, "judge_pairs": 0, "data": {"pool_blocks": 1},
-        "model": {"width": 12, "codes": 8, "griffin_lim_steps": 4},
+        "model": SS_VQ_VAE,
     }  # fmt: skip
     return parse_config({**settings, **changes}, "test")
 
@@ -187,31 +186,3 @@ def test_a_conversion_is_the_same_at_any_time(system: SSVQVAE) -> None:
     first, second = (codec.convert(level * sound(0.6), sound(0.5, 1)).audio for level in (1.0, 0.01))
     np.testing.assert_allclose(first, second, atol=1e-3)
     np.testing.assert_array_equal(first, codec.convert(sound(0.6), sound(0.5, 1)).audio)
-
-
-@pytest.mark.parametrize(("source", "reference"), [(0.2, 3.1), (1.7, 0.2), (0.33, 0.77)])
-def test_source_and_reference_may_differ_in_length(system: SSVQVAE, source: float, reference: float) -> None:
-    made = Codec(system, "test").convert(sound(source), sound(reference, 1))
-    assert made.audio.shape == sound(source).shape
-    assert np.isfinite(made.audio).all()
-
-
-@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 48_000])
-def test_datasets_of_other_rates(rate: int) -> None:
-    built = build("ss-vq-vae", tiny().model, Format(rate, 3.0, ("one",)), seed=4)
-    made = Codec(built, "test").convert(sound(0.7, rate=rate), sound(0.5, 1, rate=rate))
-    assert made.audio.shape == sound(0.7, rate=rate).shape
-
-
-def test_silence_numbers_and_notes(system: SSVQVAE) -> None:
-    codec = Codec(system, "test")
-    silence = np.zeros(RATE, dtype=np.float32)
-    for source, reference, silent in ((silence, sound(0.5), "source"), (sound(0.5), silence, "reference")):
-        made = codec.convert(source, reference)
-        assert np.isfinite(made.audio).all()
-        assert made.doubts == (f"{silent}: digital silence; what is made of it means nothing",)
-    assert codec.convert(sound(0.5), sound(0.3)).doubts == ()
-    with pytest.raises(BadInput, match="ss-vq-vae: takes envelope and octave from recordings only"):
-        codec.convert(sound(0.5), envelope=Envelope(10, 100, 0.5, 100))
-    with pytest.raises(BadInput, match="ss-vq-vae: does not tell notes"):
-        codec.describe(sound(0.5))

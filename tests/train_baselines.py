@@ -1,9 +1,10 @@
-"""What the tests of the baselines share: sounds, examples, and a distance at a system's own rate."""
+"""What the tests of the baselines share: smallest sizes, sounds, examples, a distance at their own rate."""
 
 from __future__ import annotations
 
 import numpy as np
 
+import tests.train_ctd
 from manifests.layout import Layout
 from train.audio import resample
 from train.data.examples import Example
@@ -14,6 +15,14 @@ from train.metrics import describe, score
 from train.systems.base import Audio, System
 
 RATE = 44_100
+SS_VQ_VAE = {"width": 12, "codes": 8, "griffin_lim_steps": 4}
+SYNTHCLONER = {
+    "latent": 16, "encoder_channels": 2, "decoder_channels": 32, "lstm_layers": 1, "codebooks": 2,
+    "codes": 16, "timbre_layers": 1, "timbre_heads": 2, "timbre_hidden": 16, "envelope_hidden": 4,
+    "judge_channels": 2, "periods": [2, 3], "judge_windows": [512], "crop_seconds": 0.5,
+}  # fmt: skip
+SIZES = {"ctd": tests.train_ctd.SIZES, "ss-vq-vae": SS_VQ_VAE, "synthcloner": SYNTHCLONER}
+"""Of every baseline, as small as it gets."""
 
 
 def sound(seconds: float, seed: int = 0, rate: int = RATE) -> Audio:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from manifests import files
 from manifests.canonical import sha256_file
@@ -26,7 +25,7 @@ from train.checkpoint import read_weights
 from train.compare_config import CompareConfig
 from train.compare_report import Trained, comparison
 from train.compare_trials import compared_trials
-from train.config import RunConfig
+from train.config import RunConfig, as_yaml
 from train.conversion import Codec, load_codec
 from train.data.tables import Tables
 from train.evaluate_pairs import Clock
@@ -83,8 +82,7 @@ def train_all(
     estimate(config, runs, tables.rate, say)
     for name, run in runs.items():
         path = out / "configs" / f"{name}.yaml"
-        text = yaml.safe_dump(yaml.safe_load(run.model_dump_json()), sort_keys=False)
-        files.replace(path, text.encode())
+        files.replace(path, as_yaml(run))
         say(f"{name}: training for {config.minutes:g} min at most")
         fit(path, str(data), out / "runs" / name)
 

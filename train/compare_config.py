@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from manifests.settings import first_fault
 from manifests.vocabulary import BadInput
-from train.config import RunConfig, parse_config
+from train.config import RunConfig, parse_config, read_yaml
 
 
 class _Section(BaseModel):
@@ -39,16 +39,9 @@ def load_compare(path: Path) -> tuple[CompareConfig, dict[str, RunConfig]]:
     """A comparison and the resolved training config of each system, with the budget as its time; BadInput
     names file and field."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
-        config = CompareConfig.model_validate(loaded)
-    except FileNotFoundError:
-        raise BadInput(f"{path}: no such comparison") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        config = CompareConfig.model_validate(read_yaml(path, "comparison"))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BadInput(f"{path}: {where}: {first['msg']}") from None
+        raise BadInput(f"{path}: {first_fault(error.errors(), 'comparison')}") from None
     return config, {
         name: _run_of(path, name, entry, config.minutes) for name, entry in config.systems.items()
     }
@@ -56,12 +49,11 @@ def load_compare(path: Path) -> tuple[CompareConfig, dict[str, RunConfig]]:
 
 def _run_of(path: Path, name: str, entry: Entry, minutes: float) -> RunConfig:
     file = path.parent / entry.config
+    where = f"{path}: systems.{name}"
     try:
-        settings = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{path}: systems.{name}.config: no such config {file}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML ({' '.join(str(error).split())})") from None
+        settings = read_yaml(file, "config")
+    except BadInput as error:
+        raise BadInput(f"{where}.config: {error}") from None
     if not isinstance(settings, dict):
         raise BadInput(f"{file}: expected a mapping of settings")
-    return parse_config({**settings, **entry.changes, "minutes": minutes}, f"{path}: systems.{name}")
+    return parse_config({**settings, **entry.changes, "minutes": minutes}, where)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from manifests.settings import first_fault
 from manifests.vocabulary import BadInput
 from train.systems import SYSTEMS
 
@@ -82,21 +83,30 @@ def parse_config(loaded: Any, where: str) -> RunConfig:
             raise BadInput(f"{where}: system {run.system!r}: expected one of {', '.join(SYSTEMS)}")
         model = SYSTEMS[run.system][0].model_validate(run.model or {})
     except ValidationError as error:
-        first = error.errors()[0]
-        inside = ("model", *first["loc"]) if error.title != RunConfig.__name__ else first["loc"]
-        field = ".".join(str(part) for part in inside)
-        given = f", got {first['input']!r}" if first["type"] not in ("missing", "extra_forbidden") else ""
-        message = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"]
-        raise BadInput(f"{where}: {field}: {message}{given}") from None
+        faults = error.errors()
+        if error.title != RunConfig.__name__:
+            faults = [{**fault, "loc": ("model", *fault["loc"])} for fault in faults]
+        raise BadInput(f"{where}: {first_fault(faults, 'config')}") from None
     return run.model_copy(update={"model": model})
 
 
 def load_config(path: Path) -> RunConfig:
     """Reads and checks a YAML config; BadInput names file and field."""
+    return parse_config(read_yaml(path, "config"), str(path))
+
+
+def read_yaml(path: Path, kind: str) -> Any:
+    """What a YAML file of this kind holds; BadInput names the file."""
     try:
-        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such config") from None
+        raise BadInput(f"{path}: no such {kind}") from None
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read as a {kind} ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
-    return parse_config(loaded, str(path))
+
+
+def as_yaml(config: RunConfig) -> bytes:
+    """A file that gives the same config when it is read, its defaults written out."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False).encode()

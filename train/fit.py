@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from lightning_fabric import Fabric
 
 from manifests import files
 from manifests.vocabulary import BadInput
-from train.config import RunConfig
+from train.config import RunConfig, as_yaml
 from train.data.batches import Batches, parts_of
 from train.data.loader import Loader
 from train.data.source import Source
@@ -80,8 +79,7 @@ def fit(config: RunConfig, data: Path, out: Path, report: Report | None = None) 
     report = report if report is not None and fabric.is_global_zero else Report()
     with interruptible() as stopped:
         if fabric.is_global_zero and not resumed:
-            text = yaml.safe_dump(yaml.safe_load(config.model_dump_json()), sort_keys=False)
-            files.replace(out / "config.yaml", text.encode())
+            files.replace(out / "config.yaml", as_yaml(config))
         logs = Logs(out / "logs" if fabric.is_global_zero else None, run.step)
         with batches_of(run, open_source(tables, run.system, config, fabric.device)) as batches:
             outcome = _loop(run, batches, judge, logs, report, stopped)

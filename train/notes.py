@@ -35,10 +35,6 @@ class NoteBatch(NamedTuple):
     def to(self, device: torch.device) -> NoteBatch:
         return NoteBatch(*(tensor.to(device) for tensor in self))
 
-    def __getitem__(self, index: object) -> NoteBatch:  # type: ignore[override]
-        """The notes of some of the clips."""
-        return NoteBatch(*(tensor[index] for tensor in tuple(self)))  # type: ignore[index]
-
 
 def note_batch(clips: Sequence[Sequence[Note]], rate: int, frames: int) -> NoteBatch:
     """Notes of clips of `frames` samples as one padded batch (on the CPU)."""

@@ -12,12 +12,12 @@ devices. Nor is a random generator: what a step draws is seeded by its number.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from lightning_fabric import Fabric
 
 from manifests.canonical import differences
@@ -123,7 +123,7 @@ class Run:
             return False
         state = read_state(path)
         try:
-            self._check_same(yaml.safe_load(state["config"]), state["fingerprint"])
+            self._check_same(json.loads(state["config"]), state["fingerprint"])
             load_weights(self.system, state["weights"], path)
             self.average.load(state["average"])
             for name, optimiser in self.optimisers.items():
@@ -138,7 +138,7 @@ class Run:
         return True
 
     def _check_same(self, config: dict[str, Any], fingerprint: str) -> None:
-        ours = yaml.safe_load(self.config.model_dump_json())
+        ours = self.config.model_dump(mode="json")
         different = [line for line in differences(ours, config) if line.partition(":")[0] not in MAY_CHANGE]
         if different:
             raise BadInput(

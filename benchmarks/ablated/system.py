@@ -8,7 +8,7 @@ timbre encoder, envelope head, losses. No GAN.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,8 @@ from train.systems.triptych.fitting import fit_envelopes
 from train.systems.triptych.system import Batch, Triptych, weighted
 from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
 from train.systems.triptych.timbre_encoder import likeness_loss, rounded
+
+OfClips = TypeVar("OfClips", NoteBatch, EnvelopeBatch)
 
 
 class Givers(NamedTuple):
@@ -99,7 +101,7 @@ class Ablated(Triptych):
         losses["likeness"] = self.config.likeness_weight * heard.likeness
         if heard.coded is not None:
             losses |= heard.coded.losses
-        classes_B = of.class_B[of.timbre_R.unique()]
+        classes_B = of.class_B[torch.unique(of.timbre_R)]
         known = classes_B >= 0
         if known.any():
             said = nn.functional.cross_entropy(self.timbre_head(heard.vector_BKD[known, 0]), classes_B[known])
@@ -117,21 +119,21 @@ class Ablated(Triptych):
     def hear(self, batch: Givers) -> Heard:
         """Clips read by their true envelopes and their notes, moved as in training (see `jitter_ms`)."""
         of, config, rate, cut = batch.batch, self.config, self.format.rate, self.format.cut_fade_ms
-        timbres, timbre_R = of.timbre_R.unique(return_inverse=True)
-        notes, envelope = of.jittered[timbres], pick(of.envelope, timbres)
+        timbres, timbre_R = torch.unique(of.timbre_R, return_inverse=True)
+        notes, envelope = pick(of.jittered, timbres), pick(of.envelope, timbres)
         seen = features(of.audio_BT[timbres], rate)
         opened = open_frames(seen, notes, envelope, rate, cut)
         profile = measure(opened, notes, config, rate)
         views = self.timbre_encoder.views(opened, notes, rate)
         coded, content_R = None, batch.content_R
         if self.coder is not None:
-            contents, content_R = batch.content_R.unique(return_inverse=True)
-            coded = self.coder(features(of.audio_BT[contents], rate), of.notes[contents])
-        shaping, envelope_R = batch.envelope_R.unique(return_inverse=True)
+            contents, content_R = torch.unique(batch.content_R, return_inverse=True)
+            coded = self.coder(features(of.audio_BT[contents], rate), pick(of.notes, contents))
+        shaping, envelope_R = torch.unique(batch.envelope_R, return_inverse=True)
         level_BL = level_curve(of.audio_BT[shaping], LEVEL_HOP, 2)
         return Heard(
             profile, rounded(views.whole_BKD), likeness_loss(views), timbre_R, coded, content_R, level_BL,
-            of.jittered[shaping], pick(of.envelope, shaping), envelope_R,
+            pick(of.jittered, shaping), pick(of.envelope, shaping), envelope_R,
         )  # fmt: skip
 
     def dry(self, heard: Heard, pieces: NoteBatch, start_R: Tensor, octave_R: Tensor, samples: int) -> Tensor:
@@ -188,9 +190,9 @@ class Ablated(Triptych):
         return audio
 
 
-def pick(envelope: EnvelopeBatch, index: Tensor) -> EnvelopeBatch:
-    """The envelopes of some clips."""
-    return EnvelopeBatch(*(value[index] for value in envelope))
+def pick(batch: OfClips, index: Tensor) -> OfClips:
+    """The notes or the envelopes of some clips."""
+    return type(batch)(*(tensor[index] for tensor in batch))
 
 
 def octaves_up(example: Example) -> float:

@@ -1,4 +1,4 @@
-"""What the autoencoder learns from: mel bands, the spectra of the filter bank's bands, the hinge game."""
+"""What the autoencoder learns from beside mel bands: spectra of the filter bank's bands, the hinge game."""
 
 from __future__ import annotations
 
@@ -7,26 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.discriminator import Verdict
-from train.spectral import log_mel, magnitudes
+from train.spectral import magnitudes
 
-MEL_SCALES = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
 BAND_WINDOWS = (256, 128, 64)
 FLOOR = 1e-5
 LARGEST = 3.0
 """Latents beyond this cost."""
-
-
-def mel_distance(estimate_BT: Tensor, target_BT: Tensor, rate: int) -> Tensor:
-    """L1 of log10 mel magnitudes, mean over seven windows of 32 to 2048."""
-    with torch.autocast(estimate_BT.device.type, enabled=False):
-        terms = []
-        for window, bands in MEL_SCALES.items():
-            ours, theirs = (
-                log_mel(magnitudes(audio, window, window // 4), rate, bands, FLOOR)
-                for audio in (estimate_BT, target_BT)
-            )
-            terms.append(F.l1_loss(ours, theirs))
-        return torch.stack(terms).mean()
 
 
 def multiband_distance(estimate_BMT: Tensor, target_BMT: Tensor) -> Tensor:

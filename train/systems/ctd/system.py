@@ -19,6 +19,7 @@ from train.data.blocks import read_clips
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
 from train.discriminator import Discriminator, matching_loss
+from train.losses import mel_distances
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
 from train.systems.ctd.autoencoder import Autoencoder
 from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
@@ -37,14 +38,13 @@ from train.systems.ctd.latents import LatentStore, digest_of
 from train.systems.ctd.losses import (
     hinge_fooling_loss,
     hinge_judge_loss,
-    mel_distance,
     multiband_distance,
     range_loss,
 )
 from train.systems.ctd.stages import Stage, stage_at
 from train.systems.ctd.unet import UNet
+from train.systems.levels import at_peak, level_of
 
-PEAK = 10.0 ** (-1.0 / 20.0)
 BANK_CLIPS = 64
 """Clips of a tone bank from which the latents' spread is measured."""
 JUDGE_WINDOWS = (2048, 1024, 512, 256)
@@ -194,7 +194,7 @@ class CTD(System):
         made = model.decoder(latents, generator)
         estimate_BT = model.bank.synthesise(made)
         losses = {
-            "mel": config.mel_weight * mel_distance(estimate_BT, target_BT, self.format.rate),
+            "mel": config.mel_weight * mel_distances(estimate_BT, target_BT, self.format.rate).mean(),
             "multiband": config.multiband_weight * multiband_distance(made, bands),
         }
         if stage.encoding:
@@ -280,14 +280,11 @@ class CTD(System):
 
     def oracle(self, audio: Audio) -> Audio:
         """A recording through the autoencoder alone, at its level: what the diffusion cannot better."""
-        level = np.float32(np.max(np.abs(audio), initial=0.0) / PEAK)
-        return self._audible(self.autoencoder.encode(self._heard(audio)), len(audio)) * level
+        return self._audible(self.autoencoder.encode(self._heard(audio)), len(audio)) * level_of(audio)
 
     def _heard(self, audio: Audio) -> Tensor:
         """A recording at -1 dBFS, silence behind it up to whole frames, [1, T]."""
-        loudest = float(np.max(np.abs(audio), initial=0.0))
-        sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(self.spread.device)
-        return self._whole(sound[None] * (PEAK / loudest if loudest > 0.0 else 0.0))
+        return self._whole(at_peak(audio).to(self.spread.device))
 
     def _audible(self, latents_1DF: Tensor, samples: int) -> Audio:
         generator = torch.Generator(latents_1DF.device).manual_seed(0)

@@ -15,12 +15,11 @@ from manifests.vocabulary import Envelope
 from train.data.examples import Example, ExampleKind
 from train.resampling import resample
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
+from train.systems.levels import at_peak, level_of
 from train.systems.ssvqvae.config import SSVQVAEConfig
 from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
 from train.systems.ssvqvae.quantiser import Quantiser
 from train.systems.ssvqvae.spectra import HOP, RATE, STRIDE, griffin_lim, log_magnitudes
-
-PEAK = 10.0 ** (-1.0 / 20.0)
 
 
 class Batch(NamedTuple):
@@ -98,16 +97,11 @@ class SSVQVAE(System):
         """A recording's exact magnitudes through the same inversion, at its level: what its vocoder alone
         loses."""
         low = self._low(audio)
-        level = np.float32(np.max(np.abs(audio), initial=0.0) / PEAK)
-        return self._audible(self._whole(low), low.shape[1], len(audio)) * level
+        return self._audible(self._whole(low), low.shape[1], len(audio)) * level_of(audio)
 
     def _low(self, audio: Audio) -> Tensor:
         """A recording at -1 dBFS and 16 kHz, [1, samples]."""
-        device = self.quantiser.codes.device
-        loudest = float(np.max(np.abs(audio), initial=0.0))
-        sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)
-        sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
-        return resample(sound[None], self.format.rate, RATE)
+        return resample(at_peak(audio).to(self.quantiser.codes.device), self.format.rate, RATE)
 
     def _whole(self, low_BT: Tensor) -> Tensor:
         """Log magnitudes, silence behind clips up to whole codes, the last frame at or beyond their end."""

@@ -15,8 +15,9 @@ from manifests.seeds import stream
 from manifests.vocabulary import BadInput, Envelope
 from train.data.examples import Clip, Example
 from train.discriminator import fooling_loss, judge_loss
-from train.spectral import log_mel, magnitudes
+from train.losses import mel_distances
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
+from train.systems.levels import at_peak
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
@@ -28,9 +29,6 @@ from train.systems.synthcloner.timbre import TimbreEncoder
 
 LOWEST_PITCH, PITCHES = 21, 88
 POSITIVE_WEIGHT = 20.0
-MEL_SCALES = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
-MEL_FLOOR = 1e-5
-PEAK = 10.0 ** (-1.0 / 20.0)
 
 
 class Batch(NamedTuple):
@@ -146,7 +144,7 @@ class SynthCloner(System):
         estimate_BT = self._decode(quantised.frames, take_frames(shape_BCU, batch.index_BF), vector_BD)
 
         losses = {
-            "mel": config.mel_weight * mel_loss(estimate_BT, batch.target_BT, self.format.rate),
+            "mel": config.mel_weight * mel_distances(estimate_BT, batch.target_BT, self.format.rate).sum(),
             "commitment": config.commitment_weight * quantised.commitment,
             "codebook": config.codebook_weight * quantised.codebook,
             "pitch": config.head_weight * self._pitch_loss(quantised.frames, batch.pitch_BPF),
@@ -204,11 +202,8 @@ class SynthCloner(System):
 
     def _hear(self, audio: Audio) -> Heard:
         """A recording at -1 dBFS, silence behind it up to whole frames, encoded once."""
-        device = self.condition.weight.device
-        loudest = float(np.max(np.abs(audio), initial=0.0))
-        sound = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32)).to(device)
-        sound = sound * (PEAK / loudest if loudest > 0.0 else 0.0)
-        whole = F.pad(sound, (0, -len(audio) % self.config.hop))[None]
+        sound_1T = at_peak(audio).to(self.condition.weight.device)
+        whole = F.pad(sound_1T, (0, -len(audio) % self.config.hop))
         frames = self.encoder(whole)
         return Heard(frames, self.quantiser(frames).frames, loudness(whole, self.config.hop))
 
@@ -220,19 +215,6 @@ class SynthCloner(System):
 def take_frames(frames_BCU: Tensor, index_BF: Tensor) -> Tensor:
     """Frames by their indices, [B, C, F]."""
     return frames_BCU.gather(2, index_BF[:, None].expand(-1, frames_BCU.shape[1], -1))
-
-
-def mel_loss(estimate_BT: Tensor, target_BT: Tensor, rate: int) -> Tensor:
-    """L1 of log10 mel magnitudes over seven windows, 32 to 2048."""
-    with torch.autocast(estimate_BT.device.type, enabled=False):
-        terms = []
-        for window, bands in MEL_SCALES.items():
-            ours, theirs = (
-                log_mel(magnitudes(audio, window, window // 4), rate, bands, MEL_FLOOR)
-                for audio in (estimate_BT, target_BT)
-            )
-            terms.append(F.l1_loss(ours, theirs))
-        return torch.stack(terms).sum()
 
 
 def _float(clip: Clip) -> np.ndarray:

@@ -1,0 +1,47 @@
+"""What the tests of the audit's page share: the page of a folder, its parts, and a dataset to be spoilt."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from manifests.audit.page import page
+from manifests.audit.run import Tiers, audit
+from manifests.layout import Layout
+
+
+def text_of(root: Path) -> str:
+    layout = Layout(root)
+    return page(layout, audit(layout, Tiers(), lambda _: None)).decode()
+
+
+def part(text: str, title: str) -> str:
+    """The HTML of one section."""
+    found = re.search(rf"<section><h2>{title}</h2>(.*?)</section>", text, re.DOTALL)
+    assert found, title
+    return found[1]
+
+
+def copied(tiny: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work")))
+
+
+def setting(*names: str, value: Any = None) -> Callable[[Path], None]:
+    """Sets (without a value: removes) one setting of dataset.json."""
+
+    def change(root: Path) -> None:
+        metadata = json.loads((root / "dataset.json").read_bytes())
+        inner = metadata
+        for name in names[:-1]:
+            inner = inner[name]
+        if value is None:
+            del inner[names[-1]]
+        else:
+            inner[names[-1]] = value
+        (root / "dataset.json").write_text(json.dumps(metadata))
+
+    return change

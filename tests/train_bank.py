@@ -1,0 +1,70 @@
+"""What the tests of the tone bank share: pure tones, and the examples that are drawn of a bank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+
+from manifests.bank import Bank
+from train.bank.source import BankSource
+from train.bank.tones import Tones
+from train.data.examples import EXAMPLE_KINDS, Clip, Example
+from train.data.loader import Loader
+from train.data.tables import Tables
+
+ROLES = ("target", "content", "timbre", "envelope")
+
+
+def sines(every: int, seconds: float) -> Tones:
+    """Tones of pure sines, phase 0, with a loop of their last half second."""
+    pitches = tuple(range(57, 70, every))
+    rate = 44_100
+    time_s = np.arange(int(seconds * rate)) / rate
+    pcm = [np.sin(2 * np.pi * 440.0 * 2 ** ((pitch - 69) / 12) * time_s) for pitch in pitches]
+    count, frames = len(pitches), len(time_s)
+    start = torch.arange(count)[None] * frames
+    ends = torch.full((1, count), frames)
+    return Tones(
+        torch.from_numpy(np.rint(np.concatenate(pcm) * 32767).astype(np.int16)),
+        start, ends - rate // 2, ends, torch.full((1, count), 1 / 32767), {0: 0}, pitches, frames,
+    )  # fmt: skip
+
+
+def taken(
+    bank: Bank,
+    count: int,
+    seed: int = 3,
+    start: int = 0,
+    threads: int = 1,
+    rank: int = 0,
+    world: int = 1,
+    fresh: float = 1.0,
+    altered: float = 0.0,
+) -> list[Example]:
+    """`count` examples from number `start` on, as one rank gets them."""
+    source = BankSource(
+        Tables.open(bank.root), seed, pool_blocks=3, threads=threads, fresh=fresh, altered=altered
+    )
+    with Loader(source, EXAMPLE_KINDS, seed, 3, threads, rank, world) as loader:
+        return list(islice(loader.examples(start), count))
+
+
+def with_audio(example: Example, audio: Callable[[Clip], Any]) -> Example:
+    """The example with the audio of each of its clips replaced."""
+    clips = {role: getattr(example, role) for role in ROLES}
+    return replace(example, **{role: replace(clip, audio=audio(clip)) for role, clip in clips.items()})
+
+
+def same(ours: Example, theirs: Example) -> bool:
+    """Whether two examples are the same clips, bit for bit."""
+    pairs = [(getattr(ours, role), getattr(theirs, role)) for role in ROLES]
+    return (ours.kind, ours.seed) == (theirs.kind, theirs.seed) and all(
+        (a.id, a.notes, a.envelope, a.gain) == (b.id, b.notes, b.envelope, b.gain)
+        and np.array_equal(a.audio, b.audio)
+        for a, b in pairs
+    )
