@@ -192,6 +192,18 @@ def test_perfect_logits_are_read_as_the_notes(system: Triptych) -> None:
     assert STEP == 128
 
 
+def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
+    """What stops looks like an event; in the last 30 ms none is taken for an onset."""
+    count = 4 * (RATE // HOP + 1)
+    for last_s, expected in ((0.9, 2), (0.985, 1)):
+        onsets = torch.tensor([[0.1, last_s]]) * RATE
+        near, shift = event_targets(onsets, torch.ones(1, 2, dtype=torch.bool), count)
+        quiet = torch.full((1, count), -9.0)
+        pitch = torch.zeros(1, RATE // 1024 + 1, 88)
+        logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
+        assert len(read_notes(logits, 0, torch.ones(RATE // 64 + 1), 64, RATE, RATE)) == expected
+
+
 def test_envelopes_survive_the_heads_units() -> None:
     envelopes = [make_envelope(2, index)[1] for index in range(8)] + [Envelope(0.0, 0.0, 0.0, 0.0)]
     back = from_units(to_units(envelope_batch(envelopes)))

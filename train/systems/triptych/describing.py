@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -71,12 +72,15 @@ def note_doubts(heard: Heard, name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def envelope_doubts(heard: Heard, name: str) -> tuple[str, ...]:
-    """The same of the envelope: a release or a sustain level that no note lets be heard."""
+def envelope_doubts(heard: Heard, name: str, numbers: Collection[str] = TIMES) -> tuple[str, ...]:
+    """The same of the envelope: a release or a sustain level that no note lets be heard.
+
+    Only what is among the `numbers` is doubted: those that are used.
+    """
     found = []
-    if heard.notes and not releases_heard(heard):
+    if "release_ms" in numbers and heard.notes and not releases_heard(heard):
         found.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
-    if heard.notes and not settles(heard):
+    if "sustain" in numbers and heard.notes and not settles(heard):
         found.append(f"{name}: no note is long enough to reach its sustain level; sustain is a guess")
     return tuple(found)
 
