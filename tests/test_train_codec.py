@@ -37,6 +37,7 @@ from train.systems.triptych.note_head import STEP, event_targets, note_losses, r
 from train.systems.triptych.playing import play
 from train.systems.triptych.system import Triptych
 from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
+from train.systems.triptych.voices import unexplained
 
 RATE = 44_100
 ROOT = Path(__file__).parents[1]
@@ -116,6 +117,22 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
     np.testing.assert_allclose(measured[:, [0, 1, 3]], np.tile([0.1, 0.05, 0.02], (2, 1)), rtol=0.08)
     assert measured[:, 2].max() < 0.002
     assert float(profile.scale_B[0]) == pytest.approx(tone_rms, rel=0.05)
+
+
+def test_a_second_voice_is_what_the_notes_do_not_explain() -> None:
+    time = np.arange(RATE) / RATE
+    notes = note_batch([(Note(0.0, 0.5, 60, 100), Note(0.5, 0.5, 64, 100))], RATE, RATE)
+
+    def tone(pitch: float) -> np.ndarray:
+        f0 = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+        return np.asarray(sum(np.sin(2 * np.pi * k * f0 * time) / k for k in range(1, 9)), dtype=np.float32)
+
+    line = np.where(time < 0.5, tone(60), tone(64)).astype(np.float32)
+    for other, low, high in ((0.0, 0.0, 0.01), (1.0, 0.25, 0.55)):
+        seen = features(torch.from_numpy(line + other * tone(66.5))[None], RATE)
+        assert low <= unexplained(seen.long_BGC, notes, RATE) <= high
+    short = note_batch([(Note(0.0, 0.05, 60, 100),)], RATE, RATE)
+    assert unexplained(seen.long_BGC, short, RATE) == 0.0
 
 
 @torch.no_grad()

@@ -309,6 +309,8 @@ def test_what_cannot_be_heard_is_said() -> None:
     assert "sustain is a guess" in short
     assert "no pitch is heard" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
     assert "several voices" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
+    (two,) = describing.note_doubts(replace(fine, unexplained=0.24), "a")
+    assert "24% of its power is at no harmonic of its notes: several voices" in two
 
 
 def test_confidence_falls_with_the_error_of_the_fit_and_needs_a_release() -> None:

@@ -29,6 +29,9 @@ UNPITCHED = 0.2
 UNSURE = 0.5
 """Mean probability of the notes' pitches below which they are doubted."""
 
+UNEXPLAINED = 0.1
+"""Share of the power at no harmonic above which other voices are suspected; found on mixtures of clips."""
+
 TIMES = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
 
 
@@ -66,6 +69,11 @@ def note_doubts(heard: Heard, name: str) -> tuple[str, ...]:
         found.append(
             f"{name}: pitches are unsure (certainty {sure:.2f}): several voices, or unlike what was trained"
             " on; one line of notes is taken"
+        )
+    elif heard.unexplained > UNEXPLAINED:
+        found.append(
+            f"{name}: {heard.unexplained:.0%} of its power is at no harmonic of its notes: several voices, or"
+            " an inharmonic sound; one line of notes is taken, and the rest is lost"
         )
     if len(heard.notes) == 1:
         found.append(f"{name}: one note only; all that is said of envelope and timbre comes from it")
