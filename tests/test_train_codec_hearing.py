@@ -20,6 +20,7 @@ from train.systems.triptych.fitting import fit_envelopes
 from train.systems.triptych.hearing import loudness
 from train.systems.triptych.melody import likeliest
 from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
+from train.systems.triptych.voices import unexplained
 
 
 def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:
@@ -95,6 +96,34 @@ def test_what_is_long_is_heard_in_stretches_of_whole_notes() -> None:
     assert [(part.first, part.last) for part in found] == [(0, 2), (2, 3), (3, 4)]
     assert [(part.start, part.stop) for part in found] == [(1024, 4096), (4096, 7168), (14336, 15360)]
     assert hearing.stretches(played, 15 * 1024, 15 * 1024) == [hearing.Stretch(0, 4, 0, 15 * 1024)]
+
+
+def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
+    """What stops looks like an event; in the last 30 ms none is taken for an onset."""
+    count = 4 * (RATE // HOP + 1)
+    for last_s, expected in ((0.9, 2), (0.985, 1)):
+        onsets = torch.tensor([[0.1, last_s]]) * RATE
+        near, shift = event_targets(onsets, torch.ones(1, 2, dtype=torch.bool), count)
+        quiet = torch.full((1, count), -9.0)
+        pitch = torch.zeros(1, RATE // 1024 + 1, 88)
+        logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
+        assert len(read_notes(logits, 0, torch.ones(RATE // 64 + 1), 64, RATE, RATE)) == expected
+
+
+def test_a_second_voice_is_what_the_notes_do_not_explain() -> None:
+    time = np.arange(RATE) / RATE
+    notes = note_batch([(Note(0.0, 0.5, 60, 100), Note(0.5, 0.5, 64, 100))], RATE, RATE)
+
+    def tone(pitch: float) -> np.ndarray:
+        f0 = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+        return np.asarray(sum(np.sin(2 * np.pi * k * f0 * time) / k for k in range(1, 9)), dtype=np.float32)
+
+    line = np.where(time < 0.5, tone(60), tone(64)).astype(np.float32)
+    for other, low, high in ((0.0, 0.0, 0.01), (1.0, 0.25, 0.55)):
+        seen = features(torch.from_numpy(line + other * tone(66.5))[None], RATE)
+        assert low <= unexplained(seen.long_BGC, notes, RATE) <= high
+    short = note_batch([(Note(0.0, 0.05, 60, 100),)], RATE, RATE)
+    assert unexplained(seen.long_BGC, short, RATE) == 0.0
 
 
 def test_envelopes_survive_the_heads_units() -> None:

@@ -85,6 +85,27 @@ def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) 
     assert np.sqrt(np.mean(played**2)) == pytest.approx(np.sqrt(np.mean(audio**2)), rel=0.3)
 
 
+@torch.no_grad()
+def test_noise_is_not_taken_for_partials_and_played_twice(system: Triptych) -> None:
+    """Odd harmonics in noise: what stands where even ones would be is noise, however often it is played."""
+    frames = 2 * RATE
+    notes, envelope = (Note(0.0, 1.8, 60, 100),), Envelope(5.0, 50.0, 0.9, 50.0)
+    time = np.arange(frames) / RATE * 440.0 * 2.0 ** (-9.0 / 12.0)
+    odd = sum(np.sin(2 * np.pi * k * time) / k for k in (1, 3, 5, 7))
+    dry = 0.1 * odd + 0.03 * stream(1, "noise").normal(size=frames)
+    sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
+    rounds = [converting.timbre_of(system, passage(sound, notes), envelope)]
+    for _ in range(3):
+        played = play(system, notes, envelope, rounds[-1], frames)
+        rounds.append(converting.timbre_of(system, passage(played, notes), envelope))
+    levels = torch.stack([timbre.profile.harmonic_BNK[0, 0, :8] for timbre in rounds])
+    above = (levels[:, 0::2] - levels[:, 1::2].logsumexp(1, keepdim=True)).amin(1)
+    assert above[0] > 2.0
+    assert (above[1:] > above[0] - 0.5).all()
+    noise = torch.stack([timbre.profile.noise_BNW[0, 0] for timbre in rounds]).exp().square().mean(1).sqrt()
+    np.testing.assert_allclose(noise[1:], float(noise[0]), rtol=0.15)
+
+
 @pytest.mark.parametrize("pitch", [40.0, 60.0, 84.0])
 @torch.no_grad()
 def test_every_decoded_tone_has_the_level_of_rendered_tones(system: Triptych, pitch: float) -> None:

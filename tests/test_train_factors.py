@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -22,7 +23,7 @@ from tests.train_data import CUT_FADE_MS, make_dataset, make_tone
 from train import audio as audio_files
 from train.cli import app, register
 from train.conversion import Codec, load_codec
-from train.envelope_edit import Edit, edited, parse_edit, parse_edits
+from train.envelope_edit import Edit, parse_edit, parse_edits
 from train.factors import read_envelope, read_notes, read_timbre, save_factors
 from train.systems.triptych import describing
 from train.systems.triptych.hearing import Heard
@@ -68,10 +69,22 @@ def run(*arguments: object) -> str:
 def test_an_edit_sets_or_scales() -> None:
     assert parse_edit("release_ms", "120") == Edit(120.0, False)
     assert parse_edit("release_ms", " X2.5") == Edit(2.5, True)
-    changed = edited(
-        ENVELOPE, parse_edits({"release_ms": "x2", "sustain": "x3", "attack_ms": "7", "hold_ms": None})
-    )
-    assert changed == Envelope(7.0, 80.0, 1.0, 180.0, 5.0)
+    edits = parse_edits({"release_ms": "x2", "sustain": "x3", "attack_ms": "7", "hold_ms": None})
+    assert edits(ENVELOPE) == Envelope(7.0, 80.0, 1.0, 180.0, 5.0)
+    assert edits.asked() == edits
+    assert parse_edits({}, "exponential")(ENVELOPE) == replace(ENVELOPE, curve="exponential")
+    assert parse_edits({"hold_ms": None}).asked() is None
+
+
+def test_four_numbers_are_an_envelope_of_their_own() -> None:
+    numbers = {"attack_ms": "5", "decay_ms": "200", "sustain": "0.3", "release_ms": "120"}
+    assert parse_edits(numbers).asked() == Envelope(5.0, 200.0, 0.3, 120.0)
+    more = parse_edits({**numbers, "hold_ms": "9"}, "exponential")
+    assert more.asked() == Envelope(5.0, 200.0, 0.3, 120.0, 9.0, "exponential")
+    for name in numbers:
+        heard = parse_edits({**numbers, name: "x1"}).asked()
+        assert callable(heard)
+        assert heard(ENVELOPE).hold_ms == ENVELOPE.hold_ms
 
 
 @pytest.mark.parametrize(
@@ -82,11 +95,14 @@ def test_what_is_no_edit_is_refused_by_its_option(name: str, text: str) -> None:
         parse_edit(name, text)
 
 
+def test_a_curve_that_is_none_is_refused() -> None:
+    with pytest.raises(BadInput, match="--curve 'round': expected linear or exponential"):
+        parse_edits({}, "round")
+
+
 def test_half_of_an_envelope_is_kept_and_its_release_doubled(codec: Codec) -> None:
     plain = codec.convert(sound(), take=frozenset())
-    longer = codec.convert(
-        sound(), take=frozenset(), envelope=lambda heard: edited(heard, {"release_ms": Edit(2.0, True)})
-    )
+    longer = codec.convert(sound(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).asked())
     assert longer.envelope.release_ms == pytest.approx(2.0 * plain.envelope.release_ms)
     assert longer.envelope.attack_ms == plain.envelope.attack_ms
     assert longer.notes == plain.notes
@@ -107,6 +123,49 @@ def test_factors_go_round(codec: Codec, tmp_path: Path) -> None:
     assert back.notes == plain.notes
     np.testing.assert_allclose(back.audio, plain.audio, atol=1e-5)
     assert read_envelope(tmp_path / "f").attack_ms == pytest.approx(factors.envelope.attack_ms, abs=1e-3)
+
+
+def test_a_note_that_fills_its_recording_goes_round(codec: Codec, tmp_path: Path) -> None:
+    """Notes are told to 1 ms; a recording may end between two, and decoding it must not be refused."""
+    held = np.asarray(0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2 - 10) / RATE), dtype=np.float32)
+    factors = codec.encode(held)
+    assert factors.notes[-1].off > len(held) / RATE
+    save_factors(tmp_path / "f", factors, codec.rate, "abc")
+    notes, seconds = read_notes(tmp_path / "f")
+    assert notes[-1].off == pytest.approx(seconds)
+    assert round(seconds * RATE) == len(held)
+
+
+def test_notes_that_cannot_be_played_are_said_to_be_left_out(codec: Codec) -> None:
+    factors = codec.encode(sound())
+    high = max(note.pitch for note in factors.notes)
+    octave = (127 - high) // 12 + 1
+    for made in (codec.convert(sound(), octave=octave), codec.decode(replace(factors, octave=octave))):
+        assert any(f"notes are left out: in octave {octave}" in line for line in made.doubts)
+    plain = codec.convert(sound(), octave=factors.octave)
+    assert not any("left out" in line for line in plain.doubts)
+
+
+def test_only_numbers_that_are_used_are_doubted(codec: Codec) -> None:
+    legato = np.asarray(0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2) / RATE), dtype=np.float32)
+    for asked, guessed in (
+        (None, True),
+        (parse_edits({"release_ms": "x2"}).asked(), True),
+        (parse_edits({"release_ms": "80"}).asked(), False),
+        (ENVELOPE, False),
+    ):
+        said = codec.convert(legato, take=frozenset(), envelope=asked).doubts
+        assert any("release_ms is a guess" in line for line in said) == guessed
+    assert any("release_ms is a guess" in line for line in codec.encode(legato).doubts)
+
+
+def test_what_is_taken_of_silence_is_silence(codec: Codec) -> None:
+    silence = np.zeros(RATE // 2, dtype=np.float32)
+    for take in ({"timbre"}, {"envelope"}):
+        made = codec.convert(sound(), silence, frozenset(take))
+        assert not made.audio.any()
+        assert any("no note is heard; it is taken for silence" in line for line in made.doubts)
+    assert codec.convert(sound(), silence, frozenset({"envelope"}), ENVELOPE).audio.any()
 
 
 def test_a_timbre_between_two_lies_between(codec: Codec) -> None:
@@ -135,6 +194,13 @@ def test_factors_that_do_not_fit_are_refused_by_name(codec: Codec, tmp_path: Pat
     (folder / "envelope.json").write_text('{"attack": 1}')
     with pytest.raises(BadInput, match=r"envelope\.json: .*unexpected keyword argument 'attack'"):
         read_envelope(folder)
+    for text, what in (
+        ('{"attack_ms": "5"}', "attack_ms: expected a number, got '5'"),
+        ('{"attack_ms": NaN}', "NaN is no number"),
+    ):
+        (folder / "envelope.json").write_text(text)
+        with pytest.raises(BadInput, match=what):
+            read_envelope(folder)
     (folder / "notes.json").write_text(
         '{"seconds": 1, "notes": [{"onset": 0, "duration": 2, "pitch": 60, "velocity": 1}]}'
     )
@@ -243,6 +309,8 @@ def test_what_cannot_be_heard_is_said() -> None:
     assert "sustain is a guess" in short
     assert "no pitch is heard" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
     assert "several voices" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
+    (two,) = describing.note_doubts(replace(fine, unexplained=0.24), "a")
+    assert "24% of its power is at no harmonic of its notes: several voices" in two
 
 
 def test_confidence_falls_with_the_error_of_the_fit_and_needs_a_release() -> None:

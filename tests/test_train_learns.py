@@ -5,21 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from manifests.bank import Bank
 from manifests.layout import Layout
 from tests import rendered
+from tests.train_runs import held_out_losses
 from train.bank.clips import compose_clip
 from train.checkpoint import load_system
 from train.config import parse_config
 from train.data.examples import Clip
-from train.data.loader import Loader
 from train.data.shards import Shards
 from train.data.tables import Block, Tables
 from train.evaluate import RESERVED
@@ -27,7 +25,6 @@ from train.evaluate_run import held_out_splits
 from train.evaluate_summary import MEAN_OF_KINDS
 from train.fit import Report, fit
 from train.systems import build
-from train.systems.base import System
 
 CONFIG = {
     "seed": 1, "steps": 40, "batch": 4, "save_every": 40, "judge_pairs": 0,
@@ -37,15 +34,6 @@ CONFIG = {
         "notes_a_target": 2, "adversarial_from": 1.0,
     },
 }  # fmt: skip
-
-
-def held_out_losses(system: System, tables: Tables, count: int) -> dict[str, float]:
-    """What a system loses on cells that it was not trained on, by name, with true notes given."""
-    with Loader(Shards(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
-        batch = system.collate(list(islice(loader, count)), {})
-    with torch.no_grad():
-        turns = list(system.turns(batch, 0.0))
-    return {name: float(value) for turn in turns for name, value in turn.losses.items()}
 
 
 def test_a_short_training_learns_what_holds_for_cells_it_has_not_seen(tiny: Path, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import torch
 import yaml
 
 from manifests.layout import Layout
+from tests.train_baselines import SYNTHCLONER
 from tests.train_data import make_dataset
 from tests.train_ranks import noting
 from tests.train_runs import SETTINGS
@@ -81,9 +82,12 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def alone(layout: Layout, tmp_path: Path, one_thread: None) -> Path:
     """Five steps on one device: RUN, and what it saw."""
-    folder = tmp_path / "alone"
+    return run_alone(tmp_path / "alone", layout)
+
+
+def run_alone(folder: Path, layout: Layout, **changes: object) -> Path:
     folder.mkdir()
-    noting(write_config(folder / "run.yaml"), layout.root, folder / "run", folder / "notes")
+    noting(write_config(folder / "run.yaml", **changes), layout.root, folder / "run", folder / "notes")
     return folder
 
 
@@ -115,6 +119,22 @@ def test_two_devices_do_what_one_does_from_the_start_and_in_between(
     assert len(ranks) == 2
     assert ranks[1]["losses"] == {}
     check_alike(alone, out, ranks, first=2)
+
+
+@pytest.mark.verify
+def test_the_reference_learns_on_two_devices_what_it_learns_on_one(
+    layout: Layout, tmp_path: Path, one_thread: None
+) -> None:
+    """The published code's discriminators and codec were not wrapped for DDP: each device trained its own."""
+    changes = {"system": "synthcloner", "model": {**SYNTHCLONER, "adversarial_from": 0.4}}
+    alone = run_alone(tmp_path / "alone", layout, **changes)
+    config, out = write_config(tmp_path / "two.yaml", **changes, devices=2), tmp_path / "run"
+    command = program("tests.train_ranks", config, layout.root, out, tmp_path / "two")
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    ranks = notes(tmp_path / "two")
+    assert {"judge", "fooling", "matching"} <= set(ranks[0]["losses"]["5"])
+    check_alike(alone, out, ranks, first=0)
 
 
 @pytest.mark.verify

@@ -18,16 +18,19 @@ from typing import Any
 from train.config import load_config
 from train.data.examples import Example
 from train.fit import Report, fit
-from train.systems.triptych.system import Triptych
+from train.systems import SYSTEMS
+from train.systems.base import System
 
 
 def noting(config: Path, data: Path, out: Path, notes: Path, stop_after: int | None = None) -> None:
     """Trains, and writes what this rank saw."""
     parts: list[list[str]] = []
     losses: dict[int, dict[str, float]] = {}
-    collate = Triptych.collate
+    settings = load_config(config)
+    system = SYSTEMS[settings.system][1]
+    collate = system.collate
 
-    def noted(self: Triptych, examples: Sequence[Example], classes: dict[int, int]) -> Any:
+    def noted(self: System, examples: Sequence[Example], classes: dict[int, int]) -> Any:
         parts.append([example.target.id.key for example in examples])
         return collate(self, examples, classes)
 
@@ -36,11 +39,11 @@ def noting(config: Path, data: Path, out: Path, notes: Path, stop_after: int | N
         if step == stop_after:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    Triptych.collate = noted  # type: ignore[method-assign]
+    system.collate = noted
     try:
-        fit(load_config(config), data, out, Report(on_step=on_step))
+        fit(settings, data, out, Report(on_step=on_step))
     finally:
-        Triptych.collate = collate  # type: ignore[method-assign]
+        system.collate = collate
     rank = int(os.environ.get("LOCAL_RANK", 0)) + int(os.environ.get("NODE_RANK", 0))
     notes.mkdir(parents=True, exist_ok=True)
     (notes / f"rank-{rank}.json").write_text(json.dumps({"parts": parts, "losses": losses}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -9,6 +10,10 @@ import torch
 from tests.train_codec import SIZES
 from train.checkpoint import read_weights
 from train.config import RunConfig, parse_config
+from train.data.loader import Loader
+from train.data.shards import Shards
+from train.data.tables import Tables
+from train.systems.base import System
 
 SETTINGS = {
     "seed": 3, "steps": 6, "batch": 4, "save_every": 3, "judge_every": 3, "judge_pairs": 1,
@@ -26,3 +31,12 @@ def equal(ours: Path, theirs: Path) -> bool:
     """Whether two checkpoints hold the same weights, bit for bit."""
     a, b = read_weights(ours)[0], read_weights(theirs)[0]
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def held_out_losses(system: System, tables: Tables, count: int) -> dict[str, float]:
+    """What a system loses on cells that it was not trained on, by name, with true notes given."""
+    with Loader(Shards(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
+        batch = system.collate(list(islice(loader, count)), {})
+    with torch.no_grad():
+        turns = list(system.turns(batch, 0.0))
+    return {name: float(value) for turn in turns for name, value in turn.losses.items()}

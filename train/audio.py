@@ -153,18 +153,31 @@ def peak_of(audio: Float) -> float:
     return max((float(np.max(np.abs(part))) for part in _parts(audio)), default=0.0)
 
 
+def format_of(path: Path) -> str:
+    """The format that a file's name asks for, in libsndfile's words; BadInput where it is none of ours."""
+    kind = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
+    if kind is None:
+        raise BadInput(f"{path}: expected a name that ends in .wav or .flac")
+    return kind
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in one line why a file that the block writes cannot be written."""
+    try:
+        yield
+    except (OSError, soundfile.SoundFileError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise BadInput(f"{path}: cannot be written ({reason})") from None
+
+
 def write_audio(path: Path, audio: Audio, rate: int) -> float:
     """Writes mono audio as 16-bit WAV (or FLAC, by the name), whole or not at all.
 
     A sound that is larger than full scale is made softer as a whole; returns the factor.
     """
-    formats = {".wav": "WAV", ".flac": "FLAC"}
-    kind = formats.get(path.suffix.lower())
-    if kind is None:
-        raise BadInput(f"{path}: expected a name that ends in .wav or .flac")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    factor = headroom(audio)
-    with files.temporary(path.parent, path.name) as temporary:
+    kind, factor = format_of(path), headroom(audio)
+    with writing(path), files.temporary(path.parent, path.name) as temporary:
         with soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format=kind) as file:
             for part in _parts(audio):
                 file.write(part if factor == 1.0 else part * np.float32(factor))

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from manifests.vocabulary import BadInput, Envelope
+from train.audio import format_of
 from train.conversion import load_codec
-from train.envelope_edit import edited, parse_edits
-from train.recordings import load_for, save_for, warn
+from train.envelope_edit import parse_edits
+from train.recordings import load_for, naming, save_for, warn
 from train.released import released_checkpoint
 from train.systems.base import ALL_TAKES
 
@@ -23,6 +24,7 @@ Checkpoint = Annotated[
     ),
 ]
 Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice what is heard.")]
+Shape = Annotated[str | None, typer.Option(help="linear or exponential.")]
 
 
 def convert_command(
@@ -38,34 +40,38 @@ def convert_command(
     decay_ms: Number = None,
     sustain: Number = None,
     release_ms: Number = None,
+    curve: Shape = None,
     octave: Annotated[int | None, typer.Option(help="Octave to sound in; default: the timbre's.")] = None,
 ) -> None:
     """Play a recording's notes with another's timbre, envelope or both, or with an envelope by number.
 
     Numbers that are not given come from the envelope that is heard: the reference's where it is taken,
-    else the source's. A factor (--release-ms x2) changes the heard one.
+    else the source's. A factor (--release-ms x2) changes the heard one. Attack, decay, sustain and release
+    given as numbers are an envelope of their own: no hold and linear, unless said.
     """
+    format_of(out)
     takes = parse_take(take, reference)
     if reference is None and take is not None:
         raise BadInput("--take: needs a --reference to take from")
     edits = parse_edits(
         {"attack_ms": attack_ms, "hold_ms": hold_ms, "decay_ms": decay_ms, "sustain": sustain,
-         "release_ms": release_ms}
+         "release_ms": release_ms}, curve,
     )  # fmt: skip
     codec = load_codec(checkpoint)
     if edits and not codec.by_number:
         raise BadInput(f"{checkpoint}: system {codec.system.name} takes no envelope by number")
     sound = load_for(codec, source)
     other = load_for(codec, reference) if reference is not None else None
-    reshape = (lambda heard: edited(heard, edits)) if edits else None
-    made = codec.convert(sound, other, takes, reshape, octave)
+    names = {"source": source, "reference": reference or source}
+    with naming(names):
+        made = codec.convert(sound, other, takes, edits.asked(), octave)
     save_for(codec, out, made.audio)
-    warn(made.doubts, {"source": source, "reference": reference or source})
+    warn(made.doubts, names)
     if made.notes is None or made.envelope is None:
         typer.echo(f"{out}: made by {codec.system.name}, which tells no notes and no envelope")
         return
     if not made.notes:
-        typer.echo(f"{out}: silent, as no note was heard")
+        typer.echo(f"{out}: silent")
         return
     typer.echo(f"{out}: {len(made.notes)} notes, octave {made.octave}, {spell(made.envelope)}")
 

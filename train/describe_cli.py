@@ -10,10 +10,11 @@ import typer
 
 from manifests import files
 from manifests.smf import midi_file
+from train.audio import writing
 from train.conversion import load_codec
 from train.convert_cli import Checkpoint
 from train.factors import envelope_json, notes_json
-from train.recordings import load_for, warn
+from train.recordings import load_for, naming, warn
 
 BEAT_US = 500_000
 """A file's tempo: 120 beats a minute."""
@@ -29,10 +30,13 @@ def describe_command(
     A confidence is the probability of being within 20% (sustain: within 0.05).
     """
     codec = load_codec(checkpoint)
-    said = codec.describe(load_for(codec, recording))
-    warn(said.doubts, {"recording": recording})
+    names = {"recording": recording}
+    with naming(names):
+        said = codec.describe(load_for(codec, recording))
+    warn(said.doubts, names)
     if midi is not None:
-        files.replace(midi, midi_file(said.notes, beat_us=BEAT_US))
+        with writing(midi):
+            files.replace(midi, midi_file(said.notes, beat_us=BEAT_US))
         typer.echo(f"{midi}: {len(said.notes)} notes", err=True)
     told = {
         "envelope": envelope_json(said.envelope) if said.notes else None,

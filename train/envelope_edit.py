@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from manifests.vocabulary import BadInput, Envelope
+from manifests.vocabulary import CURVES, BadInput, Curve, Envelope
+from train.systems.base import Reshape
 
 NUMBERS = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
+NEEDED = frozenset({"attack_ms", "decay_ms", "sustain", "release_ms"})
+"""Numbers that make an envelope of their own: nothing of a heard one is needed beside them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,36 @@ class Edit:
 
     def apply(self, heard: float) -> float:
         return heard * self.value if self.factor else self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Edits:
+    """What is asked of an envelope: edits of its numbers by name, and its curve where that is given."""
+
+    numbers: dict[str, Edit]
+    curve: Curve | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.numbers) or self.curve is not None
+
+    def __call__(self, heard: Envelope) -> Envelope:
+        """An envelope with some of its numbers changed; a sustain level stays within 0..1."""
+        values: dict[str, Any] = {
+            name: edit.apply(getattr(heard, name)) for name, edit in self.numbers.items()
+        }
+        if "sustain" in values:
+            values["sustain"] = min(values["sustain"], 1.0)
+        return replace(heard, **values, curve=self.curve or heard.curve)
+
+    def asked(self) -> Envelope | Reshape | None:
+        """As `Codec.convert` takes it: an envelope where its four numbers are given, then with no hold and
+        linear unless that is said too; else a change of the heard one; None where nothing is asked."""
+        if not self:
+            return None
+        whole = all(not edit.factor for edit in self.numbers.values())
+        if whole and self.numbers.keys() >= NEEDED:
+            return self(Envelope(0.0, 0.0, 0.0, 0.0))
+        return self
 
 
 def parse_edit(name: str, text: str) -> Edit:
@@ -38,15 +71,9 @@ def parse_edit(name: str, text: str) -> Edit:
     return Edit(value, factor)
 
 
-def parse_edits(given: dict[str, str | None]) -> dict[str, Edit]:
-    """The edits of the numbers that are given."""
-    return {name: parse_edit(name, text) for name, text in given.items() if text is not None}
-
-
-def edited(envelope: Envelope, edits: dict[str, Edit]) -> Envelope:
-    """An envelope with some of its numbers changed; a sustain level stays within 0..1."""
-    values: dict[str, Any] = envelope.values()
-    for name, edit in edits.items():
-        values[name] = edit.apply(values[name])
-    values["sustain"] = min(values["sustain"], 1.0)
-    return Envelope(**values)
+def parse_edits(given: dict[str, str | None], curve: str | None = None) -> Edits:
+    """The edits of the numbers that are given, and of the curve."""
+    if curve is not None and curve not in CURVES:
+        raise BadInput(f"--curve {curve!r}: expected {' or '.join(CURVES)}")
+    numbers = {name: parse_edit(name, text) for name, text in given.items() if text is not None}
+    return Edits(numbers, curve)

@@ -11,6 +11,7 @@ SHA-256 is in the file.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,22 +66,33 @@ def read_notes(path: Path) -> tuple[Notes, float]:
             Note(float(row["onset"]), float(row["duration"]), int(row["pitch"]), int(row["velocity"]))
             for row in loaded["notes"]
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInput(
             f"{path}: expected seconds and notes of onset, duration, pitch and velocity ({error!r})"
         ) from None
     if not 0.0 < seconds <= 86_400.0:
         raise BadInput(f"{path}: seconds: expected more than 0 and at most a day, got {seconds}")
     try:
-        return check_notes(notes, seconds), seconds
+        return check_notes(fitted(notes, seconds), seconds), seconds
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
+
+
+def fitted(notes: Notes, seconds: float) -> Notes:
+    """Notes whose last one, told to a millisecond, may end that much after a recording that it fills."""
+    if notes and 0.0 < notes[-1].off - seconds <= 1e-3:
+        last = notes[-1]
+        return (*notes[:-1], replace(last, duration=seconds - last.onset))
+    return notes
 
 
 def read_envelope(path: Path) -> Envelope:
     """The envelope in a folder (or a file); BadInput says what is wrong with it."""
     path = path / ENVELOPE if path.is_dir() else path
     loaded = _read_json(path)
+    for name, value in loaded.items():
+        if name != "curve" and not isinstance(value, (int, float)):
+            raise BadInput(f"{path}: {name}: expected a number, got {value!r}")
     try:
         return Envelope(**loaded)
     except TypeError as error:
@@ -113,7 +125,7 @@ def read_timbre(path: Path, weights: str) -> tuple[dict[str, Tensor], int]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refused)
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file; `python -m train encode` makes it") from None
     except (OSError, ValueError) as error:
@@ -121,3 +133,7 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(loaded, dict):
         raise BadInput(f"{path}: expected an object")
     return loaded
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")

@@ -8,12 +8,13 @@ from typing import Annotated
 import typer
 
 from manifests.canonical import sha256_file
-from manifests.vocabulary import BadInput
+from manifests.vocabulary import BadInput, Envelope
+from train.audio import format_of, writing
 from train.conversion import load_codec
-from train.convert_cli import Checkpoint, Number, spell
-from train.envelope_edit import edited, parse_edits
+from train.convert_cli import Checkpoint, Number, Shape, spell
+from train.envelope_edit import parse_edits
 from train.factors import read_envelope, read_notes, read_timbre, save_factors
-from train.recordings import load_for, save_for
+from train.recordings import load_for, naming, save_for, warn
 from train.systems.base import Factors
 
 
@@ -24,8 +25,12 @@ def encode_command(
 ) -> None:
     """Take a recording apart: its notes and envelope as JSON, its timbre as safetensors."""
     codec = load_codec(checkpoint)
-    factors = codec.encode(load_for(codec, recording))
-    save_factors(out, factors, codec.rate, sha256_file(checkpoint))
+    names = {"recording": recording}
+    with naming(names):
+        factors = codec.encode(load_for(codec, recording))
+    with writing(out):
+        save_factors(out, factors, codec.rate, sha256_file(checkpoint))
+    warn(factors.doubts, names)
     typer.echo(f"{out}: {len(factors.notes)} notes, octave {factors.octave}, {spell(factors.envelope)}")
 
 
@@ -43,19 +48,22 @@ def decode_command(
     decay_ms: Number = None,
     sustain: Number = None,
     release_ms: Number = None,
+    curve: Shape = None,
     octave: Annotated[int | None, typer.Option(help="Octave to sound in; default: the timbre's.")] = None,
 ) -> None:
     """Play notes, envelope and timbre, each from a folder of its own; timbres may be interpolated."""
+    format_of(out)
     edits = parse_edits(
         {"attack_ms": attack_ms, "hold_ms": hold_ms, "decay_ms": decay_ms, "sustain": sustain,
-         "release_ms": release_ms}
+         "release_ms": release_ms}, curve,
     )  # fmt: skip
     codec = load_codec(checkpoint)
     if not codec.by_number:
         raise BadInput(f"{checkpoint}: system {codec.system.name} does not play factors")
     weights = sha256_file(checkpoint)
     phrase, seconds = read_notes(notes or factors)
-    shape = edited(read_envelope(envelope or factors), edits)
+    asked = edits.asked()
+    shape = asked if isinstance(asked, Envelope) else edits(read_envelope(envelope or factors))
     sound, own_octave = read_timbre(timbre or factors, weights)
     if towards is not None:
         other, other_octave = read_timbre(towards, weights)
@@ -64,4 +72,5 @@ def decode_command(
     chosen = own_octave if octave is None else octave
     made = codec.decode(Factors(phrase, shape, sound, chosen, round(seconds * codec.rate)))
     save_for(codec, out, made.audio)
-    typer.echo(f"{out}: {len(phrase)} notes, octave {chosen}, {spell(shape)}")
+    warn(made.doubts, {"notes": notes or factors})
+    typer.echo(f"{out}: {len(made.notes or ())} notes, octave {chosen}, {spell(shape)}")

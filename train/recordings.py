@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
+from manifests.vocabulary import BadInput
 from train.audio import read_recording, write_audio
 from train.conversion import Codec
 from train.systems.base import Audio
@@ -31,8 +34,21 @@ def save_for(codec: Codec, path: Path, audio: Audio) -> None:
         )
 
 
-def warn(doubts: tuple[str, ...], names: dict[str, Path]) -> None:
+@contextmanager
+def naming(names: Mapping[str, Path]) -> Iterator[None]:
+    """What is wrong with the `source` (`reference`, `recording`) is said of its file."""
+    try:
+        yield
+    except BadInput as error:
+        raise BadInput(_named(str(error), names)) from None
+
+
+def warn(doubts: tuple[str, ...], names: Mapping[str, Path]) -> None:
     """Prints a system's doubts on stderr, with the files' names for `source`, `reference`, `recording`."""
     for line in doubts:
-        role, _, rest = line.partition(": ")
-        typer.echo(f"warning: {names.get(role, role)}: {rest}", err=True)
+        typer.echo(f"warning: {_named(line, names)}", err=True)
+
+
+def _named(line: str, names: Mapping[str, Path]) -> str:
+    role, _, rest = line.partition(": ")
+    return f"{names[role]}: {rest}" if role in names else line

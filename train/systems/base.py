@@ -68,13 +68,15 @@ class Description:
 @dataclass(frozen=True, slots=True)
 class Factors:
     """A recording taken apart: its phrase (notes in the register, without the octave), its envelope, and
-    its timbre as tensors that only the same weights can read. `samples` is how long it was."""
+    its timbre as tensors that only the same weights can read. `samples` is how long it was, `doubts` are as
+    a conversion's."""
 
     notes: Notes
     envelope: Envelope
     timbre: dict[str, Tensor]
     octave: int
     samples: int
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from manifests.register import transpose
 from manifests.vocabulary import BadInput, Envelope, Notes
 from train.systems.base import Audio, Conversion, Factors, Reshape
-from train.systems.triptych.describing import envelope_doubts, note_doubts
+from train.systems.triptych.describing import TIMES, envelope_doubts, note_doubts
 from train.systems.triptych.hearing import hear
 from train.systems.triptych.measuring import between, from_tensors, timbre_of, to_tensors
 from train.systems.triptych.playing import play
@@ -32,6 +33,7 @@ def convert(
     ours, theirs = heard[0], heard[-1]
     sounding = theirs if "timbre" in take else ours
     shaping = theirs if "envelope" in take else ours
+    given = isinstance(envelope, Envelope)
     chosen = envelope if isinstance(envelope, Envelope) else shaping.envelope
     if callable(envelope):
         chosen = envelope(chosen)
@@ -39,18 +41,36 @@ def convert(
     said = note_doubts(ours, "source")
     if theirs is not ours and take:
         said += note_doubts(theirs, "reference")
-    if not isinstance(envelope, Envelope):
-        said += envelope_doubts(shaping, "source" if shaping is ours else "reference")
-    if not ours.notes or sounding.passage is None:
+    if not given:
+        kept = [name for name in TIMES if not callable(envelope) or follows(envelope, shaping.envelope, name)]
+        said += envelope_doubts(shaping, "source" if shaping is ours else "reference", kept)
+    if not ours.notes or sounding.passage is None or not (given or shaping.notes):
         return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave, said)
     notes = moved(ours.notes, octave - ours.octave)
+    said += left_out(ours.notes, notes, octave, "source")
     timbre = timbre_of(system, sounding.passage, sounding.envelope)
     return Conversion(play(system, notes, chosen, timbre, len(source)), notes, chosen, octave, said)
 
 
+def follows(change: Reshape, heard: Envelope, name: str) -> bool:
+    """Whether what is made of a heard envelope depends on its number `name`."""
+    changed: dict[str, Any] = {name: 0.0 if getattr(heard, name) > 0.0 else 0.5}
+    return change(replace(heard, **changed)) != change(heard)
+
+
 def moved(notes: Notes, octaves: int) -> Notes:
-    """Notes some octaves higher; those that leave MIDI's range are dropped."""
+    """Notes some octaves higher, without those that leave MIDI's range."""
     return tuple(note for note in transpose(notes, 12 * octaves) if 0 <= note.pitch <= 127)
+
+
+def left_out(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ...]:
+    """What is said of a recording's notes that cannot be played in an octave."""
+    if len(kept) == len(notes):
+        return ()
+    return (
+        f"{name}: {len(notes) - len(kept)} of {len(notes)} notes are left out: in octave {octave} they lie"
+        " outside MIDI's 0 to 127",
+    )
 
 
 def encode(system: Triptych, audio: Audio) -> Factors:
@@ -59,15 +79,19 @@ def encode(system: Triptych, audio: Audio) -> Factors:
     if heard.passage is None:
         raise BadInput("recording: no note is heard, so there is nothing to encode")
     timbre = to_tensors(timbre_of(system, heard.passage, heard.envelope))
-    return Factors(moved(heard.notes, -heard.octave), heard.envelope, timbre, heard.octave, len(audio))
+    notes = moved(heard.notes, -heard.octave)
+    said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")
+    said += left_out(heard.notes, notes, 0, "recording")
+    return Factors(notes, heard.envelope, timbre, heard.octave, len(audio), said)
 
 
 def decode(system: Triptych, factors: Factors) -> Conversion:
     """Plays factors; BadInput where the timbre is not one of this system's."""
     timbre = from_tensors(system, factors.timbre)
     notes = moved(factors.notes, factors.octave)
+    said = left_out(factors.notes, notes, factors.octave, "notes")
     audio = play(system, notes, factors.envelope, timbre, factors.samples)
-    return Conversion(audio, notes, factors.envelope, factors.octave)
+    return Conversion(audio, notes, factors.envelope, factors.octave, said)
 
 
 def blend(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,9 @@ GAP_S = 0.02
 UNPITCHED = 0.2
 UNSURE = 0.5
 """Mean probability of the notes' pitches below which they are doubted."""
+
+UNEXPLAINED = 0.1
+"""Share of the power at no harmonic above which other voices are suspected; found on mixtures of clips."""
 
 TIMES = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
 
@@ -66,17 +70,25 @@ def note_doubts(heard: Heard, name: str) -> tuple[str, ...]:
             f"{name}: pitches are unsure (certainty {sure:.2f}): several voices, or unlike what was trained"
             " on; one line of notes is taken"
         )
+    elif heard.unexplained > UNEXPLAINED:
+        found.append(
+            f"{name}: {heard.unexplained:.0%} of its power is at no harmonic of its notes: several voices, or"
+            " an inharmonic sound; one line of notes is taken, and the rest is lost"
+        )
     if len(heard.notes) == 1:
         found.append(f"{name}: one note only; all that is said of envelope and timbre comes from it")
     return tuple(found)
 
 
-def envelope_doubts(heard: Heard, name: str) -> tuple[str, ...]:
-    """The same of the envelope: a release or a sustain level that no note lets be heard."""
+def envelope_doubts(heard: Heard, name: str, numbers: Collection[str] = TIMES) -> tuple[str, ...]:
+    """The same of the envelope: a release or a sustain level that no note lets be heard.
+
+    Only what is among the `numbers` is doubted: those that are used.
+    """
     found = []
-    if heard.notes and not releases_heard(heard):
+    if "release_ms" in numbers and heard.notes and not releases_heard(heard):
         found.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
-    if heard.notes and not settles(heard):
+    if "sustain" in numbers and heard.notes and not settles(heard):
         found.append(f"{name}: no note is long enough to reach its sustain level; sustain is a guess")
     return tuple(found)
 

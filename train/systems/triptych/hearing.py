@@ -25,6 +25,7 @@ from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, featu
 from train.systems.triptych.fitting import Fitted, fit_envelopes
 from train.systems.triptych.listening import listen, sound_of
 from train.systems.triptych.note_head import read_notes
+from train.systems.triptych.voices import unexplained
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
@@ -74,6 +75,8 @@ class Heard:
     passage: Passage | None
     last_rings: bool = False
     """Whether the last note is let go before the recording ends."""
+    unexplained: float = 0.0
+    """The share of the passage's power that is at no harmonic of its notes."""
 
     @property
     def octave(self) -> int:
@@ -230,10 +233,11 @@ class _Ear:
         if seen is None or stretch.stop - stretch.start < self.samples:
             seen = features(self._sound(stretch.start, stretch.stop), self.system.format.rate)
         passage = Passage(seen, self.batch(stretch), self.scale)
+        beside = unexplained(seen.long_BGC, passage.notes, self.system.format.rate)
         last = self.played[-1].span
         rings = last.end - last.off >= 0.02 * self.system.format.rate
         notes = tuple(note for note, _ in self.played)
-        return Heard(notes, self.envelope, self.sure, self.errors, passage, rings)
+        return Heard(notes, self.envelope, self.sure, self.errors, passage, rings, beside)
 
     def _sound(self, start: int, stop: int) -> Tensor:
         return sound_of(self.audio[start:stop], self.scale, self.listened.level_L.device)

@@ -134,7 +134,13 @@ def read_notes(
     pitch_GP = logits.pitch_BGP[clip].float().log_softmax(-1).cpu().numpy()
     onsets = [refine(place, onset, onset_shift) for place in at] or [float(loud[0]) * level_hop]
     onsets = sorted(min(max(value, 0.0), samples - 1.0) for value in onsets)
-    onsets = [a for i, a in enumerate(onsets) if i == 0 or a - onsets[i - 1] >= SHORTEST_S * rate / 2]
+    # What stops sounds like an event, too: a recording that is cut off does not end with a note of no length.
+    latest = samples - SHORTEST_S * rate
+    onsets = [
+        a
+        for i, a in enumerate(onsets)
+        if i == 0 or (a - onsets[i - 1] >= SHORTEST_S * rate / 2 and a <= latest)
+    ]
     spans = [
         (start, _note_off(start, end, off, off_shift, rate, samples), end)
         for start, end in zip(onsets, [*onsets[1:], float(samples)], strict=True)
