@@ -15,10 +15,10 @@ from train.notes import envelope_batch, note_batch
 from train.systems.triptych import hearing
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units
-from train.systems.triptych.features import HOP, features
+from train.systems.triptych.features import HOP, features, octave_traits
 from train.systems.triptych.fitting import fit_envelopes
 from train.systems.triptych.hearing import loudness
-from train.systems.triptych.melody import likeliest
+from train.systems.triptych.melody import in_one_octave, likeliest
 from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
 from train.systems.triptych.voices import unexplained
 
@@ -37,6 +37,19 @@ def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:
     assert likeliest(clear[:1]) == [40]
 
 
+def test_notes_of_one_timbre_are_read_in_one_octave_however_they_leap() -> None:
+    """What stands between the harmonics of a candidate tells which of two octaves all notes are in."""
+    melody, said = [40, 52, 41, 57, 45], np.full((5, 88), -9.0, dtype=np.float32)
+    said[np.arange(5), melody] = np.log([0.9, 0.2, 0.9, 0.2, 0.9])
+    said[np.arange(5), np.add(melody, 12)] = np.log([0.1, 0.8, 0.1, 0.8, 0.1])
+    traits = np.zeros((5, 88, 2), dtype=np.float32)
+    traits[np.arange(5), melody] = (-0.8, 0.1)
+    traits[np.arange(5), np.add(melody, 12)] = (0.0, 0.1)
+    assert likeliest(said) == [40, 64, 41, 69, 45]
+    assert in_one_octave(said, traits) == melody
+    assert in_one_octave(said, np.zeros_like(traits)) == likeliest(said)
+
+
 @torch.no_grad()
 def test_perfect_logits_are_read_as_the_notes() -> None:
     for index in range(6):
@@ -53,7 +66,8 @@ def test_perfect_logits_are_read_as_the_notes() -> None:
         logits = NoteLogits(
             near_on.logit(1e-4), shift_on, near_off.logit(1e-4), shift_off, torch.zeros(1, count // 4), pitch
         )
-        read = read_notes(logits, 0, seen.level_BL[0], 64, RATE, len(audio))
+        traits = octave_traits(seen.stack_HPN)
+        read = read_notes(logits, 0, traits, seen.level_BL[0], 64, RATE, len(audio))
         assert len(read) == len(notes)
         for (ours, sure), theirs in zip(read, notes, strict=True):
             assert sure > 0.85
@@ -107,7 +121,8 @@ def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
         quiet = torch.full((1, count), -9.0)
         pitch = torch.zeros(1, RATE // 1024 + 1, 88)
         logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
-        assert len(read_notes(logits, 0, torch.ones(RATE // 64 + 1), 64, RATE, RATE)) == expected
+        level, traits = torch.ones(RATE // 64 + 1), torch.zeros(RATE // 1024 + 1, 88, 2)
+        assert len(read_notes(logits, 0, traits, level, 64, RATE, RATE)) == expected
 
 
 def test_a_second_voice_is_what_the_notes_do_not_explain() -> None:

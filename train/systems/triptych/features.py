@@ -99,3 +99,13 @@ def harmonic_stack(long_BGC: Tensor, rate: int) -> Tensor:
     spectrum = compress(long_BGC[..., :top].flatten(0, 1).T.contiguous() / (LONG_WINDOW / 4.0), FLOOR)
     values = torch.lerp(spectrum[low], spectrum[low + 1], weight[:, None])
     return values.reshape(len(PARTIALS), PITCHES, -1)
+
+
+def octave_traits(stack_HPN: Tensor) -> Tensor:
+    """What tells a candidate pitch from those an octave away, [N, P, 2]: its half multiples against its
+    harmonics, and its odd harmonics against its even ones. Of one timbre they are alike at all pitches."""
+    halves, odd, even = (
+        stack_HPN[[PARTIALS.index(partial) for partial in some]].mean(0)
+        for some in ((0.5, 1.5), (1.0, 3.0, 5.0), (2.0, 4.0, 6.0))
+    )
+    return torch.stack([halves - (odd + even) / 2.0, odd - even], dim=-1).transpose(0, 1)

@@ -161,7 +161,8 @@ class _Ear:
         peak = peak_of(audio)
         self.scale = PEAK / peak if peak > 0.0 else 0.0
         self.listened = listen(system, audio, self.scale)
-        read = read_notes(self.listened.logits, 0, self.listened.level_L, LEVEL_HOP, rate, self.samples)
+        logits, traits_GPS, level_L, _ = self.listened
+        read = read_notes(logits, 0, traits_GPS, level_L, LEVEL_HOP, rate, self.samples)
         notes = [row.note for row in read]
         self.sure = tuple(row.sure for row in read)
         placed = spans(notes, rate, self.samples) if notes else []

@@ -14,7 +14,15 @@ from torch import Tensor
 
 from train.systems.base import Audio
 from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
-from train.systems.triptych.features import HOP, LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features, features
+from train.systems.triptych.features import (
+    HOP,
+    LEVEL_HOP,
+    LONG_HOP,
+    LONG_WINDOW,
+    Features,
+    features,
+    octave_traits,
+)
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
@@ -24,9 +32,11 @@ CHUNK_S = 30.0
 
 
 class Listened(NamedTuple):
-    """The encoder's view of a whole recording; its features too where they were made in one piece."""
+    """The encoder's view of a whole recording, and on the same frames the traits of candidate pitches; its
+    features too where they were made in one piece."""
 
     logits: NoteLogits
+    traits_GPS: Tensor
     level_L: Tensor
     features: Features | None
 
@@ -42,10 +52,10 @@ def listen(system: Triptych, audio: Audio, scale: float) -> Listened:
     size = max(round(CHUNK_S * rate) // LONG_HOP, 1) * LONG_HOP
     if len(audio) <= size:
         seen = features(sound_of(audio, scale, device), rate)
-        return Listened(system.encoder(seen), seen.level_BL[0], seen)
+        return Listened(system.encoder(seen), octave_traits(seen.stack_HPN), seen.level_BL[0], seen)
     # What the encoder sees around a frame, rounded up to whole frames of every kind.
     reach = -(-(3 * system.config.encoder_blocks * HOP + LONG_WINDOW) // LONG_HOP) * LONG_HOP
-    logits, levels = [], []
+    logits, traits, levels = [], [], []
     for start in range(0, len(audio), size):
         stop = min(start + size, len(audio))
         before, after = max(start - reach, 0), min(stop + reach, len(audio))
@@ -58,6 +68,7 @@ def listen(system: Triptych, audio: Audio, scale: float) -> Listened:
         heard = system.encoder(seen)
         events = [part[:, at[0]] for part in heard[:4]]
         logits.append(NoteLogits._make([*events, heard.gate_BF[:, at[1]], heard.pitch_BGP[:, at[2]]]))
+        traits.append(octave_traits(seen.stack_HPN)[at[2]])
         levels.append(seen.level_BL[0, at[3]])
     whole = NoteLogits._make(torch.cat(parts, dim=1) for parts in zip(*logits, strict=True))
-    return Listened(whole, torch.cat(levels), None)
+    return Listened(whole, torch.cat(traits), torch.cat(levels), None)

@@ -19,7 +19,7 @@ from manifests.vocabulary import Note
 from train.notes import NoteBatch
 from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
 from train.systems.triptych.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
-from train.systems.triptych.melody import likeliest
+from train.systems.triptych.melody import in_one_octave
 
 F32 = npt.NDArray[np.float32]
 
@@ -112,11 +112,17 @@ class ReadNote(NamedTuple):
 
 @torch.no_grad()
 def read_notes(
-    logits: NoteLogits, clip: int, level_L: Tensor, level_hop: int, rate: int, samples: int
+    logits: NoteLogits,
+    clip: int,
+    traits_GPS: Tensor,
+    level_L: Tensor,
+    level_hop: int,
+    rate: int,
+    samples: int,
 ) -> list[ReadNote]:
     """The notes of one clip of the batch, pitches as they sound, all velocities 127; none for silence.
 
-    A note's pitch is what most of its loud frames say, judged together with its neighbours'; its note-off
+    A note's pitch is what most of its loud frames say, judged together with the others'; its note-off
     the likeliest place before the next onset, which it is itself where the phrase is legato.
     """
     level = level_L.float().cpu().numpy()
@@ -145,10 +151,14 @@ def read_notes(
         (start, _note_off(start, end, off, off_shift, rate, samples), end)
         for start, end in zip(onsets, [*onsets[1:], float(samples)], strict=True)
     ]
-    said = [_pitches_said(pitch_GP, level, level_hop, rate, *span) for span in spans]
-    places = likeliest(np.stack([mean for mean, _ in said]))
+    shares = [_shares(len(pitch_GP), level, level_hop, rate, *span) for span in spans]
+    said_NP, probable_NP, traits_NPS = (
+        np.stack([np.tensordot(share, part[held], 1) for held, share in shares])
+        for part in (pitch_GP, np.exp(pitch_GP), traits_GPS.float().cpu().numpy())
+    )
+    places = in_one_octave(said_NP, traits_NPS)
     notes = []
-    for (start, finish, _), (_, probability), place in zip(spans, said, places, strict=True):
+    for (start, finish, _), probability, place in zip(spans, probable_NP, places, strict=True):
         onset_s = round(start / rate, 3)
         duration = max(round(finish / rate, 3) - onset_s, 0.001)
         notes.append(ReadNote(Note(onset_s, duration, place + LOWEST_PITCH, 127), float(probability[place])))
@@ -167,16 +177,15 @@ def _note_off(start: float, end: float, off_S: F32, shift_S: F32, rate: int, sam
     return end if end - finish < 0.004 * rate and end < samples else finish
 
 
-def _pitches_said(
-    pitch_GP: F32, level: F32, level_hop: int, rate: int, start: float, finish: float, end: float
-) -> tuple[F32, F32]:
-    """What a note's frames say of its pitch, the louder the more: mean log probability, mean probability."""
+def _shares(
+    frames: int, level: F32, level_hop: int, rate: int, start: float, finish: float, end: float
+) -> tuple[npt.NDArray[np.int64], F32]:
+    """The frames that tell a note's pitch, and how much each of them says: the louder, the more."""
     last = min(max(finish, start + 0.1 * rate), end - 1.0)
     first, after = int(np.ceil((start + 0.005 * rate) / LONG_HOP)), int(last / LONG_HOP) + 1
     if first >= after:
         first = round(start / LONG_HOP) + 1
-    first = min(first, len(pitch_GP) - 1)
-    held = np.arange(first, min(max(after, first + 1), len(pitch_GP)))
+    first = min(first, frames - 1)
+    held = np.arange(first, min(max(after, first + 1), frames))
     weight = np.sqrt(level[np.minimum(held * LONG_HOP // level_hop, len(level) - 1)]) + 1e-6
-    share = (weight / weight.sum())[:, None]
-    return (pitch_GP[held] * share).sum(0), (np.exp(pitch_GP[held]) * share).sum(0)
+    return held, weight / weight.sum()

@@ -106,7 +106,9 @@ def pieces_of(
         heard = int(min(end, off + release)) - onset
         first, last = max(start - onset, 0), min(stop - onset, heard)
         if last > first:
-            yield Piece(index, first, last - first, min(reach, first), min(reach, heard - last))
+            # A tone's frames stand on one grid, wherever it is cut.
+            before = min(reach + first % HOP, first)
+            yield Piece(index, first, last - first, before, min(reach, heard - last))
 
 
 def grouped(pieces: Iterator[Piece]) -> list[list[Piece]]:
