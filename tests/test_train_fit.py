@@ -19,11 +19,13 @@ from manifests.layout import Layout
 from manifests.vocabulary import BadInput
 from tests.train_data import make_dataset
 from tests.train_runs import SETTINGS, equal, settings
-from train.checkpoint import load_system, read_state, read_weights, save_weights
+from train.checkpoint import load_system, metadata_of, read_state, read_weights, save_weights, start_from
 from train.config import load_config
 from train.conversion import load_codec
 from train.fit import Report, fit
 from train.schedule import Average, rate_factor
+from train.systems import build
+from train.systems.base import Format
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +176,21 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
         fit(settings(start_from=str(best), model=model), other.root, tmp_path / "wide")
     with pytest.raises(BadInput, match=r"none\.safetensors: no such checkpoint"):
         fit(settings(start_from="none.safetensors"), other.root, tmp_path / "none")
+
+
+def test_only_what_names_timbres_begins_anew(tmp_path: Path) -> None:
+    """Also where another layer has just as many rows as there are timbres on both sides: eight here."""
+    theirs, ours = (
+        build("triptych", settings().model, Format(44_100, 3.0, tuple(f"{side} {i}" for i in range(8))), seed)
+        for seed, side in ((1, "their"), (2, "our"))
+    )
+    path, own = tmp_path / "theirs.safetensors", {n: w.clone() for n, w in ours.state_dict().items()}
+    save_weights(path, theirs.state_dict(), metadata_of(settings(), theirs, 1, "x"))
+    start_from(ours, path)
+    assert ours.timbre_encoder.leave.weight.shape[0] == ours.timbre_head.weight.shape[0] == 8
+    for name, weight in ours.state_dict().items():
+        begun = own if name.startswith("timbre_head.") else theirs.state_dict()
+        assert torch.equal(weight, begun[name]), name
 
 
 def test_half_a_checkpoint_is_refused(finished: Path, layout: Layout, tmp_path: Path) -> None:

@@ -95,6 +95,18 @@ def test_losses_far_above_what_is_usual_end_a_run_but_not_a_single_one() -> None
         Usual().check({3: {"a": 1.0, "b": math.inf}})
 
 
+@pytest.mark.parametrize("begins", [1, SETTLED])
+def test_losses_that_grow_step_by_step_are_an_explosion(begins: int) -> None:
+    """Twice as high at every step: no step is far above the last ones."""
+    usual, step, size = Usual(), 0, 2.0
+    with pytest.raises(Exploded, match=r"losses of .* in all, usual is 2$"):  # noqa: PT012
+        while step < 60:
+            size *= 2.0 if step >= begins else 1.0
+            step += 1
+            usual.check({0: {"a": size}})
+    assert step <= max(begins + 8, SETTLED) + STEPS
+
+
 def test_a_run_can_be_heard_and_seen(layout: Layout, tmp_path: Path) -> None:
     fit(settings(log_every=2, judge_every=6), layout.root, tmp_path)
     events = EventAccumulator(str(tmp_path / "logs"))

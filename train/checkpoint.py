@@ -138,20 +138,16 @@ def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None
 def start_from(system: System, path: Path) -> None:
     """Puts a checkpoint's weights into a fresh system, for other timbres or another rate.
 
-    What has a row for each train timbre stays as it was drawn where their names differ; BadInput names
-    whatever else does not fit.
+    What names the train timbres stays as it was drawn where their names differ; BadInput names whatever
+    else does not fit.
     """
     weights, metadata = read_weights(path)
     if metadata.get("system") != system.name:
         raise BadInput(f"{path}: a checkpoint of system {metadata.get('system')!r}, not {system.name!r}")
-    theirs = json.loads(metadata["timbres"])
-    if theirs != list(system.format.timbres):
+    if metadata.get("timbres") != json.dumps(list(system.format.timbres)):
         own = system.state_dict()
-        sizes = (max(1, len(theirs)), max(1, len(system.format.timbres)))
-        for name in weights.keys() & own.keys():
-            found, expected = weights[name].shape, own[name].shape
-            if found[:1] + expected[:1] == sizes and found[1:] == expected[1:]:
-                weights[name] = own[name]
+        named = [name for name in own if name.startswith(system.timbre_names)]
+        weights |= {name: own[name] for name in named}
     load_weights(system, weights, path)
 
 

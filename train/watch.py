@@ -11,7 +11,7 @@ STEPS = 3
 """So many steps amiss, one after the other, end a run: a single one is what clipping is for."""
 
 SETTLED = 20
-"""Steps before which nothing is usual yet."""
+"""Steps before which a run may do what it likes."""
 
 
 class Exploded(Exception):
@@ -23,10 +23,12 @@ class Exploded(Exception):
 
 
 class Usual:
-    """The running mean of the size of a step's losses (the sum of their magnitudes)."""
+    """The running mean of the size of a step's losses (the sum of their magnitudes), and the lowest that it
+    has been: what is usual. An explosion that takes its time carries the mean along, but not the lowest."""
 
     def __init__(self) -> None:
         self.mean = 0.0
+        self.lowest = math.inf
         self.steps = 0
         self.amiss = 0
 
@@ -38,18 +40,20 @@ class Usual:
                     raise Exploded(f"loss {name!r} is {value}", [part])
         sizes = {part: math.fsum(abs(value) for value in named.values()) for part, named in losses.items()}
         size = math.fsum(sizes.values()) / len(sizes)
-        if self.steps >= SETTLED and size > TIMES * self.mean:
+        if self.steps >= SETTLED and size > TIMES * self.lowest:
             self.amiss += 1
             if self.amiss == STEPS:
                 worst = max(sizes, key=lambda part: sizes[part])
-                raise Exploded(f"losses of {size:.3g} in all, usual is {self.mean:.3g}", [worst])
+                raise Exploded(f"losses of {size:.3g} in all, usual is {self.lowest:.3g}", [worst])
             return
         self.amiss = 0
         self.steps += 1
         self.mean += (size - self.mean) / min(self.steps, 100)
+        self.lowest = min(self.lowest, self.mean)
 
     def state(self) -> list[float]:
-        return [self.mean, float(self.steps), float(self.amiss)]
+        return [self.mean, self.lowest, float(self.steps), float(self.amiss)]
 
     def load(self, state: list[float]) -> None:
-        self.mean, self.steps, self.amiss = float(state[0]), int(state[1]), int(state[2])
+        mean, lowest, steps, amiss = state
+        self.mean, self.lowest, self.steps, self.amiss = float(mean), float(lowest), int(steps), int(amiss)

@@ -100,6 +100,8 @@ class System(nn.Module, ABC):
     any_envelope: ClassVar[bool] = True
     """Whether it can learn from envelopes and timbres that are no rows of the dataset's tables."""
     kinds: ClassVar[Sequence[ExampleKind]] = EXAMPLE_KINDS
+    timbre_names: ClassVar[tuple[str, ...]] = ()
+    """How the names of weights begin that tell the train timbres apart: of no use for other ones."""
     format: Format
 
     @abstractmethod

@@ -61,6 +61,7 @@ class SynthCloner(System):
     name = "synthcloner"
     by_number = False
     any_envelope = False
+    timbre_names = ("timbre_head.",)
 
     def __init__(self, config: SynthClonerConfig, format: Format) -> None:
         super().__init__()

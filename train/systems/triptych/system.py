@@ -66,6 +66,7 @@ class Triptych(System):
 
     name = "triptych"
     on_device = True
+    timbre_names = ("timbre_head.",)
 
     def __init__(self, config: TriptychConfig, format: Format) -> None:
         super().__init__()
