@@ -46,7 +46,7 @@ def choose_pairs(
 ) -> dict[str, list[Pair]]:
     """`count` pairs of each kind for each split; where a split holds fewer, all it has, and says so."""
     if count < 1:
-        raise BadInput(f"--pairs {count}: expected at least 1")
+        raise BadInput(f"{count} pairs of each kind: expected at least 1")
     there = held_out_splits(layout)
     chosen: dict[str, list[Pair]] = {}
     for split in splits or there:
