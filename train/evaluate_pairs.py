@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -14,14 +14,11 @@ import numpy.typing as npt
 from manifests.layout import Layout
 from manifests.vocabulary import ClipId
 from train.data.blocks import read_clips
-from train.data.pairs import Pair
+from train.data.pairs import TAKES, Pair
 from train.data.tables import Tables
-from train.evaluate import ESTIMATE, TAKES, Audio, Trial, through
+from train.evaluate import ESTIMATE, Audio, Job, Trial, through
 from train.evaluate_effects import EFFECTS, ROBUST
 from train.metrics.heard import Known
-
-Job = Callable[[], Trial]
-"""A trial yet to be made, by any thread."""
 
 PAIRS_AT_ONCE = 16
 """Pairs whose clips are read together."""

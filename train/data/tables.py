@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from manifests.bank import Bank, open_folder
 from manifests.layout import Layout, read_table
+from manifests.rows import envelope_of, notes_of
 from manifests.storage import is_local, list_files
 from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
 
@@ -66,8 +67,8 @@ class Tables:
         rate, frames, cut_fade_ms = _clip_format(layout)
         return cls(
             layout=layout,
-            envelopes=[_envelope(row) for row in _by_id(layout, "envelopes", "envelope")],
-            phrases=[_notes(row["notes"]) for row in _by_id(layout, "phrases", "phrase")],
+            envelopes=[envelope_of(row) for row in _by_id(layout, "envelopes", "envelope")],
+            phrases=[notes_of(row) for row in _by_id(layout, "phrases", "phrase")],
             timbre_names=[str(row["name"]) for row in timbres],
             timbre_octaves=[int(row["octave"]) for row in timbres],
             train_timbres=[int(row["timbre"]) for row in timbres if row["side"] == "train"],
@@ -163,18 +164,3 @@ def _by_id(layout: Layout, table: str, column: str) -> list[dict[str, Any]]:
         raise BadInput(f"{layout.table(table)}: column {column!r} is not 0..{len(ids) - 1} in order")
     rows: list[dict[str, Any]] = loaded.to_pylist()
     return rows
-
-
-def _envelope(row: dict[str, Any]) -> Envelope:
-    return Envelope(
-        attack_ms=row["attack_ms"],
-        hold_ms=row["hold_ms"],
-        decay_ms=row["decay_ms"],
-        sustain=row["sustain"],
-        release_ms=row["release_ms"],
-        curve=row["curve"],
-    )
-
-
-def _notes(rows: list[dict[str, Any]]) -> Notes:
-    return tuple(Note(row["onset"], row["duration"], row["pitch"], row["velocity"]) for row in rows)
