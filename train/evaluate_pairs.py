@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -74,6 +74,17 @@ def known_of(tables: Tables, key: str) -> Known:
     clip = ClipId.parse(key)
     notes = tables.sounding(clip.timbre, clip.phrase)
     return Known(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
+
+
+def clusters_of(layout: Layout) -> Callable[[str], tuple[str, str]]:
+    """What gives, by its key, the clusters that a clip's timbre and phrase belong to."""
+    timbres, phrases = (layout.read(table).column("cluster").to_pylist() for table in ("timbres", "phrases"))
+
+    def of(key: str) -> tuple[str, str]:
+        clip = ClipId.parse(key)
+        return str(timbres[clip.timbre]), str(phrases[clip.phrase])
+
+    return of
 
 
 def convert_pair(
@@ -151,18 +162,14 @@ def dataset_trials(
     """The pairs of one split as trials yet to be made: their clips are read, the codecs will convert them."""
     systems = codecs if isinstance(codecs, Mapping) else {ESTIMATE: codecs}
     layout = tables.layout
-    timbres = layout.read("timbres").column("cluster").to_pylist()
-    phrases = layout.read("phrases").column("cluster").to_pylist()
+    clusters = clusters_of(layout)
     for first in range(0, len(pairs), PAIRS_AT_ONCE):
         some = pairs[first : first + PAIRS_AT_ONCE]
         clips = read_pairs(layout, some)
         takes = read_pairs(retake, some, only_targets=True) if retake else None
         for pair in some:
-            target = ClipId.parse(pair.target)
-            clusters = str(timbres[target.timbre]), str(phrases[target.phrase])
-            yield partial(
-                _converted_trial, split, pair, clips, systems, tables, clusters, clock, takes, floors
-            )
+            known = clusters(pair.target)
+            yield partial(_converted_trial, split, pair, clips, systems, tables, known, clock, takes, floors)
 
 
 def read_pairs(layout: Layout, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:

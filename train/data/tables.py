@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from manifests.bank import Bank, open_folder
 from manifests.layout import Layout, read_table
+from manifests.register import transpose
 from manifests.rows import envelope_of, notes_of
 from manifests.storage import is_local, list_files
-from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
+from manifests.vocabulary import BadInput, ClipId, Envelope, Notes
 
 CLIP_COLUMNS = ["key", "offset", "length", "frames", "rate"]
 
@@ -83,23 +84,24 @@ class Tables:
 
     def sounding(self, timbre: int, phrase: int) -> Notes:
         """The notes of a clip as they sound: the phrase, moved by the timbre's octave."""
-        shift = 12 * self.timbre_octaves[timbre]
-        return tuple(
-            Note(note.onset, note.duration, note.pitch + shift, note.velocity)
-            for note in self.phrases[phrase]
-        )
+        return transpose(self.phrases[phrase], 12 * self.timbre_octaves[timbre])
+
+
+def readable_blocks(layout: Layout) -> list[dict[str, Any]]:
+    """The rows of blocks whose clips can be read: the rendered ones; a bank composes any."""
+    rows: list[dict[str, Any]] = layout.read("blocks").to_pylist()
+    return rows if isinstance(layout, Bank) else [row for row in rows if row["offset"] is not None]
 
 
 def split_blocks(layout: Layout, split: str) -> list[Block]:
-    """The blocks of a split that can be read, by id; BadInput if there is none. A bank composes any block."""
-    composed = isinstance(layout, Bank)
+    """The blocks of a split that can be read, by id; BadInput if there is none."""
     blocks = [
         Block(
             row["block"], row["shard"], tuple(row["timbres"]), tuple(row["phrases"]),
             tuple(row["envelopes"]), row["offset"] or 0, row["length"] or 0,
         )
-        for row in layout.read("blocks").to_pylist()
-        if row["split"] == split and (composed or row["offset"] is not None)
+        for row in readable_blocks(layout)
+        if row["split"] == split
     ]  # fmt: skip
     if not blocks:
         raise BadInput(f"{layout.table('blocks')}: split {split!r} has no rendered block")
