@@ -32,6 +32,13 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise SystemExit(code)
 
 
+def told(error: OSError) -> str:
+    """What the system says of a file, in a line that begins with its name."""
+    file = error.filename2 or error.filename
+    said = str(error) if file is None else f"{file}: {error.strerror}"
+    return " ".join(said.split())
+
+
 def progress(console: Console) -> Progress:
     """A bar with counts, rate and time left; tasks are added with `rate=""`, and moved by `advance`."""
     return Progress(
@@ -60,7 +67,8 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def main(command: Callable[[], None]) -> None:
-    """Runs a command; bad input ends it with one line and exit code 2, an interrupt with 130."""
+    """Runs a command; bad input ends it with one line and exit code 2, an interrupt with 130, a file
+    that cannot be read or written with 1."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -72,3 +80,5 @@ def main(command: Callable[[], None]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(FAILED) from None
+    except OSError as error:
+        fail(told(error))

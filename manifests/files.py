@@ -23,6 +23,10 @@ def temporary(folder: Path, name: str) -> Iterator[Path]:
     path = folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
         yield path
+    except OSError as error:
+        if error.filename == str(path):
+            error.filename = str(folder / name)  # the name that the user knows
+        raise
     finally:
         with suppress(FileNotFoundError):
             path.unlink()

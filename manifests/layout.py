@@ -68,7 +68,7 @@ class Layout:
         """`dataset.json`; BadInput where it is missing, torn, or of an unknown schema."""
         try:
             loaded = json.loads(self.dataset_json.read_bytes())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise BadInput(
                 f"{self.root}: no dataset.json there; expected a folder made by `python -m render`"
             ) from None

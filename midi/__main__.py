@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from manifests import console
 from manifests.layout import to_table, write_table
 from manifests.settings import first_fault
 from manifests.vocabulary import BadInput
@@ -141,11 +141,7 @@ def generate(
 
 def main() -> None:
     """Runs the command; bad input is one line on stderr and exit status 2."""
-    try:
-        app()
-    except BadInput as error:
-        _errors.print(f"error: {error}")
-        sys.exit(2)
+    console.main(app)
 
 
 if __name__ == "__main__":

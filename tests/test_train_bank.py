@@ -30,6 +30,7 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 from train.fit import Report, fit
 from train.judge import Judge
+from train.page import dataset_facts
 from train.systems import build
 from train.systems.base import Format
 
@@ -124,6 +125,12 @@ def test_the_judge_hears_the_same_from_a_bank(banked: Path, bank: Bank) -> None:
         assert a.pair == b.pair
         for x, y in ((a.source, b.source), (a.reference, b.reference), (a.target, b.target)):
             assert np.abs(x - y).max() < BELOW_60_DB
+
+
+def test_a_page_of_a_bank_counts_the_clips_of_its_plan(banked: Path, bank: Bank) -> None:
+    ours, theirs = (dict(dataset_facts(Tables.open(root))) for root in (bank.root, banked))
+    assert ours["clips"] == theirs["clips"]
+    assert not ours["clips"].startswith("0 ")
 
 
 def test_a_batch_of_tensors_is_that_of_arrays(bank: Bank) -> None:

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from manifests.compose import FULL_SCALE
 from manifests.layout import Layout
 from tests.train_baselines import distance, examples_of
 from tests.train_data import make_dataset
 from train.checkpoint import load_system
 from train.config import parse_config
 from train.conversion import Codec
+from train.data.blocks import as_float
 from train.fit import fit
 
 CLIPS = 12
@@ -65,10 +65,7 @@ def distances(codec: Codec, layout: Layout) -> Distances:
     """How far from each of the clips that were learned from."""
     rows = []
     for example in examples_of(layout, codec.system, CLIPS):
-        target, partner = (
-            np.asarray(clip.audio / np.float32(FULL_SCALE), dtype=np.float32)
-            for clip in (example.target, example.envelope)
-        )
+        target, partner = as_float(example.target.audio), as_float(example.envelope.audio)
         heard = codec.oracle(target)
         assert heard is not None
         sounds = (heard, codec.convert(target, partner).audio, codec.convert(target, target).audio)

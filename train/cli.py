@@ -1,4 +1,4 @@
-"""`python -m train`: fit, convert, describe, encode, decode, evaluate, compare, page, ratings."""
+"""`python -m train`: fit, convert, describe, encode, decode, evaluate, compare, page, release, ratings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from importlib import import_module
 
 import typer
 
+from manifests import console
 from manifests.vocabulary import BadInput
 
 app = typer.Typer(
@@ -44,11 +45,13 @@ def register(names: list[str]) -> None:
 
 
 def main() -> None:
-    """Runs the command line: status 0, 2 for bad input (one line says what), 1 for a run that fails."""
+    """Runs the command line: status 0, 2 for bad input, 1 for a file that cannot be read or written; both say
+    what in one line."""
     asked = [name for name in sys.argv[1:2] if name in COMMANDS]
     register(asked or list(COMMANDS))
     try:
         app(prog_name="python -m train")
     except BadInput as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
+        console.fail(str(error), console.BAD_INPUT)
+    except OSError as error:
+        console.fail(console.told(error))

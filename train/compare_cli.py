@@ -27,7 +27,7 @@ def compare(
         bool, typer.Option("--estimate", help="Say how long it will take, and end.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(help="Conversions and scores made side by side. Default: all cores.")
+        int | None, typer.Option(min=1, help="Conversions and scores made side by side. Default: all cores.")
     ] = None,
 ) -> None:
     """Train every system for the same time on one dataset and score all of them alike.

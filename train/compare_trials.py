@@ -14,8 +14,8 @@ from train.audio import resample
 from train.conversion import Codec
 from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluate import Trial
-from train.evaluate_pairs import Clock, Job, dataset_trials
+from train.evaluate import Job, Trial
+from train.evaluate_pairs import Clock, dataset_trials
 
 
 def oracle_name(system: str) -> str:

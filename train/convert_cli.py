@@ -23,6 +23,7 @@ Checkpoint = Annotated[
         show_default=False,
     ),
 ]
+Octave = Annotated[int | None, typer.Option(min=-5, max=5, help="Octave to sound in; default: the timbre's.")]
 Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice what is heard.")]
 Shape = Annotated[str | None, typer.Option(help="linear or exponential.")]
 
@@ -41,7 +42,7 @@ def convert_command(
     sustain: Number = None,
     release_ms: Number = None,
     curve: Shape = None,
-    octave: Annotated[int | None, typer.Option(help="Octave to sound in; default: the timbre's.")] = None,
+    octave: Octave = None,
 ) -> None:
     """Play a recording's notes with another's timbre, envelope or both, or with an envelope by number.
 

@@ -8,6 +8,7 @@ here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
@@ -17,6 +18,7 @@ import numpy.typing as npt
 
 from manifests.vocabulary import Envelope
 from train.audio import peak_of
+from train.data.pairs import TAKES
 from train.evaluate_cases import cases_of
 from train.evaluate_transplant import Part, moved, re_envelope, transplant
 from train.metrics.catalogue import COLUMNS
@@ -43,8 +45,6 @@ target encoded and decoded by a codec."""
 BASELINES = (*COPIES, *UNTRAINED)
 """What systems are compared with, pair by pair."""
 
-RESERVED = (*BASELINES, *FLOORS)
-
 
 def through(name: str, alone: bool) -> str:
     """What the target through the codec `name` is called; of several codecs each has its own."""
@@ -60,14 +60,6 @@ def is_system(method: str) -> bool:
     """Whether a method is none of ours."""
     return method not in BASELINES and not is_floor(method)
 
-
-TAKES = {
-    "timbre": frozenset({"timbre"}),
-    "envelope": frozenset({"envelope"}),
-    "both": frozenset({"timbre", "envelope"}),
-    "reconstruction": frozenset({"timbre", "envelope"}),
-}
-"""What each kind of conversion takes from the reference; a kind of a user's own takes both."""
 
 NO_ENVELOPE = Envelope(attack_ms=1.0, decay_ms=0.0, sustain=1.0, release_ms=20.0)
 """What a recording without any note is presumed to have."""
@@ -97,6 +89,10 @@ class Trial:
     known: dict[str, Known] = field(default_factory=dict)
     floors: dict[str, Audio] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
+
+
+Job = Callable[[], Trial]
+"""A trial yet to be made, by any thread."""
 
 
 class Score(NamedTuple):

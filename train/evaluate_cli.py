@@ -83,7 +83,7 @@ def evaluate(
     split: Annotated[
         list[str] | None, typer.Option(help="Split to score; repeat for several. Default: all but train.")
     ] = None,
-    pairs: Annotated[int, typer.Option(help="Pairs of each kind in each split.")] = 64,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of each kind in each split.")] = 64,
     files: Annotated[
         Path | None,
         typer.Option(help="Instead: a CSV with columns source, reference, target, estimate (and method)."),
@@ -104,7 +104,7 @@ def evaluate(
     crepe: Annotated[bool, typer.Option(help="Also F0RMSE, by CREPE's tiny network.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the pairs and of the intervals.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(help="Conversions and scores made side by side. Default: all cores.")
+        int | None, typer.Option(min=1, help="Conversions and scores made side by side. Default: all cores.")
     ] = None,
 ) -> None:
     """Score conversions against the clips they should have become, beside answers that need no training.

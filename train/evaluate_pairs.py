@@ -14,14 +14,11 @@ import numpy.typing as npt
 from manifests.layout import Layout
 from manifests.vocabulary import ClipId
 from train.data.blocks import read_clips
-from train.data.pairs import Pair
+from train.data.pairs import TAKES, Pair
 from train.data.tables import Tables
-from train.evaluate import ESTIMATE, TAKES, Audio, Trial, through
+from train.evaluate import ESTIMATE, Audio, Job, Trial, through
 from train.evaluate_effects import EFFECTS, ROBUST
 from train.metrics.heard import Known
-
-Job = Callable[[], Trial]
-"""A trial yet to be made, by any thread."""
 
 PAIRS_AT_ONCE = 16
 """Pairs whose clips are read together."""
@@ -77,6 +74,17 @@ def known_of(tables: Tables, key: str) -> Known:
     clip = ClipId.parse(key)
     notes = tables.sounding(clip.timbre, clip.phrase)
     return Known(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
+
+
+def clusters_of(layout: Layout) -> Callable[[str], tuple[str, str]]:
+    """What gives, by its key, the clusters that a clip's timbre and phrase belong to."""
+    timbres, phrases = (layout.read(table).column("cluster").to_pylist() for table in ("timbres", "phrases"))
+
+    def of(key: str) -> tuple[str, str]:
+        clip = ClipId.parse(key)
+        return str(timbres[clip.timbre]), str(phrases[clip.phrase])
+
+    return of
 
 
 def convert_pair(
@@ -154,18 +162,14 @@ def dataset_trials(
     """The pairs of one split as trials yet to be made: their clips are read, the codecs will convert them."""
     systems = codecs if isinstance(codecs, Mapping) else {ESTIMATE: codecs}
     layout = tables.layout
-    timbres = layout.read("timbres").column("cluster").to_pylist()
-    phrases = layout.read("phrases").column("cluster").to_pylist()
+    clusters = clusters_of(layout)
     for first in range(0, len(pairs), PAIRS_AT_ONCE):
         some = pairs[first : first + PAIRS_AT_ONCE]
         clips = read_pairs(layout, some)
         takes = read_pairs(retake, some, only_targets=True) if retake else None
         for pair in some:
-            target = ClipId.parse(pair.target)
-            clusters = str(timbres[target.timbre]), str(phrases[target.phrase])
-            yield partial(
-                _converted_trial, split, pair, clips, systems, tables, clusters, clock, takes, floors
-            )
+            known = clusters(pair.target)
+            yield partial(_converted_trial, split, pair, clips, systems, tables, known, clock, takes, floors)
 
 
 def read_pairs(layout: Layout, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from manifests import files
-from manifests.bank import Bank
 from manifests.canonical import sha256_file
 from manifests.layout import Layout
 from manifests.vocabulary import SPLITS, BadInput
 from train.audio import check_audio
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
-from train.data.tables import Tables, split_blocks
+from train.data.tables import Tables, readable_blocks, split_blocks
 from train.evaluate import Trial
 from train.evaluate_effects import EFFECTS, ROBUST
 from train.evaluate_files import Row, file_trials, pairs_of, read_rows, scan_folder
@@ -36,8 +35,7 @@ VERSION = 2
 
 def held_out_splits(layout: Layout) -> list[str]:
     """The splits with rendered blocks, all but train, in the usual order."""
-    blocks = layout.read("blocks").select(["split", "offset"]).to_pylist()
-    there = {row["split"] for row in blocks if row["offset"] is not None or isinstance(layout, Bank)}
+    there = {row["split"] for row in readable_blocks(layout)}
     return [split for split in SPLITS if split in there and split != "train"]
 
 
@@ -46,7 +44,7 @@ def choose_pairs(
 ) -> dict[str, list[Pair]]:
     """`count` pairs of each kind for each split; where a split holds fewer, all it has, and says so."""
     if count < 1:
-        raise BadInput(f"--pairs {count}: expected at least 1")
+        raise BadInput(f"{count} pairs of each kind: expected at least 1")
     there = held_out_splits(layout)
     chosen: dict[str, list[Pair]] = {}
     for split in splits or there:

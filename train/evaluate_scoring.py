@@ -18,10 +18,7 @@ from threading import Thread
 from typing import Any, TextIO
 
 from manifests import files
-from train.evaluate import Score, Trial, score_trial
-
-Job = Callable[[], Trial]
-"""A trial yet to be made, by any thread."""
+from train.evaluate import Job, Score, Trial, score_trial
 
 FEW = 8
 """So few trials are scored without starting processes for them."""

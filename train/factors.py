@@ -28,7 +28,7 @@ VERSION = "1"
 
 
 def notes_json(notes: Notes) -> list[dict[str, float | int]]:
-    """Notes as plain rows, times in seconds to 1 ms."""
+    """Notes as plain rows, times in seconds to 0.1 ms."""
     return [
         {
             "onset": round(n.onset, 4),
@@ -91,7 +91,7 @@ def read_envelope(path: Path) -> Envelope:
     path = path / ENVELOPE if path.is_dir() else path
     loaded = _read_json(path)
     for name, value in loaded.items():
-        if name != "curve" and not isinstance(value, (int, float)):
+        if name != "curve" and type(value) not in (int, float):
             raise BadInput(f"{path}: {name}: expected a number, got {value!r}")
     try:
         return Envelope(**loaded)

@@ -11,7 +11,7 @@ from manifests.canonical import sha256_file
 from manifests.vocabulary import BadInput, Envelope
 from train.audio import format_of, writing
 from train.conversion import load_codec
-from train.convert_cli import Checkpoint, Number, Shape, spell
+from train.convert_cli import Checkpoint, Number, Octave, Shape, spell
 from train.envelope_edit import parse_edits
 from train.factors import read_envelope, read_notes, read_timbre, save_factors
 from train.recordings import load_for, naming, save_for, warn
@@ -49,7 +49,7 @@ def decode_command(
     sustain: Number = None,
     release_ms: Number = None,
     curve: Shape = None,
-    octave: Annotated[int | None, typer.Option(help="Octave to sound in; default: the timbre's.")] = None,
+    octave: Octave = None,
 ) -> None:
     """Play notes, envelope and timbre, each from a folder of its own; timbres may be interpolated."""
     format_of(out)

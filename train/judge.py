@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from manifests.compose import FULL_SCALE
-from train.data.blocks import read_clips
+from train.data.blocks import as_float, read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
 from train.metrics import Sound, describe, score
@@ -57,8 +56,3 @@ class Judge:
             values[trial.pair.kind].append(score(describe(made.audio), target)[METRIC])
             converted.append(made.audio)
         return Judgement({kind: float(np.mean(found)) for kind, found in values.items() if found}, converted)
-
-
-def as_float(pcm: np.ndarray) -> Audio:
-    """int16 samples as float32 at full scale 1."""
-    return np.asarray(pcm / np.float32(FULL_SCALE), dtype=np.float32)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from manifests.canonical import sha256_file
 from manifests.vocabulary import SPLITS, BadInput
 from train.checkpoint import read_weights
 from train.data.pairs import Pair
-from train.data.tables import Tables
+from train.data.tables import Tables, readable_blocks
 from train.evaluate_files import Row as FileRow
 from train.evaluate_files import pairs_of
 from train.evaluate_pairs import reconstructions
-from train.evaluate_run import check_rate, choose_pairs, held_out_splits
+from train.evaluate_run import Say, Track, check_rate, choose_pairs, held_out_splits
 from train.evaluate_summary import splits_of
 from train.metrics.catalogue import HEADLINES
 from train.page_blind import write_blind
@@ -32,8 +33,6 @@ DEFAULT_SPLITS = ("validation", "test_unseen_all")
 
 INSIDE = 24
 """A page of at most so many rows holds its sounds itself; a longer one has them beside it."""
-
-Track = Callable[[int], Callable[[], Any]]
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
@@ -72,9 +71,10 @@ def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
     """What the dataset is, in (term, words)."""
     metadata = tables.layout.metadata()
     synths = pd.Series(tables.layout.read("timbres").column("synth").to_pylist()).value_counts(sort=False)
-    blocks = pd.DataFrame(tables.layout.read("blocks").select(["split", "clips", "offset"]).to_pylist())
-    clips = blocks[blocks["offset"].notna()].groupby("split")["clips"].sum()
-    total = int(clips.sum())
+    clips: Counter[str] = Counter()
+    for row in readable_blocks(tables.layout):
+        clips[row["split"]] += row["clips"]
+    total = clips.total()
     hours = total * tables.frames / tables.rate / 3600
     terms = [
         ("name", str(metadata.get("name", ""))),
@@ -122,7 +122,7 @@ def make_page(
     seed: int,
     scores: Path | None,
     out: Path,
-    say: Callable[[str], Any],
+    say: Say,
     track: Track,
     blind: bool = False,
 ) -> None:

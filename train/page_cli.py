@@ -23,7 +23,7 @@ def page(
     data: Annotated[
         str | None, typer.Option(help="Dataset folder (or its s3:// URL) to draw held-out pairs from.")
     ] = None,
-    pairs_per_kind: Annotated[int, typer.Option(help="Conversions of each kind in each split.")] = 2,
+    pairs_per_kind: Annotated[int, typer.Option(min=1, help="Conversions of each kind in each split.")] = 2,
     split: Annotated[
         list[str] | None,
         typer.Option(help="Split to show; repeat for several. Default: validation and test_unseen_all."),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from manifests import files
 from train.metrics.catalogue import BY_NAME, HEADLINES
 from train.page_rows import Panel, Row
-from train.page_sounds import data_url, flac, power, spectrogram_png
+from train.page_sounds import data_url, flac, frequency_height, power, spectrogram_png
 
 POINTS = 240
 """Points of a drawn waveform or curve along the time axis."""
@@ -122,8 +122,6 @@ def script_json(value: Any) -> str:
 
 def hertz_marks(rates: Sequence[int]) -> list[tuple[str, float]]:
     """Where 100 Hz, 1 kHz and 10 kHz lie on spectrograms of the lowest of these rates: label, 0..1."""
-    from train.page_sounds import frequency_height
-
     rate = min(rates)
     marks = (("100 Hz", 100.0), ("1k", 1_000.0), ("10k", 10_000.0))
     return [(label, round(frequency_height(value, rate), 4)) for label, value in marks if value < rate / 2]

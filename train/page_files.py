@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from manifests.estimate import measure_gain
-from train.evaluate import TAKES, Audio, Trial
+from train.data.pairs import TAKES
+from train.evaluate import Audio, Trial
 from train.evaluate_files import Row as FileRow
 from train.evaluate_files import read_trial
 from train.page_rows import Curve, Known, Panel, Row, scores_of

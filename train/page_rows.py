@@ -13,7 +13,7 @@ from manifests.vocabulary import ClipId, Envelope, Notes
 from train.data.pairs import Pair
 from train.data.tables import Tables
 from train.evaluate import Audio, Trial, score_trial
-from train.evaluate_pairs import convert_pair, read_pairs
+from train.evaluate_pairs import clusters_of, convert_pair, read_pairs
 from train.page_words import TAKEN
 
 BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
@@ -117,8 +117,7 @@ class Gatherer:
         self.tables = tables
         self.codecs = codecs
         self.known = known
-        self._timbres = tables.layout.read("timbres").column("cluster").to_pylist()
-        self._phrases = tables.layout.read("phrases").column("cluster").to_pylist()
+        self._clusters = clusters_of(tables.layout)
 
     def curve(self, clip: ClipId, envelope: Envelope | None = None) -> Audio:
         """The true gain of a clip (or what it would be with another envelope), float32 [frames]."""
@@ -152,7 +151,7 @@ class Gatherer:
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
         """A pair, converted by every codec, with its scores."""
         goal = ClipId.parse(pair.target)
-        clusters = str(self._timbres[goal.timbre]), str(self._phrases[goal.phrase])
+        clusters = self._clusters(pair.target)
         trial, given = convert_pair(split, pair, clips, self.codecs, self.tables, clusters)
         scores, cases = scores_of(trial, self.known)
         panels = (

@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from manifests.compose import FULL_SCALE
 from manifests.layout import Layout
 from manifests.vocabulary import BadInput
 from train.audio import write_audio
 from train.checkpoint import part_name, read_weights, save_weights
 from train.conversion import Codec
-from train.data.blocks import read_clips
+from train.data.blocks import as_float, read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 
 LIMIT = 16 * 2**20
@@ -83,11 +81,7 @@ def write_samples(
     for number, (split, pair) in enumerate(sample_pairs(layout, splits, count, seed), start=1):
         keys = {"source": pair.source, "reference": pair.reference, "target": pair.target}
         clips = read_clips(layout, list(keys.values()))
-        audio = {role: _float(clips[key]) for role, key in keys.items()}
+        audio = {role: as_float(clips[key]) for role, key in keys.items()}
         made = codec.convert(audio["source"], audio["reference"], TAKES[pair.kind])
         for role, sound in (*audio.items(), ("made", made.audio)):
             write_audio(out / f"{number:02d}_{pair.kind}_{split}_{role}.flac", sound, codec.rate)
-
-
-def _float(pcm: np.ndarray) -> np.ndarray:
-    return np.asarray(pcm / np.float32(FULL_SCALE), dtype=np.float32)

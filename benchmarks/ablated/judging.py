@@ -8,11 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from manifests.vocabulary import ClipId
-from train.data.blocks import read_clips
+from train.data.blocks import as_float, read_clips
 from train.data.examples import Clip, Example
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
-from train.judge import as_float
 from train.metrics import HEADLINES, METRICS, Sound, describe
 from train.metrics.spectral import Match
 from train.systems.base import Audio, System
@@ -75,7 +74,7 @@ def by_recordings(system: System) -> Convert:
         source = as_float(example.content.audio)
         others = [clip for clip in (example.timbre, example.envelope) if clip is not example.content]
         reference = as_float(others[0].audio) if others else None
-        return system.convert(source, reference, TAKES[example.kind], None, None).audio  # type: ignore[index]
+        return system.convert(source, reference, TAKES[example.kind], None, None).audio
 
     return convert
 

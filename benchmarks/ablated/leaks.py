@@ -8,9 +8,8 @@ import torch
 from benchmarks.ablated.system import Ablated
 from benchmarks.probes import Clip, label, pooled, probe, sides
 from manifests.seeds import permutation
-from train.data.blocks import read_clips
+from train.data.blocks import as_float, read_clips
 from train.data.tables import Tables
-from train.judge import as_float
 from train.notes import envelope_batch, note_batch
 from train.systems.triptych.envelope_head import to_units
 from train.systems.triptych.features import features

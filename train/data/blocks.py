@@ -15,6 +15,7 @@ import numpy.typing as npt
 import soundfile
 
 from manifests.bank import Bank
+from manifests.compose import FULL_SCALE
 from manifests.layout import Layout
 from manifests.storage import read_range
 from manifests.vocabulary import BadInput, ClipId
@@ -22,6 +23,11 @@ from train.bank.clips import compose_clips
 from train.data.tables import shard_rows
 
 I16 = npt.NDArray[np.int16]
+
+
+def as_float(pcm: I16) -> npt.NDArray[np.float32]:
+    """Samples at the full scale that clips are composed at: 1 is 32767."""
+    return np.asarray(pcm / np.float32(FULL_SCALE), dtype=np.float32)
 
 
 def decode(data: bytes, frames: int, rate: int, where: str) -> I16:

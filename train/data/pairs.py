@@ -16,12 +16,14 @@ from train.data.tables import Block, split_blocks
 
 Kind = Literal["timbre", "envelope", "both"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-TAKES: dict[Kind, frozenset[str]] = {
+TAKES: dict[str, frozenset[str]] = {
     "timbre": frozenset({"timbre"}),
     "envelope": frozenset({"envelope"}),
     "both": frozenset({"timbre", "envelope"}),
+    "reconstruction": frozenset({"timbre", "envelope"}),
 }
-"""What each kind of conversion takes from the reference."""
+"""What each kind of conversion takes from the reference, which in a reconstruction is the source itself; a
+kind of a user's own takes both."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 from manifests.bank import Bank, open_folder
 from manifests.layout import Layout, read_table
+from manifests.register import transpose
+from manifests.rows import envelope_of, notes_of
 from manifests.storage import is_local, list_files
-from manifests.vocabulary import BadInput, ClipId, Envelope, Note, Notes
+from manifests.vocabulary import BadInput, ClipId, Envelope, Notes
 
 CLIP_COLUMNS = ["key", "offset", "length", "frames", "rate"]
 
@@ -66,8 +68,8 @@ class Tables:
         rate, frames, cut_fade_ms = _clip_format(layout)
         return cls(
             layout=layout,
-            envelopes=[_envelope(row) for row in _by_id(layout, "envelopes", "envelope")],
-            phrases=[_notes(row["notes"]) for row in _by_id(layout, "phrases", "phrase")],
+            envelopes=[envelope_of(row) for row in _by_id(layout, "envelopes", "envelope")],
+            phrases=[notes_of(row) for row in _by_id(layout, "phrases", "phrase")],
             timbre_names=[str(row["name"]) for row in timbres],
             timbre_octaves=[int(row["octave"]) for row in timbres],
             train_timbres=[int(row["timbre"]) for row in timbres if row["side"] == "train"],
@@ -82,23 +84,24 @@ class Tables:
 
     def sounding(self, timbre: int, phrase: int) -> Notes:
         """The notes of a clip as they sound: the phrase, moved by the timbre's octave."""
-        shift = 12 * self.timbre_octaves[timbre]
-        return tuple(
-            Note(note.onset, note.duration, note.pitch + shift, note.velocity)
-            for note in self.phrases[phrase]
-        )
+        return transpose(self.phrases[phrase], 12 * self.timbre_octaves[timbre])
+
+
+def readable_blocks(layout: Layout) -> list[dict[str, Any]]:
+    """The rows of blocks whose clips can be read: the rendered ones; a bank composes any."""
+    rows: list[dict[str, Any]] = layout.read("blocks").to_pylist()
+    return rows if isinstance(layout, Bank) else [row for row in rows if row["offset"] is not None]
 
 
 def split_blocks(layout: Layout, split: str) -> list[Block]:
-    """The blocks of a split that can be read, by id; BadInput if there is none. A bank composes any block."""
-    composed = isinstance(layout, Bank)
+    """The blocks of a split that can be read, by id; BadInput if there is none."""
     blocks = [
         Block(
             row["block"], row["shard"], tuple(row["timbres"]), tuple(row["phrases"]),
             tuple(row["envelopes"]), row["offset"] or 0, row["length"] or 0,
         )
-        for row in layout.read("blocks").to_pylist()
-        if row["split"] == split and (composed or row["offset"] is not None)
+        for row in readable_blocks(layout)
+        if row["split"] == split
     ]  # fmt: skip
     if not blocks:
         raise BadInput(f"{layout.table('blocks')}: split {split!r} has no rendered block")
@@ -163,18 +166,3 @@ def _by_id(layout: Layout, table: str, column: str) -> list[dict[str, Any]]:
         raise BadInput(f"{layout.table(table)}: column {column!r} is not 0..{len(ids) - 1} in order")
     rows: list[dict[str, Any]] = loaded.to_pylist()
     return rows
-
-
-def _envelope(row: dict[str, Any]) -> Envelope:
-    return Envelope(
-        attack_ms=row["attack_ms"],
-        hold_ms=row["hold_ms"],
-        decay_ms=row["decay_ms"],
-        sustain=row["sustain"],
-        release_ms=row["release_ms"],
-        curve=row["curve"],
-    )
-
-
-def _notes(rows: list[dict[str, Any]]) -> Notes:
-    return tuple(Note(row["onset"], row["duration"], row["pitch"], row["velocity"]) for row in rows)

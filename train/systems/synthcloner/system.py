@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from manifests.compose import FULL_SCALE
 from manifests.seeds import stream
 from manifests.vocabulary import BadInput, Envelope
-from train.data.examples import Clip, Example
+from train.data.blocks import as_float
+from train.data.examples import Example
 from train.discriminator import fooling_loss, judge_loss
 from train.losses import mel_distances
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
@@ -108,13 +108,13 @@ class SynthCloner(System):
         whole = len(target.audio) // hop
         first = int(draws.random() * (whole - frames + 1))
         at = slice(first * hop, (first + frames) * hop)
-        content = _float(example.content)
+        content = as_float(example.content.audio)
         if draws.random() < config.mask_probability:
             content = content * sustain_mask(
                 example.content.notes, rate, len(content), config.mask_after_ms, config.mask_fade_ms
             )
         elsewhere = int(draws.random() * (whole - frames + 1)) * hop
-        envelope = _float(donor)[: whole * hop]
+        envelope = as_float(donor.audio)[: whole * hop]
         gates = gates_of(target.notes, rate, len(target.audio), hop)
         if donor.id.phrase == target.id.phrase:
             index = np.arange(whole)
@@ -127,9 +127,9 @@ class SynthCloner(System):
             if 0 <= row < PITCHES and 0 <= column < frames:
                 pitch[row, column] = 1.0
         return (
-            _float(target)[at],
+            as_float(target.audio)[at],
             content[at],
-            _float(example.timbre)[elsewhere : elsewhere + frames * hop],
+            as_float(example.timbre.audio)[elsewhere : elsewhere + frames * hop],
             envelope,
             index[first : first + frames],
             pitch,
@@ -216,10 +216,6 @@ class SynthCloner(System):
 def take_frames(frames_BCU: Tensor, index_BF: Tensor) -> Tensor:
     """Frames by their indices, [B, C, F]."""
     return frames_BCU.gather(2, index_BF[:, None].expand(-1, frames_BCU.shape[1], -1))
-
-
-def _float(clip: Clip) -> np.ndarray:
-    return np.asarray(clip.audio / np.float32(FULL_SCALE), dtype=np.float32)
 
 
 def _level(heard: Heard) -> np.ndarray:
