@@ -37,8 +37,7 @@ def clips(demo_data: Path) -> list[tuple[ClipId, np.ndarray]]:
 def test_itself_as_reference_and_swapping_back_lose_little(codec: Codec, demo_data: Path) -> None:
     found = ratios(codec, Layout(demo_data), "validation", 16, 1)
     assert found["mstft_floored"]["itself"] <= 1.1
-    # 1.5 is asked: three trainings came to 1.39, 1.39 and 1.57 (benchmarks/ablations.md).
-    assert found["mstft_floored"]["back"] <= 1.65
+    assert found["mstft_floored"]["back"] <= 1.5
 
 
 def test_each_factor_tells_its_own_and_hides_the_others(codec: Codec, demo_data: Path) -> None:
