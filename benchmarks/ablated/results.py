@@ -40,6 +40,9 @@ def train_and_judge(name: str, seed: int, out: Path, data: Path, steps: int, pai
         return path
     begun = time.process_time()
     outcome = fit(parse_config(config_of(variant, steps, seed), name), data, folder / "run")
+    if outcome.signal:
+        # What is half trained is not judged; called again, the run goes on.
+        raise SystemExit(128 + outcome.signal)
     trained = time.process_time() - begun
     system = load_system(folder / "run" / "last.safetensors")[0]
     kept: dict[str, Any] = {
