@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from manifests import compose
 from manifests.seeds import stream
@@ -19,10 +20,12 @@ def codec() -> Codec:
     return Codec(make_system(), "test")
 
 
-def test_pieces_of_a_recording_make_the_same_conversion(
-    codec: Codec, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Heard and played in pieces or whole; the last note goes across several windows."""
+def test_pieces_of_a_recording_make_the_same_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Heard and played in pieces or whole; the last note goes across several windows. The decoder's filters
+    move in time, as trained ones do: a fresh one's stand still, and would not show where frames lie."""
+    system = make_system()
+    torch.nn.init.normal_(system.decoder.leave.weight, std=0.05, generator=torch.Generator().manual_seed(1))
+    codec = Codec(system, "test")
     long = np.concatenate([clip(index, 2.0)[0] for index in range(3)] + [clip(4, 2.0)[0][:20_000]])
     monkeypatch.setattr(hearing, "PASSAGE_S", 2.5)
     whole = codec.convert(long, clip(3, 1.0, timbre=1)[0])
@@ -31,7 +34,7 @@ def test_pieces_of_a_recording_make_the_same_conversion(
     pieces = codec.convert(long, clip(3, 1.0, timbre=1)[0])
     assert pieces.notes == whole.notes
     assert pieces.envelope == whole.envelope
-    np.testing.assert_allclose(pieces.audio, whole.audio, atol=1e-4)
+    np.testing.assert_allclose(pieces.audio, whole.audio, atol=2e-5)
 
 
 @pytest.mark.parametrize("lengths", [(0.2, 3.0), (7.3, 0.21), (1.0, 1.0)])
