@@ -274,6 +274,16 @@ def test_a_truncated_shard_is_named(layout: Layout, tmp_path: Path) -> None:
         tables.blocks("validation")
 
 
+def test_a_dataset_that_grows_is_not_read_in_part(tmp_path: Path) -> None:
+    """While shards are rendered there is no table of them; blocks that are there would not be all."""
+    copy = make_dataset(tmp_path / "set", train=(2, 2, 2), seconds=0.3, rate=8000, validation=0.0)
+    copy.table("shards").unlink()
+    with pytest.raises(BadInput, match=r"no such table; `python -m render status .*` tells whether"):
+        Tables.open(copy.root).blocks("validation")
+    with pytest.raises(BadInput, match=r"'test_unseen_all' has no rendered block; `python -m render status"):
+        Tables.open(copy.root).blocks("test_unseen_all")
+
+
 def test_an_unknown_clip_is_named(layout: Layout) -> None:
     with pytest.raises(BadInput, match="b000999_t00000_e0000_p0000"):
         read_clips(layout, ["b000999_t00000_e0000_p0000"])

@@ -104,7 +104,8 @@ def split_blocks(layout: Layout, split: str) -> list[Block]:
         if row["split"] == split
     ]  # fmt: skip
     if not blocks:
-        raise BadInput(f"{layout.table('blocks')}: split {split!r} has no rendered block")
+        where = layout.table("blocks")
+        raise BadInput(f"{where}: split {split!r} has no rendered block; {_unfinished(layout)}")
     if isinstance(layout, Bank):
         layout.shards()
         return sorted(blocks)
@@ -112,9 +113,16 @@ def split_blocks(layout: Layout, split: str) -> list[Block]:
     return sorted(blocks)
 
 
+def _unfinished(layout: Layout) -> str:
+    return f"`python -m render status {layout.root}` tells whether the dataset is finished"
+
+
 def _check_sizes(layout: Layout, shards: set[str]) -> None:
     """Found now rather than hours into a run: a shard that is missing or of another size."""
-    expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
+    try:
+        expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
+    except BadInput as error:
+        raise BadInput(f"{error}; {_unfinished(layout)}") from None
     there: dict[str, int] = {}
     if not is_local(layout.root):
         # One listing, since a store takes as long to tell of one file as of a thousand.
