@@ -41,8 +41,7 @@ def write_configs(folder: Path) -> Path:
 
 
 def run(*arguments: str | Path) -> str:
-    if not app.registered_commands:
-        register(["compare"])
+    register(["compare"])
     done = CliRunner().invoke(app, ["compare", *map(str, arguments)])
     assert done.exit_code == 0, f"{done.output}{done.exception!r}"
     return done.output

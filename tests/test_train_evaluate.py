@@ -218,7 +218,7 @@ def test_all_held_out_splits_are_the_default(held_out: Layout) -> None:
 def test_refusals_name_what_is_wrong(held_out: Layout, codec: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no rendered blocks of split 'test_unseen_synth'; it has validation"):
         evaluate(tmp_path, [str(codec)], str(held_out.root), ["test_unseen_synth"])
-    with pytest.raises(BadInput, match="--pairs 0"):
+    with pytest.raises(BadInput, match="0 pairs of each kind"):
         evaluate(tmp_path, [str(codec)], str(held_out.root), pairs=0)
     with pytest.raises(BadInput, match="expected --checkpoint with --data"):
         evaluate(tmp_path, [str(codec)])

@@ -19,7 +19,15 @@ from manifests.layout import Layout
 from manifests.vocabulary import BadInput
 from tests.train_data import make_dataset
 from tests.train_runs import SETTINGS, equal, settings
-from train.checkpoint import load_system, metadata_of, read_state, read_weights, save_weights, start_from
+from train.checkpoint import (
+    load_system,
+    metadata_of,
+    read_metadata,
+    read_state,
+    read_weights,
+    save_weights,
+    start_from,
+)
 from train.config import load_config
 from train.conversion import load_codec
 from train.fit import Report, fit
@@ -121,6 +129,22 @@ def test_damaged_checkpoints_are_refused_by_name(finished: Path, tmp_path: Path)
     save_weights(plain, weights, {})
     with pytest.raises(BadInput, match=r"plain\.safetensors: checkpoint format None"):
         load_codec(plain)
+    for change, what in (
+        ({"rate": "0"}, "rate 0 Hz"),
+        ({"rate": "x"}, "invalid literal"),
+        ({"cut_fade_ms": "nan"}, "cut fade nan ms"),
+        ({"timbres": "{"}, "Expecting property name"),
+        ({"timbres": "3"}, "not iterable"),
+        ({"config": "[]"}, "config: expected settings"),
+        ({"step": "soon"}, "invalid literal"),
+    ):
+        save_weights(plain, weights, {**metadata, **change})
+        with pytest.raises(BadInput, match=rf"plain\.safetensors: its metadata are .*{what}"):
+            read_metadata(plain)
+    for field in metadata.keys() - {"triptych_checkpoint"}:
+        save_weights(plain, weights, {key: value for key, value in metadata.items() if key != field})
+        with pytest.raises(BadInput, match=f"plain.safetensors: its metadata are .*no '{field}'"):
+            load_codec(plain)
     name = "encoder.enter.weight"
     short = tmp_path / "short.safetensors"
     save_weights(short, {key: value for key, value in weights.items() if key != name}, metadata)

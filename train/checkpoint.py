@@ -26,6 +26,8 @@ from train.systems import build
 from train.systems.base import Format, System
 
 VERSION = "1"
+LOWEST_RATE, HIGHEST_RATE, LONGEST_FADE_MS = 1000, 1_000_000, 1000.0
+"""What a checkpoint may say of its clips: beyond it nothing was trained, and arithmetic breaks."""
 
 
 def metadata_of(config: RunConfig, system: System, step: int, fingerprint: str) -> dict[str, str]:
@@ -99,22 +101,40 @@ def _read_file(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], dic
     version = metadata.get("triptych_checkpoint")
     if version != VERSION:
         raise BadInput(f"{path}: checkpoint format {version!r}, this program reads {VERSION!r}")
+    _check_metadata(path, metadata)
     return tensors, metadata
+
+
+def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
+    """BadInput where something is missing or unreadable of what a checkpoint has to say of itself."""
+    try:
+        format_of(metadata)
+        int(metadata["step"])
+        if not isinstance(json.loads(metadata["config"]), dict):
+            raise TypeError("config: expected settings")
+        _ = metadata["system"], metadata["fingerprint"]
+    except (KeyError, ValueError, TypeError) as error:
+        what = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
+        raise BadInput(
+            f"{path}: its metadata are not a checkpoint's ({what}); copy or train it again"
+        ) from None
+
+
+def format_of(metadata: dict[str, str]) -> Format:
+    """The format of a checkpoint by its metadata; KeyError, ValueError or TypeError where they tell none."""
+    rate, fade, timbres = (
+        int(metadata["rate"]), float(metadata["cut_fade_ms"]), tuple(json.loads(metadata["timbres"]))
+    )  # fmt: skip
+    if not (LOWEST_RATE <= rate <= HIGHEST_RATE and 0.0 <= fade <= LONGEST_FADE_MS):
+        raise ValueError(f"rate {rate} Hz, cut fade {fade:g} ms")
+    return Format(rate, fade, tuple(map(str, timbres)))
 
 
 def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:
     """The system that a checkpoint holds, ready to convert (on the CPU); BadInput names what is amiss."""
     weights, metadata = read_weights(path)
-    try:
-        config = parse_config(json.loads(metadata["config"]), f"{path}: its config")
-        format = Format(
-            int(metadata["rate"]), float(metadata["cut_fade_ms"]), tuple(json.loads(metadata["timbres"]))
-        )
-    except (KeyError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
-        raise BadInput(f"{path}: its metadata are not readable ({error})") from None
-    system = build(config.system, config.model, format)
+    config = parse_config(json.loads(metadata["config"]), f"{path}: its config")
+    system = build(config.system, config.model, format_of(metadata))
     load_weights(system, weights, path)
     return system.eval(), config, metadata
 
@@ -142,9 +162,9 @@ def start_from(system: System, path: Path) -> None:
     else does not fit.
     """
     weights, metadata = read_weights(path)
-    if metadata.get("system") != system.name:
-        raise BadInput(f"{path}: a checkpoint of system {metadata.get('system')!r}, not {system.name!r}")
-    if metadata.get("timbres") != json.dumps(list(system.format.timbres)):
+    if metadata["system"] != system.name:
+        raise BadInput(f"{path}: a checkpoint of system {metadata['system']!r}, not {system.name!r}")
+    if format_of(metadata).timbres != system.format.timbres:
         own = system.state_dict()
         named = [name for name in own if name.startswith(system.timbre_names)]
         weights |= {name: own[name] for name in named}

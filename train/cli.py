@@ -38,10 +38,12 @@ COMMANDS = {
 
 
 def register(names: list[str]) -> None:
-    """Registers the commands called `names`."""
+    """Registers the commands called `names` that are not registered yet."""
+    there = {command.name for command in app.registered_commands}
     for name in names:
-        module, function = COMMANDS[name]
-        app.command(name)(getattr(import_module(module), function))
+        if name not in there:
+            module, function = COMMANDS[name]
+            app.command(name)(getattr(import_module(module), function))
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ import torch
 
 from manifests import files
 from manifests.canonical import sha256_file
-from train.checkpoint import read_weights
+from train.checkpoint import read_metadata
 from train.compare_config import CompareConfig
 from train.compare_report import Trained, comparison
 from train.compare_trials import compared_trials
@@ -145,7 +145,7 @@ def score_and_show(
 
 
 def _trained(codec: Codec, checkpoint: Path, clock: Clock, name: str) -> Trained:
-    _, metadata = read_weights(checkpoint)
+    metadata = read_metadata(checkpoint)
     times = clock.real_time_factors().get(name)
     return Trained(
         system=codec.system.name,

@@ -28,7 +28,7 @@ def trainings(checkpoints: Mapping[str, Path]) -> list[dict[str, int]]:
             seed = int(config.pop("seed"))
         except (KeyError, ValueError, AttributeError):
             raise BadInput(f"{path}: its metadata do not say by which config it was trained") from None
-        what = json.dumps([config, metadata.get("fingerprint")], sort_keys=True)
+        what = json.dumps([config, metadata["fingerprint"]], sort_keys=True)
         found.setdefault(what, {})[name] = seed
     return list(found.values())
 

@@ -96,11 +96,11 @@ def codec_facts(
     """What the codec is, in (term, words), from its checkpoint."""
     weights, metadata = read_weights(checkpoint)
     count = sum(tensor.numel() for tensor in weights.values())
-    same = metadata.get("fingerprint") == tables.layout.metadata().get("fingerprint")
+    same = metadata["fingerprint"] == tables.layout.metadata().get("fingerprint")
     terms = [
-        ("system", metadata.get("system", "")),
+        ("system", metadata["system"]),
         ("size", f"{count / 1e6:.1f} million numbers, the discriminator's included"),
-        ("trained for", f"{int(metadata['step']):,} steps" if "step" in metadata else "unknown"),
+        ("trained for", f"{int(metadata['step']):,} steps"),
         (
             "trained on",
             "this dataset" if same else "another dataset: what is called unseen here is so for this one",

@@ -9,7 +9,7 @@ import typer
 
 from manifests import files
 from manifests.vocabulary import BadInput
-from train.checkpoint import read_weights
+from train.checkpoint import read_metadata
 from train.conversion import load_codec
 from train.data.tables import Tables
 from train.evaluate_run import held_out_splits
@@ -27,7 +27,7 @@ def release(
     seed: Annotated[int, typer.Option(help="Seed of the pairs that are converted.")] = 0,
 ) -> None:
     """Write fp16 weights in files below 16 MiB, a release card, and conversions to listen to."""
-    _, metadata = read_weights(checkpoint)
+    metadata = read_metadata(checkpoint)
     tables = Tables.open(data)
     if (about := tables.layout.metadata())["fingerprint"] != metadata["fingerprint"]:
         raise BadInput(f"{checkpoint}: was not trained from {data}: its fingerprint is another")
