@@ -54,8 +54,8 @@ class Codec:
         """The source's notes with what `take` names ("timbre", "envelope") of the reference.
 
         An `envelope` given by number goes before the reference's, an `octave` before the timbre's; a
-        function changes the envelope that is heard. Source
-        and reference may differ in length and rhythm. The result has the source's length.
+        function changes the envelope that is heard. Source and reference may differ in length and rhythm.
+        The result has the source's length.
         """
         unknown = sorted(take - ALL_TAKES)
         if unknown:

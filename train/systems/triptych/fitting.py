@@ -50,13 +50,11 @@ WORSE = 1.1
 
 
 class Fitted(NamedTuple):
-    """Envelopes in the head's units [B, 6], note-offs in samples [B, N], how far the heard level is from
-    what they say [B], and what of each number the level cannot tell apart, [B, 5]: its standard error, in
-    the head's units."""
+    """Envelopes in the head's units [B, 6], note-offs in samples [B, N], and what of each number the level
+    cannot tell apart, [B, 5]: its standard error, in the head's units."""
 
     units_BP: Tensor
     off_BN: Tensor
-    distance_B: Tensor
     error_BP: Tensor
 
 
@@ -224,9 +222,7 @@ def fit_envelopes(
             )
         )
     assert slope is not None
-    return Fitted(
-        _with_curve(units, curve_B), levels.moved(off, moves), slope.loss_B, _errors(slope, levels.points_B)
-    )
+    return Fitted(_with_curve(units, curve_B), levels.moved(off, moves), _errors(slope, levels.points_B))
 
 
 def _solve(
