@@ -15,6 +15,7 @@ from train.conversion import Codec
 from train.notes import envelope_batch, note_batch
 from train.systems.triptych import converting
 from train.systems.triptych.features import features
+from train.systems.triptych.levels import noise_level
 from train.systems.triptych.playing import play
 from train.systems.triptych.system import Triptych
 from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
@@ -104,6 +105,22 @@ def test_noise_is_not_taken_for_partials_and_played_twice(system: Triptych) -> N
     assert (above[1:] > above[0] - 0.5).all()
     noise = torch.stack([timbre.profile.noise_BNW[0, 0] for timbre in rounds]).exp().square().mean(1).sqrt()
     np.testing.assert_allclose(noise[1:], float(noise[0]), rtol=0.15)
+
+
+@pytest.mark.parametrize("pitch", [40, 48, 60])
+def test_what_steady_partials_leak_is_not_heard_as_noise(pitch: int) -> None:
+    """The lower a note, the nearer are its partials; white noise beside them reads as loud as it is."""
+    time = np.arange(8 * 4096) / RATE * 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+    tone = 0.1 * sum(np.sin(2 * np.pi * k * time + k) / k for k in range(1, 30))
+    hiss = stream(1, "hiss").normal(size=len(time))
+    heard = []
+    for noise in (0.0, 0.01):
+        seen = features(torch.from_numpy(tone + noise * hiss).float()[None], RATE)
+        power = seen.long_BGC[:, 4:-4].square().mean(1, keepdim=True)
+        levels = noise_level(power, torch.tensor([[440.0 * 2.0 ** ((pitch - 69) / 12.0)]]), 24, RATE)
+        heard.append(levels[0, 0].exp().numpy())
+    assert heard[0].max() < 0.03
+    np.testing.assert_allclose(np.median(heard[1]), 0.01, rtol=0.3)
 
 
 @pytest.mark.parametrize("pitch", [40.0, 60.0, 84.0])
