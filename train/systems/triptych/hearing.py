@@ -24,7 +24,7 @@ from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, features
 from train.systems.triptych.fitting import Fitted, fit_envelopes
 from train.systems.triptych.listening import listen, sound_of
-from train.systems.triptych.note_head import read_notes
+from train.systems.triptych.note_head import SHORTEST_S, read_notes
 from train.systems.triptych.voices import unexplained
 
 if TYPE_CHECKING:
@@ -212,7 +212,10 @@ class _Ear:
             self.played[index] = Played(replace(note, duration=duration), span._replace(off=let_go))
 
     def _measure_velocities(self) -> None:
-        """Velocities from how loud each note is for its envelope, the loudest note at 127."""
+        """Velocities from how loud each note is for its envelope, the loudest note at 127.
+
+        What is too short for its envelope to rise is not asked which is the loudest: it may be no note.
+        """
         ratios: list[float] = []
         for stretch in self.stretches:
             level_L, _ = self.part(stretch)
@@ -220,7 +223,10 @@ class _Ear:
                 level_L, self.batch(stretch), self.envelope, self.system.format.rate,
                 self.system.format.cut_fade_ms,
             ).tolist()  # fmt: skip
-        highest = max(max(ratios), 1e-9)
+        asked = [
+            ratio for (note, _), ratio in zip(self.played, ratios, strict=True) if note.duration >= SHORTEST_S
+        ]
+        highest = max(max(asked or ratios), 1e-9)
         self.played = [
             Played(replace(note, velocity=min(max(round(ratio / highest * 127.0), 1), 127)), span)
             for (note, span), ratio in zip(self.played, ratios, strict=True)
