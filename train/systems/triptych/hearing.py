@@ -20,6 +20,7 @@ from manifests.vocabulary import Envelope, Note, Notes
 from train.audio import peak_of
 from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
 from train.systems.base import Audio
+from train.systems.levels import PEAK
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, features
 from train.systems.triptych.fitting import Fitted, fit_envelopes
@@ -29,9 +30,6 @@ from train.systems.triptych.voices import unexplained
 
 if TYPE_CHECKING:
     from train.systems.triptych.system import Triptych
-
-PEAK = 10.0 ** (-1.0 / 20.0)
-"""Clips are normalised to -1 dBFS before they are heard."""
 
 PASSAGE_S = 30.0
 """How much of a long recording tells its envelope and timbre."""

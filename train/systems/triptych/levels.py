@@ -75,7 +75,7 @@ def level_at(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int) -> 
 def noise_level(power_BNC: Tensor, f0_BN: Tensor, bands: int, rate: int) -> Tensor:
     """RMS a sample in fixed bands, read at the odd multiples of f0/4 nearest to each: [B, N, bands].
 
-    What partials on both sides leak there is taken off: all there is, of low notes without noise.
+    What partials on both sides leak there is taken off: of low notes that is most of it.
     """
     centres = band_centres(bands, power_BNC.device)
     step = f0_BN[..., None] / 2.0
