@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from manifests import files
-from manifests.canonical import canonical_json
-from manifests.card import card_of
-from manifests.compose import peak_value, to_samples
-from manifests.layout import Layout, table_bytes, to_table, write_table
-from manifests.rows import envelope_of, notes_of
-from manifests.schema import schema
-from manifests.splits import assign_sides
-from manifests.vocabulary import ENVELOPE_FIELDS
-from render.clips import ClipSpec, observed
+from manifests.dataset import files
+from manifests.dataset.canonical import canonical_json
+from manifests.dataset.card import card_of
+from manifests.dataset.layout import Layout, table_bytes, to_table, write_table
+from manifests.dataset.rows import envelope_of, notes_of
+from manifests.dataset.schema import schema
+from manifests.splits.splits import assign_sides
+from manifests.synthesis.compose import peak_value, to_samples
+from manifests.types import ENVELOPE_FIELDS
+from render.clips.clips import ClipSpec, observed
 from render.config import Config, parse
-from render.plan import make_plan, write_plan
-from render.product import cut_blocks
+from render.planning.plan import make_plan, write_plan
+from render.planning.product import cut_blocks
 
 FLAC_BYTES = 120_000
 PADDED = 512 + -(-FLAC_BYTES // 512) * 512 + 512 + 1024

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from manifests.layout import Layout
-from train.conversion import Codec, load_codec
+from manifests.dataset.layout import Layout
+from train.codec.api import Codec, load_codec
 from train.data.pairs import draw_pairs
-from train.evaluate_pairs import read_pairs
+from train.evaluation.pairs import read_pairs
 from train.metrics import describe, score
 from train.systems.base import Audio
 

@@ -27,9 +27,9 @@ import numpy as np
 import torch
 import yaml
 
-from manifests.vocabulary import Note
+from manifests.types import Note
+from train.codec.api import Codec
 from train.config import RunConfig, load_config
-from train.conversion import Codec
 from train.data.loader import Loader
 from train.data.shards import Shards
 from train.data.tables import Tables

@@ -7,7 +7,7 @@ with its bank in DIR/tones, is taken). In turns, in one run, all from the same t
 
 - composed: blocks of clips of 3 s from the bank, fresh notes and envelopes, nothing else;
 - examples, bank: what `fit` draws from it; examples, loader: what it draws from the rendered clips;
-- renderer: `manifests.compose` on the same blocks, sharing what can be shared, as `render` does.
+- renderer: `manifests.synthesis.compose` on the same blocks, sharing what can be shared, as `render` does.
 
 On a CPU times are CPU seconds, on a GPU wall time, and of some rounds in turns the best counts, so that a
 busy machine decides less. Real-time factor: seconds of audio for a second. The GPU's way of composing (few
@@ -34,11 +34,11 @@ import yaml
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from manifests import compose
-from manifests.bank import Bank
-from train.bank.clips import clip_format
-from train.bank.compose import compose_block
-from train.bank.source import BankSource, Mix
+from manifests.dataset.bank import Bank
+from manifests.synthesis import compose
+from train.data.bank.clips import clip_format
+from train.data.bank.compose import compose_block
+from train.data.bank.source import BankSource, Mix
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
 from train.data.shards import Shards
@@ -205,7 +205,7 @@ def _tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, float]]:
 
 
 def _rendered(mix: Mix, tones: dict[int, dict[int, tuple[Any, float]]], format: Any) -> int:
-    """A block composed by `manifests.compose`, each dry phrase and gain curve made once."""
+    """A block composed by `manifests.synthesis.compose`, each dry phrase and gain curve made once."""
     gains = {
         (p, e): compose.gain(notes, envelope, format.rate, format.frames, format.cut_fade_ms)
         for p, notes in mix.phrases.items()

@@ -22,9 +22,9 @@ import soundfile
 
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, split_blocks
-from train.evaluate_pairs import read_pairs
-from train.evaluate_run import held_out_splits
-from train.evaluate_scoring import PROGRESS
+from train.evaluation.pairs import read_pairs
+from train.evaluation.run import held_out_splits
+from train.evaluation.scoring import PROGRESS
 
 
 def spent() -> float:

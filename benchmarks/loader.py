@@ -34,10 +34,10 @@ import numpy as np
 import torch
 
 from benchmarks.codec_speed import built, step_seconds
-from manifests.layout import Layout
-from manifests.seeds import permutation, stream
-from manifests.storage import location, read_range
-from manifests.vocabulary import ClipId
+from manifests.dataset.layout import Layout
+from manifests.dataset.storage import location, read_range
+from manifests.splits.seeds import permutation, stream
+from manifests.types import ClipId
 from train.config import load_config
 from train.data.blocks import decode
 from train.data.examples import EXAMPLE_KINDS, Clip, Example

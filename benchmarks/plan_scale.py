@@ -17,10 +17,10 @@ import time
 from pathlib import Path
 
 from benchmarks.audit_scale import config_of, timbre_rows
-from manifests.layout import Layout, to_table, write_table
-from render.dataset import Dataset
-from render.plan import make_plan, write_plan
-from render.product import cut_blocks
+from manifests.dataset.layout import Layout, to_table, write_table
+from render.clips.dataset import Dataset
+from render.planning.plan import make_plan, write_plan
+from render.planning.product import cut_blocks
 
 SHAPES = ((250, 120, 112), (2500, 120, 112), (250, 1200, 112), (250, 120, 1120))
 

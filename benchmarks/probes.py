@@ -23,12 +23,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from manifests.seeds import permutation
-from manifests.vocabulary import ClipId
-from train.conversion import Codec, load_codec
+from manifests.splits.seeds import permutation
+from manifests.types import ClipId
+from train.codec.api import Codec, load_codec
 from train.data.blocks import read_clips
 from train.data.tables import Tables
-from train.notes import envelope_batch
+from train.nn.gain import envelope_batch
 from train.systems.triptych.envelope_head import to_units
 from train.systems.triptych.hearing import Heard, hear
 from train.systems.triptych.measuring import timbre_of

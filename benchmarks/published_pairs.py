@@ -127,7 +127,7 @@ def independent(folder: Path, out: Path) -> None:
 
 def exchange(folder: Path, out: Path) -> None:
     """Pitch tracks and onsets by our trackers, for the independent side."""
-    from train.audio import read_audio, resample
+    from train.audio.files import read_audio, resample
     from train.metrics import fit_length
     from train.metrics.onsets import detect_onsets
     from train.metrics.tracker import track
@@ -151,8 +151,8 @@ def exchange(folder: Path, out: Path) -> None:
 
 def compare(folder: Path, theirs: Path, grid_s: float | None) -> None:
     """Prints our scores, the independent ones and the largest relative deviation of each metric."""
-    from train.evaluate import score_trial
-    from train.evaluate_files import pairs_of, read_trial, scan_folder
+    from train.evaluation.files import pairs_of, read_trial, scan_folder
+    from train.evaluation.trial import score_trial
 
     names = {"copy_of_source": "orig", "copy_of_reference": "ref"}
     found = {}
@@ -192,12 +192,12 @@ def compare(folder: Path, theirs: Path, grid_s: float | None) -> None:
 
 def on_grid(folder: Path, grid_s: float) -> None:
     """The transplant from notes on the grid: pitches and rhythm of the target and of the reference."""
-    from manifests.vocabulary import Note, Notes
-    from train.audio import read_audio
-    from train.evaluate_transplant import Part, transplant
+    from manifests.types import Note, Notes
+    from train.audio.files import read_audio
+    from train.evaluation.transplant import Part, transplant
     from train.metrics import describe, score
-    from train.metrics.ears import Ears
     from train.metrics.envelope import hear_envelope
+    from train.metrics.features import Ears
     from train.metrics.transcribe import transcribe
 
     def notes_of(audio: np.ndarray, rate: int) -> Notes:

@@ -92,7 +92,7 @@ def timed(root: Path) -> dict[str, Any]:
 
 def flac_ms(dataset: Path, count: int) -> float:
     """CPU ms to encode one clip, over about `count` clips spread evenly over the dataset."""
-    from render.clips import encode_flac
+    from render.clips.clips import encode_flac
 
     clips: list[Any] = []
     rows = pd.concat(pd.read_parquet(path) for path in sorted((dataset / "clips").glob("*/*.parquet")))
@@ -111,8 +111,8 @@ def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
     of its FLAC. With `shaping: plugin` each clip's envelope is set before it is played."""
     import dawdreamer
 
-    from manifests.rows import envelope_of
-    from presets.synths import open_synth
+    from manifests.dataset.rows import envelope_of
+    from presets.synths.synths import open_synth
 
     timbres = pd.read_parquet(dataset / "timbres.parquet")
     phrases = pd.read_parquet(dataset / "phrases.parquet")["notes"].to_list()

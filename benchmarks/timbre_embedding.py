@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from manifests.register import median_pitch
-from manifests.seeds import stream
+from manifests.splits.seeds import stream
+from manifests.synthesis.octaves import median_pitch
 from train.data.blocks import read_clips
 from train.data.tables import Tables
-from train.evaluate_pairs import to_float
-from train.evaluate_run import held_out_splits
+from train.evaluation.pairs import to_float
+from train.evaluation.run import held_out_splits
 from train.metrics import timbre
 
 F64 = npt.NDArray[np.float64]

@@ -19,11 +19,13 @@ from typing import Any
 
 from rich.console import Console
 
-from manifests import compose
-from presets import tones
-from render import clips, config, player, run, shard
+from manifests.synthesis import compose
+from presets.tones import making as tones
+from render import config
 from render import tones as tone_sets
-from render.plan import make_plan, write_plan
+from render.clips import clips, player, shard
+from render.execution import run
+from render.planning.plan import make_plan, write_plan
 
 PARTS: list[tuple[Any, str, str]] = [
     (tones, "make_tone_set", "tones"),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from manifests.vocabulary import Note, Notes
+from manifests.types import Note, Notes
 
 TOLERANCE_S = 0.030
 """Onsets and note-offs that differ by less than this are the same: well under the fastest notes."""

@@ -10,9 +10,9 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from manifests.canonical import sha256_file
-from manifests.register import to_register
-from manifests.vocabulary import BadInput, Note, Notes, check_notes
+from manifests.dataset.canonical import sha256_file
+from manifests.synthesis.octaves import to_register
+from manifests.types import InputError, Note, Notes, check_notes
 from midi.monophonic import SHORTEST_S, first_overlap, skyline
 from midi.reading import Line, read_lines
 from midi.spec import PitchRange
@@ -51,12 +51,12 @@ class Extracted:
 
 
 def midi_files(folder: Path) -> list[Path]:
-    """The MIDI files in a folder and its subfolders, sorted by path; BadInput if there is none."""
+    """The MIDI files in a folder and its subfolders, sorted by path; InputError if there is none."""
     if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder; expected a folder of .mid files")
+        raise InputError(f"{folder}: no such folder; expected a folder of .mid files")
     found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
     if not found:
-        raise BadInput(f"{folder}: no .mid files in it; expected at least one")
+        raise InputError(f"{folder}: no .mid files in it; expected at least one")
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
@@ -97,7 +97,7 @@ def _misfit(notes: Notes, spec: ExtractSpec) -> str | None:
 def _monophonic(path: Path, line: Line, spec: ExtractSpec) -> list[Note]:
     overlap = first_overlap(line.notes)
     if overlap is not None and spec.polyphony == "refuse":
-        raise BadInput(
+        raise InputError(
             f"{path}: track {line.track} is polyphonic (at {overlap.onset:.2f} s a note starts while another"
             ' sounds); remove the file, or set polyphony to "skyline" to keep its highest line'
         )
@@ -112,7 +112,7 @@ def extract_file(
     if not lines:
         if percussion:
             return [], [f"{name}: nothing but percussion (channel 10)"]
-        raise BadInput(f"{path}: no notes in it; remove it from the folder")
+        raise InputError(f"{path}: no notes in it; remove it from the folder")
     sha256 = sha256_file(path)
     found, skipped = [], []
     for line in lines:
@@ -135,7 +135,7 @@ def extract_folder(
     """The phrases of a folder's MIDI files for clips of `seconds`, and a line for each window skipped.
 
     Phrases run over the files: each file's first, then each file's second, …, so that any beginning of
-    the list is varied. A file that is no sound MIDI file is BadInput, never passed over. `tick` is told
+    the list is varied. A file that is no sound MIDI file is InputError, never passed over. `tick` is told
     how many files of how many are done.
     """
     paths = midi_files(folder)
@@ -148,7 +148,7 @@ def extract_folder(
             tick(done, len(paths))
     phrases = [one for turn in zip_longest(*by_file) for one in turn if one is not None]
     if not phrases:
-        raise BadInput(
+        raise InputError(
             f"{folder}: no phrase found in {len(paths)} files, {len(skipped)} windows skipped, such as"
             f" {skipped[0] if skipped else 'none'}; allow fewer notes or a wider pitch range"
         )

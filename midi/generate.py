@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from manifests.register import to_register
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Note, Notes, check_notes
+from manifests.splits.seeds import stream
+from manifests.synthesis.octaves import to_register
+from manifests.types import InputError, Note, Notes, check_notes
 from midi.clusters import Intervals, alike, intervals
 from midi.rhythm import draw_rhythm, possible_counts
 from midi.spec import SCALES, GenerateSpec, Observability
@@ -97,7 +97,7 @@ def _phrase(
             and not any(alike(notes, other) for other in taken.get(intervals(notes), []))
         ):
             return check_notes(notes, seconds)
-    raise BadInput(
+    raise InputError(
         f"phrases: phrase {index} found no new melody within pitches"
         f" {spec.lowest_pitch}..{spec.highest_pitch} in {ATTEMPTS} draws; ask for fewer phrases,"
         " or allow a wider range or more notes"
@@ -107,7 +107,7 @@ def _phrase(
 def generate_phrase(
     seed: int, index: int, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> Notes:
-    """Phrase `index` made alone, for a clip of `seconds`; BadInput where the config makes it impossible."""
+    """Phrase `index` made alone, for a clip of `seconds`; InputError where the config makes it impossible."""
     return _phrase(seed, index, spec, seconds, observe, {})
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from manifests.vocabulary import Note
+from manifests.types import Note
 
 OVERLAP_S = 0.050
 """Notes that overlap by less are one voice, played legato; those that start closer together are a chord."""

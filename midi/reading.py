@@ -13,7 +13,7 @@ from pathlib import Path
 
 import mido
 
-from manifests.vocabulary import BadInput, Note
+from manifests.types import InputError, Note
 
 PERCUSSION = 9
 """MIDI's channel 10, counted from 0: its pitches are drums."""
@@ -52,21 +52,21 @@ class TempoMap:
 
 
 def open_midi(path: Path) -> mido.MidiFile:
-    """The parsed file; BadInput if it is none, is cut short, or counts time in a way we do not read."""
+    """The parsed file; InputError if it is none, is cut short, or counts time in a way we do not read."""
     with path.open("rb") as file:
         if file.read(4) != b"MThd":
-            raise BadInput(f"{path}: not a MIDI file (it does not begin with MThd); replace or remove it")
+            raise InputError(f"{path}: not a MIDI file (it does not begin with MThd); replace or remove it")
     try:
         parsed = mido.MidiFile(path)
     except EOFError:
-        raise BadInput(f"{path}: the MIDI file ends too early (truncated); replace or remove it") from None
+        raise InputError(f"{path}: the MIDI file ends too early (truncated); replace or remove it") from None
     except Exception as error:  # mido lets many kinds through on bytes that are no MIDI
         reason = str(error) or type(error).__name__
-        raise BadInput(f"{path}: not a sound MIDI file ({reason}); replace or remove it") from None
+        raise InputError(f"{path}: not a sound MIDI file ({reason}); replace or remove it") from None
     if parsed.type == 2:
-        raise BadInput(f"{path}: MIDI type 2 (independent tracks), expected type 0 or 1; save it as type 1")
+        raise InputError(f"{path}: MIDI type 2 (independent tracks), expected type 0 or 1; save it as type 1")
     if parsed.ticks_per_beat <= 0:
-        raise BadInput(f"{path}: time is counted in SMPTE frames, expected ticks per beat; save it so")
+        raise InputError(f"{path}: time is counted in SMPTE frames, expected ticks per beat; save it so")
     return parsed
 
 

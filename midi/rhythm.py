@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 from midi.spec import GenerateSpec, Observability
 
 SHORTEST_S = 0.1
@@ -61,7 +61,7 @@ def _fitting_roles(
 
 
 def possible_counts(spec: GenerateSpec, seconds: float, observe: Observability) -> list[int]:
-    """The numbers of notes within `spec.notes` that fit the clip; BadInput with the arithmetic if none."""
+    """The numbers of notes within `spec.notes` that fit the clip; InputError with the arithmetic if none."""
     counts = [
         count
         for count in range(spec.notes[0], spec.notes[1] + 1)
@@ -75,7 +75,7 @@ def possible_counts(spec: GenerateSpec, seconds: float, observe: Observability) 
             for long in range(fewest)
             for rest in range(fewest - 1)
         )
-        raise BadInput(
+        raise InputError(
             f"phrases: {fewest} notes need {needed} cells of {spec.grid_s:g} s"
             f" (a note of {observe.settle_s:.3f} s for the longest attack + hold + decay,"
             f" {observe.release_s:.3f} s for the longest release in a rest and again at the end),"

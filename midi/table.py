@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from manifests.vocabulary import Notes
+from manifests.types import Notes
 from midi.clusters import phrase_clusters
 from midi.extract import Extracted
 

@@ -1,4 +1,4 @@
-"""`python -m render tones`: a dataset's tone sets as a bank (see `manifests.bank`), by the shard.
+"""`python -m render tones`: a dataset's tone sets as a bank (see `manifests.dataset.bank`), by the shard.
 
 Like clips: a shard is written aside, linked into place, and committed by its table; any run can be killed,
 repeated or doubled, and the bytes do not depend on it.
@@ -17,24 +17,24 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from manifests import bank as banks
-from manifests import console as talk
-from manifests import files
-from manifests.bank import Bank
-from manifests.bank_card import bank_card
-from manifests.canonical import canonical_json, differences, sha256_file, sha256_json
-from manifests.layout import table_bytes, to_table, write_table
-from manifests.schema import SCHEMA_VERSION
-from manifests.vocabulary import BadInput
+from manifests.cli import console as terminal
+from manifests.dataset import bank as banks
+from manifests.dataset import files
+from manifests.dataset.bank import Bank
+from manifests.dataset.bank_card import bank_card
+from manifests.dataset.canonical import canonical_json, differences, sha256_file, sha256_json
+from manifests.dataset.layout import table_bytes, to_table, write_table
+from manifests.dataset.schema import SCHEMA_VERSION
+from manifests.types import InputError
 from midi.spec import SCALES
-from presets.loops import with_loops
-from render.dataset import Dataset
-from render.executors import Executor, Offered
-from render.product import as_planned
-from render.run import cast_first
-from render.scratch import clear_dead, scratch_folder
-from render.shard import HEADER, TAR_MTIME, TAR_OWNER, HashingWriter, tar_writer
-from render.tasks import Where, do
+from presets.tones.loops import with_loops
+from render.clips.dataset import Dataset
+from render.clips.shard import HEADER, TAR_MTIME, TAR_OWNER, HashingWriter, tar_writer
+from render.execution.executors import Executor, TaskQueue
+from render.execution.run import cast_first
+from render.execution.scratch import clear_dead, scratch_folder
+from render.execution.tasks import Where, do
+from render.planning.product import as_planned
 
 PER_SHARD = 16
 """Timbres in a shard: about 0.1 GB."""
@@ -55,17 +55,19 @@ class ToneShard:
 def make_bank(root: Path, out: Path, every: int, console: Console, executor: Executor) -> int:
     """Makes what the bank at `out` lacks of the planned dataset at `root`; how many shards that was.
 
-    Casts the timbres first where no run has done so. BadInput if another bank is there.
+    Casts the timbres first where no run has done so. InputError if another bank is there.
     """
     dataset = Dataset(root.absolute())
     if dataset.config.shaping == "plugin":
-        raise BadInput(
+        raise InputError(
             f"{root}: shaping: plugin: its clips are played by the synths, not composed of tones;"
             " a bank needs a plan with shaping: renderer"
         )
     dataset.check_machine()
     clear_dead(dataset.layout.work)
-    offered = Offered(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
+    offered = TaskQueue(
+        executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True)
+    )
     where = Where(dataset.root, str(dataset.metadata["fingerprint"]))
     dataset = cast_first(dataset, where, offered, console)
     bank = Bank(out.absolute())
@@ -74,10 +76,10 @@ def make_bank(root: Path, out: Path, every: int, console: Console, executor: Exe
     planned = cut_shards(bank.root, metadata["fingerprint"], every, list(dataset.timbres.values()))
     done = bank.committed()
     missing = [job for job in planned if job.shard not in done]
-    with talk.progress(console) as progress:
+    with terminal.progress(console) as progress:
         task = progress.add_task("bank  ", total=sum(len(job.timbres) for job in missing), rate="")
         for place, _ in offered.answers(make_shard, where, missing):
-            talk.advance(progress, task, len(missing[place].timbres), "timbres")
+            terminal.advance(progress, task, len(missing[place].timbres), "timbres")
     if missing or not bank.table("tone_shards").exists():
         finish(dataset, bank, planned)
     return len(missing)
@@ -117,18 +119,18 @@ def describe(dataset: Dataset, every: int) -> dict[str, Any]:
 
 
 def begin(bank: Bank, metadata: dict[str, Any]) -> None:
-    """Writes bank.json; BadInput where the folder holds another bank, or something else."""
+    """Writes bank.json; InputError where the folder holds another bank, or something else."""
     if bank.json.exists():
         present = bank.metadata()
         if lines := differences(metadata["fingerprint_of"], present["fingerprint_of"]):
-            raise BadInput(
+            raise InputError(
                 f"{bank.root}: holds another bank (asked for != there): {'; '.join(lines[:3])}; use another"
                 " --out, or remove it"
             )
         return
     foreign = [path.name for path in bank.root.iterdir()] if bank.root.is_dir() else []
     if bank.root.exists() and (foreign or not bank.root.is_dir()):
-        raise BadInput(f"{bank.root}: is not empty and holds no bank; use another --out")
+        raise InputError(f"{bank.root}: is not empty and holds no bank; use another --out")
     bank.root.mkdir(parents=True, exist_ok=True)
     files.replace(bank.json, f"{json.dumps(metadata, indent=2, sort_keys=True)}\n".encode())
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from manifests.settings import first_fault
-from manifests.vocabulary import SPLITS, BadInput, Curve
+from manifests.cli.settings import first_fault
+from manifests.types import SPLITS, Curve, InputError
 from midi.extract import ExtractSpec
 from midi.generate import GenerateSpec
 
@@ -47,7 +47,7 @@ class Timbres(Strict):
     scan: Path | None = None
     """A table made by `python -m presets scan`: only its passing presets are tried."""
     select: dict[str, bool | float | str | list[bool | float | str | None]] | None = None
-    """Which presets of the scan pass (see `presets.selection`); by default the usable, distinct ones."""
+    """Which presets of the scan pass (see `presets.scan.selection`); by default the usable, distinct ones."""
 
     @model_validator(mode="after")
     def _select_from_a_scan(self) -> Self:
@@ -206,13 +206,13 @@ class Config(Strict):
 
 
 def parse(raw: Any, where: str) -> Config:
-    """A config from plain data; BadInput gives one line with `where`, the field and what is wrong."""
+    """A config from plain data; InputError gives one line with `where`, the field and what is wrong."""
     if not isinstance(raw, dict):
-        raise BadInput(f"{where}: expected a mapping of settings, got {type(raw).__name__}")
+        raise InputError(f"{where}: expected a mapping of settings, got {type(raw).__name__}")
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise BadInput(f"{where}: {first_fault(error.errors(), 'config')}") from None
+        raise InputError(f"{where}: {first_fault(error.errors(), 'config')}") from None
 
 
 def generations(metadata: dict[str, Any], where: str) -> list[Config]:
@@ -225,7 +225,7 @@ def load(path: Path) -> Config:
     try:
         raw = yaml.safe_load(path.read_text())
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such config file") from None
+        raise InputError(f"{path}: no such config file") from None
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:
-        raise BadInput(f"{path}: not a YAML config ({' '.join(str(error).split())[:160]})") from None
+        raise InputError(f"{path}: not a YAML config ({' '.join(str(error).split())[:160]})") from None
     return parse(raw, str(path))

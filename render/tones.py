@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from manifests import files
-from manifests.canonical import canonical_json
-from presets.host import GroupFailure, MachineFailure, SnapshotHost
-from presets.synths import Preset, Synth, open_synth
-from presets.tones import ToneSet, ToneSpec, group_address, make_tone_set, repeats
+from manifests.dataset import files
+from manifests.dataset.canonical import canonical_json
+from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
+from presets.synths.synths import Preset, Synth, open_synth
+from presets.tones.making import ToneSet, ToneSpec, group_address, make_tone_set, repeats
 from render.config import Config, Timbres
 
 LISTENING_STEP = 5
@@ -52,7 +52,7 @@ def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> Snapsho
 
 @lru_cache(maxsize=8)
 def synth_of(name: str, plugin: Path | None) -> Synth:
-    """The synth called `name`, opened once a process; BadInput if it is not installed."""
+    """The synth called `name`, opened once a process; InputError if it is not installed."""
     return open_synth(name, plugin)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from manifests.audit.page import page
 from manifests.audit.run import Tiers, audit
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 
 
 def text_of(root: Path) -> str:

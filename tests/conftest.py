@@ -14,8 +14,8 @@ import yaml
 from tests import rendered
 
 if TYPE_CHECKING:
-    from manifests.bank import Bank
-    from manifests.layout import Layout
+    from manifests.dataset.bank import Bank
+    from manifests.dataset.layout import Layout
     from tests.browser import Browser
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def bank(banked: Path) -> Bank:
     """That bank, opened."""
-    from manifests.bank import Bank
+    from manifests.dataset.bank import Bank
 
     return Bank(banked / "tones")
 
@@ -105,7 +105,7 @@ def codec(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def evaluated(held_out: Layout, codec: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `train evaluate` wrote of that codec: one pair a kind of two splits."""
-    from train.evaluate_cli import evaluate
+    from train.cli.evaluate import evaluate
 
     out = tmp_path_factory.mktemp("scores")
     splits = ["validation", "test_unseen_all"]

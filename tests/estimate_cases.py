@@ -8,10 +8,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from manifests.compose import dry, gain, peak_value, to_int16
-from manifests.estimate import EnvelopeEstimate
-from manifests.seeds import stream
-from manifests.vocabulary import Curve, Envelope, Notes
+from manifests.estimation.estimate import EnvelopeEstimate
+from manifests.splits.seeds import stream
+from manifests.synthesis.compose import dry, gain, peak_value, to_int16
+from manifests.types import Curve, Envelope, Notes
 from midi.generate import GenerateSpec, Observability, generate_phrase
 
 RATE = 44_100

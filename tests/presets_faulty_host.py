@@ -1,6 +1,6 @@
 """A host whose plugin misbehaves: the real host program around the real engine.
 
-It is what `presets.host.PROGRAM` is set to in tests. The fault is named by the first note's pitch, or, where
+Tests set `presets.host.client.PROGRAM` to it. The fault is named by the first note's pitch, or, where
 `TRIPTYCH_TEST_FAULTS` says so, by a value that is sent: a JSON list of [played, name, value, fault], where
 `played` tells clips played by the plugin from tones, and a name of "" stands for every group.
 """
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from presets import engine, host_child
+from presets.host import engine, server
 
 SEGFAULT, EXIT, SPIN, SLEEP, ALLOCATE, PRINT, KILL_HOST, KILLED, NAN, SILENT, LOUD, FORK = range(1, 13)
 UNREPEATABLE = 13
@@ -78,4 +78,4 @@ class FaultyEngine(engine.Engine):
 
 if __name__ == "__main__":
     engine.Engine = FaultyEngine
-    sys.exit(host_child.main())
+    sys.exit(server.main())

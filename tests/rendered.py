@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from manifests.layout import Layout, write_table
+from manifests.dataset.layout import Layout, write_table
 
 Rows = list[dict[str, Any]]
 

@@ -1,6 +1,6 @@
 """The composing arithmetic once more, one sample at a time in plain Python: slow, and easy to believe.
 
-`python tests/scalar_compose.py` writes manifests/vectors.json from it.
+`python tests/scalar_compose.py` writes manifests/synthesis/vectors.json from it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-VECTORS = Path(__file__).parents[1] / "manifests" / "vectors.json"
+VECTORS = Path(__file__).parents[1] / "manifests" / "synthesis" / "vectors.json"
 
 
 def shape(x: float, curve: str) -> float:

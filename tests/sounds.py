@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from manifests.compose import gain
-from manifests.vocabulary import Envelope
+from manifests.synthesis.compose import gain
+from manifests.types import Envelope
 from tests.train_data import CUT_FADE_MS, make_phrase, make_tone
 
 RATE = 44_100

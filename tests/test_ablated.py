@@ -16,14 +16,14 @@ from benchmarks.ablated.leaks import gather
 from benchmarks.ablated.results import tables
 from benchmarks.ablated.system import Ablated
 from benchmarks.ablated.variants import OURS, SPLITS, VARIANTS, config_of
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.train_codec import SIZES
 from tests.train_data import make_dataset
 from train.checkpoint import load_system
 from train.config import RunConfig, parse_config
 from train.data.tables import Tables
-from train.fit import fit
-from train.notes import envelope_batch, note_batch
+from train.fitting.loop import fit
+from train.nn.gain import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
 from train.systems.triptych.features import HOP, LONG_HOP, features

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from manifests.canonical import sha256_file
-from manifests.layout import Layout, read_table, write_table
+from manifests.dataset.canonical import sha256_file
+from manifests.dataset.layout import Layout, read_table, write_table
 from tests import rendered
 
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manifests.audit.figures import figures
+from manifests.audit.checks.figures import figures
+from manifests.audit.checks.samples import pcm_defects
 from manifests.audit.findings import Report
 from manifests.audit.run import Tiers, audit
-from manifests.audit.samples import pcm_defects
-from manifests.canonical import sha256_json
-from manifests.compose import pcm_sha256, rms
-from manifests.layout import Layout, read_table, write_table
-from render.fingerprint import AUDIO_VERSION
+from manifests.dataset.canonical import sha256_json
+from manifests.dataset.layout import Layout, read_table, write_table
+from manifests.synthesis.compose import pcm_sha256, rms
+from render.planning.fingerprint import AUDIO_VERSION
 from tests import rendered
 
 Rows = rendered.Rows

@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from manifests import compose
-from manifests.envelope import gain_curve
-from manifests.vocabulary import Envelope, Note
+from manifests.synthesis import compose
+from manifests.synthesis.envelope import gain_curve
+from manifests.types import Envelope, Note
 from tests import scalar_compose
 
 CASES = json.loads(scalar_compose.VECTORS.read_text())

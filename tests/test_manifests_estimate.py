@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manifests.envelope import Envelopes
-from manifests.estimate import estimate_envelope, measure_gain
-from manifests.estimate_model import measure, predicted, predictions
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Curve, Envelope, Note
+from manifests.estimation.estimate import estimate_envelope, measure_gain
+from manifests.estimation.model import measure, predicted, predictions
+from manifests.splits.seeds import stream
+from manifests.synthesis.envelope import Envelopes
+from manifests.types import Curve, Envelope, InputError, Note
 from tests.estimate_cases import CUT_MS, RATE, case, check, clip, near
 
 
@@ -108,7 +108,7 @@ def test_bad_input_is_refused() -> None:
         (np.full(RATE * 3, np.nan), notes, "finite"),
         (np.stack([sound, sound]), notes, "frames"),
     ):
-        with pytest.raises(BadInput, match=says) as caught:
+        with pytest.raises(InputError, match=says) as caught:
             estimate_envelope(wrong, played, RATE, CUT_MS)
         assert "\n" not in str(caught.value)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from manifests.estimate import estimate_envelope
+from manifests.estimation.estimate import estimate_envelope
 from midi.generate import GenerateSpec
-from presets.host import SnapshotHost
-from presets.synths import Synth, open_synth
-from presets.tones import ToneSpec, make_tone_set
+from presets.host.client import SnapshotHost
+from presets.synths.synths import Synth, open_synth
+from presets.tones.making import ToneSpec, make_tone_set
 from tests.estimate_cases import CUT_MS, RATE, SECONDS, check, draw, played
 
 PITCHES = GenerateSpec(lowest_pitch=53, highest_pitch=70)

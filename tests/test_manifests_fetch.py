@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import soundfile
 
-from manifests.canonical import sha256_file
-from manifests.compose import pcm_sha256
-from manifests.layout import read_table, write_table
+from manifests.dataset.canonical import sha256_file
+from manifests.dataset.layout import read_table, write_table
+from manifests.synthesis.compose import pcm_sha256
 from tests import rendered
 
 WHERE = "split = 'train' AND timbre IN (SELECT min(timbre) FROM timbres WHERE side = 'train')"

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from manifests.audit.markup import LONGEST, words
 from manifests.audit.page import page
+from manifests.audit.page.markup import LONGEST, words
 from manifests.audit.run import Tiers, audit
-from manifests.layout import Layout, read_table, write_table
+from manifests.dataset.layout import Layout, read_table, write_table
 from tests import rendered
 from tests.audit_page import copied, part, setting, text_of
 

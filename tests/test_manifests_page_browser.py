@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.layout import Layout, write_table
+from manifests.dataset.layout import Layout, write_table
 from tests import rendered
 from tests.audit_page import copied, setting, text_of
 from tests.browser import Browser

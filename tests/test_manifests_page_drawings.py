@@ -7,8 +7,8 @@ import re
 import numpy as np
 import pytest
 
-from manifests.audit import draw
-from manifests.vocabulary import Note
+from manifests.audit.page import draw
+from manifests.types import Note
 
 
 def heights(picture: str, kind: str) -> list[float]:

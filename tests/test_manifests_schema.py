@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.layout import FOLDER_TABLES, Layout
-from manifests.schema import TABLES
-from manifests.schema_page import examples, markdown
+from manifests.dataset.layout import FOLDER_TABLES, Layout
+from manifests.dataset.schema import TABLES
+from manifests.dataset.schema_page import examples, markdown
 
 PAGE = Path(__file__).parents[1] / "docs" / "manifests.md"
 DATASET = ("clips", *FOLDER_TABLES)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from manifests.settings import LONGEST, first_fault
+from manifests.cli.settings import LONGEST, first_fault
 
 
 class Inner(BaseModel):

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.layout import Layout
-from manifests.storage import location, read_range
-from render.shard import shard_note
+from manifests.dataset.layout import Layout
+from manifests.dataset.storage import location, read_range
+from render.clips.shard import shard_note
 from tests import rendered
 
 s3fs = pytest.importorskip("s3fs")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from manifests import canonical, register, seeds
-from manifests.clusters import connected, envelope_clusters
-from manifests.splits import assign_sides
-from manifests.vocabulary import BadInput, ClipId, Envelope, Note, check_notes
+from manifests.dataset import canonical
+from manifests.splits import seeds
+from manifests.splits.clusters import connected, envelope_clusters
+from manifests.splits.splits import assign_sides
+from manifests.synthesis import octaves as register
+from manifests.types import ClipId, Envelope, InputError, Note, check_notes
 
 
 def test_a_key_says_its_ids_and_nothing_else_parses() -> None:
@@ -16,7 +18,7 @@ def test_a_key_says_its_ids_and_nothing_else_parses() -> None:
     assert clip.key == "b000012_t00017_e0003_p0042"
     assert ClipId.parse(clip.key) == clip
     for bad in ("b12_t17_e3_p42", "../b000012_t00017_e0003_p0042", clip.key + ".flac", ""):
-        with pytest.raises(BadInput, match="expected the form"):
+        with pytest.raises(InputError, match="expected the form"):
             ClipId.parse(bad)
 
 
@@ -25,7 +27,7 @@ def test_a_key_says_its_ids_and_nothing_else_parses() -> None:
 )
 def test_an_envelope_out_of_range_is_refused_by_field(field: dict) -> None:
     values = {"attack_ms": 1, "decay_ms": 1, "sustain": 0.5, "release_ms": 1, **field}
-    with pytest.raises(BadInput, match=next(iter(field))):
+    with pytest.raises(InputError, match=next(iter(field))):
         Envelope(**values)
 
 
@@ -41,7 +43,7 @@ def test_an_envelope_out_of_range_is_refused_by_field(field: dict) -> None:
     ],
 )
 def test_notes_that_are_no_phrase_are_refused(notes: list[Note], what: str) -> None:
-    with pytest.raises(BadInput, match=what):
+    with pytest.raises(InputError, match=what):
         check_notes(notes, 3.0)
 
 
@@ -102,7 +104,7 @@ def test_clusters_larger_than_the_share_still_give_a_test_side() -> None:
 
 @pytest.mark.parametrize("clusters", [[0, 1, 2], [0] * 10])
 def test_too_few_ids_or_clusters_are_refused(clusters: list[int]) -> None:
-    with pytest.raises(BadInput, match="configure more"):
+    with pytest.raises(InputError, match="configure more"):
         assign_sides(clusters, 0.5, 1, "phrase")
 
 

@@ -4,8 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from manifests.layout import read_table
-from manifests.vocabulary import Note, check_notes
+from manifests.dataset.layout import read_table
+from manifests.types import Note, check_notes
 from midi.clusters import phrase_clusters
 
 

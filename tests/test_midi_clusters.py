@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from manifests.register import transpose
-from manifests.vocabulary import Note, Notes
+from manifests.synthesis.octaves import transpose
+from manifests.types import Note, Notes
 from midi.clusters import phrase_clusters
 
 TUNE: Notes = (Note(0.0, 0.5, 60, 90), Note(0.5, 0.25, 64, 80), Note(1.0, 0.5, 62, 100))

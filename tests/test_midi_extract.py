@@ -5,8 +5,8 @@ from pathlib import Path
 import mido
 import pytest
 
-from manifests.canonical import sha256_file
-from manifests.vocabulary import BadInput
+from manifests.dataset.canonical import sha256_file
+from manifests.types import InputError
 from midi.extract import ExtractSpec, extract_folder
 from midi.monophonic import skyline
 from midi.reading import read_lines
@@ -131,7 +131,7 @@ def test_refuse_names_the_polyphonic_file_but_lets_legato_pass(tmp_path: Path) -
     (one,), _ = extract_folder(tmp_path, ExtractSpec(polyphony="refuse"), 3.0)
     assert len(one.notes) == 6
     save(tmp_path / "poly.mid", track([*scale(6), (BEAT, 3 * BEAT, 48)]))
-    with pytest.raises(BadInput, match=r"poly\.mid: track 0 is polyphonic \(at 0\.50 s") as caught:
+    with pytest.raises(InputError, match=r"poly\.mid: track 0 is polyphonic \(at 0\.50 s") as caught:
         extract_folder(tmp_path, ExtractSpec(polyphony="refuse"), 3.0)
     assert "skyline" in str(caught.value)
 
@@ -178,7 +178,7 @@ def bad_independent(path: Path) -> None:
 def test_one_bad_file_in_a_folder_is_named(tmp_path: Path, make, says: str) -> None:  # type: ignore[no-untyped-def]
     save(tmp_path / "good.mid", track(scale(8)))
     make(tmp_path / "wrong.mid")
-    with pytest.raises(BadInput, match=says) as caught:
+    with pytest.raises(InputError, match=says) as caught:
         extract_folder(tmp_path, ExtractSpec(), 3.0)
     message = str(caught.value)
     assert str(tmp_path / "wrong.mid") in message
@@ -186,10 +186,10 @@ def test_one_bad_file_in_a_folder_is_named(tmp_path: Path, make, says: str) -> N
 
 
 def test_folders_with_nothing_in_them_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no such folder"):
+    with pytest.raises(InputError, match="no such folder"):
         extract_folder(tmp_path / "missing", ExtractSpec(), 3.0)
-    with pytest.raises(BadInput, match=r"no \.mid files in it"):
+    with pytest.raises(InputError, match=r"no \.mid files in it"):
         extract_folder(tmp_path, ExtractSpec(), 3.0)
     save(tmp_path / "drums.mid", track(scale(8), channel=9))
-    with pytest.raises(BadInput, match=r"no phrase found in 1 files.*percussion"):
+    with pytest.raises(InputError, match=r"no phrase found in 1 files.*percussion"):
         extract_folder(tmp_path, ExtractSpec(), 3.0)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from manifests.register import median_pitch
-from manifests.seeds import permutation
-from manifests.vocabulary import BadInput, Note, Notes, check_notes
+from manifests.splits.seeds import permutation
+from manifests.synthesis.octaves import median_pitch
+from manifests.types import InputError, Note, Notes, check_notes
 from midi.clusters import phrase_clusters
 from midi.generate import GenerateSpec, Observability, generate_phrase, generate_phrases
 
@@ -80,12 +80,12 @@ def test_more_phrases_keep_the_earlier_ones_and_collisions_are_redrawn() -> None
 
 def test_an_exhausted_config_says_so() -> None:
     spec = GenerateSpec(notes=(2, 2), lowest_pitch=56, highest_pitch=67, grid_s=0.5)
-    with pytest.raises(BadInput, match=r"found no new melody within pitches 56\.\.67"):
+    with pytest.raises(InputError, match=r"found no new melody within pitches 56\.\.67"):
         generate_phrases(1, 100_000, spec, 1.5, PLUCK)
 
 
 def test_impossible_envelopes_are_refused_with_the_arithmetic() -> None:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         generate_phrase(0, 0, GenerateSpec(), 3.0, Observability(1500.0, 800.0))
     message = str(caught.value)
     assert "\n" not in message

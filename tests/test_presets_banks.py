@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manifests.vocabulary import BadInput, Envelope
-from presets.amsynth_bank import read_bank
-from presets.envelope_map import Table
-from presets.host import SnapshotHost
-from presets.profile import Profile, load_profile
-from presets.synths import installed, open_synth
+from manifests.types import Envelope, InputError
+from presets.host.client import SnapshotHost
+from presets.synths.amsynth_bank import read_bank
+from presets.synths.envelope_map import Table
+from presets.synths.profile import Profile, load_profile
+from presets.synths.synths import installed, open_synth
 
 BANK = """amSynth
 <preset> <name> Two words
@@ -40,7 +40,7 @@ def test_a_bank_keeps_names_and_values(tmp_path: Path) -> None:
 def test_a_damaged_bank_is_named_with_its_line(tmp_path: Path, text: str, says: str) -> None:
     path = tmp_path / "a.bank"
     path.write_text(text)
-    with pytest.raises(BadInput, match=says) as error:
+    with pytest.raises(InputError, match=says) as error:
         read_bank(path)
     assert str(path) in str(error.value)
 
@@ -90,18 +90,18 @@ def test_a_profile_with_an_unknown_key_or_pin_is_refused() -> None:
 
 
 def test_a_missing_plugin_says_what_was_tried() -> None:
-    with pytest.raises(BadInput, match=r"/nowhere/x\.so.*apt-get install amsynth"):
+    with pytest.raises(InputError, match=r"/nowhere/x\.so.*apt-get install amsynth"):
         open_synth("amsynth", Path("/nowhere/x.so"))
 
 
 def test_an_unknown_synth_lists_those_there_are() -> None:
-    with pytest.raises(BadInput, match="amsynth, builtin"):
+    with pytest.raises(InputError, match="amsynth, builtin"):
         open_synth("moog")
 
 
 @pytest.mark.parametrize("address", ["named/nothing", "", "random/x/1", "random/1", "BriansBank01/000"])
 def test_an_unknown_preset_says_what_is_expected(address: str) -> None:
-    with pytest.raises(BadInput, match="named/pure-sine"):
+    with pytest.raises(InputError, match="named/pure-sine"):
         open_synth("builtin").preset(address)
 
 
@@ -146,7 +146,7 @@ def test_amsynths_law_is_that_of_its_source() -> None:
 def test_an_envelope_that_a_synth_cannot_play_is_refused(asked: Envelope, says: str) -> None:
     profile = load_profile("amsynth")
     assert profile.envelope is not None
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(InputError, match=says):
         profile.envelope.values(asked, profile.parameters)
 
 

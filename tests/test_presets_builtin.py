@@ -8,11 +8,11 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from manifests.vocabulary import BadInput, Note
-from presets.host import GroupFailure, GroupJob, SnapshotHost
-from presets.likeness import alike
-from presets.synths import Synth, open_synth
-from presets.tones import ToneSpec, make_tone_set
+from manifests.types import InputError, Note
+from presets.analysis.similarity import alike
+from presets.host.client import GroupFailure, GroupJob, SnapshotHost
+from presets.synths.synths import Synth, open_synth
+from presets.tones.making import ToneSpec, make_tone_set
 
 RATE = 44100
 SPEC = ToneSpec(rate=RATE, seconds=0.5, lowest_pitch=52, highest_pitch=57, settle_s=0.75)
@@ -66,7 +66,7 @@ def test_most_random_presets_are_fit_for_tones(host: SnapshotHost, synth: Synth)
 def test_a_synth_of_banks_alone_has_no_random_presets() -> None:
     banks_only = Synth("amsynth", open_synth("builtin").plugin_path, "0" * 64)
     assert not banks_only.has_random_presets
-    with pytest.raises(BadInput, match="no random presets"):
+    with pytest.raises(InputError, match="no random presets"):
         banks_only.random_preset(1, 1)
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from manifests.estimate import estimate_envelope
-from manifests.vocabulary import Envelope, Note
-from presets.host import SnapshotHost
-from presets.playing import PlayedCell, PlaySpec, play_group
-from presets.profile import load_profile
-from presets.synths import open_synth
+from manifests.estimation.estimate import estimate_envelope
+from manifests.types import Envelope, Note
+from presets.host.client import SnapshotHost
+from presets.synths.profile import load_profile
+from presets.synths.synths import open_synth
+from presets.tones.playing import PlayedCell, PlaySpec, play_group
 
 NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")
 STAGES = ("attack", "decay", "sustain", "release")

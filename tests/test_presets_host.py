@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manifests.vocabulary import Note
-from presets import host as host_module
-from presets.host import GroupFailure, GroupJob, Limits, MachineFailure, SnapshotHost
-from presets.synths import open_synth
+from manifests.types import Note
+from presets.host import client as host_module
+from presets.host.client import GroupFailure, GroupJob, Limits, MachineFailure, SnapshotHost
+from presets.synths.synths import open_synth
 from tests import presets_faulty_host as faulty
 
 LIMITS = Limits(cpu_s=2, idle_s=0.5, memory_bytes=1 << 28)
@@ -148,10 +148,10 @@ def test_the_host_and_its_group_die_with_the_client(tmp_path: Path) -> None:
     program = f"""
 import os, sys, threading, time
 from pathlib import Path
-from presets import host
+from presets.host import client as host
 from tests.test_presets_host import job, pid_of, faulty
 host.PROGRAM = "tests.presets_faulty_host"
-from presets.synths import open_synth
+from presets.synths.synths import open_synth
 opened = host.SnapshotHost(open_synth("builtin"), scratch=Path({str(tmp_path)!r})).__enter__()
 threading.Thread(target=lambda: opened.render(job(faulty.SLEEP)), daemon=True).start()
 time.sleep(0.5)

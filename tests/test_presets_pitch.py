@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from presets.levels import flattest_window, without_rumble
-from presets.likeness import alike, distance_db, fingerprint, sounds_alike
-from presets.pitch import frequency, octave_of_tone, vote
+from presets.analysis.levels import flattest_window, without_rumble
+from presets.analysis.pitch import frequency, octave_of_tone, vote
+from presets.analysis.similarity import alike, distance_db, fingerprint, sounds_alike
 
 RATE = 44100
 NOTES = list(range(48, 80, 3))

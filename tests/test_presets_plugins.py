@@ -11,13 +11,13 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from manifests.vocabulary import BadInput, Note
-from presets import zyn
-from presets.host import GroupFailure, GroupJob, SnapshotHost
-from presets.jobs import State
-from presets.preset_files import read_folder
-from presets.profile import InstrumentPin, load_profile
-from presets.synths import Preset, Synth, open_synth
+from manifests.types import InputError, Note
+from presets.host.client import GroupFailure, GroupJob, SnapshotHost
+from presets.synths import zyn
+from presets.synths.jobs import State
+from presets.synths.preset_files import read_folder
+from presets.synths.profile import InstrumentPin, load_profile
+from presets.synths.synths import Preset, Synth, open_synth
 from tests.dpf import save_state
 
 F32 = npt.NDArray[np.float32]
@@ -110,7 +110,7 @@ def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) ->
     ],
 )
 def test_a_damaged_instrument_is_named(data: bytes, says: str) -> None:
-    with pytest.raises(BadInput, match=f"a.xiz.*{says}"):
+    with pytest.raises(InputError, match=f"a.xiz.*{says}"):
         zyn.instrument(data, (), "a.xiz")
 
 
@@ -200,7 +200,7 @@ def test_a_plugin_file_finds_its_profile(amsynth: Path, nekobi: Path) -> None:
 )
 def test_a_damaged_preset_file_is_named(tmp_path: Path, name: str, data: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(BadInput, match=f"{name}.*{says}"):
+    with pytest.raises(InputError, match=f"{name}.*{says}"):
         read_folder(tmp_path, "vst2", xiz=False)
 
 
@@ -214,5 +214,5 @@ def test_a_vst3_takes_vstpresets_only(tmp_path: Path) -> None:
 
 def test_an_unknown_parameter_in_bare_values_is_named(profile: Path) -> None:
     (profile.parent / "presets" / "bare.yaml").write_text("square: {Volumen: 1}")
-    with pytest.raises(BadInput, match=r"bare.yaml/square: parameter 'Volumen' is not in the profile"):
+    with pytest.raises(InputError, match=r"bare.yaml/square: parameter 'Volumen' is not in the profile"):
         open_synth(str(profile)).presets()

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from manifests.canonical import sha256_file
-from manifests.vocabulary import BadInput
-from presets.distinct import compare
-from presets.likeness import BANDS
-from presets.scan import about, read_scan
-from presets.selection import Conditions, selected
-from presets.synths import open_synth
+from manifests.dataset.canonical import sha256_file
+from manifests.types import InputError
+from presets.analysis.similarity import BANDS
+from presets.scan.distinct import compare
+from presets.scan.scan import about, read_scan
+from presets.scan.selection import Conditions, selected
+from presets.synths.synths import open_synth
 from tests import rendered
 
 LIMIT = 40
@@ -154,7 +154,7 @@ def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
     ],
 )
 def test_a_wrong_condition_is_named(scan: Path, conditions: dict[str, object], says: str) -> None:
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(InputError, match=says):
         selected(scan, open_synth("builtin"), conditions)  # type: ignore[arg-type]
 
 
@@ -170,7 +170,7 @@ def test_a_dataset_takes_only_what_the_scan_passes(scan: Path, tmp_path: Path) -
 
 def test_a_file_that_is_no_scan_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
-    with pytest.raises(BadInput, match="not a scan"):
+    with pytest.raises(InputError, match="not a scan"):
         read_scan(tmp_path / "a.parquet")
     failed = presets("scan", "builtin", "--out", tmp_path / "a.parquet", "--banks", "named,nothing")
     assert failed.returncode == 2

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manifests.vocabulary import BadInput
-from presets import host as host_module
-from presets.host import GroupFailure, SnapshotHost
-from presets.synths import Preset, Synth, open_synth
-from presets.tones import RMS, ToneSet, ToneSpec, group_address, make_tone_set
+from manifests.types import InputError
+from presets.host import client as host_module
+from presets.host.client import GroupFailure, SnapshotHost
+from presets.synths.synths import Preset, Synth, open_synth
+from presets.tones.making import RMS, ToneSet, ToneSpec, group_address, make_tone_set
 from tests import presets_faulty_host as faulty
 
 SPEC = ToneSpec(rate=44100, seconds=0.5, lowest_pitch=55, highest_pitch=64, settle_s=0.5)
@@ -159,7 +159,7 @@ def test_a_torn_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, file: st
     path = tmp_path / file
     path.write_bytes(path.read_bytes()[:left])
     assert ToneSet.load_if_whole(tmp_path / "set") is None
-    with pytest.raises(BadInput, match="not a whole tone set"):
+    with pytest.raises(InputError, match="not a whole tone set"):
         ToneSet.load(tmp_path / "set")
 
 
@@ -168,7 +168,7 @@ def test_changed_audio_is_noticed(saw: ToneSet, tmp_path: Path) -> None:
     data = bytearray((tmp_path / "set.npy").read_bytes())
     data[-1] ^= 1
     (tmp_path / "set.npy").write_bytes(data)
-    with pytest.raises(BadInput, match="has changed"):
+    with pytest.raises(InputError, match="has changed"):
         ToneSet.load(tmp_path / "set", mmap=False)
 
 
@@ -177,5 +177,5 @@ def test_nothing_saved_is_nothing_found(tmp_path: Path) -> None:
 
 
 def test_an_impossible_spec_is_refused() -> None:
-    with pytest.raises(BadInput, match="pitches"):
+    with pytest.raises(InputError, match="pitches"):
         replace(SPEC, lowest_pitch=70)

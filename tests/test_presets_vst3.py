@@ -10,8 +10,8 @@ import yaml
 from typer.testing import CliRunner
 
 from presets.__main__ import app
-from presets.host import SnapshotHost
-from presets.synths import Synth, open_synth
+from presets.host.client import SnapshotHost
+from presets.synths.synths import Synth, open_synth
 from tests.dpf import build_vst3, nekobi_vstpreset
 from tests.test_presets_plugins import centroid, played
 

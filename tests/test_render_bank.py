@@ -17,14 +17,14 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from manifests import compose
 from manifests.audit.run import Tiers, audit
-from manifests.bank import FADE, Bank, kept_pitches, read_places, source_pitch
-from manifests.canonical import sha256_json
-from manifests.layout import Layout
-from manifests.rows import envelope_of, notes_of
-from manifests.vocabulary import BadInput
-from presets.loops import with_loops
+from manifests.dataset.bank import FADE, Bank, kept_pitches, read_places, source_pitch
+from manifests.dataset.canonical import sha256_json
+from manifests.dataset.layout import Layout
+from manifests.dataset.rows import envelope_of, notes_of
+from manifests.synthesis import compose
+from manifests.types import InputError
+from presets.tones.loops import with_loops
 from tests import rendered
 
 RATE = 44_100
@@ -173,22 +173,22 @@ def test_a_bank_that_cannot_be_read_is_refused_by_name(bank: Path) -> None:
         ('"rate": 44100', '"rate": 48000', "it was edited"),
     ):
         (bank / "bank.json").write_text(text.replace(old, new))
-        with pytest.raises(BadInput, match=message):
+        with pytest.raises(InputError, match=message):
             whole.metadata()
     other = json.loads(text)
     other["fingerprint_of"]["dataset"] = "another"
     other["fingerprint"] = sha256_json(other["fingerprint_of"])
     (bank / "bank.json").write_text(json.dumps(other))
-    with pytest.raises(BadInput, match=r"shard-000000\.parquet: belongs to another bank"):
+    with pytest.raises(InputError, match=r"shard-000000\.parquet: belongs to another bank"):
         whole.tones("shard-000000.tar")
     (bank / "shard-000001.tar").rename(bank / "gone")
-    with pytest.raises(BadInput, match=r"shard-000001\.tar: shard is missing"):
+    with pytest.raises(InputError, match=r"shard-000001\.tar: shard is missing"):
         whole.shards()
     (bank / "tone_shards.parquet").unlink()
-    with pytest.raises(BadInput, match="the bank is not finished"):
+    with pytest.raises(InputError, match="the bank is not finished"):
         whole.shards()
     (bank / "bank.json").unlink()
-    with pytest.raises(BadInput, match=r"no bank\.json there"):
+    with pytest.raises(InputError, match=r"no bank\.json there"):
         whole.metadata()
 
 

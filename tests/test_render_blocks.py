@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from manifests.vocabulary import BadInput
-from render.blocks import Block, Cut, cut_evenly, cut_product, hold_out, in_shards, join, sample
+from manifests.types import InputError
 from render.config import Blocks
+from render.planning.blocks import Block, Cut, cut_evenly, cut_product, hold_out, in_shards, join, sample
 
 AXES = ("timbres", "envelopes", "phrases")
 
@@ -77,12 +77,12 @@ def test_a_sample_keeps_its_share_and_every_id(share: float) -> None:
 
 def test_too_few_blocks_for_validation_are_refused() -> None:
     cut = cut_product(range(4), range(4), range(4), Blocks(), 1, "train")
-    with pytest.raises(BadInput, match="too few to hold one out"):
+    with pytest.raises(InputError, match="too few to hold one out"):
         hold_out(cut, 0.1, 1)
 
 
 def test_an_axis_of_one_is_refused_by_name() -> None:
-    with pytest.raises(BadInput, match="split train: 1 envelope id"):
+    with pytest.raises(InputError, match="split train: 1 envelope id"):
         cut_product([0, 1], [0], [0, 1], Blocks(), 1, "train")
 
 

@@ -37,7 +37,7 @@ def roles(run: psutil.Process) -> dict[str, list[psutil.Process]]:
             continue
         if above in hosts:
             found["child"].append(process)
-        elif "presets.host_child" in line:
+        elif "presets.host.server" in line:
             hosts.add(process.pid)
             found["host"].append(process)
         elif "loky" in line and "resource_tracker" not in line:

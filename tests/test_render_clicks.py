@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from manifests.compose import dry, gain, peak_value, spans, to_int16
-from manifests.vocabulary import Envelope, Notes
+from manifests.synthesis.compose import dry, gain, peak_value, spans, to_int16
+from manifests.types import Envelope, Notes
 from midi.generate import GenerateSpec
-from presets.host import SnapshotHost
-from presets.playing import PlayedCell, PlaySpec, play_group
-from presets.synths import Preset, Synth, open_synth
-from presets.tones import ToneSpec, make_tone_set
+from presets.host.client import SnapshotHost
+from presets.synths.synths import Preset, Synth, open_synth
+from presets.tones.making import ToneSpec, make_tone_set
+from presets.tones.playing import PlayedCell, PlaySpec, play_group
 from tests.estimate_cases import CUT_MS, FRAMES, RATE, draw
 
 F64 = npt.NDArray[np.float64]

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manifests.layout import Layout, to_table, write_table
-from manifests.splits import grow_sides
-from manifests.vocabulary import BadInput
+from manifests.dataset.layout import Layout, to_table, write_table
+from manifests.splits.splits import grow_sides
+from manifests.types import InputError
 from render import config as configs
-from render.extend import grow_plan, present_plan
-from render.growth import check_growth, more_envelopes
-from render.plan import make_plan
+from render.planning.extend import grow_plan, present_plan
+from render.planning.growth import check_growth, more_envelopes
+from render.planning.plan import make_plan
 from tests import rendered
 
 PAD = {
@@ -130,7 +130,7 @@ def test_asking_for_what_is_there_changes_nothing(grown: Path, tmp_path: Path) -
 )
 def test_what_is_no_growth_is_refused_with_the_difference(changes: dict[str, Any], said: str) -> None:
     before, after = (configs.parse({**rendered.TINY, **more}, "here") for more in ({}, changes))
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         check_growth(before, after)
 
 

@@ -12,13 +12,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from manifests.layout import Layout
-from presets import host as host_module
-from presets.jobs import Limits
+from manifests.dataset.layout import Layout
+from presets.host import client as host_module
+from presets.synths.jobs import Limits
 from render import config as configs
-from render.cast import audition, cast
-from render.dataset import Dataset, MachineFault
-from render.run import run
+from render.casting.cast import audition, cast
+from render.clips.dataset import Dataset, MachineFault
+from render.execution.run import run
 from render.tones import ToneMaker
 from tests import presets_faulty_host as faulty
 from tests import rendered

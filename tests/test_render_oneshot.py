@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manifests.seeds import stream
-from presets.one_shot import at_pitch, looped
+from manifests.splits.seeds import stream
+from presets.tones.one_shot import at_pitch, looped
 from tests import rendered
 
 RATE = 44_100

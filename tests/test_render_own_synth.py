@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from presets.profile import FOLDER, load_profile
+from presets.synths.profile import FOLDER, load_profile
 from tests.rendered import TINY, command, succeed, write_config
 
 

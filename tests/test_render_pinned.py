@@ -2,7 +2,7 @@
 
 On a platform class that `pinned.json` knows, PCM has to be the same bit for bit; on another one samples
 taken from it agree to within -80 dBFS. A sound that is changed on purpose: raise `AUDIO_VERSION` in
-`render/fingerprint.py`, then write the pins anew by `python -m tests.test_render_pinned`.
+`render/planning/fingerprint.py`, then write the pins anew by `python -m tests.test_render_pinned`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from manifests.canonical import sha256_json
-from manifests.compose import dry, gain, pcm_sha256, peak_value, to_int16
-from manifests.vocabulary import Envelope, Note
-from presets.host import SnapshotHost
-from presets.playing import PlayedCell, PlaySpec, play_group
-from presets.synths import open_synth
-from presets.tones import ToneSpec, make_tone_set
-from render.fingerprint import AUDIO_VERSION, platform_class
+from manifests.dataset.canonical import sha256_json
+from manifests.synthesis.compose import dry, gain, pcm_sha256, peak_value, to_int16
+from manifests.types import Envelope, Note
+from presets.host.client import SnapshotHost
+from presets.synths.synths import open_synth
+from presets.tones.making import ToneSpec, make_tone_set
+from presets.tones.playing import PlayedCell, PlaySpec, play_group
+from render.planning.fingerprint import AUDIO_VERSION, platform_class
 
 I16 = npt.NDArray[np.int16]
 

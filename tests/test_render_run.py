@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 import soundfile
 
-from manifests.vocabulary import SPLITS
+from manifests.types import SPLITS
 from tests import rendered
 
 
@@ -124,7 +124,7 @@ def test_remake_says_so_where_a_row_is_not_what_was_rendered(tiny: Path, tmp_pat
     copy = shutil.copytree(tiny, tmp_path / "copy")
     envelopes = pd.read_parquet(copy / "envelopes.parquet")
     key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[0]
-    from manifests.layout import Layout, to_table, write_table
+    from manifests.dataset.layout import Layout, to_table, write_table
 
     rows = Layout(copy).read("envelopes").to_pylist()
     rows[int(key.split("_e")[1][:4])]["attack_ms"] += 5

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manifests.compose import peak_value, to_int16
-from manifests.estimate import estimate_envelope
-from manifests.vocabulary import Envelope, Note
+from manifests.estimation.estimate import estimate_envelope
+from manifests.synthesis.compose import peak_value, to_int16
+from manifests.types import Envelope, Note
 from midi.generate import GenerateSpec
-from presets.host import SnapshotHost
-from presets.playing import PlayedCell, PlaySpec, lanes_of, mask, play_group
-from presets.synths import Preset, Synth, open_synth
+from presets.host.client import SnapshotHost
+from presets.synths.synths import Preset, Synth, open_synth
+from presets.tones.playing import PlayedCell, PlaySpec, lanes_of, mask, play_group
 from tests import estimate_cases, rendered
 
 SPEC = PlaySpec(estimate_cases.RATE, estimate_cases.FRAMES, estimate_cases.CUT_MS)
@@ -122,7 +122,7 @@ def test_a_release_lasts_as_long_as_asked_and_a_new_onset_cuts_it(
 
 
 def test_notes_lie_in_lanes_that_are_silent_by_their_onset() -> None:
-    from manifests.compose import spans
+    from manifests.synthesis.compose import spans
 
     notes = tuple(Note(0.25 * i, 0.25, 60, 100) for i in range(8))
     placed = spans(notes, SPEC.rate, SPEC.frames)

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from manifests.layout import Layout
-from render import journal
-from render.dataset import Dataset
-from render.status import state
-from render.status_view import lines
+from manifests.dataset.layout import Layout
+from render.clips.dataset import Dataset
+from render.execution import journal
+from render.inspect.status import state
+from render.inspect.status_view import lines
 from tests import rendered
 
 FIRST, SECOND, THIRD = (f"shards/train/shard-{i:06d}.tar" for i in range(3))

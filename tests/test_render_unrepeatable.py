@@ -11,10 +11,10 @@ import pytest
 import yaml
 from rich.console import Console
 
-from presets import host as host_module
-from presets.profile import FOLDER
-from render.remake import remake
-from render.run import run
+from presets.host import client as host_module
+from presets.synths.profile import FOLDER
+from render.execution.run import run
+from render.inspect.remake import remake
 from tests import presets_faulty_host as faulty
 from tests import rendered
 

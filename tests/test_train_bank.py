@@ -11,26 +11,26 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.bank import Bank
-from manifests.canonical import sha256_json
-from manifests.clusters import envelope_clusters
-from manifests.storage import location
-from manifests.vocabulary import BadInput
+from manifests.dataset.bank import Bank
+from manifests.dataset.canonical import sha256_json
+from manifests.dataset.storage import location
+from manifests.splits.clusters import envelope_clusters
+from manifests.types import InputError
 from tests import rendered
 from tests.s3_server import S3Server
 from tests.train_bank import ROLES, same, taken, with_audio
 from tests.train_runs import SETTINGS
-from train.bank.source import BankSource
 from train.checkpoint import read_weights
 from train.config import parse_config
+from train.data.bank.source import BankSource
 from train.data.blocks import read_clips
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
 from train.data.shards import Shards
 from train.data.tables import Tables
-from train.fit import Report, fit
-from train.judge import Judge
-from train.page import dataset_facts
+from train.evaluation.page.page import dataset_facts
+from train.fitting.loop import Report, fit
+from train.fitting.validation import Judge
 from train.systems import build
 from train.systems.base import Format
 
@@ -151,7 +151,7 @@ def test_a_bank_that_does_not_fit_is_refused_by_name(bank: Bank, tmp_path: Path)
     config = parse_config(SETTINGS, "test")
 
     def refused() -> str:
-        with pytest.raises(BadInput) as found:
+        with pytest.raises(InputError) as found:
             fit(config, copy, tmp_path / "run")
         assert not (tmp_path / "run").exists()
         return str(found.value)
@@ -198,7 +198,7 @@ def test_a_bank_in_a_store_is_the_bank_of_the_folder(
     ]
     assert all(same(a, b) for a, b in zip(*examples, strict=True))
     files.rm_file("tone-banks/one/shard-000000.tar")
-    with pytest.raises(BadInput, match=r"s3://tone-banks/one/shard-000000\.tar: shard is missing"):
+    with pytest.raises(InputError, match=r"s3://tone-banks/one/shard-000000\.tar: shard is missing"):
         Tables.open(there.root).blocks("train")
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import compose
-from manifests.bank import Bank
-from manifests.vocabulary import Envelope, Note
+from manifests.dataset.bank import Bank
+from manifests.synthesis import compose
+from manifests.types import Envelope, Note
 from tests.train_bank import same, sines, taken
-from train.bank.alter import Recipe, draw_recipe
-from train.bank.clips import clip_format
-from train.bank.compose import ClipFormat, compose_block
-from train.bank.tones import Tones
+from train.data.bank.alter import Recipe, draw_recipe
+from train.data.bank.clips import clip_format
+from train.data.bank.compose import ClipFormat, compose_block
+from train.data.bank.tones import Tones
 from train.data.tables import Tables
 
 CPU = torch.device("cpu")

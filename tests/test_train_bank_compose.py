@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import compose
-from manifests.bank import Bank
-from manifests.vocabulary import SPLITS, BadInput, Envelope, Note
+from manifests.dataset.bank import Bank
+from manifests.synthesis import compose
+from manifests.types import SPLITS, Envelope, InputError, Note
 from tests import scalar_compose
 from tests.train_bank import sines
-from train.bank.clips import clip_format
-from train.bank.compose import ClipFormat, compose_block
-from train.bank.gain import gain_rows, gain_whole
-from train.bank.tones import Tones
+from train.data.bank.clips import clip_format
+from train.data.bank.compose import ClipFormat, compose_block
+from train.data.bank.gain import gain_rows, gain_whole
+from train.data.bank.tones import Tones
 from train.data.blocks import read_clips
 from train.data.tables import Tables
-from train.notes import envelope_batch, note_batch
+from train.nn.gain import envelope_batch, note_batch
 
 CPU = torch.device("cpu")
 CASES = json.loads(scalar_compose.VECTORS.read_text())
@@ -103,7 +103,7 @@ def test_pitches_between_tones_are_read_by_a_windowed_sinc(whole: bool) -> None:
         hz = 440.0 * 2 ** ((note.pitch - 69) / 12)
         expected = np.sin(2 * np.pi * hz * (np.arange(len(part)) + 40) / 44_100)
         assert np.abs(part - expected).max() < BELOW_60_DB
-    with pytest.raises(BadInput, match="pitch 73: the bank's tones are 57"):
+    with pytest.raises(InputError, match="pitch 73: the bank's tones are 57"):
         compose_block(tones, [0], [(Note(0.0, 0.2, 73, 100),)], [Envelope(0.0, 0.0, 1.0, 0.0)], format)
 
 

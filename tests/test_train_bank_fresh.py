@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.clusters import envelope_clusters
-from manifests.register import median_pitch
-from manifests.seeds import stream
-from manifests.vocabulary import Envelope
+from manifests.splits.clusters import envelope_clusters
+from manifests.splits.seeds import stream
+from manifests.synthesis.octaves import median_pitch
+from manifests.types import Envelope
 from midi import generate
 from midi.spec import SCALES, GenerateSpec, Observability
 from render.config import Family
-from render.envelopes import LEVEL_STEP, TIME_STEP_MS
-from train.bank.counters import uniforms
-from train.bank.families import DRAWS, FIELDS, STEPS, Families, near
-from train.bank.melodies import FARTHEST, Melodies, Unseen, phrases
+from render.planning.envelopes import LEVEL_STEP, TIME_STEP_MS
+from train.data.bank.families import DRAWS, FIELDS, STEPS, Families, near
+from train.data.bank.melodies import FARTHEST, Melodies, Unseen, phrases
+from train.nn.counter_rng import uniforms
 
 CPU = torch.device("cpu")
 SECONDS = 3.0
@@ -72,7 +72,7 @@ def test_phrases_are_the_renderers_from_the_same_numbers(
 
 
 def test_constants_are_the_generators() -> None:
-    from train.bank import melodies, rhythms
+    from train.data.bank import melodies, rhythms
 
     assert (melodies.STEPS, FARTHEST) == (generate.STEPS, generate.FARTHEST)
     np.testing.assert_array_equal(melodies.WEIGHTS, generate._STEP_WEIGHTS)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from manifests.vocabulary import BadInput, Envelope
+from manifests.types import Envelope, InputError
 from tests.train_baselines import RATE, SIZES, sound
+from train.codec.api import Codec
 from train.config import parse_config
-from train.conversion import Codec
 from train.systems import build
 from train.systems.base import Format
 
@@ -48,7 +48,7 @@ def test_silence_numbers_and_notes(codec: Codec) -> None:
         assert made.doubts == (f"{silent}: digital silence; what is made of it means nothing",)
     assert codec.convert(sound(0.5), sound(0.3)).doubts == ()
     name = codec.system.name
-    with pytest.raises(BadInput, match=f"{name}: takes envelope and octave from recordings only"):
+    with pytest.raises(InputError, match=f"{name}: takes envelope and octave from recordings only"):
         codec.convert(sound(0.5), envelope=Envelope(10, 100, 0.5, 100))
-    with pytest.raises(BadInput, match=f"{name}: does not tell notes"):
+    with pytest.raises(InputError, match=f"{name}: does not tell notes"):
         codec.describe(sound(0.5))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from manifests.seeds import stream
-from train.bootstrap import Resampler, holm, summarise
+from manifests.splits.seeds import stream
+from train.evaluation.bootstrap import Resampler, holm, summarise
 
 
 def test_the_interval_of_independent_rows_is_the_textbook_one() -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import compose
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope
+from manifests.splits.seeds import stream
+from manifests.synthesis import compose
+from manifests.types import Envelope, InputError
 from tests.train_codec import RATE, clip, make_system
 from tests.train_data import CUT_FADE_MS
-from train.conversion import Codec
+from train.codec.api import Codec
 from train.systems.triptych import hearing, listening, playing
 
 
@@ -87,7 +87,7 @@ def test_silence_and_noise_convert_without_a_crash(codec: Codec) -> None:
     ],
 )
 def test_audio_that_cannot_be_converted_is_refused(codec: Codec, audio: np.ndarray, message: str) -> None:
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         codec.convert(audio)
 
 

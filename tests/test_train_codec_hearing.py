@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import compose
-from manifests.register import median_pitch
-from manifests.vocabulary import Envelope, Note
+from manifests.synthesis import compose
+from manifests.synthesis.octaves import median_pitch
+from manifests.types import Envelope, Note
 from tests.train_codec import RATE, clip
 from tests.train_data import CUT_FADE_MS, make_envelope, make_phrase
-from train.notes import envelope_batch, note_batch
+from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych import hearing
 from train.systems.triptych.encoder import NoteLogits
 from train.systems.triptych.envelope_head import from_units, to_units

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import compose
-from manifests.seeds import stream
-from manifests.vocabulary import Envelope, Note
+from manifests.splits.seeds import stream
+from manifests.synthesis import compose
+from manifests.types import Envelope, Note
 from tests.train_codec import RATE, SIZES, clip, make_system, passage
 from tests.train_data import CUT_FADE_MS
-from train.conversion import Codec
-from train.notes import envelope_batch, note_batch
+from train.codec.api import Codec
+from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych import converting
 from train.systems.triptych.features import features
 from train.systems.triptych.levels import noise_level

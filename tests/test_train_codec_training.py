@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.train_codec import RATE, SIZES
 from tests.train_data import CUT_FADE_MS, make_dataset
 from train.config import load_config, parse_config

@@ -11,13 +11,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 from tests import rendered, test_train_ssvqvae, train_ctd
 from tests.train_data import make_dataset
-from train.cli import app, register
-from train.compare_config import load_compare
-from train.compare_trials import at_rate
-from train.evaluate import Trial
+from train.cli import app
+from train.cli.app import register
+from train.evaluation.compare.config import load_compare
+from train.evaluation.compare.trials import at_rate
+from train.evaluation.trial import Trial
 
 CONFIGS = Path(__file__).parents[1] / "configs" / "compare"
 SYSTEMS = {
@@ -110,7 +111,7 @@ def test_the_comparisons_that_ship(name: str) -> None:
 
 def test_what_is_wrong_is_named(tmp_path: Path) -> None:
     path = write_configs(tmp_path)
-    with pytest.raises(BadInput, match=r"none\.yaml: no such comparison"):
+    with pytest.raises(InputError, match=r"none\.yaml: no such comparison"):
         load_compare(tmp_path / "none.yaml")
     loaded = yaml.safe_load(path.read_text())
     for change, message in (
@@ -122,7 +123,7 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         ),
     ):
         path.write_text(yaml.safe_dump({**loaded, **change}))
-        with pytest.raises(BadInput, match=message):
+        with pytest.raises(InputError, match=message):
             load_compare(path)
 
 

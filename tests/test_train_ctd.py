@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 from tests.train_baselines import RATE
 from tests.train_ctd import SIZES, tiny
 from train.config import load_config
@@ -116,5 +116,5 @@ def test_the_constant_q_spectrum_tells_when() -> None:
     ],
 )
 def test_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(BadInput, match=f"^test: model: {message}[^{{]*$"):
+    with pytest.raises(InputError, match=f"^test: model: {message}[^{{]*$"):
         tiny(model={**SIZES, **changes})

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import files
-from manifests.layout import Layout
+from manifests.dataset import files
+from manifests.dataset.layout import Layout
 from tests.train_baselines import RATE, examples_of, sound
 from tests.train_ctd import SIZES, STOPS, tiny
 from tests.train_data import make_dataset
 from train.checkpoint import load_system, read_state
-from train.conversion import Codec
+from train.codec.api import Codec
 from train.data.tables import Tables
-from train.fit import Report, fit
+from train.fitting.loop import Report, fit
 from train.systems import build
 from train.systems.base import Format
 from train.systems.ctd.config import CTDConfig

@@ -12,10 +12,10 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from manifests import compose
-from manifests.layout import Layout
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, ClipId
+from manifests.dataset.layout import Layout
+from manifests.splits.seeds import stream
+from manifests.synthesis import compose
+from manifests.types import ClipId, InputError
 from tests.train_data import make_dataset
 from train.data.batches import Batches, parts_of
 from train.data.blocks import read_bytes, read_clips
@@ -196,9 +196,9 @@ def test_a_pool_gives_a_clip_of_each_block_in_turn() -> None:
 
 def test_too_few_blocks_are_refused_with_the_arithmetic(tables: Tables) -> None:
     count = len(tables.blocks("train"))
-    with pytest.raises(BadInput, match=rf"{count} blocks cannot fill a pool of 16; .*to {count} or less"):
+    with pytest.raises(InputError, match=rf"{count} blocks cannot fill a pool of 16; .*to {count} or less"):
         Loader(Shards(tables), EXAMPLE_KINDS, seed=1, pool_blocks=16)
-    with pytest.raises(BadInput, match=r"2 blocks for 8 devices leave 6 of them without one; set it to 8"):
+    with pytest.raises(InputError, match=r"2 blocks for 8 devices leave 6 of them without one; set it to 8"):
         check_enough(13, 2, 8, "there")
 
 
@@ -229,7 +229,7 @@ def test_parts_are_kept_where_they_can_be(
 def test_batches_that_do_not_divide_are_refused(
     batch: int, micro_batch: int | None, world: int, message: str
 ) -> None:
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         parts_of(batch, micro_batch, world)
 
 
@@ -265,12 +265,12 @@ def test_a_truncated_shard_is_named(layout: Layout, tmp_path: Path) -> None:
     block = tables.blocks("validation")[0]
     shard = copy.inside(block.shard)
     shard.write_bytes(shard.read_bytes()[: block.offset + block.length // 2])
-    with pytest.raises(BadInput, match=r"shard-000000\.tar: truncated"):
+    with pytest.raises(InputError, match=r"shard-000000\.tar: truncated"):
         read_bytes(shard, block.offset, block.length)
-    with pytest.raises(BadInput, match=r"shard-000000\.tar: truncated"):
+    with pytest.raises(InputError, match=r"shard-000000\.tar: truncated"):
         tables.blocks("validation")
     shard.unlink()
-    with pytest.raises(BadInput, match=r"shard-000000\.tar: shard is missing"):
+    with pytest.raises(InputError, match=r"shard-000000\.tar: shard is missing"):
         tables.blocks("validation")
 
 
@@ -278,14 +278,16 @@ def test_a_dataset_that_grows_is_not_read_in_part(tmp_path: Path) -> None:
     """While shards are rendered there is no table of them; blocks that are there would not be all."""
     copy = make_dataset(tmp_path / "set", train=(2, 2, 2), seconds=0.3, rate=8000, validation=0.0)
     copy.table("shards").unlink()
-    with pytest.raises(BadInput, match=r"no such table; `python -m render status .*` tells whether"):
+    with pytest.raises(InputError, match=r"no such table; `python -m render status .*` tells whether"):
         Tables.open(copy.root).blocks("validation")
-    with pytest.raises(BadInput, match=r"'test_unseen_all' has no rendered block; `python -m render status"):
+    with pytest.raises(
+        InputError, match=r"'test_unseen_all' has no rendered block; `python -m render status"
+    ):
         Tables.open(copy.root).blocks("test_unseen_all")
 
 
 def test_an_unknown_clip_is_named(layout: Layout) -> None:
-    with pytest.raises(BadInput, match="b000999_t00000_e0000_p0000"):
+    with pytest.raises(InputError, match="b000999_t00000_e0000_p0000"):
         read_clips(layout, ["b000999_t00000_e0000_p0000"])
 
 
@@ -305,5 +307,5 @@ def test_pairs_are_conversions_with_a_known_answer(layout: Layout, kind: str) ->
 
 
 def test_more_pairs_than_there_are_are_refused(layout: Layout) -> None:
-    with pytest.raises(BadInput, match="holds 16 pairs"):
+    with pytest.raises(InputError, match="holds 16 pairs"):
         draw_pairs(layout, "validation", "both", 17, seed=1)

@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manifests.layout import Layout
-from manifests.vocabulary import BadInput, ClipId
+from manifests.dataset.layout import Layout
+from manifests.types import ClipId, InputError
 from tests.train_codec import make_checkpoint
+from train.cli.evaluate import evaluate
 from train.data.blocks import read_clips
 from train.data.pairs import KINDS, draw_pairs
 from train.data.tables import Tables
-from train.evaluate import COPIES, ESTIMATE, FLOORS, UNTRAINED
-from train.evaluate_cli import evaluate
-from train.evaluate_effects import EFFECTS
-from train.evaluate_pairs import dataset_trials, to_float
-from train.evaluate_run import choose_pairs, with_extras
-from train.evaluate_scoring import score_trials
-from train.evaluate_summary import MEAN_OF_KINDS, find, summarise_scores, to_frame
+from train.evaluation.effects import EFFECTS
+from train.evaluation.pairs import dataset_trials, to_float
+from train.evaluation.run import choose_pairs, with_extras
+from train.evaluation.scoring import score_trials
+from train.evaluation.summary import MEAN_OF_KINDS, find, summarise_scores, to_frame
+from train.evaluation.trial import COPIES, ESTIMATE, FLOORS, UNTRAINED
 from train.metrics import METRICS, describe, score
 from train.metrics.catalogue import COLUMNS
 
@@ -216,15 +216,17 @@ def test_all_held_out_splits_are_the_default(held_out: Layout) -> None:
 
 
 def test_refusals_name_what_is_wrong(held_out: Layout, codec: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="no rendered blocks of split 'test_unseen_synth'; it has validation"):
+    with pytest.raises(
+        InputError, match="no rendered blocks of split 'test_unseen_synth'; it has validation"
+    ):
         evaluate(tmp_path, [str(codec)], str(held_out.root), ["test_unseen_synth"])
-    with pytest.raises(BadInput, match="0 pairs of each kind"):
+    with pytest.raises(InputError, match="0 pairs of each kind"):
         evaluate(tmp_path, [str(codec)], str(held_out.root), pairs=0)
-    with pytest.raises(BadInput, match="expected --checkpoint with --data"):
+    with pytest.raises(InputError, match="expected --checkpoint with --data"):
         evaluate(tmp_path, [str(codec)])
-    with pytest.raises(BadInput, match="no dataset"):
+    with pytest.raises(InputError, match="no dataset"):
         evaluate(tmp_path, [str(codec)], str(tmp_path / "nowhere"))
     other = make_checkpoint(tmp_path / "other.safetensors", held_out, rate=16_000)
-    with pytest.raises(BadInput, match="clips at 44100 Hz, the checkpoint converts 16000 Hz"):
+    with pytest.raises(InputError, match="clips at 44100 Hz, the checkpoint converts 16000 Hz"):
         evaluate(tmp_path, [str(other)], str(held_out.root))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other.safetensors"]

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import soundfile
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 from tests.sounds import sine
-from train.evaluate import COPIES
-from train.evaluate_cli import evaluate
-from train.evaluate_run import evaluate_files
-from train.evaluate_summary import find
+from train.cli.evaluate import evaluate
+from train.evaluation.run import evaluate_files
+from train.evaluation.summary import find
+from train.evaluation.trial import COPIES
 
 
 def nothing() -> None:
@@ -105,22 +105,22 @@ def test_an_estimate_at_another_rate_is_resampled(folder: Path) -> None:
     ],
 )
 def test_bad_files_are_refused_by_name_and_nothing_is_written(folder: Path, estimate: str, says: str) -> None:
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(InputError, match=says):
         evaluate_files(table(folder, row(estimate)), 0, folder / "out", lambda _: nothing)
     assert not (folder / "out").exists()
 
 
 def test_bad_tables_are_refused(folder: Path) -> None:
     good = row("good.wav")
-    with pytest.raises(BadInput, match="line 3: same pair and method as line 2"):
+    with pytest.raises(InputError, match="line 3: same pair and method as line 2"):
         evaluate_files(table(folder, good, good), 0, folder / "out", lambda _: nothing)
-    with pytest.raises(BadInput, match="line 2: method 'silence' is a name of ours"):
+    with pytest.raises(InputError, match="line 2: method 'silence' is a name of ours"):
         evaluate_files(table(folder, row("good.wav", method="silence")), 0, folder / "o", lambda _: nothing)
-    with pytest.raises(BadInput, match="column 'target' is missing"):
+    with pytest.raises(InputError, match="column 'target' is missing"):
         evaluate_files(
             table(folder, header=["source", "reference", "estimate"]), 0, folder / "o", lambda _: nothing
         )
-    with pytest.raises(BadInput, match="holds no rows"):
+    with pytest.raises(InputError, match="holds no rows"):
         evaluate_files(table(folder, header=list(good)), 0, folder / "o", lambda _: nothing)
 
 
@@ -132,10 +132,10 @@ def test_notes_that_are_known_are_used(folder: Path) -> None:
     # 550 Hz is MIDI 72.86: right for the first of the two notes, wrong for the second
     assert mean(summary, "estimate", "f_pitch_notes") == pytest.approx(0.5, abs=0.05)
     (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,often,73\n")
-    with pytest.raises(BadInput, match=r"notes\.csv line 2: expected numbers"):
+    with pytest.raises(InputError, match=r"notes\.csv line 2: expected numbers"):
         evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: nothing)
     (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,0.5,73\n0.2,0.5,74\n")
-    with pytest.raises(BadInput, match=r"notes\.csv: phrase note 1: starts at"):
+    with pytest.raises(InputError, match=r"notes\.csv: phrase note 1: starts at"):
         evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: nothing)
 
 

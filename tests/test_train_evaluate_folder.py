@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 import soundfile
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 from tests.sounds import sine
-from train.evaluate_cli import evaluate
-from train.evaluate_files import file_trials, pairs_of, parse_roles, scan_folder
-from train.evaluate_scoring import score_trials
-from train.evaluate_summary import find, systems_of
+from train.cli.evaluate import evaluate
+from train.evaluation.files import file_trials, pairs_of, parse_roles, scan_folder
+from train.evaluation.scoring import score_trials
+from train.evaluation.summary import find, systems_of
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +115,8 @@ def test_scoring_needs_no_torch_and_so_no_device(many: Path) -> None:
     script = (
         "import sys\n"
         "from pathlib import Path\n"
-        "from train.evaluate_files import file_trials, pairs_of, scan_folder\n"
-        "from train.evaluate_scoring import score_trials\n"
+        "from train.evaluation.files import file_trials, pairs_of, scan_folder\n"
+        "from train.evaluation.scoring import score_trials\n"
         "folder = Path(sys.argv[1])\n"
         "rows = scan_folder(folder, '{pair}_{system}', {})[0][:1]\n"
         "print(len(score_trials(file_trials(folder, pairs_of(rows)), workers=1)), 'torch' in sys.modules)\n"
@@ -140,22 +140,22 @@ def test_what_a_folder_calls_its_files_is_up_to_it(many: Path, tmp_path: Path) -
     rows, said = scan_folder(many, "{pair}_{system}.wav", {})
     assert len(rows) == 18
     assert said == ["pair '00': left out, it has no target"]
-    with pytest.raises(BadInput, match="no pair is whole; expected source \\(nothing\\)"):
+    with pytest.raises(InputError, match="no pair is whole; expected source \\(nothing\\)"):
         scan_folder(many, "{pair}_{system}", {"source": "nothing"})
-    with pytest.raises(BadInput, match="no file is named like"):
+    with pytest.raises(InputError, match="no file is named like"):
         scan_folder(many, "{pair}-{system}", {})
-    with pytest.raises(BadInput, match=r"expected \{pair\} and \{system\} once each"):
+    with pytest.raises(InputError, match=r"expected \{pair\} and \{system\} once each"):
         scan_folder(many, "{pair}.wav", {})
-    with pytest.raises(BadInput, match="--roles 'target': expected source=NAME"):
+    with pytest.raises(InputError, match="--roles 'target': expected source=NAME"):
         parse_roles("target")
     (many / "01_silence.wav").write_bytes((many / "01_good.wav").read_bytes())
-    with pytest.raises(BadInput, match="'silence' is a name of ours"):
+    with pytest.raises(InputError, match="'silence' is a name of ours"):
         scan_folder(many, "{pair}_{system}", {})
 
 
 def test_a_bad_file_is_refused_before_any_is_scored(many: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(many, tmp_path / "copy"))
     soundfile.write(folder / "09_good.wav", np.zeros(0), 44_100)
-    with pytest.raises(BadInput, match=r"09_good\.wav: holds no samples"):
+    with pytest.raises(InputError, match=r"09_good\.wav: holds no samples"):
         evaluate(tmp_path / "out", folder=folder, workers=1)
     assert not (tmp_path / "out").exists()

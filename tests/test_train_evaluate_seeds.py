@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.train_codec import make_checkpoint
-from train.evaluate_cli import evaluate
-from train.evaluate_seeds import heading_of, pools_of, trainings
-from train.evaluate_summary import find, systems_of
+from train.cli.evaluate import evaluate
+from train.evaluation.seeds import heading_of, pools_of, trainings
+from train.evaluation.summary import find, systems_of
 
 BOTH = "mean of first, second"
 

@@ -15,16 +15,17 @@ import soundfile
 import torch
 from typer.testing import CliRunner
 
-from manifests import compose
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope, Note
+from manifests.splits.seeds import stream
+from manifests.synthesis import compose
+from manifests.types import Envelope, InputError, Note
 from tests.train_codec import make_checkpoint
 from tests.train_data import CUT_FADE_MS, make_dataset, make_tone
-from train import audio as audio_files
-from train.cli import app, register
-from train.conversion import Codec, load_codec
-from train.envelope_edit import Edit, parse_edit, parse_edits
-from train.factors import read_envelope, read_notes, read_timbre, save_factors
+from train.audio import files as audio_files
+from train.cli import app
+from train.cli.app import register
+from train.codec.api import Codec, load_codec
+from train.codec.envelope_edit import Edit, parse_edit, parse_edits
+from train.codec.factors import read_envelope, read_notes, read_timbre, save_factors
 from train.systems.triptych import describing
 from train.systems.triptych.hearing import Heard
 
@@ -91,12 +92,12 @@ def test_four_numbers_are_an_envelope_of_their_own() -> None:
     ("name", "text"), [("release_ms", "loud"), ("sustain", "1.5"), ("decay_ms", "-3"), ("hold_ms", "xx")]
 )
 def test_what_is_no_edit_is_refused_by_its_option(name: str, text: str) -> None:
-    with pytest.raises(BadInput, match=f"--{name.replace('_', '-')} {text!r}: expected a number"):
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')} {text!r}: expected a number"):
         parse_edit(name, text)
 
 
 def test_a_curve_that_is_none_is_refused() -> None:
-    with pytest.raises(BadInput, match="--curve 'round': expected linear or exponential"):
+    with pytest.raises(InputError, match="--curve 'round': expected linear or exponential"):
         parse_edits({}, "round")
 
 
@@ -183,32 +184,32 @@ def test_factors_that_do_not_fit_are_refused_by_name(codec: Codec, tmp_path: Pat
     folder = tmp_path / "f"
     factors = codec.encode(sound())
     save_factors(folder, factors, codec.rate, "abc")
-    with pytest.raises(BadInput, match="written by another checkpoint"):
+    with pytest.raises(InputError, match="written by another checkpoint"):
         read_timbre(folder, "other")
     (folder / "timbre.safetensors").write_bytes((folder / "timbre.safetensors").read_bytes()[:-9])
-    with pytest.raises(BadInput, match=r"timbre\.safetensors: not a whole safetensors file"):
+    with pytest.raises(InputError, match=r"timbre\.safetensors: not a whole safetensors file"):
         read_timbre(folder, "abc")
     (folder / "envelope.json").write_text('{"attack_ms": -1, "decay_ms": 2, "sustain": 0.5, "release_ms": 1}')
-    with pytest.raises(BadInput, match=r"envelope\.json: envelope attack_ms"):
+    with pytest.raises(InputError, match=r"envelope\.json: envelope attack_ms"):
         read_envelope(folder)
     (folder / "envelope.json").write_text('{"attack": 1}')
-    with pytest.raises(BadInput, match=r"envelope\.json: .*unexpected keyword argument 'attack'"):
+    with pytest.raises(InputError, match=r"envelope\.json: .*unexpected keyword argument 'attack'"):
         read_envelope(folder)
     for text, what in (
         ('{"attack_ms": "5"}', "attack_ms: expected a number, got '5'"),
         ('{"attack_ms": NaN}', "NaN is no number"),
     ):
         (folder / "envelope.json").write_text(text)
-        with pytest.raises(BadInput, match=what):
+        with pytest.raises(InputError, match=what):
             read_envelope(folder)
     (folder / "notes.json").write_text(
         '{"seconds": 1, "notes": [{"onset": 0, "duration": 2, "pitch": 60, "velocity": 1}]}'
     )
-    with pytest.raises(BadInput, match=r"notes\.json: phrase: last note ends"):
+    with pytest.raises(InputError, match=r"notes\.json: phrase: last note ends"):
         read_notes(folder)
-    with pytest.raises(BadInput, match=r"none.notes\.json: no such file"):
+    with pytest.raises(InputError, match=r"none.notes\.json: no such file"):
         read_notes(tmp_path / "none" / "notes.json")
-    with pytest.raises(BadInput, match="tensor 'vectors': expected finite numbers of shape"):
+    with pytest.raises(InputError, match="tensor 'vectors': expected finite numbers of shape"):
         codec.blend({**factors.timbre, "vectors": torch.zeros(1, 1, 3)}, factors.timbre, 0.5)
 
 

@@ -15,8 +15,8 @@ import soundfile
 import torch
 import yaml
 
-from manifests.layout import Layout
-from manifests.vocabulary import BadInput
+from manifests.dataset.layout import Layout
+from manifests.types import InputError
 from tests.train_data import make_dataset
 from tests.train_runs import SETTINGS, equal, settings
 from train.checkpoint import (
@@ -28,10 +28,10 @@ from train.checkpoint import (
     save_weights,
     start_from,
 )
+from train.codec.api import load_codec
 from train.config import load_config
-from train.conversion import load_codec
-from train.fit import Report, fit
-from train.schedule import Average, rate_factor
+from train.fitting.loop import Report, fit
+from train.fitting.schedule import Average, rate_factor
 from train.systems import build
 from train.systems.base import Format
 
@@ -105,29 +105,29 @@ def test_checkpoint_goes_round(finished: Path, layout: Layout) -> None:
 def test_a_run_is_not_continued_with_another_config_or_dataset(
     finished: Path, layout: Layout, tmp_path: Path
 ) -> None:
-    with pytest.raises(BadInput, match=r"another config \(batch: 5 != 4\)"):
+    with pytest.raises(InputError, match=r"another config \(batch: 5 != 4\)"):
         fit(settings(batch=5), layout.root, finished)
     other = make_dataset(tmp_path / "other", train=(4, 2, 4), seconds=0.8, rate=8000)
     other.dataset_json.write_text(
         other.dataset_json.read_text().replace('"fingerprint": "test"', '"fingerprint": "x"')
     )
-    with pytest.raises(BadInput, match="another dataset"):
+    with pytest.raises(InputError, match="another dataset"):
         fit(settings(), other.root, finished)
 
 
 def test_damaged_checkpoints_are_refused_by_name(finished: Path, tmp_path: Path) -> None:
     missing = tmp_path / "none.safetensors"
-    with pytest.raises(BadInput, match=r"none\.safetensors: no such checkpoint"):
+    with pytest.raises(InputError, match=r"none\.safetensors: no such checkpoint"):
         load_codec(missing)
     good = finished / "best.safetensors"
     torn = tmp_path / "torn.safetensors"
     torn.write_bytes(good.read_bytes()[:-100])
-    with pytest.raises(BadInput, match=r"torn\.safetensors: not a whole safetensors file"):
+    with pytest.raises(InputError, match=r"torn\.safetensors: not a whole safetensors file"):
         load_codec(torn)
     weights, metadata = read_weights(good)
     plain = tmp_path / "plain.safetensors"
     save_weights(plain, weights, {})
-    with pytest.raises(BadInput, match=r"plain\.safetensors: checkpoint format None"):
+    with pytest.raises(InputError, match=r"plain\.safetensors: checkpoint format None"):
         load_codec(plain)
     for change, what in (
         ({"rate": "0"}, "rate 0 Hz"),
@@ -139,22 +139,22 @@ def test_damaged_checkpoints_are_refused_by_name(finished: Path, tmp_path: Path)
         ({"step": "soon"}, "invalid literal"),
     ):
         save_weights(plain, weights, {**metadata, **change})
-        with pytest.raises(BadInput, match=rf"plain\.safetensors: its metadata are .*{what}"):
+        with pytest.raises(InputError, match=rf"plain\.safetensors: its metadata are .*{what}"):
             read_metadata(plain)
     for field in metadata.keys() - {"triptych_checkpoint"}:
         save_weights(plain, weights, {key: value for key, value in metadata.items() if key != field})
-        with pytest.raises(BadInput, match=f"plain.safetensors: its metadata are .*no '{field}'"):
+        with pytest.raises(InputError, match=f"plain.safetensors: its metadata are .*no '{field}'"):
             load_codec(plain)
     name = "encoder.enter.weight"
     short = tmp_path / "short.safetensors"
     save_weights(short, {key: value for key, value in weights.items() if key != name}, metadata)
-    with pytest.raises(BadInput, match=f"short.safetensors: weight '{name}' is missing"):
+    with pytest.raises(InputError, match=f"short.safetensors: weight '{name}' is missing"):
         load_codec(short)
     save_weights(short, {**weights, name: weights[name][:3]}, metadata)
-    with pytest.raises(BadInput, match=f"weight '{name}' has shape"):
+    with pytest.raises(InputError, match=f"weight '{name}' has shape"):
         load_codec(short)
     save_weights(short, {**weights, name: weights[name] * float("nan")}, metadata)
-    with pytest.raises(BadInput, match=f"weight '{name}' is not finite"):
+    with pytest.raises(InputError, match=f"weight '{name}' is not finite"):
         load_codec(short)
 
 
@@ -176,10 +176,10 @@ def test_a_state_that_would_run_code_is_refused(finished: Path, tmp_path: Path) 
         (finished / "last.state.pt").read_bytes()[:1000],
     ):
         path.write_bytes(content)
-        with pytest.raises(BadInput, match=r"last\.state\.pt: not a whole training state"):
+        with pytest.raises(InputError, match=r"last\.state\.pt: not a whole training state"):
             read_state(path)
     torch.save({"a": Evil(trap)}, path)
-    with pytest.raises(BadInput, match="not a whole training state"):
+    with pytest.raises(InputError, match="not a whole training state"):
         read_state(path)
     assert not trap.exists()
 
@@ -196,9 +196,9 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
         if not name.startswith("timbre_head."):
             torch.testing.assert_close(ours[name], theirs[name], atol=1e-6, rtol=0, msg=name)
     model = {**SETTINGS["model"], "decoder_width": 32}  # type: ignore[dict-item]
-    with pytest.raises(BadInput, match=r"best\.safetensors: weight 'decoder\..* has shape"):
+    with pytest.raises(InputError, match=r"best\.safetensors: weight 'decoder\..* has shape"):
         fit(settings(start_from=str(best), model=model), other.root, tmp_path / "wide")
-    with pytest.raises(BadInput, match=r"none\.safetensors: no such checkpoint"):
+    with pytest.raises(InputError, match=r"none\.safetensors: no such checkpoint"):
         fit(settings(start_from="none.safetensors"), other.root, tmp_path / "none")
 
 
@@ -219,7 +219,7 @@ def test_only_what_names_timbres_begins_anew(tmp_path: Path) -> None:
 
 def test_half_a_checkpoint_is_refused(finished: Path, layout: Layout, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes((finished / "last.safetensors").read_bytes())
-    with pytest.raises(BadInput, match=r"last\.state\.pt: missing"):
+    with pytest.raises(InputError, match=r"last\.state\.pt: missing"):
         fit(settings(), layout.root, tmp_path)
 
 
@@ -240,7 +240,7 @@ def test_configs_that_say_something_wrong_are_refused(
 ) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump({"steps": 1, **changes}))
-    with pytest.raises(BadInput, match=message):
+    with pytest.raises(InputError, match=message):
         load_config(path)
 
 
@@ -248,9 +248,9 @@ def test_configs_that_are_no_config_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     for text in ("- 1", "a: [", "{}"):
         path.write_text(text)
-        with pytest.raises(BadInput, match=r"run\.yaml: "):
+        with pytest.raises(InputError, match=r"run\.yaml: "):
             load_config(path)
-    with pytest.raises(BadInput, match="no such config"):
+    with pytest.raises(InputError, match="no such config"):
         load_config(tmp_path / "none.yaml")
 
 

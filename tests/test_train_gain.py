@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from manifests import compose
-from manifests.seeds import stream
-from manifests.vocabulary import Envelope, Note
+from manifests.splits.seeds import stream
+from manifests.synthesis import compose
+from manifests.types import Envelope, Note
 from tests.train_data import make_envelope, make_phrase
-from train.notes import EnvelopeBatch, clip_gain, envelope_batch, gain_curve, note_batch
+from train.nn.gain import EnvelopeBatch, clip_gain, envelope_batch, gain_curve, note_batch
 
 RATE = 44_100
 

@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from manifests.compose import gain
-from manifests.register import median_pitch
-from manifests.vocabulary import Envelope, Note
+from manifests.synthesis.compose import gain
+from manifests.synthesis.octaves import median_pitch
+from manifests.types import Envelope, Note
 from tests.sounds import RATE, harmonic, played, sine
 from tests.train_data import CUT_FADE_MS, make_envelope, make_phrase
-from train.metrics.ears import Ears
 from train.metrics.envelope import gain_db, gain_error_db, hear_envelope, part_errors
-from train.metrics.heard import Known, compare, hear, hear_goal
+from train.metrics.features import Ears
 from train.metrics.loudness import QUIETEST, loudness
+from train.metrics.measurement import Known, compare, hear, hear_goal
 from train.metrics.timbre import embedding_distance, hear_timbre, mfcc_distance
 
 

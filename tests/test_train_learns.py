@@ -10,20 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manifests.bank import Bank
-from manifests.layout import Layout
+from manifests.dataset.bank import Bank
+from manifests.dataset.layout import Layout
 from tests import rendered
 from tests.train_runs import held_out_losses
-from train.bank.clips import compose_clip
 from train.checkpoint import load_system
 from train.config import parse_config
+from train.data.bank.clips import compose_clip
 from train.data.examples import Clip
 from train.data.shards import Shards
 from train.data.tables import Block, Tables
-from train.evaluate import is_system
-from train.evaluate_run import held_out_splits
-from train.evaluate_summary import MEAN_OF_KINDS
-from train.fit import Report, fit
+from train.evaluation.run import held_out_splits
+from train.evaluation.summary import MEAN_OF_KINDS
+from train.evaluation.trial import is_system
+from train.fitting.loop import Report, fit
 from train.systems import build
 
 CONFIG = {
@@ -108,7 +108,9 @@ def test_training_from_the_bank_and_from_rendered_clips_comes_to_the_same(
             seen: list[dict[str, float]] = []
             with monkeypatch.context() as patch:
                 if name == "composed":
-                    patch.setattr("train.fit.open_source", lambda tables, *_: Recomposed(tables, bank))
+                    patch.setattr(
+                        "train.fitting.loop.open_source", lambda tables, *_: Recomposed(tables, bank)
+                    )
                 report = Report(on_step=lambda step, row, speed, seen=seen: seen.append(row))
                 out = tmp_path / f"{name}-{seed}"
                 fit(config, bank.root if name == "stream" else banked, out, report)

@@ -14,26 +14,26 @@ import torch
 import yaml
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from manifests.layout import Layout
-from manifests.storage import location
-from manifests.vocabulary import BadInput, ClipId
+from manifests.dataset.layout import Layout
+from manifests.dataset.storage import location
+from manifests.types import ClipId, InputError
 from tests.s3_server import S3Server
 from tests.train_codec import SIZES
 from tests.train_data import make_dataset
 from tests.train_runs import SETTINGS, equal, settings
 from train.checkpoint import read_state, read_weights
+from train.cli.fit import fit_command
+from train.codec.api import load_codec
 from train.config import parse_config
-from train.conversion import load_codec
 from train.data.loader import Loader
 from train.data.shards import Shards
 from train.data.tables import Tables
-from train.evaluate_run import evaluate_checkpoints
-from train.fit import Diverged, Report, fit
-from train.fit_cli import fit_command
+from train.evaluation.run import evaluate_checkpoints
+from train.fitting.divergence import SETTLED, STEPS, TIMES, Exploded, Usual
+from train.fitting.loop import Diverged, Report, fit
 from train.systems import build
 from train.systems.base import Format, Turn
 from train.systems.triptych.system import Triptych
-from train.watch import SETTLED, STEPS, TIMES, Exploded, Usual
 
 
 @pytest.fixture(scope="module")
@@ -216,5 +216,5 @@ def test_training_and_scoring_from_a_store_are_those_from_the_folder(
         for name, data in (("a", location(stored)), ("b", layout.root))
     ]  # fmt: skip
     assert summaries[0] == summaries[1]
-    with pytest.raises(BadInput, match=r"s3://train-data/none: no dataset\.json there"):
+    with pytest.raises(InputError, match=r"s3://train-data/none: no dataset\.json there"):
         fit(settings(), location("s3://train-data/none"), tmp_path / "none")

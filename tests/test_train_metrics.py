@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput
+from manifests.splits.seeds import stream
+from manifests.types import InputError
 from tests.sounds import RATE, sine
 from train.metrics import METRICS, describe, fit_length, magnitude, matching_gain, score
 
@@ -105,7 +105,7 @@ def test_sounds_shorter_than_a_window_are_scored(samples: int) -> None:
     ],
 )
 def test_what_cannot_be_scored_is_refused_by_name(bad: np.ndarray, says: str) -> None:
-    with pytest.raises(BadInput, match=says):
+    with pytest.raises(InputError, match=says):
         describe(bad, "x.wav")
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.seeds import stream
-from manifests.vocabulary import Envelope, Note
+from manifests.splits.seeds import stream
+from manifests.types import Envelope, Note
 from train.metrics import crepe
-from train.metrics.ears import Ears
 from train.metrics.envelope import gain_db, gain_error_db
-from train.metrics.heard import Known, compare, hear, hear_goal
+from train.metrics.features import Ears
+from train.metrics.measurement import Known, compare, hear, hear_goal
 from train.metrics.timbre import Timbre, embedding_distance, hear_timbre, mfcc_distance
 
 RATE = 44_100

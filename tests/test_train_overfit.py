@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.train_baselines import distance, examples_of
 from tests.train_data import make_dataset
 from train.checkpoint import load_system
+from train.codec.api import Codec
 from train.config import parse_config
-from train.conversion import Codec
 from train.data.blocks import as_float
-from train.fit import fit
+from train.fitting.loop import fit
 
 CLIPS = 12
 """2 timbres x 2 envelopes x 3 phrases: each clip has two partners of its sound."""

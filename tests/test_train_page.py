@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
-from manifests.layout import Layout
-from manifests.vocabulary import BadInput
+from manifests.dataset.layout import Layout
+from manifests.types import InputError
 from tests.page_files import RATE, data_of
+from train.cli.page import page
 from train.data.blocks import read_clips
 from train.data.pairs import KINDS, draw_pairs
-from train.page_cli import page
-from train.page_html import Facts, render
-from train.page_rows import BY_NUMBER, envelope_words
+from train.evaluation.page.html import Facts, render
+from train.evaluation.page.rows import BY_NUMBER, envelope_words
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,10 @@ def test_a_page_of_train_clips_does_not_call_them_unseen() -> None:
 def test_bad_scores_are_refused(held_out: Layout, codec: Path, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("[]")
     out = tmp_path / "x.html"
-    with pytest.raises(BadInput, match=r"summary\.json: not a summary"):
+    with pytest.raises(InputError, match=r"summary\.json: not a summary"):
         page(out, [str(codec)], str(held_out.root), 1, None, tmp_path)
-    with pytest.raises(BadInput, match="no scores there"):
+    with pytest.raises(InputError, match="no scores there"):
         page(out, [str(codec)], str(held_out.root), 1, None, tmp_path / "nowhere")
-    with pytest.raises(BadInput, match="expected --checkpoint with --data"):
+    with pytest.raises(InputError, match="expected --checkpoint with --data"):
         page(out, [str(codec)])
     assert not out.exists()

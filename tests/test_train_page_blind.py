@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput
+from manifests.splits.seeds import stream
+from manifests.types import InputError
 from tests.browser import Browser
 from tests.page_files import PLAYING, choose, controls_without_names, data_of
-from train.page_cli import page
-from train.page_ratings import read_ratings, score_ratings, summarise_ratings
+from train.cli.page import page
+from train.evaluation.page.ratings import read_ratings, score_ratings, summarise_ratings
 
 
 def test_a_blind_test_hides_what_is_what_and_its_ratings_are_scored(
@@ -79,10 +79,10 @@ def test_ratings_that_cannot_be_are_refused_by_line(tmp_path: Path) -> None:
     }
     for lines, says in cases.items():
         given.write_text(head + lines)
-        with pytest.raises(BadInput, match=says):
+        with pytest.raises(InputError, match=says):
             read_ratings(key, [given])
     given.write_text("a,b\n1,2\n")
-    with pytest.raises(BadInput, match="column 'test' is missing"):
+    with pytest.raises(InputError, match="column 'test' is missing"):
         read_ratings(key, [given])
 
 

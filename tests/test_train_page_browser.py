@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput
+from manifests.splits.seeds import stream
+from manifests.types import InputError
 from tests.browser import Browser
 from tests.page_files import (
     PLAYING,
@@ -19,11 +19,11 @@ from tests.page_files import (
     controls_without_names,
     tone,
 )
-from train.evaluate_cli import evaluate
-from train.page_cli import page
-from train.page_data import Beside, row_data
-from train.page_html import Facts, render
-from train.page_rows import Curve, Panel, Row
+from train.cli.evaluate import evaluate
+from train.cli.page import page
+from train.evaluation.page.data import Beside, row_data
+from train.evaluation.page.html import Facts, render
+from train.evaluation.page.rows import Curve, Panel, Row
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +194,7 @@ def test_the_same_inputs_give_the_same_bytes(page_files: Path, written: Path, tm
 
 
 def test_a_long_page_has_its_sounds_beside_it(page_files: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("train.page.INSIDE", 2)
+    monkeypatch.setattr("train.evaluation.page.page.INSIDE", 2)
     out = tmp_path / "long.html"
     for _ in range(2):  # the second time over the first's files
         page(out, folder=page_files, scores=None, blind=True)
@@ -202,5 +202,5 @@ def test_a_long_page_has_its_sounds_beside_it(page_files: Path, tmp_path: Path, 
     assert len(files) == 3 * 6
     assert not any("alpha" in name or "target" in name for name in files)
     (tmp_path / "long_files" / "mine.txt").write_text("")
-    with pytest.raises(BadInput, match=r"long_files: holds 'mine\.txt', which no page put there"):
+    with pytest.raises(InputError, match=r"long_files: holds 'mine\.txt', which no page put there"):
         page(out, folder=page_files, scores=None, blind=True)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from train.page_data import drawn, script_json
-from train.page_figures import adsr_svg, pipeline_svg
-from train.page_sounds import flac, indexed_png, power
+from train.evaluation.page.data import drawn, script_json
+from train.evaluation.page.figures import adsr_svg, pipeline_svg
+from train.evaluation.page.sounds import flac, indexed_png, power
 
 
 def test_a_waveform_is_drawn_by_its_peaks() -> None:

@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.train_baselines import SYNTHCLONER
 from tests.train_data import make_dataset
 from tests.train_ranks import noting

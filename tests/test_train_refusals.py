@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.sounds import sine
-from train.audio import write_audio
-from train.cli import main
+from train.audio.files import write_audio
+from train.cli.app import main
 
 NUMBERS = '{"attack_ms": %s, "decay_ms": 1, "sustain": 1, "release_ms": 1}'
 

@@ -13,20 +13,21 @@ import torch
 import yaml
 from typer.testing import CliRunner
 
-from manifests.bank import Bank
-from manifests.vocabulary import BadInput
+from manifests.dataset.bank import Bank
+from manifests.types import InputError
 from tests import rendered
 from tests.train_codec import make_checkpoint
 from tests.train_runs import SETTINGS
-from train.audio import write_audio
-from train.bank.clips import compose_clips
+from train.audio.files import write_audio
 from train.checkpoint import read_weights, save_weights
-from train.cli import app, register
-from train.conversion import load_codec
+from train.cli import app
+from train.cli.app import register
+from train.codec.api import load_codec
+from train.codec.release import HEADER, LIMIT, write_parts
+from train.codec.release_card import TO_SAY
+from train.codec.released import released_checkpoint
+from train.data.bank.clips import compose_clips
 from train.data.pairs import draw_pairs
-from train.release import HEADER, LIMIT, write_parts
-from train.release_card import TO_SAY
-from train.released import released_checkpoint
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,21 +52,21 @@ def test_parts_load_as_the_one_checkpoint(checkpoint: Path, tmp_path: Path) -> N
         assert again[name].dtype == value.dtype
         torch.testing.assert_close(again[name], value, rtol=1e-3, atol=1e-7)
     load_codec(paths[0])
-    with pytest.raises(BadInput, match="name the first part, model-00001"):
+    with pytest.raises(InputError, match="name the first part, model-00001"):
         read_weights(paths[1])
     save_weights(paths[1], read_weights(checkpoint)[0], {**metadata, "step": "2"})
-    with pytest.raises(BadInput, match="its part 2 belongs to another checkpoint"):
+    with pytest.raises(InputError, match="its part 2 belongs to another checkpoint"):
         read_weights(paths[0])
     paths[1].unlink()
-    with pytest.raises(BadInput, match=r"model-00002-of-\d{5}\.safetensors: no such checkpoint"):
+    with pytest.raises(InputError, match=r"model-00002-of-\d{5}\.safetensors: no such checkpoint"):
         read_weights(paths[0])
 
 
 def test_the_released_codec_is_the_one_that_is_used(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.released.FOLDER", tmp_path / "release")
-    with pytest.raises(BadInput, match="release: no released codecs there; name weights by --checkpoint"):
+    monkeypatch.setattr("train.codec.released.FOLDER", tmp_path / "release")
+    with pytest.raises(InputError, match="release: no released codecs there; name weights by --checkpoint"):
         released_checkpoint()
     largest = max(value.numel() * 2 for value in read_weights(checkpoint)[0].values())
     paths = write_parts(checkpoint, tmp_path / "release", HEADER + largest)
@@ -90,7 +91,7 @@ def test_weights_that_half_precision_cannot_hold_are_refused(checkpoint: Path, t
     weights, metadata = read_weights(checkpoint)
     name = sorted(weights)[0]
     save_weights(tmp_path / "big.safetensors", {**weights, name: weights[name] + 1e6}, metadata)
-    with pytest.raises(BadInput, match=rf"big\.safetensors: weight '{name}' reaches 1e\+06"):
+    with pytest.raises(InputError, match=rf"big\.safetensors: weight '{name}' reaches 1e\+06"):
         write_parts(tmp_path / "big.safetensors", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

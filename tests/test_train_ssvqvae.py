@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from manifests.layout import Layout
+from manifests.dataset.layout import Layout
 from tests.train_baselines import RATE, SS_VQ_VAE, distance, examples_of, sound
 from tests.train_data import make_dataset
-from train import audio
+from train.audio import files as audio
+from train.audio.resampling import resample
 from train.checkpoint import load_system
+from train.codec.api import Codec
 from train.config import RunConfig, load_config, parse_config
-from train.conversion import Codec
-from train.fit import Report, fit
-from train.resampling import resample
+from train.fitting.loop import Report, fit
 from train.systems import build
 from train.systems.base import Format
 from train.systems.ssvqvae.networks import opening_relu

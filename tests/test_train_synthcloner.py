@@ -10,23 +10,23 @@ import pytest
 import torch
 import yaml
 
-from manifests.layout import Layout
-from manifests.vocabulary import BadInput, Note
+from manifests.dataset.layout import Layout
+from manifests.types import InputError, Note
 from tests.train_baselines import RATE, SYNTHCLONER, sound
 from tests.train_data import make_dataset
 from tests.train_runs import held_out_losses
 from train.checkpoint import load_system
+from train.codec.api import Codec
 from train.config import RunConfig, load_config, parse_config
-from train.conversion import Codec
 from train.data.loader import Loader
 from train.data.order import pool_order, pools
 from train.data.pairs import KINDS, TAKES
 from train.data.shards import Shards
 from train.data.tables import Tables
-from train.fit import Report, fit
-from train.judge import Judge
+from train.fitting.loop import Report, fit
+from train.fitting.schedule import rate_factor
+from train.fitting.validation import Judge
 from train.metrics import describe, score
-from train.schedule import rate_factor
 from train.systems import build
 from train.systems.base import Format
 from train.systems.synthcloner.envelope import loudness
@@ -125,7 +125,7 @@ def test_a_batch_is_cut_and_labelled_alike(layout: Layout, system: SynthCloner) 
 
 
 def test_a_class_beyond_the_head_is_refused(layout: Layout, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"model.envelopes: 1 classes, but the dataset has envelope \d"):
+    with pytest.raises(InputError, match=r"model.envelopes: 1 classes, but the dataset has envelope \d"):
         fit(tiny(envelopes=1), layout.root, tmp_path / "run")
 
 

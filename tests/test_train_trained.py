@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.codec_properties import ratios
 from benchmarks.probes import figures, gather, verdicts
-from manifests.layout import Layout
-from manifests.seeds import stream
-from manifests.vocabulary import ClipId
+from manifests.dataset.layout import Layout
+from manifests.splits.seeds import stream
+from manifests.types import ClipId
 from tests.test_train_factors import drum_loop
-from train.conversion import Codec, load_codec
+from train.codec.api import Codec, load_codec
 from train.data.blocks import read_clips
 from train.data.tables import Tables
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from manifests.vocabulary import Envelope, Note
+from manifests.types import Envelope, Note
 from tests.sounds import RATE, harmonic, played, sine
 from tests.train_data import CUT_FADE_MS
-from train.evaluate_cases import cases_of, sounding_ms
-from train.evaluate_effects import EFFECTS
-from train.evaluate_transplant import Part, moved, re_envelope, transplant
+from train.evaluation.cases import cases_of, sounding_ms
+from train.evaluation.effects import EFFECTS
+from train.evaluation.transplant import Part, moved, re_envelope, transplant
 from train.metrics import describe, score
-from train.metrics.ears import Ears
-from train.metrics.heard import Known, hear_goal
+from train.metrics.features import Ears
+from train.metrics.measurement import Known, hear_goal
 
 
 def test_a_transplant_of_the_notes_own_sound_is_near_to_it() -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from manifests.bank import Bank
-from train.bank.source import BankSource
-from train.bank.tones import Tones
+from manifests.dataset.bank import Bank
+from train.data.bank.source import BankSource
+from train.data.bank.tones import Tones
 from train.data.examples import EXAMPLE_KINDS, Clip, Example
 from train.data.loader import Loader
 from train.data.tables import Tables

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import tests.train_ctd
-from manifests.layout import Layout
-from train.audio import resample
+from manifests.dataset.layout import Layout
+from train.audio.files import resample
 from train.data.examples import Example
 from train.data.loader import Loader
 from train.data.shards import Shards

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from manifests import compose
-from manifests.layout import Layout
-from manifests.vocabulary import Envelope, Note
+from manifests.dataset.layout import Layout
+from manifests.synthesis import compose
+from manifests.types import Envelope, Note
 from tests.train_data import CUT_FADE_MS, make_envelope, make_phrase, make_tone
 from train.checkpoint import metadata_of, save_weights
 from train.config import parse_config
 from train.data.tables import Tables
-from train.notes import note_batch
+from train.nn.gain import note_batch
 from train.systems import build
 from train.systems.base import Format
 from train.systems.triptych.features import features

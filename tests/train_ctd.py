@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from train.config import RunConfig, parse_config
-from train.fit import Report, fit
+from train.fitting.loop import Report, fit
 from train.systems.ctd import latents
 
 SIZES = {

@@ -1,7 +1,7 @@
 """A small dataset folder by the contract, without the renderer: for the trainer's tests.
 
 Timbres are additive tones with a seeded spectrum, a falling filter, a detuned second voice and noise;
-everything after the tones goes through `manifests.compose` and the schemas, as the renderer does it.
+everything after the tones goes through `synthesis.compose` and the schemas, as the renderer does it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from manifests import compose
-from manifests.envelope import settle_ms
-from manifests.layout import Layout, shard_path, to_table, write_table
-from manifests.register import median_pitch, octave_of, to_register
-from manifests.schema import SCHEMA_VERSION
-from manifests.seeds import permutation, stream
-from manifests.vocabulary import ClipId, Envelope, Note, Notes
+from manifests.dataset.layout import Layout, shard_path, to_table, write_table
+from manifests.dataset.schema import SCHEMA_VERSION
+from manifests.splits.seeds import permutation, stream
+from manifests.synthesis import compose
+from manifests.synthesis.envelope import settle_ms
+from manifests.synthesis.octaves import median_pitch, octave_of, to_register
+from manifests.types import ClipId, Envelope, Note, Notes
 
 CUT_FADE_MS = 5.0
 FAMILIES = {  # attack, hold, decay, sustain, release

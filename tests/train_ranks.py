@@ -17,7 +17,7 @@ from typing import Any
 
 from train.config import load_config
 from train.data.examples import Example
-from train.fit import Report, fit
+from train.fitting.loop import Report, fit
 from train.systems import SYSTEMS
 from train.systems.base import System
 

@@ -19,8 +19,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from manifests import files
-from manifests.vocabulary import BadInput
+from manifests.dataset import files
+from manifests.types import InputError
 from train.config import RunConfig, parse_config
 from train.systems import build
 from train.systems.base import Format, System
@@ -51,7 +51,7 @@ def save_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Weights and metadata of a checkpoint; BadInput where it is missing, torn or none of ours.
+    """Weights and metadata of a checkpoint; InputError where it is missing, torn or none of ours.
 
     Of a released one, in parts, `path` names the first; half precision comes as single.
     """
@@ -59,7 +59,7 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     for number in range(2, _parts(path) + 1):
         more, other = _read_file(path.with_name(path.name.replace("-00001-", f"-{number:05d}-")))
         if other != metadata or weights.keys() & more.keys():
-            raise BadInput(f"{path}: its part {number} belongs to another checkpoint; copy all parts again")
+            raise InputError(f"{path}: its part {number} belongs to another checkpoint; copy all parts again")
         weights |= more
     return {name: w.float() if w.dtype == torch.float16 else w for name, w in weights.items()}, metadata
 
@@ -80,7 +80,7 @@ def _parts(path: Path) -> int:
     if found is None:
         return 1
     if found[1] != "00001":
-        raise BadInput(f"{path}: name the first part, {part_name(1, int(found[2]))}")
+        raise InputError(f"{path}: name the first part, {part_name(1, int(found[2]))}")
     return int(found[2])
 
 
@@ -91,22 +91,22 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 def _read_file(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], dict[str, str]]:
     if not path.is_file():
-        raise BadInput(f"{path}: no such checkpoint; `python -m train fit` makes RUN/best.safetensors")
+        raise InputError(f"{path}: no such checkpoint; `python -m train fit` makes RUN/best.safetensors")
     try:
         with safe_open(path, framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys() if weights}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise BadInput(f"{path}: not a whole safetensors file ({error}); copy or train it again") from None
+        raise InputError(f"{path}: not a whole safetensors file ({error}); copy or train it again") from None
     version = metadata.get("triptych_checkpoint")
     if version != VERSION:
-        raise BadInput(f"{path}: checkpoint format {version!r}, this program reads {VERSION!r}")
+        raise InputError(f"{path}: checkpoint format {version!r}, this program reads {VERSION!r}")
     _check_metadata(path, metadata)
     return tensors, metadata
 
 
 def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
-    """BadInput where something is missing or unreadable of what a checkpoint has to say of itself."""
+    """InputError where something is missing or unreadable of what a checkpoint has to say of itself."""
     try:
         format_of(metadata)
         int(metadata["step"])
@@ -115,7 +115,7 @@ def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
         _ = metadata["system"], metadata["fingerprint"]
     except (KeyError, ValueError, TypeError) as error:
         what = f"no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
-        raise BadInput(
+        raise InputError(
             f"{path}: its metadata are not a checkpoint's ({what}); copy or train it again"
         ) from None
 
@@ -131,7 +131,7 @@ def format_of(metadata: dict[str, str]) -> Format:
 
 
 def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:
-    """The system that a checkpoint holds, ready to convert (on the CPU); BadInput names what is amiss."""
+    """The system that a checkpoint holds, ready to convert (on the CPU); InputError names what is amiss."""
     weights, metadata = read_weights(path)
     config = parse_config(json.loads(metadata["config"]), f"{path}: its config")
     system = build(config.system, config.model, format_of(metadata))
@@ -140,30 +140,30 @@ def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:
 
 
 def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None:
-    """Puts weights into a system; BadInput names the first that is missing, unknown or of another shape."""
+    """Puts weights into a system; InputError names the first that is missing, unknown or of another shape."""
     own = system.state_dict()
     for name in sorted({*own, *weights}):
         if name not in weights:
-            raise BadInput(f"{path}: weight {name!r} is missing; the checkpoint is of another model")
+            raise InputError(f"{path}: weight {name!r} is missing; the checkpoint is of another model")
         if name not in own:
-            raise BadInput(f"{path}: weight {name!r} is not part of system {system.name!r}")
+            raise InputError(f"{path}: weight {name!r} is not part of system {system.name!r}")
         if own[name].shape != weights[name].shape:
             found, expected = tuple(weights[name].shape), tuple(own[name].shape)
-            raise BadInput(f"{path}: weight {name!r} has shape {found}, expected {expected}")
+            raise InputError(f"{path}: weight {name!r} has shape {found}, expected {expected}")
         if not torch.isfinite(weights[name]).all():
-            raise BadInput(f"{path}: weight {name!r} is not finite")
+            raise InputError(f"{path}: weight {name!r} is not finite")
     system.load_state_dict(weights)
 
 
 def start_from(system: System, path: Path) -> None:
     """Puts a checkpoint's weights into a fresh system, for other timbres or another rate.
 
-    What names the train timbres stays as it was drawn where their names differ; BadInput names whatever
+    What names the train timbres stays as it was drawn where their names differ; InputError names whatever
     else does not fit.
     """
     weights, metadata = read_weights(path)
     if metadata["system"] != system.name:
-        raise BadInput(f"{path}: a checkpoint of system {metadata['system']!r}, not {system.name!r}")
+        raise InputError(f"{path}: a checkpoint of system {metadata['system']!r}, not {system.name!r}")
     if format_of(metadata).timbres != system.format.timbres:
         own = system.state_dict()
         named = [name for name in own if name.startswith(system.timbre_names)]
@@ -180,12 +180,12 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The state of a run; BadInput where it is torn or holds anything but plain data."""
+    """The state of a run; InputError where it is torn or holds anything but plain data."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise BadInput(f"{path}: not a whole training state ({reason}); start a new run folder") from None
+        raise InputError(f"{path}: not a whole training state ({reason}); start a new run folder") from None
     if not isinstance(state, dict):
-        raise BadInput(f"{path}: not a training state; start a new run folder")
+        raise InputError(f"{path}: not a training state; start a new run folder")
     return state

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from manifests.settings import first_fault
-from manifests.vocabulary import BadInput
+from manifests.cli.settings import first_fault
+from manifests.types import InputError
 from train.systems import SYSTEMS
 
 
@@ -74,37 +74,37 @@ class RunConfig(_Section):
 
 
 def parse_config(loaded: Any, where: str) -> RunConfig:
-    """A checked config from what YAML or a checkpoint holds; BadInput names the first field at fault."""
+    """A checked config from what YAML or a checkpoint holds; InputError names the first field at fault."""
     if not isinstance(loaded, dict):
-        raise BadInput(f"{where}: expected a mapping of settings")
+        raise InputError(f"{where}: expected a mapping of settings")
     try:
         run = RunConfig.model_validate(loaded)
         if run.system not in SYSTEMS:
-            raise BadInput(f"{where}: system {run.system!r}: expected one of {', '.join(SYSTEMS)}")
+            raise InputError(f"{where}: system {run.system!r}: expected one of {', '.join(SYSTEMS)}")
         model = SYSTEMS[run.system][0].model_validate(run.model or {})
     except ValidationError as error:
         faults = error.errors()
         if error.title != RunConfig.__name__:
             faults = [{**fault, "loc": ("model", *fault["loc"])} for fault in faults]
-        raise BadInput(f"{where}: {first_fault(faults, 'config')}") from None
+        raise InputError(f"{where}: {first_fault(faults, 'config')}") from None
     return run.model_copy(update={"model": model})
 
 
 def load_config(path: Path) -> RunConfig:
-    """Reads and checks a YAML config; BadInput names file and field."""
+    """Reads and checks a YAML config; InputError names file and field."""
     return parse_config(read_yaml(path, "config"), str(path))
 
 
 def read_yaml(path: Path, kind: str) -> Any:
-    """What a YAML file of this kind holds; BadInput names the file."""
+    """What a YAML file of this kind holds; InputError names the file."""
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise BadInput(f"{path}: no such {kind}") from None
+        raise InputError(f"{path}: no such {kind}") from None
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read as a {kind} ({error.strerror})") from None
+        raise InputError(f"{path}: cannot be read as a {kind} ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
 
 
 def as_yaml(config: RunConfig) -> bytes:

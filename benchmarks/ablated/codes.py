@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.ablated.config import AblatedConfig
-from train.layers import ConvNeXt
-from train.notes import NoteBatch
+from train.nn.gain import NoteBatch
+from train.nn.layers import ConvNeXt
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.quantiser import Codebook
 from train.systems.triptych.features import FINE, HOP, LONG_HOP, LOWEST_PITCH, MELS, PITCHES, Features

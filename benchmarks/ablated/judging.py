@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from manifests.vocabulary import ClipId
+from manifests.types import ClipId
 from train.data.blocks import as_float, read_clips
 from train.data.examples import Clip, Example
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs

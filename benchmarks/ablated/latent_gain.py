@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.layers import mlp
-from train.notes import NoteBatch, cut
-from train.spectral import sample_at
+from train.audio.spectral import sample_at
+from train.nn.gain import NoteBatch, cut
+from train.nn.layers import mlp
 from train.systems.triptych.envelope_head import PARAMETERS, EnvelopeHead
 from train.systems.triptych.features import LEVEL_HOP
 

@@ -7,10 +7,10 @@ import torch
 
 from benchmarks.ablated.system import Ablated
 from benchmarks.probes import Clip, label, pooled, probe, sides
-from manifests.seeds import permutation
+from manifests.splits.seeds import permutation
 from train.data.blocks import as_float, read_clips
 from train.data.tables import Tables
-from train.notes import envelope_batch, note_batch
+from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych.envelope_head import to_units
 from train.systems.triptych.features import features
 

@@ -16,11 +16,11 @@ from benchmarks.ablated.judging import Convert, Scores, Trial, by_recordings, sc
 from benchmarks.ablated.leaks import leaks_of
 from benchmarks.ablated.system import Ablated
 from benchmarks.ablated.variants import OURS, QUESTIONS, SPLITS, VARIANTS, Row, config_of
-from manifests import files
+from manifests.dataset import files
 from train.checkpoint import load_system
 from train.config import parse_config
 from train.data.tables import Tables
-from train.fit import fit
+from train.fitting.loop import fit
 from train.systems import SYSTEMS
 
 SYSTEMS[Ablated.name] = (AblatedConfig, Ablated)

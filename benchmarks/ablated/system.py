@@ -17,10 +17,10 @@ from benchmarks.ablated.codes import Coded, Coder, read_at
 from benchmarks.ablated.config import AblatedConfig
 from benchmarks.ablated.decoders import DECODERS, Rows, frame_starts, frames_of
 from benchmarks.ablated.latent_gain import LatentGain
+from train.audio.spectral import level_curve
 from train.data.examples import Example
-from train.losses import spectral_losses
-from train.notes import EnvelopeBatch, NoteBatch, clip_gain, note_batch
-from train.spectral import level_curve
+from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, note_batch
+from train.nn.losses import spectral_losses
 from train.systems.base import Audio, Format, Turn
 from train.systems.triptych.envelope_head import envelope_losses, from_units
 from train.systems.triptych.features import LEVEL_HOP, features

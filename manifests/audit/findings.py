@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 
 BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
 """What code raises that meets values it was not made for: in an audit a finding, never a traceback."""
@@ -42,7 +42,7 @@ def guarded(where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
 def reason(error: Exception) -> str:
     """An exception in one short line."""
     said = " ".join(str(error).split())[:200]
-    return said if isinstance(error, BadInput) else f"{type(error).__name__}: {said}"
+    return said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
 
 
 @dataclass(slots=True)

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 import pandas as pd
 import pyarrow as pa
 
-from manifests.audit.alike import alike_findings
-from manifests.audit.bank import audit_bank
-from manifests.audit.figures import figures
-from manifests.audit.findings import BROKEN, Finding, Report, guarded, reason
-from manifests.audit.folder import (
+from manifests.audit.checks.bank import audit_bank
+from manifests.audit.checks.completeness import coverage_findings, doubled_findings, join, leak_findings
+from manifests.audit.checks.envelope import envelope_findings
+from manifests.audit.checks.figures import figures
+from manifests.audit.checks.folder import (
     card_findings,
     clip_table,
     column_findings,
@@ -27,19 +27,19 @@ from manifests.audit.folder import (
     metadata_findings,
     path_findings,
 )
-from manifests.audit.heard import envelope_findings
-from manifests.audit.ranges import range_findings
-from manifests.audit.rerender import rerender_findings
-from manifests.audit.rows import Kept, RowChecks
-from manifests.audit.samples import shard_findings
-from manifests.audit.sung import pitch_findings
+from manifests.audit.checks.leakage import alike_findings
+from manifests.audit.checks.pitch import pitch_findings
+from manifests.audit.checks.ranges import range_findings
+from manifests.audit.checks.rerender import rerender_findings
+from manifests.audit.checks.rows import Kept, RowChecks
+from manifests.audit.checks.samples import shard_findings
+from manifests.audit.findings import BROKEN, Finding, Report, guarded, reason
 from manifests.audit.tables import Tables, cluster_findings, id_findings, load
-from manifests.audit.whole import coverage_findings, doubled_findings, join, leak_findings
-from manifests.bank import Bank
-from manifests.layout import Layout, read_table, to_pandas
-from manifests.seeds import permutation
-from manifests.storage import is_local
-from manifests.vocabulary import BadInput, ClipId
+from manifests.dataset.bank import Bank
+from manifests.dataset.layout import Layout, read_table, to_pandas
+from manifests.dataset.storage import is_local
+from manifests.splits.seeds import permutation
+from manifests.types import ClipId, InputError
 
 HEARD = 48
 """How many clips a deep audit listens to, for their envelope and for their pitch."""
@@ -74,7 +74,7 @@ class Audited:
 
 
 def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
-    """Audits a dataset folder or a bank; `say` is told what is being looked at. BadInput if it is neither."""
+    """Audits a dataset folder or a bank; `say` gets the name of each check. InputError if it is neither."""
     if isinstance(layout, Bank):
         return Audited(audit_bank(layout, tiers.hashes or tiers.deep, say), layout.metadata())
     metadata = layout.metadata()
@@ -83,7 +83,7 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
     report.add("dataset.json", "fingerprint and config", metadata_findings(metadata))
     try:
         tables = load(layout, metadata.get("config"))
-    except BadInput as error:
+    except InputError as error:
         # Without its tables nothing else can be said: the first that cannot be read is the finding.
         report.add("tables", "schemas", [Finding("table", str(layout.root), str(error))])
         return Audited(report, metadata)
@@ -123,7 +123,7 @@ def audit(layout: Layout, tiers: Tiers, say: Callable[[str], None]) -> Audited:
         report.add("pitches heard", heard[0] if heard else "none", wrong)
     if tiers.rerender:
         if not is_local(layout.root):
-            raise BadInput(f"{layout.root}: --rerender needs the dataset on this machine")
+            raise InputError(f"{layout.root}: --rerender needs the dataset on this machine")
         say(f"{tiers.rerender} clips, made again")
         chosen = permutation(seed, len(clips.split), "rerender")[: tiers.rerender]
         keys = [ClipId(*map(int, clips.ids[i])).key for i in sorted(chosen)]

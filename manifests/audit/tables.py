@@ -1,6 +1,6 @@
 """A dataset's tables as the audit holds them, and what they must say of themselves.
 
-The clip tables, millions of rows, are not among them: `manifests.audit.rows` reads those one at a time.
+The clip tables, millions of rows, are not among them: `checks.rows` reads those one at a time.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from manifests.audit.findings import Finding, some
-from manifests.layout import Layout, to_pandas
-from manifests.schema import schema
-from manifests.vocabulary import BadInput
+from manifests.dataset.layout import Layout, to_pandas
+from manifests.dataset.schema import schema
+from manifests.types import InputError
 
 AXES = ("timbre", "envelope", "phrase")
 
@@ -39,9 +39,9 @@ class Tables:
 
 
 def load(layout: Layout, config: Any) -> Tables:
-    """All tables but the clips; BadInput where one is missing, torn, or of another schema, or no config."""
+    """All tables but the clips; InputError where one is missing, torn, or of another schema, or no config."""
     if not isinstance(config, dict):
-        raise BadInput(f"{layout.dataset_json}: `config` is not an object")
+        raise InputError(f"{layout.dataset_json}: `config` is not an object")
     clips = to_pandas(schema("clips").empty_table())
     named = {
         name: to_pandas(layout.read(name)) for name in ("timbres", "envelopes", "phrases", "blocks", "shards")

@@ -15,7 +15,7 @@ from itertools import islice
 from math import lcm
 from typing import Any
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 from train.data.examples import Example
 from train.data.loader import Loader
 
@@ -24,20 +24,22 @@ STEPS_AHEAD = 2
 
 
 def parts_of(batch: int, micro_batch: int | None, world: int, begun_with: int | None = None) -> int:
-    """How many parts a step has. BadInput, with the arithmetic, where they cannot be dealt out evenly.
+    """How many parts a step has. InputError, with the arithmetic, where they cannot be dealt out evenly.
 
     Without `micro_batch`, each device has one; a run `begun_with` so many parts keeps them where it can.
     """
     if micro_batch is not None and batch % micro_batch:
-        raise BadInput(f"micro_batch: {batch} examples a step do not divide into parts of {micro_batch}")
+        raise InputError(f"micro_batch: {batch} examples a step do not divide into parts of {micro_batch}")
     parts = batch // micro_batch if micro_batch is not None else lcm(begun_with or 1, world)
     if parts % world:
-        raise BadInput(
+        raise InputError(
             f"batch: {batch} examples in parts of {micro_batch} are {parts} part(s), which {world} devices"
             f" cannot share evenly; set micro_batch so that batch / micro_batch is a multiple of {world}"
         )
     if batch % parts:
-        raise BadInput(f"batch: {batch} examples a step do not divide into {parts} parts on {world} devices")
+        raise InputError(
+            f"batch: {batch} examples a step do not divide into {parts} parts on {world} devices"
+        )
     return parts
 
 

@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from manifests.bank import Bank
-from manifests.compose import FULL_SCALE
-from manifests.layout import Layout
-from manifests.storage import read_range
-from manifests.vocabulary import BadInput, ClipId
-from train.bank.clips import compose_clips
+from manifests.dataset.bank import Bank
+from manifests.dataset.layout import Layout
+from manifests.dataset.storage import read_range
+from manifests.synthesis.compose import FULL_SCALE
+from manifests.types import ClipId, InputError
+from train.data.bank.clips import compose_clips
 from train.data.tables import shard_rows
 
 I16 = npt.NDArray[np.int16]
@@ -31,15 +31,15 @@ def as_float(pcm: I16) -> npt.NDArray[np.float32]:
 
 
 def decode(data: bytes, frames: int, rate: int, where: str) -> I16:
-    """One FLAC file's samples, int16 [frames]; BadInput names the clip if they are not that."""
+    """One FLAC file's samples, int16 [frames]; InputError names the clip if they are not that."""
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
             found = (file.channels, file.samplerate)
             samples: I16 = file.read(dtype="int16")
     except soundfile.SoundFileError as error:
-        raise BadInput(f"{where}: not a readable FLAC file ({error}); the shard is damaged") from None
+        raise InputError(f"{where}: not a readable FLAC file ({error}); the shard is damaged") from None
     if found != (1, rate) or len(samples) != frames:
-        raise BadInput(
+        raise InputError(
             f"{where}: {found[0]} channels, {found[1]} Hz, {len(samples)} frames;"
             f" its row says 1, {rate} and {frames}"
         )
@@ -47,15 +47,15 @@ def decode(data: bytes, frames: int, rate: int, where: str) -> I16:
 
 
 def read_bytes(path: Path, offset: int, length: int) -> bytes:
-    """`length` bytes of a shard from `offset` on, by one read or request; BadInput if it has them not."""
+    """`length` bytes of a shard from `offset` on, by one read or request; InputError if it has them not."""
     try:
         data = read_range(path, offset, length)
     except FileNotFoundError:
-        raise BadInput(f"{path}: shard is missing; run `python -m render run` again") from None
+        raise InputError(f"{path}: shard is missing; run `python -m render run` again") from None
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
+        raise InputError(f"{path}: cannot be read ({' '.join(str(error).split())[:200]})") from None
     if len(data) != length:
-        raise BadInput(f"{path}: truncated: {length} bytes expected at {offset}, {len(data)} there")
+        raise InputError(f"{path}: truncated: {length} bytes expected at {offset}, {len(data)} there")
     return data
 
 
@@ -74,7 +74,7 @@ def read_clips(layout: Layout, keys: Sequence[str]) -> dict[str, I16]:
         shard = shards.get(ClipId.parse(key).block)
         row = shard_rows(layout, shard).get(key) if shard is not None else None
         if shard is None or row is None:
-            raise BadInput(f"{layout.root}: no clip {key!r} in this dataset")
+            raise InputError(f"{layout.root}: no clip {key!r} in this dataset")
         path = layout.inside(shard)
         data = read_bytes(path, row["offset"], row["length"])
         clips[key] = decode(data, row["frames"], row["rate"], f"{path} clip {key}")

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manifests.seeds import derive
-from manifests.vocabulary import ClipId, Envelope, Notes
+from manifests.splits.seeds import derive
+from manifests.types import ClipId, Envelope, Notes
 from train.data.blocks import I16
 
 ExampleKind = Literal["reconstruction", "timbre", "envelope", "both"]

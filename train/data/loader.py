@@ -12,8 +12,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, ClipId
+from manifests.splits.seeds import stream
+from manifests.types import ClipId, InputError
 from train.data.examples import Clip, Example, ExampleKind, Roles, cast, example_seed
 from train.data.order import check_enough, pool_order, pools
 from train.data.source import Cells, Source
@@ -90,7 +90,7 @@ class Loader:
             found += [id.key for _, id in targets]
             if len(found) == count:
                 return found
-        raise BadInput(f"{self.source.where}: holds no block")
+        raise InputError(f"{self.source.where}: holds no block")
 
     def _order(self, start: int) -> Iterator[tuple[int, int, list[Cells], int]]:
         """(epoch, number, blocks, examples to skip) of the pools from example `start` of the stream on."""

@@ -15,19 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from manifests.seeds import permutation
-from manifests.vocabulary import BadInput
+from manifests.splits.seeds import permutation
+from manifests.types import InputError
 
 
 def check_enough(blocks: int, pool: int, world: int, where: str) -> None:
-    """BadInput, with the arithmetic, where a pool cannot be filled, or has no block for some rank."""
+    """InputError, with the arithmetic, where a pool cannot be filled, or has no block for some rank."""
     if blocks < pool:
-        raise BadInput(
+        raise InputError(
             f"{where}: {blocks} blocks cannot fill a pool of {pool}; render more blocks, or set"
             f" data.pool_blocks to {blocks} or less"
         )
     if pool < world:
-        raise BadInput(
+        raise InputError(
             f"data.pool_blocks: {pool} blocks for {world} devices leave {world - pool} of them without one;"
             f" set it to {world} or more (a multiple of {world} reads nothing twice; {where} has {blocks})"
         )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from manifests.layout import Layout
-from manifests.seeds import permutation, stream
-from manifests.vocabulary import BadInput, ClipId
+from manifests.dataset.layout import Layout
+from manifests.splits.seeds import permutation, stream
+from manifests.types import ClipId, InputError
 from train.data.tables import Block, split_blocks
 
 Kind = Literal["timbre", "envelope", "both"]
@@ -62,11 +62,11 @@ def draw_pairs(layout: Layout, split: str, kind: Kind, count: int, seed: int) ->
     Blocks take turns in a permuted order, so that the pairs spread over all of the split's ids.
     """
     if kind not in KINDS:
-        raise BadInput(f"kind of pair {kind!r}: expected one of {', '.join(KINDS)}")
+        raise InputError(f"kind of pair {kind!r}: expected one of {', '.join(KINDS)}")
     blocks = [block for block in split_blocks(layout, split) if possible_pairs(block)]
     available = sum(possible_pairs(block) for block in blocks)
     if available < count:
-        raise BadInput(
+        raise InputError(
             f"{layout.root}: split {split!r} holds {available} pairs that differ in timbre, envelope and"
             f" phrase ({len(blocks)} blocks with two ids or more on every axis); {count} were asked for"
         )

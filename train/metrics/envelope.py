@@ -1,6 +1,6 @@
 """Envelope metrics: two envelopes are compared on one note, the same for all of them.
 
-The envelope of a sound is estimated from audio and note times (`manifests.estimate`); comparing gain
+The envelope of a sound is estimated from audio and note times (`estimation.estimate`); comparing gain
 curves on a note of 500 ms with 500 ms after it says how different two envelopes sound, where differences
 of their numbers do not: 10 ms matter in an attack of 5 ms, and a decay onto a sustain of 1 is no decay.
 """
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from manifests.envelope import gain_curve
-from manifests.estimate import EnvelopeEstimate, estimate_envelope
-from manifests.vocabulary import BadInput, Curve, Envelope, Note
+from manifests.estimation.estimate import EnvelopeEstimate, estimate_envelope
+from manifests.synthesis.envelope import gain_curve
+from manifests.types import Curve, Envelope, InputError, Note
 
 F64 = npt.NDArray[np.float64]
 
@@ -54,7 +54,7 @@ def hear_envelope(
         return None
     try:
         return estimate_envelope(sound, notes, rate, cut_fade_ms, curve, quick=True)
-    except BadInput as error:
+    except InputError as error:
         if "scipy" in str(error):
             raise
         return None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from manifests.vocabulary import Note
+from manifests.types import Note
 from train.metrics.tracker import F64, Bools, Track
 
 TOLERANCE = 0.5

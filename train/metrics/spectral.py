@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from manifests.vocabulary import BadInput
+from manifests.types import InputError
 
 F64 = npt.NDArray[np.float64]
 
@@ -63,15 +63,15 @@ class Sound:
 
 
 def check_sound(audio: npt.ArrayLike, name: str) -> F64:
-    """`audio` as mono float64 [samples]; BadInput, naming it, if it is empty, not mono or not finite."""
+    """`audio` as mono float64 [samples]; InputError, naming it, if it is empty, not mono or not finite."""
     sound = np.asarray(audio, dtype=np.float64)
     if sound.ndim != 1:
-        raise BadInput(f"{name}: expected mono audio [samples], got an array of shape {sound.shape}")
+        raise InputError(f"{name}: expected mono audio [samples], got an array of shape {sound.shape}")
     if len(sound) == 0:
-        raise BadInput(f"{name}: holds no samples; there is nothing to score")
+        raise InputError(f"{name}: holds no samples; there is nothing to score")
     bad = int(np.count_nonzero(~np.isfinite(sound)))
     if bad:
-        raise BadInput(f"{name}: {bad} of {len(sound)} samples are not finite (NaN or infinite)")
+        raise InputError(f"{name}: {bad} of {len(sound)} samples are not finite (NaN or infinite)")
     return sound
 
 
@@ -103,7 +103,7 @@ def frame_levels(audio: F64) -> F64:
 
 
 def describe(audio: npt.ArrayLike, name: str = "sound") -> Sound:
-    """A sound, [samples] at full scale 1, made ready to be scored; BadInput names it if it cannot be.
+    """A sound, [samples] at full scale 1, made ready to be scored; InputError names it if it cannot be.
 
     A sound shorter than the longest window is filled up with silence to that length.
     """

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from manifests.vocabulary import BadInput
-from train.audio import resample
+from manifests.types import InputError
+from train.audio.files import resample
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -47,7 +47,7 @@ def _detector() -> Any:
     try:
         from swift_f0 import SwiftF0
     except ModuleNotFoundError:
-        raise BadInput("scoring pitch needs swift-f0: pip install 'triptych-audio[train]'") from None
+        raise InputError("scoring pitch needs swift-f0: pip install 'triptych-audio[train]'") from None
     return SwiftF0(threads=1, spin=False)
 
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from manifests.vocabulary import Note, Notes
-from train.metrics.ears import Ears
+from manifests.types import Note, Notes
+from train.metrics.features import Ears
 from train.metrics.tracker import HOP_S, Track
 
 F64 = npt.NDArray[np.float64]

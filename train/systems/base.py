@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from manifests.vocabulary import BadInput, Envelope, Notes
+from manifests.types import Envelope, InputError, Notes
 from train.data.examples import EXAMPLE_KINDS, Example, ExampleKind
 from train.data.tables import Tables
 
@@ -129,7 +129,7 @@ class System(nn.Module, ABC):
         envelope: Envelope | Reshape | None,
         octave: int | None,
     ) -> Conversion:
-        """Plays the source's notes with what `take` names of the reference; see `train.conversion.Codec`."""
+        """Plays the source's notes with what `take` names of the reference; see `train.codec.api.Codec`."""
 
     def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
         """Called before each step: makes in `folder` (the run's) what the stage at `progress` needs first,
@@ -153,7 +153,7 @@ class System(nn.Module, ABC):
         raise self._untold()
 
     def encode(self, audio: Audio) -> Factors:
-        """A recording's three factors; BadInput where no note is heard."""
+        """A recording's three factors; InputError where no note is heard."""
         raise self._untold()
 
     def decode(self, factors: Factors) -> Conversion:
@@ -165,12 +165,12 @@ class System(nn.Module, ABC):
         raise self._untold()
 
     def refuse_numbers(self, envelope: Envelope | Reshape | None, octave: int | None) -> None:
-        """BadInput where one that takes recordings only is given a number."""
+        """InputError where one that takes recordings only is given a number."""
         if envelope is not None or octave is not None:
-            raise BadInput(
+            raise InputError(
                 f"system {self.name}: takes envelope and octave from recordings only, not by number"
             )
 
-    def _untold(self) -> BadInput:
+    def _untold(self) -> InputError:
         """What a system says that takes recordings only (`by_number` False)."""
-        return BadInput(f"system {self.name}: does not tell notes or an envelope's numbers")
+        return InputError(f"system {self.name}: does not tell notes or an envelope's numbers")

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.convolutions import conv, upsample
+from train.nn.convolutions import conv, upsample
 from train.systems.ctd.config import BANDS, CTDConfig
 from train.systems.ctd.layers import SnakeBeta, residual_blocks
 from train.systems.ctd.pqmf import PQMF

@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from manifests import files
-from manifests.vocabulary import BadInput, ClipId
+from manifests.dataset import files
+from manifests.types import ClipId, InputError
 from train.data.shards import Shards
 from train.data.tables import Tables
 
@@ -76,7 +76,7 @@ class LatentStore:
             with safe_open(path, framework="pt") as file:
                 latents = file.get_tensor(str(number))
         except (SafetensorError, OSError) as error:
-            raise BadInput(
+            raise InputError(
                 f"{path}: not a whole file of latents ({error}); remove it and fit again"
             ) from None
         return latents, {id: place for place, id in enumerate(block.ids())}

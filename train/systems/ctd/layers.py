@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.convolutions import conv
+from train.nn.convolutions import conv
 
 DILATIONS = (1, 3, 9)
 

@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from manifests.bank import Bank
-from manifests.compose import FULL_SCALE
-from manifests.seeds import stream
-from manifests.vocabulary import Envelope
+from manifests.dataset.bank import Bank
+from manifests.splits.seeds import stream
+from manifests.synthesis.compose import FULL_SCALE
+from manifests.types import Envelope
 from train.data.blocks import read_clips
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
-from train.discriminator import Discriminator, matching_loss
-from train.losses import mel_distances
+from train.nn.discriminator import Discriminator, feature_matching_loss
+from train.nn.losses import mel_distances
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
 from train.systems.ctd.autoencoder import Autoencoder
 from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
@@ -43,7 +43,7 @@ from train.systems.ctd.losses import (
 )
 from train.systems.ctd.stages import Stage, stage_at
 from train.systems.ctd.unet import UNet
-from train.systems.levels import at_peak, level_of
+from train.systems.peak import at_peak, level_of
 
 BANK_CLIPS = 64
 """Clips of a tone bank from which the latents' spread is measured."""
@@ -206,7 +206,7 @@ class CTD(System):
                 real = self.discriminator(target_BT)
             fake = self.discriminator(estimate_BT)
             losses["fooling"] = config.adversarial_weight * hinge_fooling_loss(fake)
-            losses["matching"] = config.matching_weight * matching_loss(real, fake)
+            losses["matching"] = config.matching_weight * feature_matching_loss(real, fake)
         yield Turn("autoencoder", losses)
 
     def _diffusion_turn(self, batch: Batch, stage: Stage, generator: torch.Generator) -> Turn:

@@ -12,7 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from manifests.seeds import stream
+from manifests.splits.seeds import stream
 
 RATE = 16_000
 FFT, WINDOW, HOP = 2048, 2000, 500

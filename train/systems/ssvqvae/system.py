@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from manifests.compose import FULL_SCALE
-from manifests.vocabulary import Envelope
+from manifests.synthesis.compose import FULL_SCALE
+from manifests.types import Envelope
+from train.audio.resampling import resample
 from train.data.examples import Example, ExampleKind
-from train.resampling import resample
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
-from train.systems.levels import at_peak, level_of
+from train.systems.peak import at_peak, level_of
 from train.systems.ssvqvae.config import SSVQVAEConfig
 from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
 from train.systems.ssvqvae.quantiser import Quantiser

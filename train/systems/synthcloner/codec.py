@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.convolutions import conv, upsample
+from train.nn.convolutions import conv, upsample
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.layers import SkipLSTM, Snake, residual_units
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
-from train.discriminator import Verdict
-from train.spectral import spectrum
+from train.audio.spectral import spectrum
+from train.nn.discriminator import DiscriminatorOutput
 from train.systems.synthcloner.config import SynthClonerConfig
 
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
@@ -94,6 +94,8 @@ class Judges(nn.Module):
             ]
         )
 
-    def forward(self, audio_BT: Tensor) -> Verdict:
+    def forward(self, audio_BT: Tensor) -> DiscriminatorOutput:
         verdicts = [judge(audio_BT) for judge in self.judges]
-        return Verdict([logit for logit, _ in verdicts], [f for _, features in verdicts for f in features])
+        return DiscriminatorOutput(
+            [logit for logit, _ in verdicts], [f for _, features in verdicts for f in features]
+        )

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.convolutions import conv
+from train.nn.convolutions import conv
 from train.systems.synthcloner.config import SynthClonerConfig
 
 

@@ -13,8 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from manifests import compose
-from manifests.vocabulary import Notes
+from manifests.synthesis import compose
+from manifests.types import Notes
 
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from manifests.seeds import stream
-from manifests.vocabulary import BadInput, Envelope
+from manifests.splits.seeds import stream
+from manifests.types import Envelope, InputError
 from train.data.blocks import as_float
 from train.data.examples import Example
-from train.discriminator import fooling_loss, judge_loss
-from train.losses import mel_distances
+from train.nn.discriminator import discriminator_loss, generator_loss
+from train.nn.losses import mel_distances
 from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
-from train.systems.levels import at_peak
+from train.systems.peak import at_peak
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
@@ -94,7 +94,7 @@ class SynthCloner(System):
     def _class(self, example: Example) -> int:
         envelope = example.envelope.id.envelope
         if envelope >= self.config.envelopes:
-            raise BadInput(
+            raise InputError(
                 f"model.envelopes: {self.config.envelopes} classes, but the dataset has envelope {envelope};"
                 " raise it to the dataset's number of envelopes"
             )
@@ -158,11 +158,11 @@ class SynthCloner(System):
             losses["timbre"] = config.head_weight * F.cross_entropy(said, batch.class_B[known])
         if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
             told = self.judges(torch.cat([batch.target_BT, estimate_BT.detach()]))
-            yield Turn("discriminator", {"judge": judge_loss(*told.halves())})
+            yield Turn("discriminator", {"judge": discriminator_loss(*told.halves())})
             with torch.no_grad():
                 real = self.judges(batch.target_BT)
             fake = self.judges(estimate_BT)
-            losses["fooling"] = config.adversarial_weight * fooling_loss(fake)
+            losses["fooling"] = config.adversarial_weight * generator_loss(fake)
             distances = [F.l1_loss(f, r) for r, f in zip(real.features, fake.features, strict=True)]
             losses["matching"] = config.matching_weight * torch.stack(distances).mean()
         yield Turn("codec", losses)

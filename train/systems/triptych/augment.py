@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.bank.counters import uniforms
+from train.nn.counter_rng import uniforms
 
 BANDS = 8
 LOWEST_HZ, HIGHEST_HZ = 60.0, 16_000.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import Tensor
 
-from manifests.register import transpose
-from manifests.vocabulary import BadInput, Envelope, Notes
+from manifests.synthesis.octaves import transpose
+from manifests.types import Envelope, InputError, Notes
 from train.systems.base import Audio, Conversion, Factors, Reshape
 from train.systems.triptych.describing import TIMES, envelope_doubts, note_doubts
 from train.systems.triptych.hearing import hear
@@ -74,10 +74,10 @@ def left_out(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ..
 
 
 def encode(system: Triptych, audio: Audio) -> Factors:
-    """A recording's factors; BadInput where no note is heard."""
+    """A recording's factors; InputError where no note is heard."""
     (heard,) = hear(system, [audio])
     if heard.passage is None:
-        raise BadInput("recording: no note is heard, so there is nothing to encode")
+        raise InputError("recording: no note is heard, so there is nothing to encode")
     timbre = to_tensors(timbre_of(system, heard.passage, heard.envelope))
     notes = moved(heard.notes, -heard.octave)
     said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")
@@ -86,7 +86,7 @@ def encode(system: Triptych, audio: Audio) -> Factors:
 
 
 def decode(system: Triptych, factors: Factors) -> Conversion:
-    """Plays factors; BadInput where the timbre is not one of this system's."""
+    """Plays factors; InputError where the timbre is not one of this system's."""
     timbre = from_tensors(system, factors.timbre)
     notes = moved(factors.notes, factors.octave)
     said = left_out(factors.notes, notes, factors.octave, "notes")

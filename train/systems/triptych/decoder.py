@@ -1,7 +1,7 @@
 """The dry decoder: tones of given pitches in a given timbre, as the renderer's tone sets hold them.
 
 Each note is one row and is played alone, from its own onset: nothing leaks between notes, and a span is
-cut out of its tone exactly as `manifests.compose.dry` does. Three excitations with exact phase (all
+cut out of its tone exactly as `manifests.synthesis.compose.dry` does. Three excitations with exact phase (all
 harmonics of f0; the odd ones of f0/2; noise) are multiplied, frame by frame, with filters that the network
 sets: it starts from the profile measured in the reference, moved to the note's pitch, and learns what to
 add, conditioned on the timbre vector. Overlap-add gives the sound.
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.layers import ConvNeXt
+from train.nn.layers import ConvNeXt
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.excitation import (
     HOP,

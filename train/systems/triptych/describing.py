@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from manifests.envelope import settle_ms
-from manifests.vocabulary import Envelope
+from manifests.synthesis.envelope import settle_ms
+from manifests.types import Envelope
 from train.systems.base import Audio, Description
 from train.systems.triptych.hearing import Heard, hear
 from train.systems.triptych.measuring import timbre_of

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.layers import ConvNeXt
+from train.nn.layers import ConvNeXt
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.features import FINE, HOP, LONG_HOP, MELS, PARTIALS, Features
 

@@ -4,7 +4,7 @@ A note's level is read on a grid of times that is fine around its onset and its 
 them, so notes of any length look alike. Attention over the grid inside each note gives its opinion of
 attack, hold, decay, sustain, release and curve, each with a confidence; the clip's envelope is the mean of
 its notes' opinions weighted by confidence: a vector of fixed size, whatever the rhythm. Unfolding it on
-other notes is the closed form in `train.notes`.
+other notes is the closed form in `train.nn.gain`.
 
 B clips, N notes, R = B * N rows, M grid points, P = 6 parameters.
 """
@@ -17,9 +17,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.layers import mlp
-from train.notes import EnvelopeBatch, NoteBatch, gain_curve
-from train.spectral import sample_at
+from train.audio.spectral import sample_at
+from train.nn.gain import EnvelopeBatch, NoteBatch, gain_curve
+from train.nn.layers import mlp
 
 PARAMETERS = 6
 TIMES = (0, 1, 2, 4)

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.spectral import hann
+from train.audio.spectral import hann
 from train.systems.triptych.levels import band_place
 
 WINDOW = 2048

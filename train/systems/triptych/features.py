@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.spectral import frames_of, level_curve, log_mel, magnitudes
+from train.audio.spectral import frames_of, level_curve, log_mel, magnitudes
 
 HOP = 512
 LEVEL_HOP = 64

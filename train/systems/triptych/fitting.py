@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.notes import EnvelopeBatch, NoteBatch, cut, held_curve, owner, segment
+from train.nn.gain import EnvelopeBatch, NoteBatch, cut, held_curve, owner, segment
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import LEVEL_HOP
 

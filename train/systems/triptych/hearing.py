@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manifests.compose import Span, spans, to_samples
-from manifests.register import octave_of
-from manifests.vocabulary import Envelope, Note, Notes
-from train.audio import peak_of
-from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
+from manifests.synthesis.compose import Span, spans, to_samples
+from manifests.synthesis.octaves import octave_of
+from manifests.types import Envelope, Note, Notes
+from train.audio.files import peak_of
+from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
 from train.systems.base import Audio
-from train.systems.levels import PEAK
+from train.systems.peak import PEAK
 from train.systems.triptych.envelope_head import from_units
 from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, features
 from train.systems.triptych.fitting import Fitted, fit_envelopes
@@ -82,7 +82,7 @@ class Heard:
 
 
 def heard_median(notes: Notes) -> int:
-    """`manifests.register.median_pitch` of notes whose durations are heard, so not exact.
+    """`manifests.synthesis.octaves.median_pitch` of notes whose durations are heard, so not exact.
 
     On a grid of times the lower pitches often sound for exactly half the time. The definition then takes
     the lower pitch, and a few ms too much anywhere must not turn that into another octave.

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from train.spectral import hann
+from train.audio.spectral import hann
 from train.systems.triptych.features import LONG_WINDOW
 
 SILENT = -14.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from manifests.vocabulary import BadInput, Envelope
-from train.notes import envelope_batch
+from manifests.types import Envelope, InputError
+from train.nn.gain import envelope_batch
 from train.systems.triptych.decoder import move
 from train.systems.triptych.features import LOWEST_PITCH, PITCHES
 from train.systems.triptych.hearing import Passage
@@ -38,7 +38,7 @@ def to_tensors(timbre: Timbre) -> dict[str, Tensor]:
 
 
 def from_tensors(system: Triptych, tensors: dict[str, Tensor]) -> Timbre:
-    """The timbre that tensors hold; BadInput where they are not one of this system's."""
+    """The timbre that tensors hold; InputError where they are not one of this system's."""
     config, device = system.config, next(system.parameters()).device
     notes = tensors["pitch_BN"].shape[-1] if "pitch_BN" in tensors else 0
     shapes = {
@@ -48,9 +48,9 @@ def from_tensors(system: Triptych, tensors: dict[str, Tensor]) -> Timbre:
     }  # fmt: skip
     for name, shape in shapes.items():
         if name not in tensors:
-            raise BadInput(f"timbre: tensor {name!r} is missing; encode the recording again")
+            raise InputError(f"timbre: tensor {name!r} is missing; encode the recording again")
         if tuple(tensors[name].shape) != shape or not torch.isfinite(tensors[name]).all():
-            raise BadInput(f"timbre: tensor {name!r}: expected finite numbers of shape {shape}")
+            raise InputError(f"timbre: tensor {name!r}: expected finite numbers of shape {shape}")
     *profile, vectors = (tensors[name].to(device, torch.float32) for name in shapes)
     return Timbre(Profile(*profile), vectors)
 

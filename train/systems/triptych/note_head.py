@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manifests.vocabulary import Note
-from train.notes import NoteBatch
+from manifests.types import Note
+from train.nn.gain import NoteBatch
 from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
 from train.systems.triptych.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
 from train.systems.triptych.melody import in_one_octave

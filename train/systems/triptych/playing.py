@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from manifests.compose import Span, spans
-from manifests.vocabulary import Envelope, Notes
-from train.audio import scratch
-from train.notes import clip_gain, envelope_batch, span_batch
+from manifests.synthesis.compose import Span, spans
+from manifests.types import Envelope, Notes
+from train.audio.files import scratch
+from train.nn.gain import clip_gain, envelope_batch, span_batch
 from train.systems.base import Audio
 from train.systems.triptych.excitation import HOP
 from train.systems.triptych.timbre import TONE_RMS, Timbre

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from manifests.compose import FULL_SCALE, spans
-from manifests.seeds import stream
-from manifests.vocabulary import Envelope
+from manifests.splits.seeds import stream
+from manifests.synthesis.compose import FULL_SCALE, spans
+from manifests.types import Envelope
 from train.data.examples import Clip, Example, stacked
-from train.discriminator import Discriminator, fooling_loss, judge_loss, matching_loss
-from train.losses import spectral_losses
-from train.notes import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
+from train.nn.discriminator import Discriminator, discriminator_loss, feature_matching_loss, generator_loss
+from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
+from train.nn.losses import spectral_losses
 from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
 from train.systems.triptych.augment import BANDS, ROOM, equalise, in_rooms, level_change
 from train.systems.triptych.config import TriptychConfig
@@ -205,12 +205,14 @@ class Triptych(System):
 
         if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
             real = self.discriminator(batch.piece_RT)
-            yield Turn("discriminator", {"judge": judge_loss(real, self.discriminator(estimate_RT.detach()))})
+            yield Turn(
+                "discriminator", {"judge": discriminator_loss(real, self.discriminator(estimate_RT.detach()))}
+            )
             with torch.no_grad():
                 real = self.discriminator(batch.piece_RT)
             fake = self.discriminator(estimate_RT)
-            losses["fooling"] = config.adversarial_weight * fooling_loss(fake)
-            losses["matching"] = config.matching_weight * matching_loss(real, fake)
+            losses["fooling"] = config.adversarial_weight * generator_loss(fake)
+            losses["matching"] = config.matching_weight * feature_matching_loss(real, fake)
         yield Turn("codec", losses)
 
     def _play_pieces(self, batch: Batch, profile: Any, vector_BKD: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from train.notes import EnvelopeBatch, NoteBatch, clip_gain
+from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features
 from train.systems.triptych.levels import above_noise, hertz, level_at, noise_level

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.layers import mlp
-from train.notes import NoteBatch
+from train.nn.gain import NoteBatch
+from train.nn.layers import mlp
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.features import LONG_HOP
 from train.systems.triptych.levels import SILENT, hertz, level_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from train.notes import NoteBatch
+from train.nn.gain import NoteBatch
 from train.systems.triptych.features import LONG_HOP, LONG_WINDOW
 from train.systems.triptych.levels import hertz
 

@@ -1,0 +1,147 @@
+"""Whole: every file that should be there is, with the size its row says, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.audit.findings import Finding, guarded, some
+from manifests.dataset.bank import FOLDER, is_bank
+from manifests.dataset.canonical import differences, sha256_json
+from manifests.dataset.card import card_of
+from manifests.dataset.layout import FOLDER_TABLES, WORK, Layout, check_table
+from manifests.dataset.schema import schema
+from manifests.dataset.storage import list_files, parquet_file
+from manifests.types import SPLITS, InputError
+
+_SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")
+OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER_TABLES)}
+
+
+def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
+    """dataset.json agrees with itself: an edited config or fingerprint is noticed."""
+    of = metadata.get("fingerprint_of", {})
+    if sha256_json(of) != metadata.get("fingerprint"):
+        yield Finding("fingerprint", "dataset.json", "`fingerprint` is not the hash of `fingerprint_of`")
+    hashed = of.get("config", {})
+    if metadata.get("seed") != hashed.get("seed"):
+        yield Finding("fingerprint", "dataset.json", "`seed` is not the config's")
+    generations = metadata.get("generations", [])
+    pairs = [(metadata.get("config", {}), hashed, "config")]
+    for number, earlier in enumerate(of.get("grown_from", [])):
+        there = generations[number].get("config", {}) if number < len(generations) else {}
+        pairs.append((there, earlier, f"generations[{number}].config"))
+    lines = [line for config, of_it, where in pairs for line in _edited(config, of_it, where)]
+    if len(generations) != len(pairs):
+        lines.append(f"{len(generations)} generations, {len(pairs)} of them planned")
+    yield from some(
+        "fingerprint", (("dataset.json", f"edited since it was planned: {line}") for line in lines)
+    )
+
+
+def _edited(config: Any, hashed: dict[str, Any], where: str) -> list[str]:
+    # Names, paths and execution settings are in `config` alone; what both hold must agree.
+    shared = {key: config.get(key) for key in hashed}
+    return [
+        line
+        for line in differences(shared, hashed, where)
+        if not line.split(":")[0].endswith((".plugin", ".profile", ".optional", ".folder", ".scan"))
+    ]
+
+
+def card_findings(layout: Layout) -> Iterator[Finding]:
+    """The card says what the tables say."""
+    if layout.card.exists() and layout.card.read_bytes() != card_of(layout).encode():
+        yield Finding("card", "README.md", "is not the card of these tables: `python -m manifests card`")
+
+
+def path_findings(shards: pd.DataFrame) -> Iterator[Finding]:
+    """Every shard is named as a shard is: a path that leaves the folder is never followed."""
+    yield from (Finding("path", name, "is no shard's path") for name in shards["shard"] if not is_shard(name))
+
+
+def is_shard(name: str) -> bool:
+    """Whether a path of a table is that of a shard."""
+    return _SHARD.fullmatch(name) is not None
+
+
+def column_findings(layout: Layout) -> Iterator[Finding]:
+    """The folder's tables, and one clip table of each split, carry the schema's units and meanings."""
+    paths = {layout.table(name): name for name in FOLDER_TABLES}
+    paths |= {path: "clips" for split in SPLITS for path in layout.clip_tables(split)[:1]}
+    for path, name in paths.items():
+        if not path.exists():
+            continue
+        where = str(path.relative_to(layout.root))
+        yield from guarded(where, _other_columns(path, name, where))
+
+
+def _other_columns(path: Path, name: str, where: str) -> Iterator[Finding]:
+    there = parquet_file(path).schema_arrow
+    for field in schema(name):
+        index = there.get_field_index(field.name)
+        if index >= 0 and there.field(index).metadata != field.metadata:
+            yield Finding("units", where, f"{field.name} carries another unit or meaning than the schema")
+
+
+def failure_findings(layout: Layout) -> Iterator[Finding]:
+    """failures.parquet, which no other check needs, can be read."""
+    if layout.table("failures").exists():
+        try:
+            layout.read("failures")
+        except InputError as error:
+            yield Finding("table", "failures.parquet", str(error))
+
+
+def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> Iterator[Finding]:
+    """Every shard and clip table is there and has its size; no file is foreign.
+
+    Without audio (a folder that holds the manifests alone) shards may be missing.
+    """
+    tables = {str(layout.clip_table(s).relative_to(layout.root)) for s in shards["shard"]}
+    expected = OWN_FILES | set(shards["shard"]) | tables
+    # A tone bank inside the folder is audited as one: `python -m manifests audit DIR/tones`.
+    bank = f"{FOLDER}/" if is_bank(layout.root / FOLDER) else "\0"
+    present = {
+        name: size for name, size in list_files(layout.root, skip=WORK).items() if not name.startswith(bank)
+    }
+    needed = expected if with_audio else expected - set(shards["shard"])
+    yield from some("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
+    yield from some(
+        "foreign", ((name, "does not belong to the dataset") for name in sorted(present.keys() - expected))
+    )
+    for row in shards.itertuples():
+        if present.get(row.shard, row.bytes) != row.bytes:
+            yield Finding("size", row.shard, f"has {present[row.shard]} bytes, its row says {row.bytes}")
+
+
+def clip_table(layout: Layout, row: Any) -> tuple[list[Finding], pa.Table | None]:
+    """A shard's clip table, read once: hashed, checked against the shard's row, and parsed (None if torn)."""
+    path = layout.clip_table(row.shard)
+    name = str(path.relative_to(layout.root))
+    try:
+        data = path.read_bytes()
+        table = check_table(pq.ParquetFile(pa.BufferReader(data)).read(), path, "clips")
+    except FileNotFoundError:
+        return [], None
+    except InputError as error:
+        return [Finding("table", name, str(error))], None
+    except (pa.ArrowInvalid, OSError) as error:
+        return [Finding("table", name, f"not a readable Parquet file ({str(error).splitlines()[0]})")], None
+    found = []
+    if sha256(data).hexdigest() != row.table_sha256:
+        found.append(Finding("clip table", name, "is not the one that was committed"))
+    else:
+        note = json.loads((table.schema.metadata or {}).get(b"triptych_shard", b"{}"))
+        if note.get("sha256") != row.sha256:
+            said = "its clip table commits another tar than shards.parquet says"
+            found.append(Finding("clip table", row.shard, said))
+    return found, table

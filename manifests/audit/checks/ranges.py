@@ -1,0 +1,100 @@
+"""Balanced: every drawn value lies where the config says; and why cells are missing, if any are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from manifests.audit.checks.rows import I64
+from manifests.audit.findings import Finding, some
+from manifests.audit.tables import AXES, Tables
+from manifests.dataset.rows import notes_of
+from manifests.splits.splits import SIDES_OF_SPLIT
+from manifests.types import InputError, check_notes
+
+ROUNDING = {"sustain": 0.001, "ms": 0.1}
+"""Values are drawn on this grid: one may lie half a step outside its range."""
+
+
+def range_findings(tables: Tables) -> Iterator[Finding]:
+    """Envelopes within their family's ranges, phrases playable on the tones, timbres made as configured."""
+    config = tables.config
+    for name, rows in tables.envelopes.groupby("family"):
+        family = config["envelopes"].get(name)
+        if not isinstance(family, dict):
+            yield Finding("range", f"envelopes of {name}", "are of no configured family")
+            continue
+        for field in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"):
+            bounds, step = family.get(field), ROUNDING.get(field, ROUNDING["ms"])
+            if isinstance(bounds, dict):
+                low, high = bounds["low"] - step, bounds["high"] + step
+                out = rows[~rows[field].between(low, high)]
+                said = f"is outside the {bounds['low']:g}..{bounds['high']:g} of {name}"
+                yield from some(
+                    "range",
+                    (
+                        (f"envelope {r['envelope']}", f"{field} {r[field]:g} {said}")
+                        for _, r in out.iterrows()
+                    ),
+                )
+        for row in rows[rows["curve"] != family.get("curve", "linear")].itertuples():
+            yield Finding("range", f"envelope {row.envelope}", f"curve {row.curve} is not that of {name}")
+    yield from _phrase_findings(tables.phrases, config)
+    yield from _timbre_findings(tables.timbres, config)
+
+
+def _phrase_findings(phrases: pd.DataFrame, config: dict[str, Any]) -> Iterator[Finding]:
+    low, high = config["tones"]["lowest_pitch"], config["tones"]["highest_pitch"]
+    for row in phrases.to_dict("records"):
+        where = f"phrase {row['phrase']}"
+        notes = notes_of(row)
+        try:
+            check_notes(notes, config["clip"]["seconds"])
+        except InputError as error:
+            yield Finding("range", where, str(error))
+            continue
+        pitches = [note.pitch for note in notes]
+        if min(pitches) < low or max(pitches) > high:
+            said = f"pitches {min(pitches)}..{max(pitches)} go beyond the tones' {low}..{high}"
+            yield Finding("range", where, said)
+
+
+def _timbre_findings(timbres: pd.DataFrame, config: dict[str, Any]) -> Iterator[Finding]:
+    tones = config["tones"]
+    known = {timbres["synth"] for timbres in config["timbres"]}
+    for row in timbres.itertuples():
+        where = f"timbre {row.timbre}"
+        if not len(row.fingerprint) or not np.isfinite(row.fingerprint).all():
+            yield Finding("range", where, "its fingerprint is no list of levels")
+        if row.synth not in known:
+            yield Finding("range", where, f"is of {row.synth}, which is not configured")
+        if row.level_variation_db > tones["max_level_variation_db"]:
+            said = f"{row.level_variation_db:.2f} dB, {tones['max_level_variation_db']:g} allowed"
+            yield Finding("range", where, f"its level varies by {said}")
+
+
+def missing_cells(split: str, present: I64, tables: Tables) -> str:
+    """The first cell of a split's product that has no clip, and why: no block planned, or no table there."""
+    counts = [len(tables.axis(axis)) for axis in AXES]
+    ids = [
+        np.flatnonzero((tables.axis(axis)["side"] == side).to_numpy())
+        for axis, side in zip(AXES, SIDES_OF_SPLIT[split], strict=True)
+    ]
+    product = (ids[0][:, None, None] * counts[1] + ids[1][:, None]) * counts[2] + ids[2]
+    missing = np.setdiff1d(product.ravel(), present)
+    if not len(missing):
+        return ""
+    first = int(missing[0])
+    cell = (first // counts[2] // counts[1], first // counts[2] % counts[1], first % counts[2])
+    name = " ".join(f"{axis} {value}" for axis, value in zip(AXES, cell, strict=True))
+    covers = ("train", "validation") if split == "train" else (split,)
+    blocks = tables.blocks[tables.blocks["split"].isin(covers)]
+    for row in blocks.itertuples():
+        planned = getattr(row, "planned", None)
+        timbres = row.timbres if planned is None else planned
+        if cell[0] in timbres and cell[1] in row.envelopes and cell[2] in row.phrases:
+            return f"; missing: {len(missing)}, first {name}, of block {row.block} in {row.shard}"
+    return f"; missing: {len(missing)}, first {name}, of which no block holds a cell"

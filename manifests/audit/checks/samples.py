@@ -1,0 +1,123 @@
+"""The tars against the rows: hashes, membership, and (deep) every clip decoded."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import soundfile
+
+from manifests.audit.findings import Finding, guarded, some
+from manifests.dataset.canonical import sha256_file
+from manifests.dataset.layout import Layout, read_table, to_pandas
+from manifests.dataset.storage import local_copy
+from manifests.synthesis.compose import FULL_SCALE, pcm_sha256
+from manifests.synthesis.compose import rms as rms_of
+from manifests.types import InputError
+
+RMS_TOLERANCE = 1e-9
+MAX_DC = 10 ** (-60 / 20)
+SILENT_RMS = 10 ** (-80 / 20)
+SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "rate", "sustain", "attack_ms")
+
+
+def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: int) -> Iterator[Finding]:
+    """Every tar's SHA-256 and members; with `deep`, every clip's samples. Shards are read side by side."""
+    present = [row for row in shards.itertuples() if layout.inside(row.shard).exists()]
+
+    def look(row: Any) -> list[Finding]:
+        try:
+            rows = to_pandas(read_table(layout.clip_table(row.shard), "clips"))
+        except InputError:
+            # Reported as a table that is missing or torn.
+            return []
+        with local_copy(layout.inside(row.shard)) as path:
+            return list(guarded(row.shard, _one(path, row.shard, row.sha256, rows, deep)))
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from chain.from_iterable(pool.map(look, present))
+
+
+def _one(path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool) -> Iterator[Finding]:
+    if sha256_file(path) != sha256:
+        yield Finding("hash", shard, "its bytes are not those that were committed")
+    try:
+        members = _members(path)
+    except (tarfile.TarError, EOFError, OSError) as error:
+        yield Finding("tar", shard, f"torn or not a tar ({error})")
+        return
+    unsafe = [m.name for m in members if not m.isreg() or "/" in m.name or m.name.startswith(".")]
+    yield from some("tar", ((shard, f"member {name!r} is no plain file of the shard") for name in unsafe))
+    expected = [f"{key}.{end}" for key in rows.sort_values("offset")["key"] for end in ("flac", "json")]
+    names = [m.name for m in members]
+    yield from some("tar", ((shard, f"{name} has no row") for name in sorted(set(names) - set(expected))))
+    yield from some("tar", ((shard, f"{name} is missing") for name in sorted(set(expected) - set(names))))
+    if names != expected:
+        yield Finding("tar", shard, "members are not its rows in order")
+        return
+    places = {m.name: (m.offset_data, m.size) for m in members}
+    moved = [row.key for row in rows.itertuples() if places[f"{row.key}.flac"] != (row.offset, row.length)]
+    yield from some("tar", ((key, "is not where its row says") for key in moved))
+    if deep:
+        with path.open("rb") as file:
+            for row in rows.itertuples():
+                yield from _clip(file, row, places)
+
+
+def _members(path: Path) -> list[tarfile.TarInfo]:
+    with tarfile.open(path, "r:") as tar:
+        members = tar.getmembers()
+    last = members[-1] if members else None
+    if last is None or path.stat().st_size < last.offset_data + last.size:
+        raise EOFError("ends in the middle of a member")
+    return members
+
+
+def _read(file: io.BufferedReader, place: tuple[int, int]) -> bytes:
+    file.seek(place[0])
+    return file.read(place[1])
+
+
+def _clip(file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]]) -> Iterator[Finding]:
+    try:
+        pcm, rate = soundfile.read(io.BytesIO(_read(file, places[f"{row.key}.flac"])), dtype="int16")
+    except soundfile.LibsndfileError as error:
+        yield Finding("audio", row.key, f"does not decode ({error})")
+        return
+    yield from (Finding("audio", row.key, what) for what in pcm_defects(pcm, rate, row))
+    try:
+        sidecar = json.loads(_read(file, places[f"{row.key}.json"]))
+        differing = [name for name in SIDECAR_COLUMNS if sidecar.get(name) != getattr(row, name)]
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        differing = ["JSON"]
+    if differing:
+        yield Finding("sidecar", row.key, f"{', '.join(differing)} not as in its row")
+
+
+def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
+    """What is wrong with a decoded clip, given its row."""
+    if pcm.ndim != 1 or len(pcm) != row.frames or rate != row.rate:
+        yield f"shape {pcm.shape} at {rate} Hz, its row says mono, {row.frames} at {row.rate}"
+        return
+    if pcm_sha256(pcm) != row.pcm_sha256:
+        yield "its samples are not those of its row (PCM hash)"
+    wide = pcm.astype(np.int64)
+    peak, rms = int(np.abs(wide).max()), rms_of(pcm)
+    if peak != row.peak:
+        yield f"peak {peak}, its row says {row.peak}"
+    if abs(rms - row.rms) > RMS_TOLERANCE:
+        yield f"RMS {rms:.6f}, its row says {row.rms:.6f}"
+    if rms < SILENT_RMS:
+        yield f"silent: RMS {rms:.2e}"
+    if int((np.abs(wide) >= FULL_SCALE).sum()) > 1:
+        yield "clipped: more than one sample at full scale"
+    if (dc := abs(float(wide.mean())) / FULL_SCALE) > MAX_DC:
+        yield f"DC offset {20 * np.log10(dc):.1f} dBFS"

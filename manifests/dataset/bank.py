@@ -1,0 +1,159 @@
+"""The tone bank, the second contract: every timbre's tones as shards of their own, for composing elsewhere.
+
+    bank/                      by default `tones/` in the dataset's folder; whole without it
+      bank.json                schema version, fingerprint, clip format, families of envelopes and phrases
+      README.md                its card
+      timbres.parquet envelopes.parquet phrases.parquet blocks.parquet     as planned, the same splits
+      shard-000000.tar …       per timbre `t00017.npy`, int16 [tones, frames], and `t00017.json`
+      shard-000000.parquet …   one row a tone: where it lies, scale, loop points; commits the shard
+      tone_shards.parquet      written last: the bank is whole
+
+A clip composed from it by `manifests.synthesis.compose` is the rendered clip. A tone that is read beyond its
+`loop_end` goes on at `loop_start`; where only every n-th semitone is kept, a pitch between is the nearest
+tone, read faster or slower.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from manifests.dataset.canonical import sha256_json
+from manifests.dataset.layout import Layout, check_version, read_table
+from manifests.dataset.schema import SCHEMA_VERSION
+from manifests.types import InputError
+
+VERSION = 1
+"""Counts changes to what a bank's bytes mean."""
+FOLDER = "tones"
+"""Where in a dataset's folder its bank is made."""
+JSON = "bank.json"
+COPIED = ("timbres", "envelopes", "phrases", "blocks")
+"""The dataset's tables that a bank brings along."""
+FADE = 256
+"""The last samples of a tone, in which its own end becomes what lies before `loop_start`."""
+
+I16 = npt.NDArray[np.int16]
+I64 = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bank(Layout):
+    """The paths and tables of one bank folder."""
+
+    @property
+    def json(self) -> Path:
+        return self.root / JSON
+
+    def metadata(self) -> dict[str, Any]:
+        """`bank.json`; InputError where it is missing, torn, edited, or of an unknown schema."""
+        try:
+            loaded = json.loads(self.json.read_bytes())
+        except FileNotFoundError:
+            raise InputError(
+                f"{self.root}: no {JSON} there; expected a bank made by `python -m render tones`"
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.json}: not valid JSON ({error})") from None
+        if not isinstance(loaded, dict):
+            raise InputError(f"{self.json}: expected a JSON object")
+        check_version(str(loaded.get("schema")), self.json)
+        of = loaded.get("fingerprint_of", {})
+        if of.get("bank") != VERSION:
+            raise InputError(f"{self.json}: bank version {of.get('bank')}, this program reads {VERSION}")
+        if loaded.get("fingerprint") != sha256_json(of):
+            raise InputError(f"{self.json}: `fingerprint` is not the hash of `fingerprint_of`: it was edited")
+        return loaded
+
+    def tone_table(self, shard: str) -> Path:
+        """The table that commits a shard: shard-000000.tar -> shard-000000.parquet."""
+        return self.inside(shard).with_suffix(".parquet")
+
+    def committed(self) -> set[str]:
+        """The shards whose table is there."""
+        return {f"{path.stem}.tar" for path in self.root.glob("shard-*.parquet")}
+
+    def shards(self) -> list[dict[str, Any]]:
+        """Rows of tone_shards.parquet; InputError where the bank is not whole: names the shard at fault."""
+        if not self.table("tone_shards").exists():
+            raise InputError(
+                f"{self.root}: the bank is not finished (no tone_shards.parquet);"
+                " run `python -m render tones` again"
+            )
+        rows: list[dict[str, Any]] = self.read("tone_shards").to_pylist()
+        for row in rows:
+            path = self.inside(row["shard"])
+            if not path.exists():
+                raise InputError(f"{path}: shard is missing; run `python -m render tones` again")
+            if (found := path.stat().st_size) != row["bytes"]:
+                raise InputError(
+                    f"{path}: truncated or foreign: has {found} bytes, its row in {self.table('tone_shards')}"
+                    f" says {row['bytes']}"
+                )
+        return rows
+
+    def tones(self, shard: str) -> pa.Table:
+        """The tones of a shard; InputError unless they belong to this bank, at its rate."""
+        metadata, path = self.metadata(), self.tone_table(shard)
+        table = read_table(path, "tones")
+        said = json.loads((table.schema.metadata or {}).get(b"triptych_bank", b"{}"))
+        if said.get("fingerprint") != metadata["fingerprint"]:
+            raise InputError(
+                f"{path}: belongs to another bank: fingerprint {str(said.get('fingerprint'))[:12]}…,"
+                f" {JSON} says {metadata['fingerprint'][:12]}…"
+            )
+        rate = metadata["fingerprint_of"]["rate"]
+        if rates := set(table.column("rate").to_pylist()) - {rate}:
+            raise InputError(f"{path}: tones at {rates.pop()} Hz, {JSON} says {rate} Hz")
+        return table
+
+
+def is_bank(root: Path) -> bool:
+    """Whether a folder holds a tone bank."""
+    return (root / JSON).exists()
+
+
+def open_folder(root: Path) -> Layout:
+    """A folder as what it is: a tone bank, or else a dataset."""
+    return Bank(root) if is_bank(root) else Layout(root)
+
+
+def fingerprint_of(dataset: str, every: int, clip: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
+    """All that a bank is made from: the dataset, the pitches kept, the clips' format (`rate` in Hz, `frames`,
+    `peak` as int16, `cut_fade_ms`, `block`: sizes), and the families that `fresh` material is drawn from."""
+    return {
+        "bank": VERSION,
+        "schema": SCHEMA_VERSION.split(".")[0],
+        "dataset": dataset,
+        "every": every,
+        **clip,
+        "fresh": fresh,
+    }
+
+
+def kept_pitches(lowest: int, highest: int, every: int) -> range:
+    """The pitches of a bank that keeps every n-th semitone, from the lowest on."""
+    return range(lowest, highest + 1, every)
+
+
+def source_pitch(pitch: int, pitches: Sequence[int]) -> int:
+    """The tone that a pitch is read from: the nearest that is kept, of two the lower one."""
+    return min(pitches, key=lambda kept: (abs(kept - pitch), kept))
+
+
+def read_places(count: int, loop_start: int, loop_end: int) -> I64:
+    """Which samples of a tone are read by a note of `count` samples: int64 [count], round the loop.
+
+    Each is place p = 0, 1, …: p itself below `loop_end`, from there on
+    loop_start + (p - loop_start) mod (loop_end - loop_start).
+    """
+    places = np.arange(count, dtype=np.int64)
+    looped = loop_start + (places - loop_start) % (loop_end - loop_start)
+    return np.where(places < loop_end, places, looped)

@@ -1,0 +1,114 @@
+"""What differs between two datasets: config, fingerprint, ids and their values, rows, audio.
+
+Ids are compared by number and clips by their three ids: datasets of one plan match, whatever order
+their blocks come in; those of two plans are told apart by the config first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from manifests.dataset.canonical import differences
+from manifests.dataset.layout import Layout, to_pandas
+from manifests.dataset.query import connect, rows
+from manifests.dataset.schema import CLIPS, TABLES
+
+SHOWN = 8
+"""How many differences of one kind are spelled out."""
+_CELL = ("timbre", "envelope", "phrase")
+AUDIO = ("pcm_sha256", "peak", "rms", "gain")
+_PLACE = ("shard", "offset", "length", "block", "key")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One layer that was compared: what was looked at, and a line for each way in which A and B differ."""
+
+    layer: str
+    looked_at: str
+    lines: list[str]
+
+
+def diff(a: Layout, b: Layout) -> list[Difference]:
+    """All layers, from config to PCM; where `lines` is empty, A and B agree. InputError for no dataset."""
+    ours, theirs = a.metadata(), b.metadata()
+    layers = [
+        Difference("config", "dataset.json", _few(differences(ours.get("config"), theirs.get("config")))),
+        Difference(
+            "fingerprint",
+            "what is audible or structural",
+            _few(differences(ours.get("fingerprint_of"), theirs.get("fingerprint_of"))),
+        ),
+        Difference(
+            "made on", "platform class", _few(differences(ours.get("platform"), theirs.get("platform")))
+        ),
+    ]
+    for name in ("timbres", "envelopes", "phrases"):
+        if a.table(name).exists() and b.table(name).exists():
+            layers.append(_ids(name, a, b))
+    return [*layers, *_clips(a, b)]
+
+
+def _few(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more"]
+
+
+def _ids(name: str, a: Layout, b: Layout) -> Difference:
+    """Two tables of ids, row by row: how many rows differ in which column, and the first of them."""
+    one, other = (to_pandas(layout.read(name)).to_dict("records") for layout in (a, b))
+    lines = [] if len(one) == len(other) else [f"{len(one)} != {len(other)} rows"]
+    for column in (column.name for column in TABLES[name]):
+        wrong = [
+            (place, differences(_plain(x[column]), _plain(y[column]), column))
+            for place, (x, y) in enumerate(zip(one, other, strict=False))
+        ]
+        wrong = [(place, found) for place, found in wrong if found]
+        if wrong:
+            place, found = wrong[0]
+            lines.append(f"{column}: {len(wrong)} rows differ, first {name[:-1]} {place}: {found[0]}")
+    return Difference(name, f"{len(one)} and {len(other)} rows", lines)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, bytes):
+        return value.hex()
+    return value
+
+
+def _clips(a: Layout, b: Layout) -> list[Difference]:
+    """Rows and audio of the clips that both have, and how many only one has, from the tables alone."""
+    if not (a.clip_tables() and b.clip_tables()):
+        there = [bool(layout.clip_tables()) for layout in (a, b)]
+        lines = [] if there[0] == there[1] else [f"only {'A' if there[0] else 'B'} has clips yet"]
+        return [Difference("clips", "none", lines)]
+    connection = connect({"a_": a, "b_": b})
+    names = [column.name for column in CLIPS if column.name not in _CELL]
+    differing = ", ".join(
+        f'count(*) FILTER (WHERE a."{n}" IS DISTINCT FROM b."{n}") AS "{n}",'
+        f' min(a.key) FILTER (WHERE a."{n}" IS DISTINCT FROM b."{n}") AS "{n}_first"'
+        for n in names
+    )
+    on = "a_clips a {} JOIN b_clips b USING (timbre, envelope, phrase)"
+    both = rows(connection, f"SELECT count(*) AS n, {differing} FROM {on.format('')}").iloc[0]
+    only = rows(
+        connection,
+        f"SELECT count(*) FILTER (WHERE b.key IS NULL) AS a, count(*) FILTER (WHERE a.key IS NULL) AS b"
+        f" FROM {on.format('FULL')}",
+    ).iloc[0]
+
+    def told(columns: list[str]) -> list[str]:
+        return [f"{n}: {both[n]} clips differ, first {both[f'{n}_first']}" for n in columns if both[n]]
+
+    apart = [f"{only[side]} clips only in {side.upper()}" for side in ("a", "b") if only[side]]
+    place = [n for n in names if n in _PLACE]
+    values = [n for n in names if n not in (*_PLACE, *AUDIO)]
+    looked = f"{both['n']} clips in both"
+    return [
+        Difference("clips", f"{both['n'] + only['a']} and {both['n'] + only['b']} clips", apart),
+        Difference("values", looked, told(values)),
+        Difference("places", looked, told(place)),
+        Difference("audio", looked, told(list(AUDIO))),
+    ]

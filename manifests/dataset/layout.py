@@ -1,0 +1,172 @@
+"""Where things lie in a dataset folder, and how its tables are read and written."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.dataset import files
+from manifests.dataset.canonical import sha256_json
+from manifests.dataset.schema import SCHEMA_VERSION, schema
+from manifests.dataset.storage import is_local, list_files, parquet_file
+from manifests.types import SPLITS, InputError
+
+FOLDER_TABLES = ("timbres", "envelopes", "phrases", "blocks", "shards", "failures")
+WORK = ".work"
+COMPRESSION = "zstd"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of one dataset folder, local or (see `manifests.dataset.storage`) remote."""
+
+    root: Path
+
+    @property
+    def dataset_json(self) -> Path:
+        return self.root / "dataset.json"
+
+    @property
+    def card(self) -> Path:
+        return self.root / "README.md"
+
+    @property
+    def work(self) -> Path:
+        """Tones and temporary files: outside the dataset's identity, may be deleted. Always local.
+
+        A remote folder's lie in this user's cache, a folder for each URL.
+        """
+        if is_local(self.root):
+            return self.root / WORK
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return cache / "triptych" / sha256_json(str(self.root))[:16]
+
+    def table(self, name: str) -> Path:
+        """The path of one of `FOLDER_TABLES`."""
+        return self.root / f"{name}.parquet"
+
+    def inside(self, relative: str) -> Path:
+        """The path of a file named in a table; InputError if it would leave the folder."""
+        pure = PurePosixPath(relative)
+        if pure.is_absolute() or ".." in pure.parts:
+            raise InputError(f"{self.root}: path {relative!r} in a table leaves the dataset folder")
+        return self.root / pure
+
+    def clip_table(self, shard: str) -> Path:
+        """The clip table that commits a shard: shards/train/x.tar -> clips/train/x.parquet."""
+        pure = PurePosixPath(shard)
+        return self.inside(str(PurePosixPath("clips", *pure.parts[1:]).with_suffix(".parquet")))
+
+    def metadata(self) -> dict[str, Any]:
+        """`dataset.json`; InputError where it is missing, torn, or of an unknown schema."""
+        try:
+            loaded = json.loads(self.dataset_json.read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            raise InputError(
+                f"{self.root}: no dataset.json there; expected a folder made by `python -m render`"
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{self.dataset_json}: not valid JSON ({error})") from None
+        if not isinstance(loaded, dict):
+            raise InputError(f"{self.dataset_json}: expected a JSON object")
+        check_version(str(loaded.get("schema")), self.dataset_json)
+        return loaded
+
+    def read(self, name: str) -> pa.Table:
+        """One of the folder's tables."""
+        return read_table(self.table(name), name)
+
+    def committed(self) -> set[str]:
+        """The shards whose clip table is there."""
+        tables = list_files(self.root / "clips")
+        return {str(PurePosixPath("shards", name).with_suffix(".tar")) for name in tables}
+
+    def clip_tables(self, split: str | None = None) -> list[Path]:
+        """The clip tables that are there (of one split), in order of their shards."""
+        splits = [split] if split else [s for s in SPLITS if (self.root / "clips" / s).is_dir()]
+        folders = [self.root / "clips" / s for s in splits]
+        return [p for folder in folders for p in sorted(folder.glob("shard-*.parquet"), key=str)]
+
+    def read_clips(self, split: str | None = None) -> pa.Table:
+        """All clip rows (of one split), in order of their shards."""
+        tables = [read_table(path, "clips") for path in self.clip_tables(split)]
+        plain = schema("clips")
+        return (
+            pa.concat_tables([t.replace_schema_metadata(None) for t in tables]).cast(plain)
+            if tables
+            else plain.empty_table()
+        )
+
+
+def shard_path(split: str, index: int) -> str:
+    """The relative path of a split's shard number `index`."""
+    return f"shards/{split}/shard-{index:06d}.tar"
+
+
+def check_version(version: str, where: Path) -> None:
+    """Refuses a schema of another major version."""
+    if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
+        raise InputError(
+            f"{where}: schema version {version}, this program reads {SCHEMA_VERSION};"
+            " use the triptych release that wrote it"
+        )
+
+
+def read_table(path: Path, name: str) -> pa.Table:
+    """A Parquet table, checked against the schema called `name`; InputError names file and column."""
+    try:
+        # ParquetFile, not read_table: the latter would add columns from folder names such as a=b.
+        table = parquet_file(path).read()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such table") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a readable Parquet file ({str(error).splitlines()[0]})") from None
+    return check_table(table, path, name)
+
+
+def check_table(table: pa.Table, path: Path, name: str) -> pa.Table:
+    """The table, if its version and columns are those of the schema called `name`; InputError if not."""
+    expected = schema(name)
+    metadata = table.schema.metadata or {}
+    check_version(metadata.get(b"triptych_schema", b"unknown").decode(), path)
+    for field in expected:
+        index = table.schema.get_field_index(field.name)
+        if index < 0:
+            raise InputError(f"{path}: column {field.name!r} is missing")
+        if not table.schema.field(index).type.equals(field.type):
+            raise InputError(
+                f"{path}: column {field.name!r} is {table.schema.field(index).type}, expected {field.type}"
+            )
+    return table
+
+
+def to_table(name: str, rows: list[dict[str, Any]], extra: dict[str, str] | None = None) -> pa.Table:
+    """Rows as a table of the schema called `name`, with `extra` file metadata."""
+    target = schema(name)
+    table = pa.Table.from_pylist(rows, schema=target)
+    return table.replace_schema_metadata({**(target.metadata or {}), **(extra or {})})
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """A table as the bytes of its Parquet file: equal tables give equal bytes."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression=COMPRESSION, row_group_size=65_536, version="2.6")
+    return bytes(sink.getvalue())
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a table whole or not at all."""
+    files.replace(path, table_bytes(table))
+
+
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """A table as a DataFrame whose integer columns stay integers."""
+    frame: pd.DataFrame = table.to_pandas(maps_as_pydicts="strict")
+    return frame

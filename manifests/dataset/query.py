@@ -1,0 +1,74 @@
+"""SQL over the manifests: DuckDB on the Parquet files, one view a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from manifests.dataset.layout import FOLDER_TABLES, Layout
+from manifests.dataset.storage import is_local
+from manifests.types import InputError
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def connect(layouts: dict[str, Layout]) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection that sees the datasets' tables and nothing else on the machine.
+
+    Each dataset's views are named for its tables, after the prefix it has in `layouts` ("" for one).
+    InputError where a folder is no dataset, or duckdb is not installed.
+    """
+    try:
+        import duckdb
+    except ModuleNotFoundError:
+        raise InputError("query needs duckdb: pip install 'triptych-audio[audit]'") from None
+    connection = duckdb.connect()
+    views: dict[str, list[Path]] = {}
+    for prefix, layout in layouts.items():
+        layout.metadata()
+        tables = {name: [layout.table(name)] for name in FOLDER_TABLES if layout.table(name).exists()}
+        if clips := layout.clip_tables():
+            tables["clips"] = clips
+        views |= {prefix + name: paths for name, paths in tables.items()}
+    local = [str(path) for paths in views.values() for path in paths if is_local(path)]
+    # Views are bound to exactly these files; nothing else can be read by a query, nor written.
+    connection.execute("SET allowed_paths = ?", [local])
+    connection.execute("SET enable_external_access = false")
+    for name, paths in views.items():
+        if is_local(paths[0]):
+            listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
+        else:
+            connection.register(name, _remote(paths))
+    return connection
+
+
+def _remote(paths: list[Path]) -> Any:
+    """Parquet files behind fsspec as an Arrow dataset, of which DuckDB reads what a query needs."""
+    import pyarrow.dataset as ds
+
+    remote = [cast(Any, path) for path in paths]
+    return ds.dataset([path.path for path in remote], filesystem=remote[0].fs, format="parquet")
+
+
+def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
+    """The result of one SQL query; InputError, in one line, where it is wrong."""
+    import duckdb
+
+    try:
+        frame: pd.DataFrame = connection.execute(sql).df()
+    except duckdb.Error as error:
+        raise InputError(f"query: {' '.join(str(error).split())[:300]}") from None
+    return frame
+
+
+def query(layout: Layout, sql: str) -> pd.DataFrame:
+    """The result of one SQL query; views clips, timbres, envelopes, phrases, blocks, shards, failures.
+
+    InputError where the query is wrong, or duckdb is not installed. The query reads the dataset's own
+    files only: DuckDB's access to others is switched off before it runs.
+    """
+    return rows(connect({"": layout}), sql)

@@ -1,0 +1,187 @@
+"""What the envelope estimator measures, and what an envelope predicts for it.
+
+Each note's own samples (its span) are squared, averaged over `HOP_MS` and smoothed by a window of
+`WINDOW_MS`; the square root is the note's short-time level. The window spans two periods of the lowest
+pitches, so what is left in it of the waveform itself is small, and since the prediction is blurred by the
+very same window, nothing is lost of a fast attack's timing. Spans do not mix: beyond its own span a note
+counts as silence, in the measurement and in the prediction alike.
+
+All notes lie in one array, each followed by enough zeros that the window never reaches the next. Where
+the points lie depends on the notes alone: sounds that play the same notes share their `Places`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.synthesis.compose import Span, spans
+from manifests.synthesis.envelope import F64, Envelopes, gain_curve, held_gain, released_gain
+from manifests.types import Envelope, InputError, Note
+
+I64 = npt.NDArray[np.int64]
+
+WINDOW_MS = 25.0
+FLOOR = 1e-3
+"""Levels below this share of the loudest are not told from silence: weights stop growing there."""
+
+NOISE_CEILING = 0.01
+"""A quietest level above this share of the loudest is music, not noise."""
+
+
+def window(samples: int) -> F64:
+    """A Hann window of unit sum without its zeros: float64 [samples]."""
+    shape = np.hanning(samples + 2)[1:-1]
+    return np.asarray(shape / shape.sum())
+
+
+def cut_shape(time_ms: F64, end_ms: float, cut_fade_ms: float) -> F64:
+    """The cut fade of a span that ends at `end_ms`: 1 before it, to 0 by a raised cosine."""
+    if cut_fade_ms <= 0.0:
+        return np.ones_like(time_ms)
+    left = np.clip((end_ms - time_ms) / cut_fade_ms, 0.0, 1.0)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * left))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the levels of a clip's notes are taken.
+
+    Arrays of [points] run over all notes: `time_ms` after the note's onset, `gate_ms` of its note, and
+    `power`: 1 within the span, the cut fade's square at its end, 0 beyond. `held` and `released` number
+    the points before and after their note-off.
+    Arrays of [notes]: `starts` is where a note's `counts` points begin, with the silence behind them
+    `lengths`, `onsets` its first sample, `gates` and `ends` its gate and span in ms. A point is `hop`
+    samples; `smoothing` is the window.
+    """
+
+    time_ms: F64
+    gate_ms: F64
+    power: F64
+    held: I64
+    released: I64
+    starts: I64
+    counts: I64
+    lengths: I64
+    onsets: I64
+    gates: F64
+    ends: F64
+    hop: int
+    smoothing: F64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """The short-time levels of a clip's notes.
+
+    Arrays of [points]: measured `level` (noise taken out), its `weight`, and `power`, that of `places`
+    times what else is known of the tones' power there. `floor` is the level that counts as silence.
+    """
+
+    places: Places
+    power: F64
+    level: F64
+    weight: F64
+    floor: float
+
+
+def _smoothed(energy: F64, smoothing: F64) -> F64:
+    """Energy under the window, as a level: the square root, delayed by half a window."""
+    return np.asarray(np.sqrt(np.maximum(np.convolve(energy, smoothing)[: len(energy)], 0.0)))
+
+
+def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, hop_ms: float) -> Measured:
+    """The short-time levels of `sound` [frames] within each note's span, every `hop_ms`."""
+    hop = max(1, round(hop_ms * rate / 1000.0))
+    found = tuple(spans(notes, rate, len(sound))) if notes else ()
+    places = places_of(found, rate, cut_fade_ms, hop)
+    energy = np.zeros(len(places.time_ms))
+    for start, points, onset in zip(places.starts, places.counts, places.onsets, strict=True):
+        square = np.square(sound[onset : onset + points * hop])
+        energy[start : start + points] = square.reshape(points, hop).mean(axis=1)
+    level = _smoothed(energy, places.smoothing)
+    power = places.power
+    loudest = float(level.max())
+    if not np.isfinite(loudest) or loudest <= 0.0:
+        raise InputError("envelope estimate: the sound is silent or not finite")
+    quietest = float(np.quantile(level[power > 0.0], 0.02))
+    noise = quietest if quietest < NOISE_CEILING * loudest else 0.0
+    level = np.sqrt(np.maximum(level**2 - noise**2, 0.0))
+    floor = max(FLOOR * loudest, noise)
+    return Measured(places, power, level, 1.0 / (level + floor), floor)
+
+
+@lru_cache(maxsize=16)
+def places_of(found: tuple[Span, ...], rate: int, cut_fade_ms: float, hop: int) -> Places:
+    """Where levels are taken in a sound with these spans; InputError if none holds a point."""
+    per_ms = 1000.0 / rate
+    smoothing = window(max(1, round(WINDOW_MS / (hop * per_ms))))
+    silence = np.zeros(len(smoothing))
+    times, gates_at, powers, rows = [], [], [], []
+    at = 0
+    for span in found:
+        points = (span.end - span.onset) // hop
+        if points < 1:
+            continue
+        gate, end = (span.off - span.onset) * per_ms, (span.end - span.onset) * per_ms
+        time = (np.arange(points, dtype=np.float64) * hop + (hop - 1) / 2) * per_ms
+        times += [time, silence]
+        powers += [np.square(cut_shape(time, end, cut_fade_ms)), silence]
+        gates_at.append(np.full(points + len(smoothing), gate))
+        rows.append((at, points, points + len(smoothing), span.onset, gate, end))
+        at += points + len(smoothing)
+    if not rows:
+        raise InputError("envelope estimate: no note lies within the sound")
+    time_ms, gate_ms = np.concatenate(times), np.concatenate(gates_at)
+    starts, counts, lengths, onsets, gates, ends = (np.array(column) for column in zip(*rows, strict=True))
+    return Places(
+        time_ms=time_ms,
+        gate_ms=gate_ms,
+        power=np.concatenate(powers),
+        held=np.flatnonzero(time_ms < gate_ms),
+        released=np.flatnonzero(time_ms >= gate_ms),
+        starts=starts,
+        counts=counts,
+        lengths=lengths,
+        onsets=onsets,
+        gates=gates,
+        ends=ends,
+        hop=hop,
+        smoothing=smoothing,
+    )
+
+
+def predicted(measured: Measured, envelope: Envelope) -> F64:
+    """The levels that `envelope` gives notes of level 1: float64 [points]."""
+    gain = gain_curve(envelope, measured.places.gate_ms, measured.places.time_ms)
+    return _smoothed(gain * gain * measured.power, measured.places.smoothing)
+
+
+def predictions(places: Places, power: F64, envelopes: Envelopes) -> F64:
+    """`predicted` of several envelopes at once, bit for bit: float64 [envelopes, points]."""
+    gain = np.empty((len(envelopes.sustain), len(places.time_ms)))
+    gain[:, places.held] = held_gain(envelopes, places.time_ms[places.held])
+    gone = places.released
+    gain[:, gone] = released_gain(envelopes, places.gate_ms[gone], places.time_ms[gone])
+    gain *= gain
+    gain *= power
+    return np.stack([_smoothed(energy, places.smoothing) for energy in gain])
+
+
+def note_levels(measured: Measured, prediction: F64) -> F64:
+    """Each note's own level, by weighted least squares of measured on predicted: float64 [..., notes]."""
+    starts = measured.places.starts
+    weighted = measured.weight * prediction
+    against = np.add.reduceat(measured.weight * measured.level * weighted, starts, axis=-1)
+    own = np.add.reduceat(weighted * weighted, starts, axis=-1)
+    return np.asarray(against / np.maximum(own, 1e-12))
+
+
+def misfit(measured: Measured, prediction: F64) -> F64:
+    """Measured less predicted level, as a share of the measured one: float64 [..., points]."""
+    levels = np.repeat(note_levels(measured, prediction), measured.places.lengths, axis=-1)
+    return np.asarray(measured.weight * (measured.level - levels * prediction))

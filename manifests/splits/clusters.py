@@ -1,0 +1,71 @@
+"""Ids that are too alike to stand on different sides of a split: the connected parts of "is like"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.types import Envelope, Note
+
+SAME_DB = 1.5
+"""Timbres whose mel levels are this close (root mean square over the bands) sound alike."""
+SAME_S = 0.030
+"""Phrases whose onsets and note-offs differ by no more than this are played alike."""
+TIME_RATIO = 1.03
+TIME_STEP_MS = 1.0
+LEVEL_STEP = 0.01
+
+
+def connected(alike: npt.NDArray[np.bool_]) -> list[int]:
+    """The cluster of each id: the lowest id it is connected to, given a symmetric matrix [n, n]."""
+    count = len(alike)
+    cluster = [-1] * count
+    for start in range(count):
+        if cluster[start] >= 0:
+            continue
+        waiting = [start]
+        cluster[start] = start
+        while waiting:
+            for neighbour in np.flatnonzero(alike[waiting.pop()]):
+                if cluster[neighbour] < 0:
+                    cluster[neighbour] = start
+                    waiting.append(int(neighbour))
+    return cluster
+
+
+def timbres_alike(fingerprints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
+    """Which pairs of timbres sound alike: bool [n, n], symmetric, from mel levels in dB [n, bands]."""
+    wide = fingerprints.astype(np.float64)
+    result = np.eye(len(wide), dtype=bool)
+    for i, one in enumerate(wide):
+        result[i] |= np.sqrt(np.mean((wide - one) ** 2, axis=1)) < SAME_DB
+    return result | result.T
+
+
+def phrases_alike(phrases: Sequence[Sequence[Note]]) -> npt.NDArray[np.bool_]:
+    """Which pairs of phrases are one music, transposed or shifted in time: bool [n, n], symmetric."""
+    shapes: dict[tuple[int, ...], list[int]] = {}
+    timings = []
+    for index, notes in enumerate(phrases):
+        shapes.setdefault(tuple(note.pitch - notes[0].pitch for note in notes), []).append(index)
+        start = notes[0].onset
+        timings.append(np.array([(note.onset - start, note.off - start) for note in notes]).ravel())
+    result = np.eye(len(phrases), dtype=bool)
+    for same in shapes.values():
+        times = np.stack([timings[index] for index in same])
+        for index, own in zip(same, times, strict=True):
+            result[index, same] = np.abs(times - own).max(axis=1) <= SAME_S
+    return result
+
+
+def envelope_clusters(envelopes: list[Envelope]) -> list[int]:
+    """Envelopes whose every time agrees within 1 ms or 3%, and sustain within 0.01, share a cluster."""
+    times = np.array([[e.attack_ms, e.hold_ms, e.decay_ms, e.release_ms] for e in envelopes])
+    sustain = np.array([e.sustain for e in envelopes])
+    curves = np.array([e.curve for e in envelopes])
+    larger = np.maximum(times[:, None], times[None])
+    near = np.abs(times[:, None] - times[None]) <= np.maximum(TIME_STEP_MS, larger * (1 - 1 / TIME_RATIO))
+    level = np.abs(sustain[:, None] - sustain[None]) <= LEVEL_STEP
+    return connected(near.all(axis=2) & level & (curves[:, None] == curves[None]))

@@ -1,0 +1,67 @@
+"""`python -m presets calibrate`: measures an unknown plugin and writes a draft of its profile."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from manifests.dataset import files
+from manifests.types import InputError
+from presets.calibration.calibrate import Bench, StageName, behaviour, stages
+from presets.calibration.draft import draft
+from presets.synths.profile import PLUGIN_KINDS
+
+Name = Annotated[str | None, typer.Option(help="the parameter that sets it, as the plugin names it")]
+
+
+def calibrate(
+    plugin: Annotated[Path, typer.Argument(help="plugin file (.so, .dll, .vst, .vst3)")],
+    attack: Name = None,
+    decay: Name = None,
+    sustain: Name = None,
+    release: Name = None,
+    out: Annotated[Path | None, typer.Option(help="write the draft here (.yaml); else it is printed")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="NAME=VALUE (0..1) for a parameter, e.g. an effect off")
+    ] = None,
+    pitch: Annotated[int, typer.Option(min=0, max=127, help="MIDI note to measure with")] = 60,
+    longest_s: Annotated[float, typer.Option(min=1.0, max=120.0, help="longest segment measured")] = 20.0,
+) -> None:
+    """Measures how a plugin repeats itself and how its envelope parameters run, and drafts a profile."""
+    if plugin.suffix not in PLUGIN_KINDS or not plugin.exists():
+        raise InputError(f"{plugin}: no such plugin; expected a file ending in {', '.join(PLUGIN_KINDS)}")
+    if out is not None and out.exists():
+        raise InputError(f"--out {out}: is there already, perhaps finished by hand; choose another name")
+    fixed = dict(_setting(text) for text in set_ or [])
+    said = Console(stderr=True)
+    said.print(f"opening {plugin} without a display", soft_wrap=True, highlight=False)
+    bench = Bench(plugin, PLUGIN_KINDS[plugin.suffix], fixed, pitch)
+    said.print(f"{len(bench.names)} parameters; does it repeat itself?", highlight=False)
+    behaviour(bench)
+    named: dict[StageName, str | None] = {
+        "attack": attack, "decay": decay, "sustain": sustain, "release": release,
+    }  # fmt: skip
+    asked = {stage: parameter for stage, parameter in named.items() if parameter is not None}
+    for stage in stages(bench, asked, longest_s):
+        law = bench.found.stages[stage]
+        said.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured", highlight=False)
+    text = draft(bench.found, fixed)
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        files.replace(out, text.encode())
+        print(f"draft {out}: finish what says TODO, then use it as the name of a synth")
+
+
+def _setting(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    try:
+        if not equals or not 0.0 <= float(value) <= 1.0:
+            raise ValueError(value)
+    except ValueError:
+        raise InputError(f"--set {text!r}: expected NAME=VALUE with a value 0..1") from None
+    return name, float(value)

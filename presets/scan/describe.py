@@ -1,0 +1,224 @@
+"""What one preset sounds like, measured on a few of its notes: the row that a scan writes about it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.types import Note
+from presets.analysis.levels import flattest_window, frame_levels_db, pinned_to_rail, without_rumble
+from presets.analysis.pitch import frequency, self_likeness, vote
+from presets.analysis.similarity import mel_levels_db, mel_power
+from presets.host.client import GroupFailure, GroupJob, SnapshotHost
+from presets.synths.synths import Preset, Synth
+from presets.tones.making import LOUDEST_PEAK, QUIETEST_RMS, RMS, SURE
+
+F32 = npt.NDArray[np.float32]
+
+VERSION = 3
+"""Counts changes to what is measured: a scan that was begun with another one is not gone on with."""
+NOISY = 0.1
+"""Spectral flatness of unpitched sounds from which on they count as noise; a tone's is about 0.001."""
+FLOOR_DB = -100.0
+ONSET_S = 0.06
+"""A note's beginning, which its fingerprint leaves out."""
+
+
+@dataclass(frozen=True)
+class ScanSpec:
+    """The notes that every preset is heard with: all pitches, that again, then all at the other velocity.
+
+    Pitches are pairs of neighbours, a pair a register. Oscillators that run free meet at other phases in
+    each note, which changes a spectrum by chance; how much, is what repeating the notes tells.
+    """
+
+    rate: int = 44100
+    pitches: tuple[int, ...] = (47, 49, 59, 61, 71, 73)
+    repeats: int = 2
+    velocities: tuple[int, int] = (100, 60)
+    held_s: float = 1.25
+    window_s: float = 1.0
+    """The flattest stretch of a held note that is measured."""
+    gap_s: float = 0.05
+
+    def notes(self) -> tuple[Note, ...]:
+        step = self.held_s + self.gap_s
+        heard = [(pitch, velocity) for velocity in self.velocities for pitch in self.pitches * self.repeats]
+        return tuple(Note(i * step, self.held_s, *one) for i, one in enumerate(heard))
+
+    @property
+    def seconds(self) -> float:
+        return (self.held_s + self.gap_s) * len(self.notes())
+
+
+def describe(host: SnapshotHost, synth: Synth, preset: Preset, spec: ScanSpec) -> dict[str, Any]:
+    """The row of one preset (columns of the table `scan`, less those that compare presets).
+
+    A preset that fails has its reason in `status` and nulls for what could not be measured. Raises
+    MachineFailure only.
+    """
+    row: dict[str, Any] = {
+        "synth": synth.name,
+        "preset": preset.address,
+        "name": preset.name,
+        "bank_sha256": preset.bank_sha256,
+        "deterministic": synth.repeats(preset),
+    }
+    row |= dict.fromkeys(MEASURED)
+    try:
+        settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+        audio = host.render(GroupJob(settings, spec.notes(), spec.seconds, state=state))
+        return row | {"status": "ok", "detail": ""} | _measure(audio, spec)
+    except GroupFailure as failure:
+        return row | {"status": failure.reason, "detail": failure.detail}
+
+
+MEASURED = (
+    "peak",
+    "loudness_dbfs",
+    "level_variation_db",
+    "level_variation",
+    "flatness",
+    "octave",
+    "pitch_confidence",
+    "pitch_cents",
+    "periodicity",
+    "spectral_flatness",
+    "character",
+    "brightness_hz",
+    "stereo_width",
+    "velocity_db",
+    "fingerprint",
+    "fingerprint_error",
+    "fingerprint_soft",
+    "fingerprint_soft_error",
+    "audio_sha256",
+)
+"""The columns that are null where a preset failed."""
+
+
+def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
+    frames = int(spec.seconds * spec.rate)
+    if audio.shape[1] < frames:
+        raise GroupFailure("crashed", f"{audio.shape[1]} samples came back, not {frames}")
+    peak = float(np.abs(audio).max())
+    if not np.isfinite(peak):
+        raise GroupFailure("nan", "not a number, or infinite")
+    if peak > LOUDEST_PEAK:
+        raise GroupFailure("clipped", f"peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+    mono = audio.mean(axis=0, dtype=np.float32)
+    tones: list[F32] = []
+    bands: list[F32] = []
+    rms: list[float] = []
+    variations: list[tuple[float, float]] = []
+    for note in spec.notes():
+        start = int(note.onset * spec.rate)
+        held = without_rumble(mono[start : start + int(spec.held_s * spec.rate)], spec.rate)
+        begin, deviation = flattest_window(held, spec.rate, int(spec.window_s * spec.rate))
+        tone = held[begin : begin + int(spec.window_s * spec.rate)]
+        level = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
+        if level < QUIETEST_RMS:
+            raise GroupFailure("silent", f"pitch {note.pitch}, velocity {note.velocity}: RMS {level:.2g}")
+        if pinned_to_rail(tone):
+            raise GroupFailure("clipped", f"pitch {note.pitch}: stays at its peak for whole stretches")
+        amplitudes = 10.0 ** (frame_levels_db(tone, spec.rate) / 20.0)
+        variations.append((deviation, float(np.std(amplitudes) / np.mean(amplitudes))))
+        tones.append(tone * np.float32(RMS / level))
+        # Not the flattest stretch: where that lies depends on chance, and slow filters move.
+        bands.append(mel_levels_db(mel_power(held[int(ONSET_S * spec.rate) :], spec.rate), FLOOR_DB))
+        rms.append(level)
+    loud = tones[: len(tones) // 2]
+    octave, confidence = vote(tones, [note.pitch for note in spec.notes()], spec.rate)
+    heard = [_periodicity(tone, spec.rate) for tone in loud]
+    spectra = [_spectrum(tone, spec.rate) for tone in loud]
+    noisiness = float(np.median([flat for flat, _ in spectra]))
+    character = "noisy" if noisiness > NOISY else "inharmonic"
+    variation = float(np.median([share for _, share in variations]))
+    levels_db, errors_db = _fingerprints(np.array(bands), spec)
+    levels = 20.0 * np.log10(rms)
+    return {
+        "peak": peak,
+        "loudness_dbfs": float(np.mean(levels[: len(loud)])),
+        "level_variation_db": float(np.median([db for db, _ in variations])),
+        "level_variation": variation,
+        "flatness": 1.0 / (1.0 + variation**2),
+        "octave": octave,
+        "pitch_confidence": confidence,
+        "pitch_cents": _cents(loud, spec, octave) if confidence > 0.0 else None,
+        "periodicity": float(np.median(heard)),
+        "spectral_flatness": noisiness,
+        "character": "harmonic" if confidence >= SURE else character,
+        "brightness_hz": float(np.mean([centroid for _, centroid in spectra])),
+        "stereo_width": _width(audio),
+        "velocity_db": float(np.mean(levels[: len(loud)] - levels[len(loud) :])),
+        "fingerprint": levels_db[0].tolist(),
+        "fingerprint_error": errors_db[0].tolist(),
+        "fingerprint_soft": levels_db[1].tolist(),
+        "fingerprint_soft_error": errors_db[1].tolist(),
+        "audio_sha256": hashlib.sha256(audio.astype("<f4").tobytes()).hexdigest(),
+    }
+
+
+def _fingerprints(bands: F32, spec: ScanSpec) -> tuple[F32, F32]:
+    """Mean mel levels of each register in dB, and their standard errors: float32 [velocities, pairs * BANDS].
+
+    `bands` are the levels of each note: [notes, BANDS]. An error says what chance does to a mean: it comes
+    from how far repeats of one note differ.
+    """
+    shape = (len(spec.velocities), spec.repeats, len(spec.pitches) // 2, 2, bands.shape[1])
+    levels = bands.reshape(shape).astype(np.float64)
+    variance = levels.var(axis=1, ddof=1).mean(axis=2) / (2 * spec.repeats)
+    flat = (shape[0], -1)
+    means = levels.mean(axis=(1, 3)).reshape(flat)
+    return means.astype(np.float32), np.sqrt(variance).reshape(flat).astype(np.float32)
+
+
+def _middle(tone: F32, rate: int) -> F32:
+    length = min(rate // 4, len(tone))
+    start = (len(tone) - length) // 2
+    return tone[start : start + length]
+
+
+def _periodicity(tone: F32, rate: int) -> float:
+    """How exactly a tone repeats itself after its best period: 1 exactly, noise near 0."""
+    likeness = self_likeness(np.asarray(_middle(tone, rate), dtype=np.float64))
+    below = np.flatnonzero(likeness < 0.0)
+    return float(np.clip(likeness[below[0] :].max(), 0.0, 1.0)) if len(below) else 0.0
+
+
+def _cents(tones: list[F32], spec: ScanSpec, octave: int) -> float | None:
+    """The median distance in cents from the note in its octave to what sounds."""
+    cents = []
+    for tone, pitch in zip(tones, spec.pitches * spec.repeats, strict=True):
+        heard = frequency(_middle(tone, spec.rate), spec.rate)
+        if heard is not None:
+            cents.append(100.0 * (69.0 + 12.0 * np.log2(heard / 440.0) - pitch - 12 * octave))
+    near = [value for value in cents if abs(value) <= 50.0]
+    return float(np.median(near)) if near else None
+
+
+def _spectrum(tone: F32, rate: int) -> tuple[float, float]:
+    """Spectral flatness 0..1 (power, 40 Hz to 16 kHz), and the spectral centroid in Hz (magnitude)."""
+    size = 4096
+    window = np.hanning(size + 1)[:-1].astype(np.float32)
+    starts = np.linspace(0, len(tone) - size, 12).astype(int)
+    power = np.mean([np.abs(np.fft.rfft(tone[s : s + size] * window)) ** 2 for s in starts], axis=0)
+    hz = np.fft.rfftfreq(size, 1.0 / rate)
+    inside = (hz >= 40.0) & (hz <= min(16_000.0, 0.45 * rate))
+    kept = power[inside] + 1e-12
+    magnitude = np.sqrt(kept)
+    flatness = float(np.exp(np.mean(np.log(kept))) / np.mean(kept))
+    return flatness, float(np.sum(hz[inside] * magnitude) / np.sum(magnitude))
+
+
+def _width(audio: F32) -> float:
+    """The side channel's share of the energy: 0 mono, 0.5 unrelated channels, 1 opposite ones."""
+    if len(audio) < 2:
+        return 0.0
+    middle, side = audio[0].astype(np.float64) + audio[1], audio[0].astype(np.float64) - audio[1]
+    energies = float(np.sum(middle**2)), float(np.sum(side**2))
+    return energies[1] / max(sum(energies), 1e-20)

@@ -1,0 +1,165 @@
+"""Scanning a synth: every preset described in isolation, in parts that a killed scan goes on from.
+
+Parts are files of a few presets each in a folder beside the table; who finishes the last one compares the
+presets and writes the table, which is the same whatever the number of workers.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from manifests.dataset import files
+from manifests.dataset.canonical import canonical_json, differences
+from manifests.dataset.schema import schema
+from manifests.types import InputError
+from presets.host.client import Limits, SnapshotHost
+from presets.scan import describe
+from presets.scan.describe import ScanSpec
+from presets.scan.distinct import compare
+from presets.synths.synths import Preset, Synth
+
+PART = 16
+LIMITS = Limits(cpu_s=30, idle_s=30.0)
+ABOUT = b"triptych_scan"
+
+
+def chosen(synth: Synth, banks: list[str], limit: int | None) -> list[Preset]:
+    """The presets to scan: those of `banks` (all if empty), `limit` of them evenly spread."""
+    presets = synth.presets()
+    names = sorted({preset.address.split("/")[0] for preset in presets})
+    if unknown := sorted(set(banks) - set(names)):
+        raise InputError(f"--banks {unknown[0]!r}: {synth.name} has no such bank; expected some of {names}")
+    if banks:
+        presets = [preset for preset in presets if preset.address.split("/")[0] in banks]
+    if limit is not None and limit < len(presets):
+        presets = [presets[i * len(presets) // limit] for i in range(limit)]
+    return presets
+
+
+def identity(synth: Synth, presets: list[Preset], spec: ScanSpec) -> dict[str, Any]:
+    """All that a scan's outcome depends on."""
+    return {
+        "version": describe.VERSION,
+        "synth": synth.name,
+        "synth_is": synth.fingerprint(),
+        "spec": asdict(spec),
+        "presets": [preset.address for preset in presets],
+    }
+
+
+class Scan:
+    """One scan on its way to `out`: which parts there are, and which are done."""
+
+    def __init__(self, synth: Synth, presets: list[Preset], spec: ScanSpec, out: Path) -> None:
+        if not presets:
+            raise InputError(f"synth {synth.name}: has no presets to scan; its profile names no `banks`")
+        self.synth, self.presets, self.spec, self.out = synth, presets, spec, out
+        self.folder = out.with_name(f"{out.name}.parts")
+        self.identity = json.loads(canonical_json(identity(synth, presets, spec)))
+        self.parts = [
+            (self._path(first), [preset.address for preset in presets[first : first + PART]])
+            for first in range(0, len(presets), PART)
+        ]
+
+    def _path(self, first: int) -> Path:
+        return self.folder / f"{first:06d}.json"
+
+    def finished(self) -> bool:
+        """Whether `out` is this very scan already."""
+        return self.out.exists() and about(self.out)["identity"] == self.identity
+
+    def begin(self) -> None:
+        """Makes the folder of parts, or resumes the one that is there; InputError if it is another scan's."""
+        claim = self.folder / "scan.json"
+        if claim.exists():
+            lines = differences(json.loads(claim.read_bytes()), self.identity)
+            if lines:
+                raise InputError(
+                    f"{self.folder}: was begun otherwise ({'; '.join(lines[:2])}); remove it to start anew"
+                )
+        else:
+            files.replace(claim, canonical_json(self.identity))
+
+    def missing(self) -> list[tuple[Path, list[str]]]:
+        """The parts that are not there yet."""
+        return [(path, addresses) for path, addresses in self.parts if not path.exists()]
+
+    def run(self, workers: int) -> Iterator[int]:
+        """Describes what is missing; yields the number of presets of each part as it is done."""
+        missing = self.missing()
+        if workers == 1 or len(missing) < 2:
+            for path, addresses in missing:
+                yield describe_part(self.synth, addresses, self.spec, path)
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(missing)), context) as pool:
+            futures: list[Future[int]] = [
+                pool.submit(describe_part, self.synth, addresses, self.spec, path)
+                for path, addresses in missing
+            ]
+            try:
+                for future in as_completed(futures):
+                    yield future.result()
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def finish(self) -> pa.Table:
+        """Compares all presets, writes the table and removes the parts."""
+        rows = [row for path, _ in self.parts for row in json.loads(path.read_bytes())["rows"]]
+        rows, compared = compare(rows)
+        table = pa.Table.from_pylist(rows, schema=schema("scan"))
+        known = {"identity": self.identity, **compared}
+        table = table.replace_schema_metadata({**table.schema.metadata, ABOUT: canonical_json(known)})
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table, buffer, compression="zstd")
+        files.replace(self.out, buffer.getvalue().to_pybytes())
+        shutil.rmtree(self.folder)
+        return table
+
+
+def describe_part(synth: Synth, addresses: list[str], spec: ScanSpec, path: Path) -> int:
+    """Describes some presets and writes the part; the number of them."""
+    host = _host(synth, spec.rate)
+    rows = [describe.describe(host, synth, synth.preset(address), spec) for address in addresses]
+    files.replace(path, json.dumps({"rows": rows}).encode())
+    return len(rows)
+
+
+@lru_cache(maxsize=1)
+def _host(synth: Synth, rate: int) -> SnapshotHost:
+    """This process's host, checked once; it ends with the process."""
+    host = SnapshotHost(synth, rate=rate, limits=LIMITS, scratch=Path(tempfile.gettempdir()))
+    host.__enter__()
+    host.check()
+    return host
+
+
+def read_scan(path: Path) -> pa.Table:
+    """A scan's table; InputError if the file is none."""
+    try:
+        # One file, whatever its folder is called.
+        table = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(f"{path}: not a scan ({' '.join(str(error).split())[:160]})") from None
+    if (table.schema.metadata or {}).get(b"triptych_table") != b"scan" or table.schema.names != (
+        schema("scan").names
+    ):
+        raise InputError(f"{path}: not a scan of this version; make it with `python -m presets scan`")
+    return table
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What a scan was made of (`identity`) and how presets were compared."""
+    return dict(json.loads(read_scan(path).schema.metadata[ABOUT]))

@@ -1,0 +1,65 @@
+"""Which presets of a scan a dataset takes: conditions on the scan's columns, as a config states them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from manifests.dataset.schema import schema
+from manifests.types import InputError
+from presets.scan.scan import about, read_scan
+from presets.synths.synths import Synth
+
+Value = float | bool | str | None
+Conditions = Mapping[str, Value | Sequence[Value]]
+
+USUAL: Conditions = {"usable": True, "distinct": True}
+"""What is taken where a config names a scan but no conditions."""
+
+
+def selected(scan: Path, synth: Synth, conditions: Conditions | None) -> list[str]:
+    """The addresses of the presets in `scan` that meet every condition, in the scan's order.
+
+    A condition on a number is a range [low, high], both ends included and either of them null; on a text
+    or a truth value it is one value or a list of those allowed. What failed never meets any. InputError if
+    the scan is of another synth or plugin, or has no such column.
+    """
+    table, identity = read_scan(scan), about(scan)["identity"]
+    if identity["synth"] != synth.name:
+        raise InputError(f"{scan}: is a scan of {identity['synth']}, not of {synth.name}")
+    if identity["synth_is"]["plugin"] != synth.plugin_sha256:
+        raise InputError(f"{scan}: was made with another version of {synth.name}; scan again")
+    meets = [_test(name, wanted) for name, wanted in (USUAL if conditions is None else conditions).items()]
+    return [
+        row["preset"]
+        for row in table.to_pylist()
+        if row["status"] == "ok" and all(row[name] is not None and test(row[name]) for name, test in meets)
+    ]
+
+
+def _test(name: str, wanted: Value | Sequence[Value]) -> tuple[str, Any]:
+    columns = schema("scan")
+    if name not in columns.names or pa.types.is_list(columns.field(name).type):
+        usable = [c.name for c in columns if not pa.types.is_list(c.type)]
+        raise InputError(f"select: no column {name!r} in a scan; expected some of {', '.join(usable)}")
+    kind = columns.field(name).type
+    if pa.types.is_floating(kind) or pa.types.is_integer(kind):
+        low, high = _range(name, wanted)
+        return name, lambda value: low <= value <= high
+    allowed = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+    expected = bool if pa.types.is_boolean(kind) else str
+    if not allowed or not all(isinstance(value, expected) for value in allowed):
+        raise InputError(f"select: {name}: expected {expected.__name__} values, got {wanted!r}")
+    return name, lambda value: value in allowed
+
+
+def _range(name: str, wanted: Any) -> tuple[float, float]:
+    ends = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+    numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
+    if len(ends) != 2 or len(numbers) + ends.count(None) != 2:
+        raise InputError(f"select: {name}: expected a range [low, high], got {wanted!r}")
+    low = float("-inf") if ends[0] is None else float(ends[0])
+    return low, float("inf") if ends[1] is None else float(ends[1])

@@ -1,0 +1,39 @@
+"""Reader of amsynth's bank files: plain text, one `<preset> <name>` line and `<parameter>` lines for each.
+
+Values are in each parameter's own range. A preset may leave parameters out: they keep their default.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from manifests.types import InputError
+
+MAGIC = "amSynth"
+PRESET = "<preset> <name>"
+PARAMETER = "<parameter>"
+
+
+def read_bank(path: Path) -> list[tuple[str, dict[str, float]]]:
+    """The presets of a bank in file order: (name, values asked for). InputError names file and line."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if not lines or lines[0].strip() != MAGIC:
+        raise InputError(f"{path}: not an amsynth bank; expected {MAGIC!r} in the first line")
+    presets: list[tuple[str, dict[str, float]]] = []
+    for number, line in enumerate(lines[1:], start=2):
+        if line.startswith(PRESET):
+            presets.append((line[len(PRESET) :].strip(), {}))
+        elif line.startswith(PARAMETER):
+            try:
+                name, text = line[len(PARAMETER) :].split()
+                presets[-1][1][name] = float(text)
+            except (ValueError, IndexError):
+                raise InputError(
+                    f"{path} line {number}: expected '<parameter> name number' within a preset"
+                ) from None
+    return presets
+
+
+def bank_name(path: Path) -> str:
+    """What a bank is called in addresses: its file name up to the first dot."""
+    return path.name.split(".")[0]

@@ -1,0 +1,176 @@
+"""A synth's profile: what its parameters are called, their ranges, and which ones are pinned and why.
+
+Profiles are small YAML files in `presets/profiles/`, or the user's own, given by their path. A value is
+always in the plugin's own unit; only `Profile.settings` turns it into what the host sends.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from manifests.cli.settings import first_fault
+from manifests.dataset.canonical import sha256_json
+from manifests.types import InputError
+from presets.synths.envelope_map import EnvelopeMap
+
+FOLDER = Path(__file__).parents[1] / "profiles"
+
+PLUGIN_KINDS: dict[str, Literal["vst2", "vst3"]] = {
+    ".so": "vst2",
+    ".dll": "vst2",
+    ".vst": "vst2",
+    ".vst3": "vst3",
+}
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Pin(_Strict):
+    """A parameter that is the same for every preset, and the reason."""
+
+    value: float
+    why: str
+
+
+class InstrumentPin(_Strict):
+    """A value written into every element of that name in a ZynAddSubFX instrument, and the reason."""
+
+    element: str
+    values: dict[str, int | bool]
+    why: str
+
+
+class Profile(_Strict):
+    """One synth. `parameters` maps a name to (low, high, value where a preset does not say).
+
+    Parameters that it does not list stay as the plugin or the preset has them.
+    """
+
+    name: str
+    kind: Literal["faust", "vst2", "vst3"]
+    plugin: Path
+    also_tried: tuple[Path, ...] = ()
+    matches: tuple[str, ...] = ()
+    """Patterns of plugin file names: a plugin given by its path is opened with the profile it matches."""
+    install: str = ""
+    presets: Literal["named", "amsynth-bank", "xiz", "files"] = "files"
+    """How presets load: parameter values by name, amsynth's text banks, ZynAddSubFX's instruments, or files
+    of any plugin (.fxp, .vstpreset, .state, .yaml; see `presets.synths.preset_files`)."""
+    banks: Path | None = None
+    deterministic: bool
+    """Renders repeat bit for bit, in forks of one host and across processes."""
+    isolation: Literal["fork", "process"] = "fork"
+    """A group is made in a fork of the pristine host, or, where a plugin cannot be forked, in a new host."""
+    needs_display: bool = False
+    warm_up_s: float
+    parameters: dict[str, tuple[float, float, float]] = {}
+    pinned: dict[str, Pin] = {}
+    instrument_pins: tuple[InstrumentPin, ...] = ()
+    envelope: EnvelopeMap | None = None
+    """The synth's own amplitude envelope, where its laws are known: what `shaping: plugin` sets."""
+    obeys_all_sound_off: bool = False
+    """MIDI's All Sound Off ends every voice at once: a new onset can cut the old tail in one render."""
+
+    @model_validator(mode="after")
+    def _values_within_ranges(self) -> Profile:
+        unknown = sorted(set(self.pinned) - set(self.parameters))
+        if unknown:
+            raise ValueError(f"pinned parameters that do not exist: {unknown}")
+        stages = self.envelope.stages() if self.envelope is not None else {}
+        strange = sorted({stage.parameter for stage in stages.values()} - set(self.parameters))
+        if strange:
+            raise ValueError(f"envelope: parameters that do not exist: {strange}")
+        for name, (low, high, value) in self.parameters.items():
+            pin = self.pinned.get(name)
+            if not low <= value <= high or (pin is not None and not low <= pin.value <= high):
+                raise ValueError(f"parameter {name}: default or pinned value outside {low}..{high}")
+        return self
+
+    def complete(self, asked: dict[str, float]) -> dict[str, float]:
+        """All parameters in the plugin's units: pins before what is asked for before defaults.
+
+        Values outside a parameter's range are moved to its end, as the plugins do when they read a bank.
+        """
+        values = {}
+        for name, (low, high, default) in self.parameters.items():
+            pin = self.pinned.get(name)
+            value = asked.get(name, default) if pin is None else pin.value
+            values[name] = min(max(float(value), low), high)
+        return values
+
+    def beside_a_state(self, asked: dict[str, float]) -> dict[str, float]:
+        """The parameters that are set on top of a loaded state: what is asked for, and all pins."""
+        complete = self.complete(asked)
+        return {name: complete[name] for name in complete if name in asked or name in self.pinned}
+
+    def settings(self, parameters: dict[str, float]) -> dict[str, float]:
+        """What the host sends: Faust takes the units as they are, plugins 0..1 of the range."""
+        if self.kind == "faust":
+            return dict(parameters)
+        ranges = self.parameters
+        return {
+            name: (value - ranges[name][0]) / (ranges[name][1] - ranges[name][0])
+            for name, value in parameters.items()
+        }
+
+    def sha256(self) -> str:
+        """The hash of all that this profile says about the sound; where files lie is left out."""
+        audible = {"name", "kind", "presets", "isolation", "warm_up_s", "parameters", "pinned", "envelope"}
+        return sha256_json(
+            self.model_dump(mode="json", include=audible | {"instrument_pins", "obeys_all_sound_off"})
+        )
+
+
+def profile_names() -> list[str]:
+    """The synths that have a profile."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load_profile(source: str) -> Profile:
+    """A profile by its name, by the path of a profile file (.yaml), or by that of a plugin.
+
+    A plugin has the profile whose `matches` fit its file name, else a generic one that pins nothing.
+    InputError lists the names there are. Paths in a profile file count from where it lies.
+    """
+    if source in profile_names():
+        return _read(FOLDER / f"{source}.yaml", Path(__file__).parent)
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml"):
+        return _read(path, path.parent)
+    if path.suffix not in PLUGIN_KINDS:
+        raise InputError(
+            f"synth {source!r}: no such profile; expected one of {', '.join(profile_names())},"
+            " a profile file (.yaml), or a plugin (.so, .dll, .vst, .vst3)"
+        )
+    for name in profile_names():
+        profile = load_profile(name)
+        if any(fnmatchcase(path.name, pattern) for pattern in profile.matches):
+            return profile.model_copy(update={"plugin": path})
+    return Profile(
+        name=path.stem, kind=PLUGIN_KINDS[path.suffix], plugin=path, deterministic=False, warm_up_s=0.2
+    )
+
+
+def _read(path: Path, base: Path) -> Profile:
+    try:
+        profile = Profile.model_validate(yaml.safe_load(path.read_bytes()))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read this profile ({error.strerror})") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
+    except ValidationError as error:
+        raise InputError(f"{path}: {first_fault(error.errors(), 'profile')}") from None
+    return profile.model_copy(
+        update={
+            "plugin": base / profile.plugin,
+            "also_tried": tuple(base / other for other in profile.also_tried),
+            "banks": None if profile.banks is None else base / profile.banks,
+        }
+    )

@@ -1,0 +1,226 @@
+"""Tone sets: all sustained notes of one timbre, made in one group, checked, cropped, level-normalised.
+
+A tone set is a function of the timbre and its `ToneSpec` only. Each pitch is held for the length of a
+tone and a little longer (`settle_s`); the crop with the flattest level is kept, without DC, as int16 with
+a scale that gives every tone an RMS of 0.1. With `pitching: one_shot` only the middle pitch is played, and
+all tones are made of one second of it (`presets.tones.one_shot`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from manifests.dataset.canonical import sha256_json
+from manifests.types import InputError, Note
+from presets.analysis.levels import flattest_window, pinned_to_rail, without_rumble
+from presets.analysis.pitch import vote
+from presets.analysis.similarity import alike, distance_db, fingerprint, sounds_alike
+from presets.host.client import GroupFailure, GroupJob, SnapshotHost
+from presets.synths.synths import Preset, Synth
+from presets.tones.one_shot import CROP_S, at_pitch, looped
+from presets.tones.tone_set import ToneSet
+
+__all__ = [
+    "ToneSet",
+    "ToneSpec",
+    "alike",
+    "distance_db",
+    "group_address",
+    "make_tone_set",
+    "repeats",
+    "sounds_alike",
+]
+
+F32 = npt.NDArray[np.float32]
+
+VERSION = 3
+"""Counts changes to what a tone set sounds like: it is part of every address and of the fingerprint."""
+GAP_S = 0.1
+RMS = 0.1
+QUIETEST_RMS = 1e-4
+"""-80 dBFS: a tone below it is silent."""
+LOUDEST_PEAK = 8.0
+"""+18 dBFS: plugins work in floats, and only a defect is louder."""
+SURE = 0.75
+"""The share of tones that must agree on the octave for a timbre to count as pitched."""
+CANARY_TONES = 4
+"""How many tones a canary plays again."""
+
+
+@dataclass(frozen=True)
+class ToneSpec:
+    """What all tone sets of a dataset have in common: a tone's `seconds`, the `step` in semitones, and more.
+
+    Pitches are MIDI numbers, the lowest always included.
+    """
+
+    rate: int
+    seconds: float
+    lowest_pitch: int
+    highest_pitch: int
+    velocity: int = 100
+    settle_s: float = 1.0
+    max_level_variation_db: float = 1.0
+    require_pitched: bool = True
+    pitching: Literal["multisample", "one_shot"] = "multisample"
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lowest_pitch <= self.highest_pitch <= 127:
+            raise InputError(
+                f"tones: pitches {self.lowest_pitch}..{self.highest_pitch} are not within 0..127"
+            )
+        if self.seconds < 0.1 or self.settle_s < 0.0 or self.rate < 8000 or self.step < 1:
+            raise InputError(
+                "tones: expected seconds of 0.1 or more, settle_s from 0, a rate from 8000, a step from 1"
+            )
+
+    @property
+    def pitches(self) -> range:
+        return range(self.lowest_pitch, self.highest_pitch + 1, self.step)
+
+    @property
+    def played(self) -> range:
+        """The pitches that the synth plays: all, or for one-shots the middle one."""
+        middle = (self.lowest_pitch + self.highest_pitch) // 2
+        return range(middle, middle + 1) if self.pitching == "one_shot" else self.pitches
+
+    @property
+    def frames(self) -> int:
+        """The samples of a tone."""
+        return int(np.floor(self.seconds * self.rate + 0.5))
+
+    @property
+    def crop_frames(self) -> int:
+        """The samples that are kept of a note played."""
+        return int(CROP_S * self.rate) if self.pitching == "one_shot" else self.frames
+
+    @property
+    def held_frames(self) -> int:
+        """The samples that a note is held."""
+        return self.crop_frames + int(np.ceil(self.settle_s * self.rate))
+
+    @property
+    def step_frames(self) -> int:
+        """The samples from note to note."""
+        return self.held_frames + int(GAP_S * self.rate)
+
+
+def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
+    """The content address of a tone set: a hash of all that it depends on (64 hex digits)."""
+    return sha256_json(
+        {
+            "tones": VERSION,
+            "plugin": synth.plugin_sha256,
+            "profile": synth.profile.sha256(),
+            **preset.content(),
+            "spec": asdict(spec),
+        }
+    )
+
+
+def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int]) -> GroupJob:
+    """The group that a host plays: every one of `pitches` once, rising, held, then a gap."""
+    step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
+    notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(pitches))
+    settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+    return GroupJob(settings, notes, len(notes) * step, state=state, mono=True)
+
+
+def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
+    """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset."""
+    tones, deviations = _cropped(host, synth, preset, spec, spec.played)
+    level_variation = float(np.median(deviations))
+    if level_variation > spec.max_level_variation_db:
+        raise GroupFailure(
+            "unsteady", f"level varies by {level_variation:.2f} dB, at most {spec.max_level_variation_db:g}"
+        )
+    if spec.pitching == "one_shot":
+        tones = _from_one_shot(tones[0], spec)
+    octave, confidence = vote(tones, list(spec.pitches), spec.rate)
+    if spec.require_pitched and confidence < SURE:
+        raise GroupFailure("unpitched", f"{confidence:.0%} of the tones sound the note or an octave of it")
+    samples, scales = _quantised(tones)
+    return ToneSet.of(
+        samples=samples,
+        scales=scales,
+        lowest_pitch=spec.lowest_pitch,
+        step=spec.step,
+        rate=spec.rate,
+        octave=octave,
+        pitch_confidence=confidence,
+        level_variation_db=level_variation,
+        fingerprint=fingerprint(tones, spec.rate),
+    )
+
+
+def repeats(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, tones: ToneSet) -> bool:
+    """The canary: whether the first tones of a set are the same samples again, made in a fresh fork.
+
+    What comes first in a group cannot know what was to come after it. GroupFailure if the preset fails now.
+    """
+    again, _ = _cropped(host, synth, preset, spec, spec.played[:CANARY_TONES])
+    if spec.pitching == "one_shot":
+        again = _from_one_shot(again[0], spec)
+    samples, scales = _quantised(again)
+    count = len(scales)
+    return np.array_equal(samples, tones.samples[:count]) and np.array_equal(scales, tones.scales[:count])
+
+
+def _cropped(
+    host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int]
+) -> tuple[list[F32], list[float]]:
+    """The tones of `pitches`, played, checked and cropped, and how far each one's level varies, in dB."""
+    mono = host.render(tone_job(synth, preset, spec, pitches))[0]
+    tones, deviations = [], []
+    for index, pitch in enumerate(pitches):
+        start = index * spec.step_frames
+        tone, deviation = _crop(mono[start : start + spec.held_frames], spec, pitch)
+        tones.append(tone)
+        deviations.append(deviation)
+    return tones, deviations
+
+
+def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:
+    """Every tone, from the crop of one: looped, at its pitch, RMS 0.1 again."""
+    loop, played = looped(crop, spec.rate), spec.played[0]
+    tones = [
+        at_pitch(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames, spec.rate) for pitch in spec.pitches
+    ]
+    return [tone * np.float32(RMS / np.sqrt(np.mean(np.square(tone, dtype=np.float64)))) for tone in tones]
+
+
+def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
+    """The flattest stretch of a held note, without rumble, RMS 0.1; and its level's deviation in dB."""
+    if len(held) < spec.held_frames:
+        raise GroupFailure("crashed", f"pitch {pitch}: {len(held)} samples, not {spec.held_frames}")
+    peak = float(np.abs(held).max())
+    if not np.isfinite(peak):
+        raise GroupFailure("nan", f"pitch {pitch}: not a number, or infinite")
+    if peak > LOUDEST_PEAK:
+        raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+    # Drifts and DC are no part of a timbre: shaped by an envelope they would become a thump.
+    held = without_rumble(held, spec.rate)
+    start, deviation = flattest_window(held, spec.rate, spec.crop_frames)
+    tone = held[start : start + spec.crop_frames]
+    rms = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
+    if rms < QUIETEST_RMS:
+        raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {QUIETEST_RMS:g}")
+    if pinned_to_rail(tone):
+        raise GroupFailure("clipped", f"pitch {pitch}: stays at its peak for whole stretches")
+    return tone * np.float32(RMS / rms), deviation
+
+
+def _quantised(tones: list[F32]) -> tuple[npt.NDArray[np.int16], F32]:
+    """Tones as int16 that use the whole range, and what one unit of each is worth."""
+    samples = np.empty((len(tones), len(tones[0])), dtype=np.int16)
+    scales = np.empty(len(tones), dtype=np.float32)
+    for index, tone in enumerate(tones):
+        scales[index] = float(np.abs(tone).max()) / 32767.0
+        samples[index] = np.clip(np.rint(tone / scales[index]), -32767, 32767)
+    return samples, scales

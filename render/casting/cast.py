@@ -1,0 +1,226 @@
+"""Casting: which presets become the dataset's timbres.
+
+Presets of each synth are tried in a seeded order until the configured number has passed; each failure is
+a row of failures.parquet. The outcome is that of trying them one by one, however many are tried at once.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from manifests.splits.clusters import connected
+from manifests.splits.seeds import permutation
+from manifests.splits.splits import assign_sides, grow_sides
+from manifests.types import InputError
+from presets.host.client import GroupFailure
+from presets.scan.selection import selected
+from presets.synths.synths import Preset, Synth
+from presets.tones.making import ToneSet, alike, group_address
+from render.config import Config, Timbres
+from render.tones import ToneMaker, configured_synth
+
+ATTEMPTS_PER_TIMBRE = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PresetResult:
+    """How a preset's try went: what is kept of its tone set, or why it failed."""
+
+    synth: str
+    preset: Preset
+    row: dict[str, Any] | None
+    reason: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A preset to be tried; as the canary of its wave its tone set is made twice and compared."""
+
+    timbres: Timbres
+    preset: Preset
+    canary: bool
+
+
+Auditions = Callable[[ToneMaker, list[Candidate]], Iterator[PresetResult]]
+
+
+def audition(maker: ToneMaker, wanted: Candidate) -> PresetResult:
+    """Makes one preset's tone set; a preset's failure is an answer, a machine's failure raises."""
+    preset = wanted.preset
+    synth = configured_synth(wanted.timbres)
+    try:
+        tones = maker.get(synth, preset)
+    except GroupFailure as failure:
+        return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
+    if wanted.canary and synth.repeats(preset):
+        maker.compare(synth, preset, tones)
+    return PresetResult(synth.name, preset, _row(maker, synth, preset, tones))
+
+
+def _row(maker: ToneMaker, synth: Synth, preset: Preset, tones: ToneSet) -> dict[str, Any]:
+    return {
+        "name": preset.name,
+        "synth": synth.name,
+        "preset": preset.address,
+        "bank_sha256": preset.bank_sha256,
+        "plugin_sha256": synth.plugin_sha256,
+        "parameters": preset.parameters,
+        "state": preset.state,
+        "deterministic": synth.repeats(preset),
+        "group": group_address(synth, preset, maker.spec),
+        "tones_sha256": tones.sha256,
+        "lowest_pitch": maker.spec.lowest_pitch,
+        "highest_pitch": maker.spec.highest_pitch,
+        "octave": tones.octave,
+        "pitch_confidence": tones.pitch_confidence,
+        "level_variation_db": tones.level_variation_db,
+        "fingerprint": [float(value) for value in tones.fingerprint],
+    }
+
+
+def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Iterator[Preset]:
+    """A synth's presets in the order they are tried: its banks, shuffled, then random ones if it has any.
+
+    Where `timbres` name a scan, only what they select of it.
+    """
+    presets = synth.presets()
+    if timbres is not None and timbres.scan is not None:
+        passing = set(selected(timbres.scan, synth, timbres.select))
+        presets = [preset for preset in presets if preset.address in passing]
+    for place in permutation(seed, len(presets), "cast", synth.name):
+        yield presets[int(place)]
+    if synth.has_random_presets and (timbres is None or timbres.scan is None):
+        index = 0
+        while True:
+            yield synth.random_preset(seed, index)
+            index += 1
+
+
+def cast(
+    config: Config,
+    maker: ToneMaker,
+    auditions: Auditions,
+    before: Sequence[dict[str, Any]] = (),
+    failed: Sequence[dict[str, Any]] = (),
+    generation: int = 0,
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of timbres.parquet, and the failures met on the way.
+
+    A later generation keeps the rows `before` it, and passes over their presets and those that `failed`.
+    """
+    heard = {row["tones_sha256"]: row["name"] for row in before}
+    casting = _Casting(config, maker, auditions, [*failed], heard)
+    sources = {
+        timbres.synth: _untried(config.seed, timbres, [*before, *failed]) for timbres in config.timbres
+    }
+    accepted: list[dict[str, Any]] = []
+    while True:
+        for timbres in config.timbres:
+            there = sum(row["synth"] == timbres.synth for row in [*before, *accepted])
+            accepted += casting.find(timbres, timbres.count - there, sources[timbres.synth])
+        rows = _with_sides(config, before, accepted, generation)
+        homeless = {row["group"]: row for row in rows if not row["side"]}
+        if not homeless:
+            return rows, casting.failures
+        for row in homeless.values():
+            detail = "sounds like timbres of two sides, or would be alone on its side"
+            casting.fail(row["synth"], row["preset"], "homeless", detail)
+        accepted = [row for row in accepted if row["group"] not in homeless]
+
+
+def _untried(seed: int, timbres: Timbres, known: list[dict[str, Any]]) -> Iterator[Preset]:
+    tried = {row["preset"] for row in known if row["synth"] == timbres.synth}
+    source = candidates(configured_synth(timbres), seed, timbres)
+    return (preset for preset in source if preset.address not in tried)
+
+
+@dataclass
+class _Casting:
+    """What casting has met so far: failures, what was heard (tones' SHA-256 to timbre), tries by synth."""
+
+    config: Config
+    maker: ToneMaker
+    auditions: Auditions
+    failures: list[dict[str, Any]]
+    heard: dict[str, str]
+    tried: Counter[str] = field(default_factory=Counter)
+
+    def fail(self, synth: str, preset: str, reason: str, detail: str) -> None:
+        self.failures.append(
+            {
+                "stage": "tones",
+                "synth": synth,
+                "preset": preset,
+                "reason": reason,
+                "detail": detail,
+                "shard": "",
+            }
+        )
+
+    def find(self, timbres: Timbres, wanted: int, source: Iterator[Preset]) -> list[dict[str, Any]]:
+        """The rows of so many timbres of a synth that pass, in the order in which they were tried."""
+        accepted: list[dict[str, Any]] = []
+        while len(accepted) < wanted:
+            presets = list(islice(source, wanted - len(accepted)))
+            tried = self.tried[timbres.synth]
+            watched = permutation(self.config.seed, len(presets), "canary", timbres.synth, tried)[:1]
+            wave = [Candidate(timbres, preset, place in watched) for place, preset in enumerate(presets)]
+            if not wave or tried > ATTEMPTS_PER_TIMBRE * timbres.count + 50:
+                last = self.failures[-1]["reason"] if self.failures else "none left"
+                raise InputError(
+                    f"timbres: {len(accepted)} of {wanted} {timbres.synth} timbres passed after {tried}"
+                    f" tries; last failure: {last}. Lower the count, or widen tones.max_level_variation_db"
+                )
+            self.tried[timbres.synth] += len(wave)
+            for answer in self.auditions(self.maker, wave):
+                if answer.row is None:
+                    self.fail(answer.synth, answer.preset.address, answer.reason, answer.detail)
+                    continue
+                twin = self.heard.get(answer.row["tones_sha256"])
+                if twin is None:
+                    self.heard[answer.row["tones_sha256"]] = answer.row["name"]
+                    accepted.append(answer.row)
+                else:
+                    self.fail(answer.synth, answer.preset.address, "duplicate", f"same audio as {twin}")
+        return accepted
+
+
+def _with_sides(
+    config: Config, before: Sequence[dict[str, Any]], accepted: list[dict[str, Any]], generation: int
+) -> list[dict[str, Any]]:
+    """Ids, clusters and sides of all rows. A later generation's may have none: "", to be replaced."""
+    rows = [*before, *({**row, "generation": generation} for row in accepted)]
+    clusters = connected(alike(np.array([row["fingerprint"] for row in rows], dtype=np.float32)))
+    left_out, share = config.splits.unseen_synth, config.splits.test_timbres
+    if generation == 0:
+        sides = _first_sides(config, rows, clusters)
+    else:
+        fixed = ["synth" if row["synth"] == left_out else None for row in accepted]
+        kept = [row["side"] for row in before]
+        sides = kept + grow_sides(clusters, kept, fixed, share, config.seed, "timbre", generation)
+    return [
+        {**row, "timbre": index, "cluster": clusters[index], "side": sides[index]}
+        for index, row in enumerate(rows)
+    ]
+
+
+def _first_sides(config: Config, rows: list[dict[str, Any]], clusters: list[int]) -> list[str]:
+    """The synth left out has a side of its own, the others share theirs."""
+    seen = [i for i, row in enumerate(rows) if row["synth"] != config.splits.unseen_synth]
+    sides = ["synth"] * len(rows)
+    drawn = assign_sides([clusters[i] for i in seen], config.splits.test_timbres, config.seed, "timbre")
+    for i, side in zip(seen, drawn, strict=True):
+        sides[i] = side
+    left_out = {clusters[i] for i in range(len(rows)) if sides[i] == "synth"}
+    for i in seen:
+        # Sounds like a timbre of the synth left out: in train it would leak, so it is tested on.
+        if clusters[i] in left_out:
+            sides[i] = "test"
+    return sides

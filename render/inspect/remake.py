@@ -1,0 +1,79 @@
+"""Making clips again from their manifest rows and the tables alone, and comparing them bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from manifests.dataset.layout import read_table
+from manifests.synthesis.compose import F32, I16, pcm_sha256, to_int16
+from manifests.types import ClipId, InputError
+from presets.host.client import GroupFailure
+from render.clips.clips import encode_flac
+from render.clips.dataset import Dataset, MachineFault
+from render.clips.player import Player
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """A clip made again: its key, FLAC bytes, and whether its PCM is the manifest's, bit for bit.
+
+    Where its synth is not deterministic (`comparable` False) there is nothing to compare.
+    """
+
+    key: str
+    flac: bytes
+    pcm_sha256: str
+    expected_sha256: str
+    comparable: bool
+
+    @property
+    def same(self) -> bool:
+        return self.pcm_sha256 == self.expected_sha256
+
+
+def _row(dataset: Dataset, key: str) -> dict[str, Any]:
+    clip = ClipId.parse(key)
+    if clip.block >= dataset.blocks.num_rows:
+        raise InputError(f"clip {key}: {dataset.root} has {dataset.blocks.num_rows} blocks only")
+    path = dataset.layout.clip_table(dataset.block(clip.block)["shard"])
+    table = read_table(path, "clips")
+    rows: list[dict[str, Any]] = table.filter(pc.equal(table["key"], key)).to_pylist()
+    if len(rows) != 1:
+        raise InputError(f"clip {key}: {len(rows)} rows of that key in {path}, expected one")
+    return rows[0]
+
+
+def remake(root: Path, keys: Iterable[str]) -> Iterator[Remade]:
+    """Makes each clip again. InputError for an unknown key, MachineFault where this machine cannot."""
+    dataset = Dataset(root)
+    rows = [_row(dataset, key) for key in keys]
+    made = _played(dataset, rows) if dataset.config.shaping == "plugin" else _composed(dataset, rows)
+    for row, pcm in zip(rows, made, strict=True):
+        flac = encode_flac(pcm, dataset.clip_spec.rate, dataset.clip_spec.flac_level)
+        comparable = bool(dataset.timbres[row["timbre"]]["deterministic"])
+        yield Remade(row["key"], flac, pcm_sha256(pcm), row["pcm_sha256"], comparable)
+
+
+def _composed(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
+    composer = dataset.composer()
+    for row in rows:
+        yield composer.pcm(ClipId.parse(row["key"]))[0]
+
+
+def _played(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
+    """Each clip out of its whole group, played again; groups are kept while rows share them."""
+    player = Player(dataset)
+    kept: tuple[str, list[F32]] | None = None
+    for row in rows:
+        group = player.group(dataset.block(row["block"]), row["timbre"])
+        if kept is None or kept[0] != group.address:
+            try:
+                kept = (group.address, player.play(group))
+            except GroupFailure as failure:
+                raise MachineFault(f"clip {row['key']}: its preset fails here now: {failure}") from None
+        yield to_int16(kept[1][row["group_index"]], dataset.clip_spec.peak)[0]

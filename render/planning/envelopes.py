@@ -1,0 +1,42 @@
+"""Envelopes sampled from the config's families, each from a stream of its own."""
+
+from __future__ import annotations
+
+from manifests.splits.seeds import uniform
+from manifests.types import Envelope
+from render.config import Config, Family, Range
+
+TIME_STEP_MS = 0.1
+LEVEL_STEP = 0.001
+
+
+def _draw(seed: int, bounds: Range, step: float, *what: str | int) -> float:
+    """A value on a readable grid: what the manifest shows is exactly what was rendered."""
+    value = uniform(seed, bounds.low, bounds.high, "envelope", *what)
+    return min(max(round(round(value / step) * step, 6), bounds.low), bounds.high)
+
+
+def draw_envelope(seed: int, name: str, index: int, family: Family, attempt: int = 0) -> Envelope:
+    """Envelope number `index` of the family called `name`; `attempt` counts its draws."""
+    what = (name, index, attempt) if attempt else (name, index)
+
+    def time(field: str, bounds: Range) -> float:
+        return _draw(seed, bounds, TIME_STEP_MS, *what, field)
+
+    return Envelope(
+        attack_ms=time("attack_ms", family.attack_ms),
+        hold_ms=time("hold_ms", family.hold_ms),
+        decay_ms=time("decay_ms", family.decay_ms),
+        sustain=_draw(seed, family.sustain, LEVEL_STEP, *what, "sustain"),
+        release_ms=time("release_ms", family.release_ms),
+        curve=family.curve,
+    )
+
+
+def draw_envelopes(config: Config) -> list[tuple[str, Envelope]]:
+    """All envelopes of a config with their family's name, in the order of the families' names."""
+    return [
+        (name, draw_envelope(config.seed, name, index, config.envelopes[name]))
+        for name in sorted(config.envelopes)
+        for index in range(config.envelopes[name].count)
+    ]

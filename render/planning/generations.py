@@ -1,0 +1,71 @@
+"""What the first stage leaves behind a generation: timbres, failures and blocks, as tables that grow."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from manifests.dataset.layout import Layout, to_table, write_table
+from render.config import Config
+from render.planning.product import cut_blocks
+
+Rows = list[dict[str, Any]]
+
+COUNTS = "triptych_tones_failures"
+"""In failures.parquet's metadata: how many failures each generation met while its tones were made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """The generations that are through: timbres, failures while tones were made and their counts, blocks."""
+
+    timbres: Rows
+    failures: Rows
+    counts: list[int]
+    blocks: pa.Table | None
+
+    def grown(self, config: Config, timbres: Rows, failures: Rows, layout: Layout, generation: int) -> Cast:
+        """With the timbres that a generation found, and the blocks that follow from them."""
+        envelopes, phrases = (
+            [row for row in layout.read(name).to_pylist() if row["generation"] <= generation]
+            for name in ("envelopes", "phrases")
+        )
+        blocks = cut_blocks(config, timbres, envelopes, phrases, self.blocks, generation)
+        return Cast(timbres, failures, [*self.counts, len(failures) - len(self.failures)], blocks)
+
+    def write(self, layout: Layout) -> None:
+        """blocks.parquet comes last: it says that the generation is through."""
+        write_table(layout.table("timbres"), to_table("timbres", self.timbres))
+        write_table(layout.table("failures"), failures_table(self.failures, self.counts))
+        write_table(layout.table("blocks"), self.blocks)
+
+
+def read_before(layout: Layout, generation: int) -> Cast:
+    """The tables as the generations before this one left them, whatever this one has begun to write."""
+    if generation == 0:
+        return Cast([], [], [], None)
+    timbres = layout.read("timbres").to_pylist(maps_as_pydicts="strict")
+    failures, counts = read_failures(layout)
+    counts = counts[:generation]
+    return Cast(
+        [row for row in timbres if row["generation"] < generation],
+        failures[: sum(counts)],
+        counts,
+        layout.read("blocks"),
+    )
+
+
+def failures_table(failures: Rows, counts: list[int]) -> pa.Table:
+    """failures.parquet; those met while tones were made come first."""
+    return to_table("failures", failures, {COUNTS: json.dumps(counts)})
+
+
+def read_failures(layout: Layout) -> tuple[Rows, list[int]]:
+    """The failures met while tones were made, and how many of them each generation met."""
+    table = layout.read("failures")
+    rows = [row for row in table.to_pylist() if row["stage"] == "tones"]
+    counts = (table.schema.metadata or {}).get(COUNTS.encode())
+    return rows, [len(rows)] if counts is None else json.loads(counts)

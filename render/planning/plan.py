@@ -1,0 +1,260 @@
+"""The plan: a dataset folder with everything in it that no synth has to be played for.
+
+`plan` writes envelopes, phrases and `dataset.json`, which comes last and commits the plan. Timbres are
+cast and blocks cut by the first stage of `run`, since a preset that fails its checks is replaced before.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from manifests.dataset import files
+from manifests.dataset.canonical import differences
+from manifests.dataset.layout import Layout, to_table, write_table
+from manifests.dataset.rows import envelope_of
+from manifests.dataset.schema import SCHEMA_VERSION
+from manifests.dataset.storage import is_local
+from manifests.splits.clusters import envelope_clusters
+from manifests.splits.splits import assign_sides
+from manifests.types import InputError, Notes, check_notes
+from midi.extract import Extracted, extract_folder
+from midi.generate import Observability, generate_phrases
+from midi.table import generated, phrase_rows
+from presets.synths.synths import Synth, installed
+from render.config import Config
+from render.planning.envelopes import draw_envelopes
+from render.planning.fingerprint import fingerprint, ingredients, platform_class
+from render.tones import configured_synth
+
+TONE_GRID_S = 0.25
+"""Tones are whole multiples of this long, so that tone sets are shared by datasets that differ little."""
+ONE_MORE_S = 0.001
+"""A release ends at most one sample late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What planning came to: the folder's metadata, its tables, and what a user should be told."""
+
+    metadata: dict[str, Any]
+    envelopes: list[dict[str, Any]]
+    phrases: list[dict[str, Any]]
+    remarks: list[str]
+
+
+def settle_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
+    """The config without optional synths that are not installed, the synths, a remark for each left out."""
+    kept, synths, remarks = [], [], []
+    for timbres in config.timbres:
+        if timbres.optional and timbres.plugin is None and not installed(timbres.synth):
+            remarks.append(f"{timbres.synth} is not installed: its {timbres.count} timbres are left out")
+            continue
+        synth = configured_synth(timbres)
+        settled: dict[str, Any] = {"optional": False, "synth": synth.name}
+        if synth.source != synth.name:
+            settled["profile"] = Path(synth.source)
+        kept.append(timbres.model_copy(update=settled))
+        synths.append(synth)
+    if not kept:
+        raise InputError("timbres: none of the configured synths is installed")
+    names = [synth.name for synth in synths]
+    if len(set(names)) != len(names):
+        raise InputError(f"timbres: each synth once, got {names}")
+    left_out = config.splits.unseen_synth
+    if left_out is not None and left_out not in names:
+        raise InputError(f"splits.unseen_synth: {left_out!r} is none of {names}")
+    return config.model_copy(update={"timbres": kept}), synths, remarks
+
+
+def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
+    """Generated phrases first, then those from MIDI files, every note within the tones' pitches."""
+    rows, remarks = [], []
+    seconds = config.clip.seconds
+    low, high = config.tones.lowest_pitch, config.tones.highest_pitch
+    if (wanted := config.phrases.generated) is not None:
+        spec = wanted.generate
+        if spec.lowest_pitch < low or spec.highest_pitch > high:
+            raise InputError(
+                f"phrases.generated.generate: pitches {spec.lowest_pitch}..{spec.highest_pitch} go beyond"
+                f" the tones' {low}..{high}; widen tones or narrow the phrases"
+            )
+        observe = Observability(config.longest_settle_ms(), config.longest_release_ms())
+        made = generate_phrases(config.seed, wanted.count, spec, seconds, observe)
+        rows += generated(made)
+    if (folder := config.phrases.midi) is not None:
+        found, skipped = midi_phrases(config)
+        if len(found) < folder.count:
+            raise InputError(
+                f"phrases.midi.folder {folder.folder}: {len(found)} phrases found, {folder.count} configured;"
+                " add files, or lower the count"
+            )
+        if skipped:
+            remarks.append(f"{folder.folder}: {len(skipped)} windows or files skipped, such as {skipped[0]}")
+        rows += found[: folder.count]
+    for row in rows:
+        check_notes(row.notes, seconds)
+    return rows, remarks
+
+
+def longest_heard_s(config: Config, notes: Notes) -> float:
+    """How long any note of a phrase can be heard, in seconds, under the config's longest release."""
+    release = config.longest_release_ms() / 1000.0 + ONE_MORE_S
+    ends = [note.onset for note in notes[1:]] + [config.clip.seconds]
+    return max(min(end - note.onset, note.duration + release) for note, end in zip(notes, ends, strict=True))
+
+
+def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
+    """The config with tones as long as any note of the phrases can be heard; InputError if it says less."""
+    seconds = config.clip.seconds
+    longest, place = max((longest_heard_s(config, row.notes), index) for index, row in enumerate(phrases))
+    asked = config.tones.seconds
+    if asked is None:
+        asked = min(seconds, math.ceil(longest / TONE_GRID_S) * TONE_GRID_S)
+    if longest > asked:
+        raise InputError(
+            f"tones.seconds: {asked:g} is too short: a note of phrase {place} is heard for {longest:.3f} s;"
+            " leave it out, or give more"
+        )
+    return config.model_copy(update={"tones": config.tones.model_copy(update={"seconds": asked})})
+
+
+def midi_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
+    """All phrases of the config's MIDI folder that the tones can play, and a line for each window skipped."""
+    folder = config.phrases.midi
+    if folder is None:
+        return [], []
+    spec = folder.extract.model_copy(
+        update={
+            "lowest_pitch": max(config.tones.lowest_pitch, folder.extract.lowest_pitch),
+            "highest_pitch": min(config.tones.highest_pitch, folder.extract.highest_pitch),
+        }
+    )
+    return extract_folder(folder.folder, spec, config.clip.seconds)
+
+
+def envelope_rows(config: Config) -> list[dict[str, Any]]:
+    """The rows of envelopes.parquet."""
+    drawn = draw_envelopes(config)
+    clusters = envelope_clusters([envelope for _, envelope in drawn])
+    sides = assign_sides(clusters, config.splits.test_envelopes, config.seed, "envelope")
+    return [
+        {
+            "envelope": index,
+            "family": family,
+            **envelope.values(),
+            "cluster": clusters[index],
+            "side": sides[index],
+            "generation": 0,
+        }
+        for index, (family, envelope) in enumerate(drawn)
+    ]
+
+
+def check_playable(synths: list[Synth], envelopes: list[dict[str, Any]]) -> None:
+    """InputError unless every synth's own envelope can be set to every one that was drawn."""
+    for synth in synths:
+        profile = synth.profile
+        if profile.envelope is None:
+            raise InputError(
+                f"shaping: plugin: the profile of {synth.name} does not say how its envelope is set;"
+                " calibrate it, or use shaping: renderer"
+            )
+        for row in envelopes:
+            try:
+                profile.envelope.values(envelope_of(row), profile.parameters)
+            except InputError as error:
+                raise InputError(f"envelopes.{row['family']}: {synth.name} cannot play it: {error}") from None
+
+
+def phrases_with_sides(config: Config, phrases: list[Extracted]) -> list[dict[str, Any]]:
+    """The rows of phrases.parquet."""
+    rows = phrase_rows(phrases)
+    clusters = [row["cluster"] for row in rows]
+    sides = assign_sides(clusters, config.splits.test_phrases, config.seed, "phrase")
+    return [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
+
+
+def make_plan(config: Config) -> Planned:
+    """Everything that the config says, without playing a synth and without writing anything."""
+    config, synths, remarks = settle_synths(config)
+    envelopes = envelope_rows(config)
+    if config.shaping == "plugin":
+        check_playable(synths, envelopes)
+    gathered, more = gather_phrases(config)
+    config = with_tone_seconds(config, gathered)
+    phrases = phrases_with_sides(config, gathered)
+    of = ingredients(config, synths, midi_sources(phrases))
+    metadata = {
+        "schema": SCHEMA_VERSION,
+        "name": config.name,
+        "seed": config.seed,
+        "platform": platform_class(),
+        "generations": [],
+    }
+    return Planned(described(metadata, config, of, envelopes, phrases), envelopes, phrases, remarks + more)
+
+
+def midi_sources(phrases: list[dict[str, Any]]) -> dict[str, str]:
+    """The SHA-256 of the MIDI file of each phrase that comes from one."""
+    return {row["source"]: row["source_sha256"] for row in phrases if row["source_sha256"]}
+
+
+def described(
+    metadata: dict[str, Any],
+    config: Config,
+    of: dict[str, Any],
+    envelopes: list[dict[str, Any]],
+    phrases: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """dataset.json with a generation more; each has its config, so that it can be made again in its turn."""
+    plain = config.model_dump(mode="json")
+    generation = {
+        "generation": len(metadata["generations"]),
+        "timbres": sum(timbres.count for timbres in config.timbres),
+        "envelopes": len(envelopes),
+        "phrases": len(phrases),
+        "config": plain,
+    }
+    return {
+        **metadata,
+        "config": plain,
+        "fingerprint": fingerprint(of),
+        "fingerprint_of": of,
+        "generations": [*metadata["generations"], generation],
+    }
+
+
+def write_plan(planned: Planned, root: Path) -> bool:
+    """Writes a plan to a folder; False if the same plan is there already, InputError if another one is."""
+    layout = Layout(root)
+    if layout.dataset_json.exists():
+        present = layout.metadata()
+        if present["fingerprint"] == planned.metadata["fingerprint"]:
+            return False
+        lines = differences(planned.metadata["fingerprint_of"], present["fingerprint_of"])
+        raise InputError(
+            f"{root}: holds another dataset, and finished shards are never rewritten; it differs (asked for"
+            f" != there) in {'; '.join(lines[:5])}{' …' if len(lines) > 5 else ''}. Use another folder"
+        )
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root}: is a file; expected a folder to write the dataset to")
+    foreign = sorted(p.name for p in root.iterdir()) if root.exists() else []
+    ours = {".work", "envelopes.parquet", "phrases.parquet"}
+    if any(name not in ours and not name.endswith(".tmp") for name in foreign):
+        raise InputError(f"{root}: is not empty ({foreign[0]!r} …) and holds no dataset; use another folder")
+    if is_local(root):
+        root.mkdir(parents=True, exist_ok=True)
+    write_tables(layout, planned)
+    return True
+
+
+def write_tables(layout: Layout, planned: Planned) -> None:
+    """Writes a plan's tables, and last dataset.json, which commits them."""
+    write_table(layout.table("envelopes"), to_table("envelopes", planned.envelopes))
+    write_table(layout.table("phrases"), to_table("phrases", planned.phrases))
+    text = json.dumps(planned.metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    files.replace(layout.dataset_json, text.encode())

@@ -1,0 +1,192 @@
+"""Audio files in and out: any format that libsndfile reads, as mono float32 at the rate that is wanted."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from manifests.dataset import files
+from manifests.types import InputError
+
+Audio = npt.NDArray[np.float32]
+Float = npt.NDArray[np.floating[Any]]
+
+
+def read_audio(path: Path) -> tuple[Audio, int]:
+    """A file as mono float32 [n] at full scale 1 (the mean of its channels), and its rate in Hz.
+
+    InputError where the file is missing, no audio, empty, or holds samples that are not finite.
+    """
+    samples, rate = read_channels(path)
+    return np.asarray(samples.mean(axis=1), dtype=np.float32), rate
+
+
+def read_channels(path: Path) -> tuple[Audio, int]:
+    """A file as float32 [n, channels] and its rate in Hz; the same errors as `read_audio`."""
+    with _opened(path) as file:
+        samples, rate = file.read(dtype="float32", always_2d=True), int(file.samplerate)
+    if len(samples) == 0:
+        raise InputError(f"{path}: holds no samples")
+    if not np.isfinite(samples).all():
+        raise InputError(f"{path}: holds samples that are not finite (NaN or infinite)")
+    return samples, rate
+
+
+def check_audio(path: Path) -> None:
+    """The errors of `read_audio` as far as the header tells them: before many files are read."""
+    with _opened(path) as file:
+        if int(file.frames) <= 0:
+            raise InputError(f"{path}: holds no samples")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with soundfile.SoundFile(path) as file:
+            yield file
+    except (soundfile.SoundFileError, RuntimeError) as error:
+        raise InputError(f"{path}: not a readable audio file ({str(error).splitlines()[0]})") from None
+
+
+class Recording(NamedTuple):
+    """A file as mono audio at the rate that was wanted, and what it was in the file."""
+
+    audio: Audio
+    rate: int
+    channels: int
+
+
+PIECE_S = 60
+"""Long files are read, and resampled, so much at a time."""
+
+
+def read_recording(path: Path, wanted: int) -> Recording:
+    """A file of any length as mono float32 [n] at `wanted` Hz; what is long is kept on disk (`scratch`).
+
+    The same errors as `read_audio`.
+    """
+    with _opened(path) as file:
+        rate, frames, channels = int(file.samplerate), int(file.frames), int(file.channels)
+        if frames <= 0:
+            raise InputError(f"{path}: holds no samples")
+        step = rate // math.gcd(rate, wanted)
+        margin = -(-rate // (2 * step)) * step
+        size = max(PIECE_S * rate // step, 1) * step
+        audio = scratch(math.ceil(frames * wanted / rate))
+        for start in range(0, frames, size):
+            before, stop = max(start - margin, 0), min(start + size, frames)
+            after = min(stop + margin, frames)
+            file.seek(before)
+            piece = file.read(after - before, dtype="float32", always_2d=True).mean(axis=1)
+            if len(piece) != after - before:
+                raise InputError(
+                    f"{path}: truncated: {before + len(piece)} samples, its header says {frames}"
+                )
+            if not np.isfinite(piece).all():
+                raise InputError(f"{path}: holds samples that are not finite (NaN or infinite)")
+            first, last = start * wanted // rate, math.ceil(stop * wanted / rate)
+            skipped = (start - before) * wanted // rate
+            audio[first:last] = resample(piece, rate, wanted)[skipped : skipped + last - first]
+    return Recording(audio, rate, channels)
+
+
+def resample(audio: Audio, rate: int, wanted: int) -> Audio:
+    """Mono audio [n] at another rate, [ceil(n * wanted / rate)]: band-limited, by its whole spectrum.
+
+    Exact below both Nyquist frequencies, apart from the last tenth, which is faded out so that sharp
+    edges ring less. Silence is laid around the sound, since a spectrum wraps its ends together.
+    """
+    if rate == wanted:
+        return audio
+    step = rate // math.gcd(rate, wanted)
+    margin = math.ceil(0.05 * rate / step) * step
+    count = math.ceil(len(audio) * wanted / rate)
+    total = math.ceil((len(audio) + 2 * margin) / step) * step
+    padded = np.pad(audio.astype(np.float64), (margin, total - margin - len(audio)))
+    longer = total * wanted // rate
+    spectrum = np.fft.rfft(padded)
+    edge = min(rate, wanted) / 2.0
+    hertz = np.arange(len(spectrum)) * (rate / total)
+    fade = np.clip((edge - hertz) / (0.1 * edge), 0.0, 1.0)
+    spectrum *= 0.5 - 0.5 * np.cos(np.pi * fade)
+    kept = np.zeros(longer // 2 + 1, dtype=np.complex128)
+    width = min(len(kept), len(spectrum))
+    kept[:width] = spectrum[:width]
+    result = np.fft.irfft(kept, longer) * (longer / total)
+    start = margin * wanted // rate
+    return result[start : start + count].astype(np.float32)
+
+
+ON_DISK_S = 600.0
+"""Sounds longer than this (at 44.1 kHz) are kept in a file rather than in memory."""
+
+
+def scratch(samples: int) -> Audio:
+    """Zeros, float32 [samples]; where they are many, in a file without a name that goes away by itself."""
+    if samples <= ON_DISK_S * 44_100:
+        return np.zeros(samples, dtype=np.float32)
+    with tempfile.TemporaryFile() as file:
+        file.truncate(4 * samples)
+        return np.memmap(file, dtype=np.float32, mode="r+", shape=(samples,))
+
+
+FULL_SCALE = 32767.0 / 32768.0
+"""No sample of a file with whole numbers is larger."""
+
+
+def headroom(audio: Audio) -> float:
+    """The factor, at most 1, with which a sound keeps within full scale: conversions know no ceiling."""
+    peak = peak_of(audio)
+    return FULL_SCALE / peak if peak > 1.0 else 1.0
+
+
+def peak_of(audio: Float) -> float:
+    """The largest magnitude in a sound; 0 for none."""
+    return max((float(np.max(np.abs(part))) for part in _parts(audio)), default=0.0)
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's name asks for, in libsndfile's words; InputError where it is none of ours."""
+    kind = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
+    if kind is None:
+        raise InputError(f"{path}: expected a name that ends in .wav or .flac")
+    return kind
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in one line why a file that the block writes cannot be written."""
+    try:
+        yield
+    except (OSError, soundfile.SoundFileError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise InputError(f"{path}: cannot be written ({reason})") from None
+
+
+def write_audio(path: Path, audio: Audio, rate: int) -> float:
+    """Writes mono audio as 16-bit WAV (or FLAC, by the name), whole or not at all.
+
+    A sound that is larger than full scale is made softer as a whole; returns the factor.
+    """
+    kind, factor = format_of(path), headroom(audio)
+    with writing(path), files.temporary(path.parent, path.name) as temporary:
+        with soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format=kind) as file:
+            for part in _parts(audio):
+                file.write(part if factor == 1.0 else part * np.float32(factor))
+        temporary.replace(path)
+    return factor
+
+
+def _parts(audio: Float, size: int = 1 << 20) -> Iterator[Float]:
+    """A sound of any length, so much at a time."""
+    return (audio[at : at + size] for at in range(0, len(audio), size))

@@ -1,1 +1,0 @@
-"""Composing clips from a tone bank on the training device: tones, sampled material, arithmetic, loader."""

@@ -1,0 +1,154 @@
+"""`python -m train evaluate`: scores of a checkpoint on held-out pairs, or of any files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from manifests.dataset.storage import location
+from manifests.types import InputError
+from train.evaluation.files import parse_roles
+from train.evaluation.formatting import rich_tables, verdicts
+from train.evaluation.run import Track, evaluate_checkpoints, evaluate_files, evaluate_folder
+from train.evaluation.trial import ESTIMATE, is_system
+
+
+@contextmanager
+def tracking(what: str, unit: str, console: Console) -> Iterator[Track]:
+    """A progress bar with rate and time left; yields what starts it with the number of `unit`s to do."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+
+        def start(total: int) -> Callable[[], Any]:
+            task = progress.add_task(what, total=total, rate="")
+
+            def advance() -> None:
+                progress.advance(task)
+                speed = progress.tasks[0].speed
+                progress.update(task, rate=f"{speed:.1f} {unit}/s" if speed else "")
+
+            return advance
+
+        yield start
+
+
+@contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Torch on one thread inside: conversions run side by side, and are the same on any number of cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def named_checkpoints(checkpoints: list[str]) -> dict[str, Path]:
+    """Checkpoints by the name of their system: `NAME=PATH`, else the run's folder (one alone: estimate)."""
+    found: dict[str, Path] = {}
+    for given in checkpoints:
+        name, equals, path = given.partition("=")
+        where = Path(path if equals else given)
+        label = name if equals else ESTIMATE if len(checkpoints) == 1 else where.resolve().parent.name
+        if label in found or not is_system(label):
+            raise InputError(f"--checkpoint {given}: the name {label!r} is taken; give NAME=PATH")
+        found[label] = where
+    return found
+
+
+def evaluate(
+    out: Annotated[Path, typer.Option(help="Folder for scores.parquet, summary.json and the reports.")],
+    checkpoint: Annotated[
+        list[str] | None,
+        typer.Option(help="Checkpoint to score (with --data), or NAME=PATH; repeat to compare several."),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Dataset folder, or its URL, to draw held-out pairs from.")
+    ] = None,
+    split: Annotated[
+        list[str] | None, typer.Option(help="Split to score; repeat for several. Default: all but train.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs of each kind in each split.")] = 64,
+    files: Annotated[
+        Path | None,
+        typer.Option(help="Instead: a CSV with columns source, reference, target, estimate (and method)."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Instead: a folder whose file names tell pair and role or system.")
+    ] = None,
+    pattern: Annotated[str, typer.Option(help="How the folder's files are named.")] = "{pair}_{system}",
+    roles: Annotated[
+        str, typer.Option(help="What the folder calls its roles: source=NAME,reference=NAME,target=NAME.")
+    ] = "",
+    robustness: Annotated[
+        bool, typer.Option(help="Also score the first split with reverb, chorus, vibrato, a moving filter.")
+    ] = False,
+    retake: Annotated[
+        Path | None, typer.Option(help="The same dataset from another take of its tones, for the floor.")
+    ] = None,
+    crepe: Annotated[bool, typer.Option(help="Also F0RMSE, by CREPE's tiny network.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the pairs and of the intervals.")] = 0,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Conversions and scores made side by side. Default: all cores.")
+    ] = None,
+) -> None:
+    """Score conversions against the clips they should have become, beside answers that need no training.
+
+    A run that was stopped goes on where it was when the same command is given again.
+    """
+    console = Console()
+    asked = [name for name, value in (("--files", files), ("--folder", folder)) if value is not None]
+    if len(asked) > 1 or (asked and (checkpoint or data)):
+        raise InputError(f"{asked[0]}: scores the files as they are; leave out the other inputs")
+    with tracking("scoring", "pairs", console) as track:
+        if files is not None:
+            summary = evaluate_files(files, seed, out, track, workers, crepe)
+        elif folder is not None:
+            summary = evaluate_folder(
+                folder, pattern, parse_roles(roles), seed, out, console.print, track, workers, crepe
+            )
+        else:
+            if not checkpoint or data is None:
+                raise InputError("evaluate: expected --checkpoint with --data, or --files, or --folder")
+            from train.codec.api import load_codec
+
+            named = named_checkpoints(checkpoint)
+            codecs = {name: load_codec(path) for name, path in named.items()}
+            with one_torch_thread():
+                summary = evaluate_checkpoints(
+                    codecs,
+                    named,
+                    location(data),
+                    split or [],
+                    pairs,
+                    seed,
+                    out,
+                    console.print,
+                    track,
+                    workers,
+                    robustness,
+                    retake,
+                    crepe,
+                )
+    if summary.get("heading"):
+        console.print(f"[bold]{escape(summary['heading'])}.[/]", soft_wrap=True)
+    for table in rich_tables(summary):
+        console.print(table)
+    for line in verdicts(summary):
+        console.print(line, soft_wrap=True, highlight=False)
+    console.print(f"All scores and intervals: {out}/scores.parquet, summary.json, report.md", soft_wrap=True)

@@ -1,0 +1,60 @@
+"""Fresh envelopes: drawn from the dataset's families as the renderer does it, away from the unseen ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from manifests.splits.clusters import LEVEL_STEP, TIME_RATIO, TIME_STEP_MS
+from manifests.types import Envelope
+
+FIELDS = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
+TIMES = [0, 1, 2, 4]
+STEPS = (0.1, 0.1, 0.1, 0.001, 0.1)
+"""The grids that the renderer draws on: what a manifest shows is exactly what is heard."""
+DRAWS = 1 + len(FIELDS)
+
+
+class Families:
+    """The families of a bank's `fresh.envelopes`, each as likely as its share of the dataset's envelopes."""
+
+    def __init__(self, families: dict[str, dict[str, Any]], device: torch.device) -> None:
+        rows = [families[name] for name in sorted(families)]
+        bounds = [[(row[name]["low"], row[name]["high"]) for name in FIELDS] for row in rows]
+        self.bounds_M52 = torch.tensor(bounds, dtype=torch.float64, device=device)
+        counts = torch.tensor([float(row["count"]) for row in rows], dtype=torch.float64)
+        self.until_M = (counts.cumsum(0) / counts.sum()).to(device)
+        self.curves = [str(row["curve"]) for row in rows]
+        self.steps_5 = torch.tensor(STEPS, dtype=torch.float64, device=device)
+
+    def draw(self, u_BD: Tensor) -> tuple[Tensor, Tensor]:
+        """Values [B, 5] in the order of `FIELDS` and families [B], from B rows of `DRAWS` uniform numbers."""
+        family_B = (self.until_M <= u_BD[:, :1]).sum(1).clamp(max=len(self.curves) - 1)
+        low, high = self.bounds_M52[family_B].unbind(-1)
+        value = low + (high - low) * u_BD[:, 1:]
+        on_grid = (torch.round(value / self.steps_5) * self.steps_5 * 1e6).round() / 1e6
+        return torch.minimum(torch.maximum(on_grid, low), high), family_B
+
+    def envelopes(self, value_B5: Tensor, family_B: Tensor) -> list[Envelope]:
+        """Drawn values as envelopes."""
+        rows = zip(value_B5.tolist(), family_B.tolist(), strict=True)
+        return [Envelope(**dict(zip(FIELDS, row, strict=True)), curve=self.curves[of]) for row, of in rows]
+
+
+def near(value_B5: Tensor, others: Sequence[Envelope]) -> Tensor:
+    """Which drawn envelopes would share a cluster with one of `others`, whatever their curves: bool [B].
+
+    The rule of `manifests.splits.clusters.envelope_clusters`, so that what a split calls unseen stays unseen.
+    """
+    if not others:
+        return torch.zeros(len(value_B5), dtype=torch.bool, device=value_B5.device)
+    rows = [[float(getattr(envelope, name)) for name in FIELDS] for envelope in others]
+    other_O5 = torch.tensor(rows, dtype=torch.float64, device=value_B5.device)
+    apart = (value_B5[:, None] - other_O5).abs()
+    larger = torch.maximum(value_B5[:, None], other_O5.expand(len(value_B5), -1, -1))
+    allowed = (larger * (1.0 - 1.0 / TIME_RATIO)).clamp(min=TIME_STEP_MS)
+    times = (apart <= allowed)[..., TIMES].all(-1)
+    return (times & (apart[..., 3] <= LEVEL_STEP)).any(1)

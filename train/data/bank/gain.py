@@ -1,0 +1,139 @@
+"""Gain curves of a block's phrases and envelopes: `compose.gain` in fp32, counted in samples.
+
+The same closed form as `synthesis.envelope`, but for whole samples at once. Times are exact integers in
+fp32 below 2^24 samples; a segment of no length is entered a quarter of a sample early, which a whole sample
+cannot tell from on time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from manifests.synthesis.compose import Span, cut_fade, to_samples
+from manifests.synthesis.envelope import EXPONENT
+from manifests.types import Envelope, Notes
+from train.nn.gain import EnvelopeBatch, NoteBatch, cut, envelope_batch
+
+if TYPE_CHECKING:
+    from train.data.bank.compose import ClipFormat
+
+F32 = npt.NDArray[np.float32]
+
+EARLY, AT_ONCE = 0.25, 8.0
+"""How early a segment of no length begins, in samples, and its slope: over at the first whole sample."""
+
+
+class Segments(NamedTuple):
+    """Envelopes in samples: where attack, decay and release begin (after onset, onset, note-off) and their
+    slopes, the sustain level, 0..1; [E] each. `curves` says which of the two shapes occur."""
+
+    attack_from: Tensor
+    attack: Tensor
+    decay_from: Tensor
+    decay: Tensor
+    release_from: Tensor
+    release: Tensor
+    sustain: Tensor
+    exponential: Tensor
+    curves: tuple[bool, bool]
+
+
+def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
+    """Envelopes counted in samples of `rate` Hz."""
+    per_ms = rate / 1000.0
+
+    def slope(length: Tensor) -> tuple[Tensor, Tensor]:
+        some = length > 0.0
+        early = torch.where(some, torch.zeros_like(length), torch.full_like(length, EARLY))
+        steep = 1.0 / (length * per_ms).clamp(min=1e-9)
+        return early, torch.where(some, steep, torch.full_like(length, AT_ONCE))
+
+    (a_early, a), (d_early, d), (r_early, r) = (
+        slope(length) for length in (envelopes.attack, envelopes.decay, envelopes.release)
+    )
+    begins = (envelopes.attack + envelopes.hold) * per_ms
+    exponential = envelopes.curve > 0.5
+    shapes = (not bool(exponential.all()), bool(exponential.any()))
+    return Segments(-a_early, a, begins - d_early, d, -r_early, r, envelopes.sustain, exponential, shapes)
+
+
+def _progress(x: Tensor, of: Segments) -> Tensor:
+    """How far a segment has come, in place; the envelopes are x's last but one axis."""
+    x.clamp_(0.0, 1.0)
+    linear, exponential = of.curves
+    if not exponential:
+        return x
+    curved = torch.expm1(-EXPONENT * x).mul_(1.0 / math.expm1(-EXPONENT))
+    return torch.where(of.exponential[:, None], curved, x) if linear else curved
+
+
+def held(since: Tensor, of: Segments) -> Tensor:
+    """A held note's gain, [..., E, X], `since` [..., 1, X] (or [X]) samples after its onset."""
+    fall = _progress((since - of.decay_from[:, None]).mul_(of.decay[:, None]), of)
+    rise = _progress((since - of.attack_from[:, None]).mul_(of.attack[:, None]), of)
+    return fall.mul_(of.sustain[:, None] - 1.0).add_(1.0).mul_(rise)
+
+
+def left(since_off: Tensor, of: Segments) -> Tensor:
+    """What is left, 1..0, `since_off` samples after a note-off; shapes as in `held`."""
+    gone = _progress((since_off - of.release_from[:, None]).mul_(of.release[:, None]), of)
+    return gone.neg_().add_(1.0)
+
+
+def gain_whole(
+    notes: NoteBatch, envelopes: EnvelopeBatch, index_PF: Tensor, at_F: Tensor, format: ClipFormat
+) -> Tensor:
+    """The gain of P phrases under E envelopes at every sample: [P, E, F]; `index_PF` is each sample's note.
+
+    Samples before a phrase's first note are not meant.
+    """
+    of = segments(envelopes, format.rate)
+    onset, off, end, velocity = (
+        tensor.gather(1, index_PF)
+        for tensor in (notes.onset_BN, notes.off_BN, notes.end_BN, notes.velocity_BN)
+    )
+    since_PF = at_F - onset
+    reached_PEN = held((notes.off_BN - notes.onset_BN)[:, None], of)
+    index_PEF = index_PF[:, None].expand(-1, len(of.sustain), -1)
+    released = left((at_F - off)[:, None], of).mul_(reached_PEN.gather(2, index_PEF))
+    sounding = (at_F < off)[:, None]
+    gain = torch.where(sounding, held(since_PF[:, None], of), released)
+    return gain.mul_((velocity * cut(at_F, end, format.rate, format.cut_fade_ms))[:, None])
+
+
+@lru_cache(maxsize=16)
+def _curves(envelopes: tuple[Envelope, ...], rate: int) -> tuple[F32, F32]:
+    """The gain until all of the envelopes have settled, [E, S], and what a release leaves, [E, R]."""
+    batch = envelope_batch(envelopes)
+    of, per_ms = segments(batch, rate), rate / 1000.0
+    settled = math.ceil(float((batch.attack + batch.hold + batch.decay).max()) * per_ms) + 2
+    released = math.ceil(float(batch.release.max()) * per_ms) + 2
+    rising, leaving = held(torch.arange(float(settled)), of), left(torch.arange(float(released)), of)
+    return rising.numpy(), leaving.numpy()
+
+
+def gain_rows(
+    notes: Notes, where: Sequence[Span], envelopes: Sequence[Envelope], format: ClipFormat, out_EF: F32
+) -> None:
+    """The gain of one phrase under E envelopes, note by note, into `out_EF`, on the CPU."""
+    rising_ES, left_ER = _curves(tuple(envelopes), format.rate)
+    settled, fade = rising_ES.shape[1], cut_fade(to_samples(format.cut_fade_ms / 1000.0, format.rate))
+    out_EF[:, : where[0].onset] = 0.0
+    for note, (onset, off, end) in zip(notes, where, strict=True):
+        velocity, moving = np.float32(note.velocity / 127.0), min(settled, off - onset)
+        np.multiply(rising_ES[:, :moving], velocity, out=out_EF[:, onset : onset + moving])
+        out_EF[:, onset + moving : off] = rising_ES[:, -1:] * velocity
+        reached_E1 = rising_ES[:, min(off - onset, settled - 1), None] * velocity
+        tail = min(left_ER.shape[1], end - off)
+        np.multiply(left_ER[:, :tail], reached_E1, out=out_EF[:, off : off + tail])
+        out_EF[:, off + tail : end] = 0.0
+        faded = min(len(fade), end - onset)
+        out_EF[:, end - faded : end] *= fade[len(fade) - faded :]

@@ -1,0 +1,140 @@
+"""Tones read off for the notes of phrases: at their pitch, or from the nearest tone that the bank keeps.
+
+Between kept pitches a tone is read faster or slower through a windowed sinc (Kaiser, 16 taps; read faster,
+its cutoff falls with the pitch's ratio, so that nothing aliases). Every note begins at its tone's first
+sample, so places and weights are the same for all notes of one ratio, and are made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from manifests.synthesis.compose import Span
+from manifests.types import Notes
+from train.data.bank.tones import Tones
+from train.nn.gain import NoteBatch
+
+F32 = npt.NDArray[np.float32]
+
+TAPS, KAISER = 16, 9.0
+
+
+class Reading:
+    """Where notes of up to `frames` samples read their tones, by semitones above the tone."""
+
+    def __init__(self, frames: int, device: torch.device) -> None:
+        self.frames, self.device = frames, device
+        self._made: dict[float, tuple[Tensor, Tensor]] = {}
+
+    def at(self, semitones: float) -> tuple[Tensor, Tensor]:
+        """The first sample read for each sample of a note, int64 [frames], and its weights [frames, TAPS]."""
+        if semitones not in self._made:
+            first, weights = _kernel(self.frames, semitones)
+            self._made[semitones] = first.to(self.device), weights.to(self.device)
+        return self._made[semitones]
+
+
+@lru_cache(maxsize=64)
+def _kernel(frames: int, semitones: float) -> tuple[Tensor, Tensor]:
+    ratio = 2.0 ** (semitones / 12.0)
+    places = np.arange(frames) * ratio
+    whole = np.floor(places)
+    cutoff = min(1.0, 1.0 / ratio)
+    offsets = np.arange(TAPS) - TAPS // 2 + 1
+    distance = offsets[None, :] - (places - whole)[:, None]
+    inside = np.clip(1.0 - (distance / (TAPS / 2)) ** 2, 0.0, None)
+    weights = cutoff * np.sinc(cutoff * distance) * np.i0(KAISER * np.sqrt(inside)) / np.i0(KAISER)
+    first = whole.astype(np.int64) - TAPS // 2 + 1
+    return torch.from_numpy(first), torch.from_numpy(weights.astype(np.float32))
+
+
+def looped(places: Tensor, loop_start: Tensor | int, loop_end: Tensor | int) -> Tensor:
+    """`manifests.dataset.bank.read_places` for any places; below 0 it is the first sample."""
+    length = loop_end - loop_start
+    return torch.where(places < loop_end, places, loop_start + (places - loop_start) % length).clamp(min=0)
+
+
+def tone_rows(
+    tones: Tones,
+    row: int,
+    notes: Notes,
+    where: Sequence[Span],
+    reading: Reading,
+    out_F: F32,
+    cents: float = 0.0,
+    below: int = 0,
+) -> None:
+    """One phrase on one timbre's tones, so many cents off, into `out_F`, on the CPU; see `Tones.source` for
+    `below`."""
+    pcm_S = tones.pcm_S.numpy()
+    out_F[: where[0].onset] = 0.0
+    for note, (onset, _, end) in zip(notes, where, strict=True):
+        tone, above = tones.source(note.pitch, below)
+        semitones = above + cents / 100.0
+        start, loop_start, loop_end, scale = tones.numbers[row][tone]
+        count, piece = end - onset, out_F[onset:end]
+        if semitones:
+            first, weights = (table[:count] for table in reading.at(semitones))
+            places = looped(first[:, None] + torch.arange(TAPS), loop_start, loop_end)
+            piece[:] = (tones.pcm_S[start + places] * weights).sum(1)
+        else:
+            plain = min(count, loop_end)
+            np.copyto(piece[:plain], pcm_S[start : start + plain])
+            if plain < count:
+                piece[plain:] = pcm_S[start + looped(torch.arange(plain, count), loop_start, loop_end)]
+        np.multiply(piece, np.float32(scale), out=piece)
+
+
+def tone_whole(
+    tones: Tones,
+    rows: Sequence[int],
+    phrases: Sequence[Notes],
+    notes: NoteBatch,
+    index_PF: Tensor,
+    at_F: Tensor,
+    reading: Reading,
+    cents: float = 0.0,
+    below: int = 0,
+) -> Tensor:
+    """P phrases on the tones of T timbres at every sample: [T, P, F]; before a first note anything finite."""
+    device, width = tones.device, notes.onset_BN.shape[1]
+    sources = [[tones.source(note.pitch, below) for note in phrase] for phrase in phrases]
+    tone_PN = torch.tensor([[s[0] for s in row] + [0] * (width - len(row)) for row in sources], device=device)
+    row_T = torch.tensor(list(rows), device=device)
+
+    def of_note(table_TK: Tensor) -> Tensor:
+        return table_TK[row_T[:, None, None], tone_PN]
+
+    index_TPF = index_PF.expand(len(rows), -1, -1)
+    start_TPN, scale_TPN = of_note(tones.start_TK), of_note(tones.scale_TK)
+    since_PF = (at_F - notes.onset_BN.gather(1, index_PF)).long().clamp_(min=0)
+    longest = int((notes.end_BN - notes.onset_BN).max())
+    moved = cents != 0.0 or any(semitones for row in sources for _, semitones in row)
+    start_TPF = start_TPN.gather(2, index_TPF)
+    if not moved and longest <= tones.shortest:
+        dry = tones.pcm_S[start_TPF.add_(since_PF)].float()
+        return dry.mul_(scale_TPN.gather(2, index_TPF))
+    loop_start, loop_end = (
+        of_note(table).gather(2, index_TPF) for table in (tones.loop_start_TK, tones.loop_end_TK)
+    )
+    if not moved:
+        dry = tones.pcm_S[start_TPF + looped(since_PF, loop_start, loop_end)].float()
+        return dry.mul_(scale_TPN.gather(2, index_TPF))
+    steps = sorted({semitones for row in sources for _, semitones in row})
+    firsts, weights = zip(*(reading.at(step + cents / 100.0) for step in steps), strict=True)
+    step_PN = torch.tensor(
+        [[steps.index(s[1]) for s in row] + [0] * (width - len(row)) for row in sources], device=device
+    )
+    cell_PF = step_PN.gather(1, index_PF) * reading.frames + since_PF
+    first_PF, weight_PFX = torch.cat(firsts)[cell_PF], torch.cat(weights)[cell_PF]
+    dry = torch.zeros_like(start_TPF, dtype=torch.float32)
+    for tap in range(TAPS):
+        places = looped(first_PF + tap, loop_start, loop_end)
+        dry += tones.pcm_S[start_TPF + places] * weight_PFX[..., tap]
+    return dry.mul_(scale_TPN.gather(2, index_TPF))
