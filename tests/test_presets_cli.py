@@ -50,7 +50,7 @@ def test_bad_input_is_one_line_and_status_2(arguments: tuple[str, ...], says: st
 
 def test_importing_the_package_needs_no_dawdreamer() -> None:
     program = (
-        "import sys, presets.tones.making, presets.__main__;"
+        "import sys, presets.tones.making, presets.cli.app;"
         "print('dawdreamer' in sys.modules, 'torch' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from presets.__main__ import app
+from presets.cli.app import app
 from presets.host.client import SnapshotHost
 from presets.synths.synths import Synth, open_synth
 from tests.dpf import build_vst3, nekobi_vstpreset
