@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from tests import rendered
+from tests.support import rendered
+from tests.support.paths import CONFIGS, TRAIN_CONFIGS
 
 if TYPE_CHECKING:
     from manifests.dataset.bank import Bank
     from manifests.dataset.layout import Layout
-    from tests.browser import Browser
+    from tests.support.chromium import Browser
 
-ROOT = Path(__file__).parents[1]
 AMSYNTH = Path("/usr/lib/vst/amsynth_vst.so")
 
 
@@ -70,14 +70,14 @@ def bank(banked: Path) -> Bank:
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's dataset: a minute on two cores, for verify alone. Read only."""
     folder = tmp_path_factory.mktemp("demo") / "dataset"
-    rendered.succeed("render", "make", ROOT / "configs" / "demo.yaml", "--out", folder)
+    rendered.succeed("render", "make", CONFIGS / "demo.yaml", "--out", folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def demo_run(demo_data: Path) -> Path:
     """The demo's training, its steps counted, so that a slow machine trains as long: for verify alone."""
-    config = yaml.safe_load((ROOT / "configs" / "train" / "demo.yaml").read_text())
+    config = yaml.safe_load((TRAIN_CONFIGS / "demo.yaml").read_text())
     del config["minutes"]
     path = demo_data.parent / "config.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -88,7 +88,7 @@ def demo_run(demo_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def held_out(tmp_path_factory: pytest.TempPathFactory) -> Layout:
     """A dataset by the contract, with every split held out, that no renderer made. Read only."""
-    from tests.train_data import make_dataset
+    from tests.support.synthetic_dataset import make_dataset
 
     folder = tmp_path_factory.mktemp("held_out")
     return make_dataset(folder, train=(4, 2, 2), test=(2, 2, 2), seconds=0.6, validation=0.5)
@@ -97,7 +97,7 @@ def held_out(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 @pytest.fixture(scope="session")
 def codec(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The checkpoint of a real, untrained codec for that dataset."""
-    from tests.train_codec import make_checkpoint
+    from tests.support.training.tiny_codec import make_checkpoint
 
     return make_checkpoint(tmp_path_factory.mktemp("codec") / "tiny.safetensors", held_out)
 
@@ -116,7 +116,7 @@ def evaluated(held_out: Layout, codec: Path, tmp_path_factory: pytest.TempPathFa
 @pytest.fixture(scope="session")
 def page_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of audio files: three pairs and what two systems made of them."""
-    from tests.page_files import write_pairs
+    from tests.support.listening_page import write_pairs
 
     return write_pairs(tmp_path_factory.mktemp("files"))
 
@@ -124,7 +124,7 @@ def page_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     """Headless Chromium; its tests are skipped where it is not installed."""
-    from tests.browser import Browser, chromium
+    from tests.support.chromium import Browser, chromium
 
     if chromium() is None:
         pytest.skip("chromium is not installed")

@@ -1,0 +1,161 @@
+"""The benchmark's exchanged parts: each learns and plays, and what should change nothing changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from benchmarks.ablated.codes import read_at
+from benchmarks.ablated.judging import Trial, by_recordings, scores_of, trials_of
+from benchmarks.ablated.leaks import gather
+from benchmarks.ablated.results import tables
+from benchmarks.ablated.system import Ablated
+from benchmarks.ablated.variants import OURS, SPLITS, VARIANTS, config_of
+from manifests.dataset.layout import Layout
+from tests.support.synthetic_dataset import make_dataset
+from tests.support.training.tiny_codec import SIZES
+from train.checkpoint import load_system
+from train.config import RunConfig, parse_config
+from train.data.tables import Tables
+from train.fitting.loop import fit
+from train.nn.gain import envelope_batch, note_batch
+from train.systems import build
+from train.systems.base import Format
+from train.systems.triptych.features import HOP, LONG_HOP, features
+from train.systems.triptych.playing import play
+from train.systems.triptych.system import Triptych
+from train.systems.triptych.timbre import Timbre, measure, open_frames
+
+NOTES_GIVEN = {
+    yaml.safe_dump(dict(variant.model)): name
+    for name, variant in reversed(VARIANTS.items())
+    if variant.system == Ablated.name
+}
+"""One variant of each model: data may differ besides."""
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return make_dataset(tmp_path_factory.mktemp("ablated"), train=(2, 4, 4), seconds=0.75)
+
+
+@pytest.fixture(scope="module")
+def trials(layout: Layout) -> list[Trial]:
+    return trials_of(Tables.open(layout.root), ("validation",), 1)
+
+
+def config(name: str) -> RunConfig:
+    plain = config_of(VARIANTS[name], 2, 3)
+    plain["batch"], plain["data"] = 2, {"threads": 1, "pool_blocks": 1}
+    plain["model"] = {**SIZES, "code_width": 8, "codes": 16, **plain["model"]}
+    return parse_config(plain, name)
+
+
+def fresh(name: str, layout: Layout) -> Ablated:
+    """A variant before training, for the dataset's format."""
+    of = Tables.open(layout.root)
+    system = build(Ablated.name, config(name).model, Format(of.rate, of.cut_fade_ms, ("one",)), 3).eval()
+    assert isinstance(system, Ablated)
+    return system
+
+
+@pytest.mark.parametrize("name", NOTES_GIVEN.values())
+def test_each_variant_learns_and_converts(
+    name: str, layout: Layout, trials: list[Trial], tmp_path: Path
+) -> None:
+    """Two steps move all of its weights but those it has no use for; then every kind of pair is scored."""
+    fit(config(name), layout.root, tmp_path / "run")
+    trained = load_system(tmp_path / "run" / "last.safetensors")[0]
+    assert isinstance(trained, Ablated)
+    before = build(Ablated.name, trained.config, trained.format, 3).state_dict()
+    unused = ["encoder.", "discriminator."]
+    if trained.config.decoder == "vocos":
+        unused += ["decoder.leave."]
+    # A bias may stand where its gradient begins at nothing.
+    still = {
+        key for key, value in trained.named_parameters()
+        if key.endswith("weight") and torch.equal(value, before[key]) and not key.startswith(tuple(unused))
+    }  # fmt: skip
+    assert still == set()
+    scores = scores_of(lambda example: trained.sing(example, by_ear=name == OURS), trials)
+    found = np.array(list(scores["validation"].values()))
+    assert found.shape == (3, 1, 2)
+    assert np.isfinite(found).all()
+    assert (found > 0.0).all()
+
+
+def test_the_codec_itself_is_judged_by_recordings(layout: Layout, trials: list[Trial]) -> None:
+    of = Tables.open(layout.root)
+    codec = parse_config({"steps": 1, "model": SIZES}, "test")
+    system = build("triptych", codec.model, Format(of.rate, of.cut_fade_ms, ("one",)), 3).eval()
+    with torch.no_grad():
+        found = np.array(list(scores_of(by_recordings(system), trials)["validation"].values()))
+    assert found.shape == (3, 1, 2)
+    assert np.isfinite(found).all()
+
+
+@torch.no_grad()
+def test_before_training_ours_plays_what_the_codec_plays(layout: Layout, trials: list[Trial]) -> None:
+    """What is judged with notes given is the codec itself; and an all-pass of angle 0 adds nothing."""
+    system, example = fresh(OURS, layout), trials[-1].example
+    clip, rate, cut = example.timbre, system.format.rate, system.format.cut_fade_ms
+    notes, envelope = note_batch([clip.notes], rate, len(clip.audio)), envelope_batch([clip.envelope])
+    seen = features(torch.from_numpy(clip.audio)[None] / 32767.0, rate)
+    opened = open_frames(seen, notes, envelope, rate, cut)
+    timbre = Timbre(measure(opened, notes, system.config, rate), system.timbre_encoder(opened, notes, rate))
+
+    codec = Triptych(system.config, system.format)
+    codec.load_state_dict(system.state_dict())
+    theirs = play(codec, example.target.notes, example.target.envelope, timbre, len(clip.audio))
+    ours = system.sing(example, by_ear=False)
+    turned = fresh("complex filters", layout)
+    turned.load_state_dict(system.state_dict(), strict=False)
+    assert np.abs(theirs).max() > 0.1
+    np.testing.assert_allclose(ours, theirs, atol=2e-4)
+    np.testing.assert_allclose(turned.sing(example, by_ear=False), ours, atol=2e-4)
+
+
+def test_codes_are_read_where_they_stand() -> None:
+    """Each is the mean of two frames, at its first frame's centre and the next one's."""
+    vector = torch.arange(4.0)[None, :, None]
+    at = torch.tensor([[-9.0, 0.0, HOP, LONG_HOP, LONG_HOP + HOP, 3 * LONG_HOP, 99 * LONG_HOP]])
+    assert read_at(vector, torch.tensor([0]), at)[0, :, 0].tolist() == [0, 0, 0, 1, 1, 3, 3]
+
+
+def test_what_codes_tell_is_asked_of_their_vectors(layout: Layout) -> None:
+    clips = gather(fresh("codes, Vocos", layout), Tables.open(layout.root), 3)
+    assert len({clip.id for clip in clips}) == 3
+    assert all(clip.latents["codes"].shape == (16,) for clip in clips)
+    assert not np.array_equal(clips[0].latents["codes"], clips[1].latents["codes"])
+
+
+@torch.no_grad()
+def test_a_learned_gain_is_nothing_outside_its_note(layout: Layout, trials: list[Trial]) -> None:
+    system, clip = fresh("learned latent", layout), trials[0].example.target
+    assert system.latent_gain is not None
+    rate = system.format.rate
+    notes = note_batch([clip.notes[:1]], rate, len(clip.audio))
+    end = int(notes.end_BN[0, 0] - notes.onset_BN[0, 0])
+    gain = system.latent_gain(torch.zeros(1, 6), notes, torch.tensor([-100.0]), end + 300)[0]
+    assert not gain[:100].any()
+    assert not gain[100 + end :].any()
+    assert gain[150 : 100 + end // 2].min() > 0.0
+
+
+def test_the_table_tells_seeds_apart_and_pairs_together(tmp_path: Path) -> None:
+    for name, seed, value in ((OURS, 1, 1.0), (OURS, 2, 1.2), ("no sub-octave", 1, 1.5)):
+        kept = {
+            "variant": name, "seed": seed,
+            "scores": {"given": {split: {"both": [[value, 0.5], [value + 1, 0.5]]} for split in SPLITS}},
+        }  # fmt: skip
+        (tmp_path / f"{name}-{seed}").mkdir()
+        (tmp_path / f"{name}-{seed}" / "scores.json").write_text(json.dumps(kept))
+    rows = tables(tmp_path).splitlines()
+    assert "| 2 | 1.60 ±0.10 / 0.50 ±0.00 |" in rows[4]
+    assert rows[5].startswith("| none | 1 | 2.00 / 0.50 |")
+    assert rows[5].endswith("| +0.50 ±0.00 |")

@@ -1,0 +1,174 @@
+"""The audit's page: what it shows of a dataset, and that a broken one still gives its findings."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from manifests.audit.page import page
+from manifests.audit.page.markup import LONGEST, words
+from manifests.audit.run import Tiers, audit
+from manifests.dataset.layout import Layout, read_table, write_table
+from tests.support import rendered
+from tests.support.audit_page import copied, part, setting, text_of
+
+PARTS = (
+    "Checks", "Splits", "Coverage", "Clips", "Parameters", "Envelope families", "Phrases", "Timbres",
+    "Failures",
+)  # fmt: skip
+
+
+def test_a_good_datasets_page_has_every_part_and_no_finding(tiny: Path, audit_page: Path) -> None:
+    text = audit_page.read_text(encoding="utf-8")
+    assert tuple(re.findall(r"<h2>(.*?)</h2>", text)) == PARTS
+    assert '<p class="verdict good">no defect found</p>' in text
+    assert "annot be drawn" not in text
+    assert 'class="asked" x=' not in part(text, "Coverage"), "no cell is missing"
+    rows = pd.read_parquet(tiny / "clips", partitioning=None)
+    counts = rows["split"].value_counts()
+    for split, clips in counts.items():
+        assert f'<td>{split}</td><td class="number">{clips}</td>' in part(text, "Splits")
+    assert len(re.findall("<audio", text)) == 2 * len(counts)
+    assert len(re.findall("<svg", part(text, "Phrases"))) == len(pd.read_parquet(tiny / "phrases.parquet"))
+
+
+def test_the_same_dataset_gives_the_same_page(tiny: Path, audit_page: Path) -> None:
+    assert text_of(tiny).encode() == audit_page.read_bytes()
+
+
+def test_missing_cells_are_marked_and_explained(tiny: Path, tmp_path: Path) -> None:
+    root = copied(tiny, tmp_path)
+    gone = root / "clips/train/shard-000001.parquet"
+    clips = len(pd.read_parquet(gone))
+    gone.unlink()
+    coverage = part(text_of(root), "Coverage")
+    assert coverage.count('<rect class="asked"') >= 3, "each of the three maps shows it"
+    row = re.search(r"<tr><td>train \+ validation</td>(.*?)</tr>", coverage)
+    assert row
+    cells = re.findall(r">([^<]*)</td>", row[1])
+    assert int(cells[0]) - int(cells[1]) == int(cells[2]) == clips
+    assert cells[4] == "not in the clip table of shards/train/shard-000001.tar"
+
+
+def test_what_failed_is_counted_with_its_reason(tiny: Path, tmp_path: Path) -> None:
+    root = copied(tiny, tmp_path)
+    old = Layout(root).read("failures")
+    failed = {"stage": "tones", "synth": "builtin", "reason": "silent", "detail": "peak 0", "shard": ""}
+    rows = [{**failed, "preset": name} for name in ("a", "b")]
+    write_table(root / "failures.parquet", type(old).from_pylist(rows, schema=old.schema))
+    text = text_of(root)
+    assert '<td>silent</td><td class="number">2</td><td>a: peak 0</td>' in part(text, "Failures")
+    assert re.search(r'<td>builtin</td>(<td class="number">\d+</td>){3}<td class="number">2</td>', text)
+
+
+def test_tampering_is_listed(tiny: Path, tmp_path: Path) -> None:
+    root = copied(tiny, tmp_path)
+    (root / "shards/validation/shard-000000.tar").unlink()
+    (root / "shards/train/<b>notes.txt").write_text("hello")
+    out = tmp_path / "page.html"
+    done = rendered.command("manifests", "audit", root, "--html", out)
+    assert done.returncode == 1
+    text = out.read_text(encoding="utf-8")
+    assert '<p class="verdict bad">2 finding(s)</p>' in text
+    findings = part(text, "Findings")
+    assert "<td>missing</td><td>shards/validation/shard-000000.tar</td><td>is not there</td>" in findings
+    assert "<td>foreign</td><td>shards/train/&lt;b&gt;notes.txt</td>" in findings
+    assert '<div class="bad"><b>files</b>' in text
+    assert "validation" not in "".join(re.findall(r"<figcaption>(\w+)<br>", part(text, "Clips")))
+
+
+def truncate(name: str) -> Callable[[Path], None]:
+    def change(root: Path) -> None:
+        (root / name).write_bytes((root / name).read_bytes()[:-100])
+
+    return change
+
+
+def first(table: str, **values: Any) -> Callable[[Path], None]:
+    return lambda root: rendered.rewrite(root, table, lambda rows: rows[0].update(values))
+
+
+def emptied(table: str) -> Callable[[Path], None]:
+    return lambda root: rendered.rewrite(root, table, lambda rows: rows.clear())
+
+
+def far_ids(root: Path) -> None:
+    path = root / "clips/train/shard-000000.parquet"
+    table = read_table(path, "clips")
+    rows = table.to_pylist()
+    rows[0] |= {"phrase": 2_000_000_000, "block": -3, "shard": "../../../etc/passwd", "split": "odd"}
+    write_table(path, type(table).from_pylist(rows, schema=table.schema))
+
+
+def unreadable_card(root: Path) -> None:
+    (root / "README.md").write_bytes(b"\xff\xfe\x00")
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        (truncate("phrases.parquet"), "table"),
+        (truncate("failures.parquet"), "table"),
+        (truncate("clips/train/shard-000000.parquet"), "table"),
+        (setting("config"), "table"),
+        (setting("config", "clip"), "malformed"),
+        (setting("config", "tones"), "malformed"),
+        (setting("config", "clip", "seconds", value="<b>long</b>"), "malformed"),
+        (setting("seed", value="x"), "fingerprint"),
+        (setting("name", value="half a pair: \ud800"), "malformed"),
+        (setting("fingerprint_of", value=[]), "malformed"),
+        (first("timbres", fingerprint=[1.0]), "malformed"),
+        (first("phrases", notes=[]), "range"),
+        (first("envelopes", attack_ms=-5.0), "range"),
+        (first("shards", shard="../../x.tar"), "path"),
+        (first("shards", split="odd"), "coverage"),
+        (emptied("timbres"), "malformed"),
+        (emptied("phrases"), "ids"),
+        (emptied("shards"), "coverage"),
+        (far_ids, "ids"),
+        (unreadable_card, "card"),
+        (lambda root: shutil.rmtree(root / "clips"), "missing"),
+    ],
+)
+def test_a_broken_dataset_still_gives_its_findings_and_a_page(
+    tiny: Path, tmp_path: Path, broken: Callable[[Path], None], check: str
+) -> None:
+    root = copied(tiny, tmp_path)
+    broken(root)
+    layout = Layout(root)
+    audited = audit(layout, Tiers(deep=True), lambda _: None)
+    text = page(layout, audited).decode()
+    assert check in {finding.check for finding in audited.report.findings}
+    for finding in audited.report.findings:
+        assert f"<td>{words(finding.check)}</td><td>{words(finding.where)}</td>" in text
+    assert "<b>long" not in text
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("{data}/page.html", "lies in the dataset"),
+        ("{tmp}", "expected the name of a file"),
+        ("s3://bucket/page.html", "expected the name of a file on this machine"),
+        ("{tmp}/file/page.html", "--html"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_in_one_line(
+    tiny: Path, tmp_path: Path, place: str, said: str
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = rendered.command("manifests", "audit", tiny, "--html", place.format(data=tiny, tmp=tmp_path))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tiny / "page.html").exists()
+
+
+def test_a_long_name_is_cut() -> None:
+    assert len(words("x" * 10_000)) == LONGEST

@@ -1,0 +1,131 @@
+"""Single clips out of a dataset, and what differs between two."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import soundfile
+
+from manifests.dataset.canonical import sha256_file
+from manifests.dataset.layout import read_table, write_table
+from manifests.synthesis.compose import pcm_sha256
+from tests.support import rendered
+
+WHERE = "split = 'train' AND timbre IN (SELECT min(timbre) FROM timbres WHERE side = 'train')"
+
+
+def edited(root: Path, table: str, **values: Any) -> None:
+    """Rewrites the first row of one of a folder's tables."""
+    rendered.rewrite(root, table, lambda rows: rows[0].update(values))
+
+
+def test_fetch_gets_the_clips_of_a_condition(tiny: Path, tmp_path: Path) -> None:
+    out = tmp_path / "clips"
+    rendered.succeed("manifests", "fetch", tiny, "--where", WHERE, "--out", out)
+    rows = pd.read_parquet(out / "clips.parquet")
+    every = pd.read_parquet(tiny / "clips/train")
+    assert set(rows["key"]) == set(every["key"][every["timbre"] == every["timbre"].min()])
+    assert {path.name for path in out.iterdir()} == {"clips.parquet", *(f"{key}.flac" for key in rows["key"])}
+    for row in rows.itertuples():
+        pcm, rate = soundfile.read(out / f"{row.key}.flac", dtype="int16")
+        assert rate == row.rate
+        assert pcm_sha256(pcm) == row.pcm_sha256
+    before = {path.name: sha256_file(path) for path in out.iterdir()}
+    next(out.glob("*.flac")).unlink()
+    rendered.succeed("manifests", "fetch", tiny, "--where", WHERE, "--out", out)
+    assert {path.name: sha256_file(path) for path in out.iterdir()} == before
+
+
+def test_fetch_reads_nothing_else_of_a_shard(tiny: Path, tmp_path: Path) -> None:
+    """The clip is got from a shard in which every other byte is missing."""
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    row = pd.read_parquet(copy / "clips/train/shard-000000.parquet").iloc[3]
+    tar = copy / row["shard"]
+    data = tar.read_bytes()
+    begin, end = row["offset"], row["offset"] + row["length"]
+    tar.write_bytes(bytes(begin) + data[begin:end])
+    out = tmp_path / "out"
+    rendered.succeed("manifests", "fetch", copy, "--where", f"key = '{row['key']}'", "--out", out)
+    assert (out / f"{row['key']}.flac").read_bytes() == data[begin:end]
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("timbre = 99", "no clip of"),
+        ("nothing = 1", "nothing"),
+        ("1 = 1) UNION (SELECT 1", "query:"),
+        ("key IN (SELECT content FROM read_text('/etc/passwd'))", "query:"),
+    ],
+)
+def test_fetch_says_what_is_wrong_in_one_line(tiny: Path, tmp_path: Path, where: str, said: str) -> None:
+    done = rendered.command("manifests", "fetch", tiny, "--where", where, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert said in done.stderr.strip().splitlines()[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_fetch_refuses_what_leaves_the_folder_and_what_is_not_the_clip(tiny: Path, tmp_path: Path) -> None:
+    for name, change, said in (
+        ("leaves", {"shard": "../secret.tar"}, "leaves the dataset folder"),
+        ("evil", {"key": "../../evil"}, "clip key"),
+        ("elsewhere", {"offset": 0}, "does not hold it"),
+        ("gone", {"shard": "shards/train/shard-999999.tar"}, "is not in"),
+    ):
+        copy = shutil.copytree(tiny, tmp_path / name)
+        path = copy / "clips/train/shard-000000.parquet"
+        table = read_table(path, "clips")
+        rows = table.to_pylist()
+        rows[0] |= change
+        write_table(path, type(table).from_pylist(rows, schema=table.schema))
+        done = rendered.command(
+            "manifests", "fetch", copy, "--where", "split = 'train'", "--out", tmp_path / f"{name}-out"
+        )
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert not (tmp_path / f"{name}-out" / "clips.parquet").exists()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("keep")
+    done = rendered.command(
+        "manifests", "fetch", tiny, "--where", "split = 'train'", "--out", tmp_path / "full"
+    )
+    assert done.returncode == 2
+    assert "mine.txt" in done.stderr
+
+
+def differences(a: Path, b: Path) -> dict[str, list[str]]:
+    done = rendered.command("manifests", "diff", a, b, "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == (0 if answer["same"] else 1), done.stderr
+    return {layer["layer"]: layer["lines"] for layer in answer["layers"] if layer["lines"]}
+
+
+def test_diff_of_a_dataset_and_its_copy_is_empty(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
+    assert differences(tiny, copy) == {}
+    assert "same" in rendered.succeed("manifests", "diff", tiny, copy)
+
+
+def test_diff_says_what_another_config_changed(tiny: Path, tmp_path: Path) -> None:
+    config = rendered.write_config(tmp_path, clip={"peak_dbfs": -2.0})
+    rendered.succeed("render", "make", config, "--out", tmp_path / "other")
+    found = differences(tiny, tmp_path / "other")
+    assert found["config"] == ["clip.peak_dbfs: -1.0 != -2.0"]
+    assert found["fingerprint"] == ["config.clip.peak_dbfs: -1.0 != -2.0"]
+    count = len(pd.read_parquet(tiny / "clips", columns=["key"], partitioning=None))
+    assert found["audio"][0].startswith(f"pcm_sha256: {count} clips differ, first b000000_")
+    assert set(found) == {"config", "fingerprint", "places", "audio"}
+
+
+def test_diff_names_the_column_and_the_id(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
+    edited(copy, "timbres", octave=3)
+    (copy / "clips/validation/shard-000000.parquet").unlink()
+    found = differences(tiny, copy)
+    assert found["timbres"][0].startswith("octave: 1 rows differ, first timbre 0: octave: ")
+    assert found["clips"][0].endswith("clips only in A")

@@ -1,0 +1,174 @@
+"""Datasets at a URL: the same answers over a real S3 API on localhost as from the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from manifests.dataset.layout import Layout
+from manifests.dataset.storage import location, read_range
+from render.clips.shard import shard_note
+from tests.support import rendered
+
+s3fs = pytest.importorskip("s3fs")
+pytest.importorskip("moto.server")
+# One server, shared by the tests of this file.
+pytestmark = pytest.mark.xdist_group("s3")
+
+BUCKET = "triptych-data"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    from tests.support.s3_server import S3Server
+
+    server = S3Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def bucket(tiny: Path, server: Any) -> Iterator[str]:
+    """A bucket with the tiny dataset, a copy with a flipped byte, and one without audio."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ACCESS_KEY_ID", "testing")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        environment.setenv("AWS_ENDPOINT_URL", server.url)
+        files = s3fs.S3FileSystem()
+        files.mkdir(BUCKET)
+        for path in sorted(tiny.rglob("*")):
+            name = path.relative_to(tiny)
+            if path.is_file() and name.parts[0] != ".work":
+                data = path.read_bytes()
+                files.pipe_file(f"{BUCKET}/sets/tiny/{name}", data)
+                if str(name) == "shards/train/shard-000000.tar":
+                    data = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
+                files.pipe_file(f"{BUCKET}/sets/flipped/{name}", data)
+        yield f"s3://{BUCKET}/sets"
+
+
+@pytest.mark.parametrize("tier", ["", "--hash", "--deep"])
+def test_a_good_dataset_passes_over_s3_too(tiny: Path, bucket: str, tier: str) -> None:
+    options = ["--json", *([tier] if tier else [])]
+    there = json.loads(rendered.succeed("manifests", "audit", f"{bucket}/tiny", *options))
+    assert there["passed"]
+    assert there == json.loads(rendered.succeed("manifests", "audit", tiny, *options))
+
+
+def test_the_page_over_s3_is_that_of_the_folder(tiny: Path, bucket: str, tmp_path: Path) -> None:
+    for name, source in (("there.html", f"{bucket}/tiny"), ("here.html", tiny)):
+        rendered.succeed("manifests", "audit", source, "--html", tmp_path / name)
+    assert (tmp_path / "there.html").read_bytes() == (tmp_path / "here.html").read_bytes()
+    assert b"<audio" in (tmp_path / "there.html").read_bytes()
+
+
+def test_a_flipped_byte_is_found_over_s3(bucket: str) -> None:
+    done = rendered.command("manifests", "audit", f"{bucket}/flipped", "--hash", "--json")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)["findings"]
+    assert [(f["check"], f["where"]) for f in found] == [("hash", "shards/train/shard-000000.tar")]
+
+
+def test_show_query_fetch_and_diff_over_s3(tiny: Path, bucket: str, tmp_path: Path) -> None:
+    there = f"{bucket}/tiny"
+    assert "test_unseen_all" in rendered.succeed("manifests", "show", there)
+    sql = (
+        "SELECT split, synth, count(*) AS n FROM clips JOIN timbres USING (timbre) GROUP BY ALL ORDER BY ALL"
+    )
+    assert rendered.succeed("manifests", "query", there, sql) == rendered.succeed(
+        "manifests", "query", tiny, sql
+    )
+    for name, source in (("local", str(tiny)), ("remote", there)):
+        where = "split = 'validation' AND timbre = (SELECT min(timbre) FROM clips WHERE split = 'validation')"
+        rendered.succeed("manifests", "fetch", source, "--where", where, "--out", tmp_path / name)
+    assert rendered.contents(tmp_path / "local") == rendered.contents(tmp_path / "remote")
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
+    rendered.succeed("manifests", "diff", there, copy)
+
+
+def test_a_range_is_read_and_nothing_else(tiny: Path, bucket: str) -> None:
+    shard = "shards/train/shard-000000.tar"
+    there = Layout(location(f"{bucket}/tiny")).inside(shard)
+    assert read_range(there, 700, 900) == (tiny / shard).read_bytes()[700:1600]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [("s3://triptych-data/sets/nothing", "no dataset.json there"), ("nonsense://x/y", "cannot be opened")],
+)
+def test_a_url_without_a_dataset_gives_one_line(bucket: str, url: str, said: str) -> None:
+    done = rendered.command("manifests", "audit", url)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def whole_shards(root: str) -> tuple[set[str], set[str]]:
+    """The shards that clip tables commit, each with the tar they name; and the tars that no table commits."""
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    layout = Layout(location(root))
+    tars = {
+        name.removeprefix(root.removeprefix("s3://") + "/"): name for name in files.find(f"{root}/shards")
+    }
+    committed = layout.committed()
+    for shard in committed:
+        with files.open(str(layout.clip_table(shard))) as table:
+            note = shard_note(pq.read_schema(table).metadata)
+        assert hashlib.sha256(files.cat_file(tars[shard])).hexdigest() == note["sha256"]
+    return committed, set(tars) - committed
+
+
+def test_a_dataset_is_rendered_straight_to_s3_through_spoilt_uploads_and_resumed_there(
+    tiny: Path, bucket: str, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    there = f"{bucket}/made"
+    tried: dict[str, int] = {}
+
+    def spoil(path: str) -> str | None:
+        # A store that is slow to take each file, and takes one shard, and one shard's table, not at all.
+        tried[path] = tried.get(path, 0) + 1
+        if path.endswith(("shards/validation/shard-000000.tar", "clips/train/shard-000001.parquet")):
+            return "403 Forbidden"
+        return "503 Slow Down" if tried[path] == 1 and "/shards/" in path else None
+
+    monkeypatch.setattr(server, "fault", spoil)
+    done = rendered.command("render", "make", rendered.write_config(tmp_path), "--out", there)
+    assert done.returncode == 1
+    assert "the upload was refused" in done.stderr.splitlines()[-1]
+    state = json.loads(rendered.succeed("render", "status", there, "--json"))
+    assert state["stage"] == "rendering"
+    assert len(state["failed_shards"]) == 1
+    committed, loose = whole_shards(there)
+    assert state["total"]["shards_done"] == len(committed)
+    assert loose <= {"shards/train/shard-000001.tar"}
+    monkeypatch.setattr(server, "fault", lambda path: None)
+    files = s3fs.S3FileSystem(use_listings_cache=False)
+    # A torn tar that no table names, as only a store without conditional writes could leave it.
+    files.pipe_file(f"{there}/shards/validation/shard-000000.tar", b"torn")
+    rendered.succeed("render", "run", there, "--workers", "2")
+    assert whole_shards(there)[1] == set()
+    rendered.succeed("manifests", "audit", there, "--hash")
+    assert json.loads(rendered.succeed("render", "status", there, "--json"))["stage"] == "done"
+    files.get(there, str(tmp_path / "fetched"), recursive=True)
+    assert rendered.contents(tmp_path / "fetched") == rendered.contents(tiny)
+
+
+def test_a_refused_upload_ends_in_one_line(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    there = "s3://no-such-bucket-here/made"
+    done = rendered.command("render", "make", rendered.write_config(tmp_path), "--out", there)
+    assert done.returncode == 1
+    assert "the upload was refused" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,179 @@
+"""`shaping: plugin`: the synth plays the envelope that was asked for, each group by itself."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from manifests.estimation.estimate import estimate_envelope
+from manifests.synthesis.compose import peak_value, to_int16
+from manifests.types import Envelope, Note
+from midi.generate import GenerateSpec
+from presets.host.client import SnapshotHost
+from presets.synths.synths import Preset, Synth, open_synth
+from presets.tones.playing import PlayedCell, PlaySpec, lanes_of, mask, play_group
+from tests.support import envelope_cases as estimate_cases
+from tests.support import rendered
+
+SPEC = PlaySpec(estimate_cases.RATE, estimate_cases.FRAMES, estimate_cases.CUT_MS)
+PLAIN = {"builtin": {"osc1_wave": 2.0}, "amsynth": {"osc1_waveform": 2.0}}
+
+
+def plain(synth: Synth) -> Preset:
+    """A steady saw: what is heard besides the envelope is next to nothing."""
+    values = synth.profile.complete(PLAIN[synth.name])
+    return Preset("plain", "plain", values, "")
+
+
+def cells(synth: Synth, first: int, count: int) -> list[PlayedCell]:
+    """Random cells; a synth without a hold is asked for none."""
+    assert synth.profile.envelope is not None
+    drawn = [estimate_cases.draw(index, GenerateSpec()) for index in range(first, first + count)]
+    if synth.profile.envelope.hold is None:
+        drawn = [
+            (Envelope(e.attack_ms, e.decay_ms, e.sustain, e.release_ms, 0.0, e.curve), notes)
+            for e, notes in drawn
+        ]
+    return [PlayedCell(notes, envelope) for envelope, notes in drawn]
+
+
+def disagreements(synth: Synth, count: int) -> list[str]:
+    """Values that differ by more than 10% (or 5 ms, 0.5 dB) from those asked for."""
+    wrong = []
+    with SnapshotHost(synth) as host:
+        for first in range(0, count, 8):
+            asked = cells(synth, first, min(8, count - first))
+            for cell, sound in zip(asked, play_group(host, synth, plain(synth), asked, SPEC), strict=True):
+                pcm, _ = to_int16(sound, peak_value(-1.0))
+                found = estimate_envelope(pcm / 32_768, cell.notes, SPEC.rate, SPEC.cut_fade_ms)
+                want, got = cell.envelope, found.envelope
+                assert found.attack_seen
+                assert found.decay_seen
+                for name in ("attack_ms", "decay_ms", "release_ms"):
+                    if name == "release_ms" and not found.release_seen:
+                        continue
+                    asked_for, heard = getattr(want, name), getattr(got, name)
+                    if abs(heard - asked_for) > max(5.0, 0.1 * asked_for):
+                        wrong.append(f"{name} {asked_for:.1f} {heard:.1f} {want}")
+                level = 20 * np.log10(max(got.sustain, 1e-4) / max(want.sustain, 1e-4))
+                if abs(level) > 0.5 and abs(got.sustain - want.sustain) > 0.1 * want.sustain + 0.005:
+                    wrong.append(f"sustain {want.sustain:.3f} {got.sustain:.3f} {want}")
+    return wrong
+
+
+def test_the_builtin_synth_plays_the_envelope_asked_for() -> None:
+    assert disagreements(open_synth("builtin"), 12) == []
+
+
+@pytest.mark.plugins
+def test_amsynth_plays_the_envelope_asked_for(amsynth: Path) -> None:
+    assert disagreements(open_synth("amsynth"), 24) == []
+
+
+@pytest.mark.plugins
+@pytest.mark.verify
+def test_amsynth_plays_200_random_envelopes(amsynth: Path) -> None:
+    assert disagreements(open_synth("amsynth"), 200) == []
+
+
+@pytest.mark.parametrize("name", ["builtin", pytest.param("amsynth", marks=pytest.mark.plugins)])
+def test_a_group_does_not_depend_on_what_was_played_before(name: str, request: pytest.FixtureRequest) -> None:
+    if name == "amsynth":
+        request.getfixturevalue("amsynth")
+    synth = open_synth(name)
+    asked, other = cells(synth, 0, 4), cells(synth, 50, 4)
+    with SnapshotHost(synth) as host:
+        play_group(host, synth, plain(synth), other, SPEC)
+        after = play_group(host, synth, plain(synth), asked, SPEC)
+    with SnapshotHost(synth) as fresh:
+        alone = play_group(fresh, synth, plain(synth), asked, SPEC)
+    for one, two in zip(after, alone, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def levels(sound: np.ndarray, times: list[float]) -> np.ndarray:
+    """Peaks over 10 ms from each of `times` (s)."""
+    starts = [int(time * SPEC.rate) for time in times]
+    return np.array([np.abs(sound[start : start + SPEC.rate // 100]).max() for start in starts])
+
+
+@pytest.mark.parametrize("name", ["builtin", pytest.param("amsynth", marks=pytest.mark.plugins)])
+def test_a_release_lasts_as_long_as_asked_and_a_new_onset_cuts_it(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    if name == "amsynth":
+        request.getfixturevalue("amsynth")
+    synth = open_synth(name)
+    notes = (Note(0.1, 0.3, 69, 100), Note(0.45, 0.5, 81, 100))
+    cell = PlayedCell(notes, Envelope(20.0, 50.0, 0.8, 1000.0))
+    with SnapshotHost(synth) as host:
+        (sound,) = play_group(host, synth, plain(synth), [cell], SPEC)
+    held, *released = levels(sound, [0.9, 1.2, 1.45, 1.7, 1.9]).tolist()
+    # Linear from 0.95 s to 1.95 s, and silence from there.
+    for level, left in zip(released, (0.75, 0.5, 0.25, 0.05), strict=True):
+        assert level == pytest.approx(left * held, abs=0.04 * held)
+    assert levels(sound, [1.97])[0] < 1e-3 * held
+    # The attack of the second note begins at zero, though the first was still loud.
+    assert levels(sound, [0.43])[0] > 0.1 * held
+    assert np.abs(sound[int(0.45 * SPEC.rate) : int(0.4505 * SPEC.rate)]).max() < 0.1 * held
+
+
+def test_notes_lie_in_lanes_that_are_silent_by_their_onset() -> None:
+    from manifests.synthesis.compose import spans
+
+    notes = tuple(Note(0.25 * i, 0.25, 60, 100) for i in range(8))
+    placed = spans(notes, SPEC.rate, SPEC.frames)
+    assert lanes_of(placed, 0) == [0] * 8
+    assert lanes_of(placed, SPEC.rate // 5) == [0, 1] * 4
+    assert lanes_of(placed, 2 * SPEC.rate // 5) == [0, 1, 2, 0, 1, 2, 0, 1]
+    whole = sum(mask(notes, [i for i in range(8) if i % 2 == lane], SPEC) for lane in (0, 1))
+    np.testing.assert_array_equal(whole, mask(notes, list(range(8)), SPEC))
+
+
+@pytest.mark.plugins
+def test_a_dataset_played_by_plugins_is_sound_and_made_again_bit_for_bit(
+    amsynth: Path, tmp_path: Path
+) -> None:
+    family = {"attack_ms": [10, 50], "decay_ms": [50, 200], "sustain": [0.2, 0.5], "release_ms": [30, 120]}
+    config = rendered.write_config(
+        tmp_path,
+        shaping="plugin",
+        timbres=[{"synth": "builtin", "count": 3}, {"synth": "amsynth", "count": 4}],
+        tones={"lowest_pitch": 55, "highest_pitch": 67, "settle_s": 0.5, "max_level_variation_db": 1.0},
+        phrases={"generated": {"count": 6, "generate": {"lowest_pitch": 55, "highest_pitch": 67}}},
+        envelopes={"one": {"count": 3, **family}, "two": {"count": 3, **family}},
+    )
+    one, two = tmp_path / "one", tmp_path / "two"
+    rendered.succeed("render", "make", config, "--out", one)
+    rendered.succeed("render", "make", config, "--out", two, "--workers", "2")
+    assert rendered.contents(one) == rendered.contents(two)
+    rendered.succeed("manifests", "audit", one, "--deep")
+    clips = pd.read_parquet(one / "clips" / "train")
+    assert clips["group_index"].between(0, 3).all()
+    assert (clips.groupby("group").size() == 4).all()
+    copy = shutil.copytree(one, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    keys = clips["key"].iloc[[2, len(clips) // 2, -1]].to_list()
+    assert rendered.succeed("render", "remake", copy, *keys).count("same, bit for bit") == 3
+
+
+def test_an_envelope_that_a_synth_cannot_play_is_refused_when_planned(tmp_path: Path) -> None:
+    envelopes = {
+        "odd": {
+            "count": 6,
+            "attack_ms": [10, 90],
+            "decay_ms": [20, 200],
+            "sustain": [0, 1],
+            "release_ms": [20, 200],
+            "curve": "exponential",
+        }
+    }
+    done = rendered.command(
+        "render", "plan", rendered.write_config(tmp_path, shaping="plugin", envelopes=envelopes),
+        "--out", tmp_path / "d",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "envelopes.odd: builtin cannot play it" in done.stderr

@@ -1,0 +1,172 @@
+"""The renderer end to end: the same bytes however it is run, resumed or repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+
+from manifests.types import SPLITS
+from tests.support import rendered
+
+
+def test_one_and_two_workers_give_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
+    config = rendered.write_config(tmp_path)
+    rendered.succeed("render", "make", config, "--out", tmp_path / "two", "--workers", "2")
+    assert rendered.contents(tmp_path / "two") == rendered.contents(tiny)
+
+
+def test_every_split_is_there_and_every_clip_is_its_cell(tiny: Path) -> None:
+    clips = pd.concat([pd.read_parquet(path) for path in sorted((tiny / "clips").iterdir())])
+    assert set(clips["split"]) == set(SPLITS) - {"test_unseen_synth"}
+    assert (clips.groupby("split").size() > 0).all()
+    assert not clips["key"].duplicated().any()
+
+
+def test_a_second_run_finds_nothing_to_do(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.tar")}
+    done = rendered.command("render", "run", copy)
+    assert done.returncode == 0
+    assert "nothing left" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in copy.rglob("*.tar")} == before
+
+
+def all_gone(group: int, patience_s: float) -> bool:
+    """Whether no process of a group is left; a plugin host sees within two seconds that it is alone."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("workers", "kill"),
+    [
+        ("2", os.kill),
+        pytest.param("1", os.kill, marks=pytest.mark.verify),
+        # A scheduler may tell every process of the job, not only the first.
+        pytest.param("2", os.killpg, marks=pytest.mark.verify),
+    ],
+)
+def test_sigterm_stops_cleanly_and_leaves_whole_shards_only(
+    tiny: Path, tmp_path: Path, workers: str, kill: Callable[[int, int], None]
+) -> None:
+    root = tmp_path / "dataset"
+    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", root)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "render", "run", str(root), "--workers", workers],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while run.poll() is None and not list((root / "clips").rglob("*.parquet")):
+        time.sleep(0.02)
+    kill(run.pid, signal.SIGTERM)
+    _, said = run.communicate(timeout=10)
+    if run.returncode == 0:
+        pytest.skip("this machine finished before it could be stopped")
+    assert run.returncode == 130
+    assert said.strip().splitlines()[-1].startswith("error: interrupted")
+    assert not list((root / ".work" / "tmp").iterdir())
+    assert all_gone(run.pid, 10.0)
+    rendered.succeed("render", "run", root)
+    assert rendered.contents(root) == rendered.contents(tiny)
+
+
+def test_two_runs_at_once_do_not_harm_each_other(tiny: Path, tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", root)
+    command = [sys.executable, "-m", "render", "run", str(root)]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    for run in both:
+        _, said = run.communicate(timeout=120)
+        assert run.returncode == 0, said
+    assert rendered.contents(root) == rendered.contents(tiny)
+
+
+def test_another_plan_in_the_same_folder_is_refused_with_the_difference(tiny: Path, tmp_path: Path) -> None:
+    before = rendered.contents(tiny)
+    done = rendered.command("render", "make", rendered.write_config(tmp_path, seed=6), "--out", tiny)
+    assert done.returncode == 2
+    assert "config.seed: 6 != 5" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert rendered.contents(tiny) == before
+
+
+def test_remake_makes_clips_again_bit_for_bit_without_the_cache(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    keys = pd.read_parquet(copy / "clips" / "test_unseen_all")["key"].iloc[[0, -1]].to_list()
+    said = rendered.succeed("render", "remake", copy, *keys, "--out", tmp_path / "again", "--json")
+    assert [json.loads(line)["same"] for line in said.splitlines()] == [True, True]
+    for key in keys:
+        pcm, rate = soundfile.read(tmp_path / "again" / f"{key}.flac", dtype="int16")
+        assert rate == 44_100
+        assert np.abs(pcm.astype(int)).max() == 29_204
+
+
+def test_remake_says_so_where_a_row_is_not_what_was_rendered(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    envelopes = pd.read_parquet(copy / "envelopes.parquet")
+    key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[0]
+    from manifests.dataset.layout import Layout, to_table, write_table
+
+    rows = Layout(copy).read("envelopes").to_pylist()
+    rows[int(key.split("_e")[1][:4])]["attack_ms"] += 5
+    assert len(rows) == len(envelopes)
+    write_table(copy / "envelopes.parquet", to_table("envelopes", rows))
+    done = rendered.command("render", "remake", copy, key)
+    assert done.returncode == 1
+    assert "DIFFERENT" in done.stdout
+
+
+def test_status_tells_how_far_a_folder_is(tiny: Path, tmp_path: Path) -> None:
+    state = json.loads(rendered.succeed("render", "status", tiny, "--json"))
+    assert state["stage"] == "done"
+    assert all(s["shards"] == s["shards_done"] > 0 for s in state["splits"])
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    (copy / "clips" / "train" / "shard-000000.parquet").unlink()
+    state = json.loads(rendered.succeed("render", "status", copy, "--json"))
+    assert state["stage"] == "rendering"
+    rendered.succeed("render", "run", copy)
+    assert rendered.contents(copy) == rendered.contents(tiny)
+
+
+def test_a_plan_alone_renders_nothing(tmp_path: Path) -> None:
+    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", tmp_path / "plan")
+    names = {path.name for path in (tmp_path / "plan").iterdir()}
+    assert names == {"dataset.json", "envelopes.parquet", "phrases.parquet"}
+    state = json.loads(rendered.succeed("render", "status", tmp_path / "plan", "--json"))
+    assert state["stage"] == "planned"
+
+
+def test_amsynth_presets_render_and_come_out_the_same_again(amsynth: Path, tmp_path: Path) -> None:
+    config = rendered.write_config(
+        tmp_path, timbres=[{"synth": "builtin", "count": 3}, {"synth": "amsynth", "count": 4}]
+    )
+    root = tmp_path / "dataset"
+    rendered.succeed("render", "make", config, "--out", root, "--workers", "2")
+    timbres = pd.read_parquet(root / "timbres.parquet")
+    assert (timbres["synth"] == "amsynth").sum() == 4
+    keys = pd.read_parquet(root / "clips" / "train").query("timbre >= 3")["key"].iloc[:1].to_list()
+    keys += (
+        pd.read_parquet(root / "clips" / "test_unseen_timbre").query("timbre >= 3")["key"].iloc[:1].to_list()
+    )
+    assert keys
+    copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    assert rendered.succeed("render", "remake", copy, *keys).count("same, bit for bit") == len(keys)

@@ -1,0 +1,63 @@
+"""A synth whose profile says that it does not repeat itself: rendered all the same, and said everywhere."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from rich.console import Console
+
+from presets.host import client as host_module
+from presets.synths.profile import FOLDER
+from render.execution.run import run
+from render.inspect.remake import remake
+from tests.support import faulty_host as faulty
+from tests.support import rendered
+
+
+@pytest.fixture
+def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The built-in synth by a profile that calls it unrepeatable, in hosts that make it so."""
+    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.faulty_host")
+    every = [(played, "", 0.0, faulty.UNREPEATABLE) for played in (False, True)]
+    monkeypatch.setenv("TRIPTYCH_TEST_FAULTS", json.dumps(every))
+    profile = yaml.safe_load((FOLDER / "builtin.yaml").read_text())
+    for file in ("plugin", "banks"):
+        profile[file] = str(FOLDER.parent / profile[file])
+    path = tmp_path / "wild.yaml"
+    path.write_text(yaml.safe_dump({**profile, "name": "wild", "deterministic": False}))
+    return path
+
+
+@pytest.mark.parametrize("shaping", ["renderer", pytest.param("plugin", marks=pytest.mark.verify)])
+def test_it_is_marked_no_canary_fails_and_what_is_made_again_is_not_compared(
+    wild: Path, tmp_path: Path, shaping: str
+) -> None:
+    narrow = {"lowest_pitch": 55, "highest_pitch": 67}
+    config = rendered.write_config(
+        tmp_path,
+        shaping=shaping,
+        timbres=[{"synth": str(wild), "count": 6}],
+        tones={**narrow, "settle_s": 0.5},
+        phrases={"generated": {"count": 6, "generate": narrow}},
+    )
+    root = tmp_path / "dataset"
+    rendered.succeed("render", "plan", config, "--out", root)
+    run(root, Console(quiet=True))
+    assert not pd.read_parquet(root / "timbres.parquet")["deterministic"].any()
+    assert set(pd.read_parquet(root / "failures.parquet")["stage"]) <= {"tones"}
+
+    # Where no tones are kept they have to be made again, and come out otherwise.
+    copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[1]
+    (again,) = remake(copy, [key])
+    assert not again.comparable
+    assert not again.same
+    said = rendered.succeed("render", "remake", copy, key)
+    assert "cannot be compared bit for bit: its synth is not deterministic" in said
+    heard = rendered.succeed("manifests", "audit", copy, "--rerender", "4")
+    assert "not deterministic" in heard or "never repeat" in heard, heard

@@ -1,0 +1,104 @@
+"""What a folder says of itself while others work on it, and what a plan says that it will cost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from manifests.dataset.layout import Layout
+from render.clips.dataset import Dataset
+from render.execution import journal
+from render.inspect.status import state
+from render.inspect.status_view import lines
+from tests.support import rendered
+
+FIRST, SECOND, THIRD = (f"shards/train/shard-{i:06d}.tar" for i in range(3))
+
+
+@pytest.fixture
+def unfinished(tiny: Path, tmp_path: Path) -> Path:
+    """A copy of the tiny dataset that lacks its three train shards."""
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    for shard in (FIRST, SECOND, THIRD):
+        (copy / shard).unlink()
+        Layout(copy).clip_table(shard).unlink()
+    (copy / "shards.parquet").unlink()
+    return copy
+
+
+def test_done_running_failed_and_missing_are_told_apart(unfinished: Path) -> None:
+    journal.fail(unfinished, SECOND, "no space left")
+    journal.refuse(unfinished, "node7-12", "another amsynth")
+    with journal.claim(unfinished, FIRST) as alive:
+        clips = alive(range(16))
+        next(clips)
+        now = state(Dataset(unfinished))
+    assert now.stage == "rendering"
+    train = next(split for split in now.splits if split.split == "train")
+    counts = (train.shards_done, train.shards_running, train.shards_failed, train.shards_missing)
+    assert counts == (0, 1, 1, 1)
+    assert now.total.shards_done == now.total.shards - 3
+    assert now.total.clips_done == now.total.clips - train.clips == 120
+    assert now.total.hours_done == pytest.approx(120 * 3 / 3600)
+    tars = (unfinished / "shards").rglob("*.tar")
+    assert now.total.bytes_done == sum(path.stat().st_size for path in tars)
+    assert now.workers == 1
+    assert now.failed_shards == {SECOND: "no space left"}
+    assert now.refused == {"node7-12": "another amsynth"}
+    said = "\n".join(lines(now))
+    assert "1 worker(s)" in said
+    assert "no space left" in said
+    assert "another amsynth" in said
+    assert state(Dataset(unfinished)).workers == 0, "who is done is at nothing"
+
+
+def test_rate_and_time_left_follow_from_what_workers_say(
+    unfinished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = unfinished / ".work" / "state" / "running"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(journal.time, "time", lambda: 1000.0)
+    for shard, made, seconds, time in (
+        (FIRST, 40, 20.0, 990.0),
+        (SECOND, 0, 0.0, 999.0),
+        (THIRD, 90, 9.0, 5.0),
+    ):
+        note = journal.Claim(shard, "node", 1, time, 8, made, seconds)
+        name = shard.rsplit("/", 1)[1].removesuffix(".tar")
+        (folder / f"train.{name}.json").write_text(json.dumps(journal.asdict(note)))
+    now = state(Dataset(unfinished))
+    # The third has said nothing for a quarter of an hour; the second is taken to be as fast as the first.
+    assert now.workers == 2
+    assert now.clips_per_s == pytest.approx(4.0)
+    assert now.seconds_left == pytest.approx((48 - 2 * 8) / 4.0)
+    (folder / "train.shard-000000.json").write_text("torn")
+    assert state(Dataset(unfinished)).workers == 1
+
+
+def test_before_the_timbres_are_cast_the_folder_says_how_many_were_found(tmp_path: Path) -> None:
+    root = tmp_path / "dataset"
+    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", root)
+    assert (state(Dataset(root)).stage, state(Dataset(root)).timbres) == ("planned", 6)
+    journal.casting(root, 4, 6)
+    now = state(Dataset(root))
+    assert (now.stage, now.timbres_found) == ("casting", 4)
+
+
+def test_an_estimate_knows_what_will_be_there_and_writes_nothing(tiny: Path, tmp_path: Path) -> None:
+    config = rendered.write_config(tmp_path / "config")
+    told = json.loads(rendered.succeed("render", "plan", config, "--estimate", "--json"))
+    now = state(Dataset(tiny))
+    assert (told["timbres"], told["clips"], told["shards"]) == (6, now.total.clips, now.total.shards)
+    assert told["bytes"] == pytest.approx(now.total.bytes_done, rel=0.4)
+    assert told["seconds_a_clip"] > 0
+    assert told["seconds_a_timbre"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
+
+
+def test_a_plan_without_a_place_is_refused(tmp_path: Path) -> None:
+    done = rendered.command("render", "plan", rendered.write_config(tmp_path))
+    assert done.returncode == 2
+    assert "--out" in done.stderr

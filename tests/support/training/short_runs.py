@@ -1,0 +1,42 @@
+"""What the tests of training share: a tiny codec's run of few steps, and when two checkpoints are equal."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import torch
+
+from tests.support.training.tiny_codec import SIZES
+from train.checkpoint import read_weights
+from train.config import RunConfig, parse_config
+from train.data.loader import Loader
+from train.data.shards import Shards
+from train.data.tables import Tables
+from train.systems.base import System
+
+SETTINGS = {
+    "seed": 3, "steps": 6, "batch": 4, "save_every": 3, "judge_every": 3, "judge_pairs": 1,
+    "data": {"pool_blocks": 2},
+    "model": {**SIZES, "note_seconds": 0.2, "adversarial_from": 0.5},
+}  # fmt: skip
+
+
+def settings(**changes: object) -> RunConfig:
+    """The run's config, some of its settings replaced."""
+    return parse_config({**SETTINGS, **changes}, "test")
+
+
+def equal(ours: Path, theirs: Path) -> bool:
+    """Whether two checkpoints hold the same weights, bit for bit."""
+    a, b = read_weights(ours)[0], read_weights(theirs)[0]
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def held_out_losses(system: System, tables: Tables, count: int) -> dict[str, float]:
+    """What a system loses on cells that it was not trained on, by name, with true notes given."""
+    with Loader(Shards(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
+        batch = system.collate(list(islice(loader, count)), {})
+    with torch.no_grad():
+        turns = list(system.turns(batch, 0.0))
+    return {name: float(value) for turn in turns for name, value in turn.losses.items()}

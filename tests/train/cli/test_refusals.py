@@ -1,0 +1,87 @@
+"""What a command cannot do it says in one line that names the file, whatever the file is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from manifests.dataset.layout import Layout
+from tests.support.paths import TINY_CODEC
+from tests.support.sounds import sine
+from train.audio.files import write_audio
+from train.cli.app import main
+
+NUMBERS = '{"attack_ms": %s, "decay_ms": 1, "sustain": 1, "release_ms": 1}'
+
+
+def said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> tuple[int, str]:
+    """A train command's exit code, and its last line on stderr if it failed."""
+    monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    lines = capsys.readouterr().err.strip().splitlines()
+    return int(ended.value.code or 0), lines[-1] if lines else ""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_audio(tmp_path / "a.wav", sine(220.0, 0.5).astype("float32"), 44_100)
+    (tmp_path / "file").write_text("no folder")
+    return tmp_path
+
+
+def test_files_that_cannot_be_written(
+    folder: Path, codec: Path, held_out: Layout, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    weights, wav = ["--checkpoint", codec], folder / "a.wav"
+    data = ["--data", held_out.root, "--split", "validation"]
+    inside = folder / "file"
+    for command, out, reason in (
+        (["convert", *weights, "--source", wav, "--out"], inside / "y.wav", "File exists"),
+        (["convert", *weights, "--source", wav, "--out"], Path("/proc/y.wav"), "Error opening"),
+        (["describe", *weights, wav, "--midi"], inside / "y.mid", "File exists"),
+        (["describe", *weights, wav, "--midi"], folder, "Is a directory"),
+        (["encode", *weights, wav, "--out"], inside, "File exists"),
+    ):
+        code, line = said(monkeypatch, capsys, *command, out)
+        assert code == 2, command
+        assert line.startswith(f"error: {out}: cannot be written ({reason}"), line
+    # Where nothing else is said of it, the system's own words end the command.
+    page = ["page", *weights, *data, "--pairs-per-kind", 1, "--out"]
+    assert said(monkeypatch, capsys, *page, inside / "y.html") == (1, f"error: {inside}: File exists")
+    assert said(monkeypatch, capsys, *page, folder) == (1, f"error: {folder}: Is a directory")
+    assert sorted(path.name for path in folder.iterdir()) == ["a.wav", "file"]
+
+
+def test_names_and_numbers_that_are_none(
+    folder: Path, codec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights = ["--checkpoint", codec]
+    # The name is looked at before the source is.
+    code, line = said(
+        monkeypatch, capsys, "convert", *weights, "--source", folder / "none.wav", "--out", folder / "y.mp3"
+    )
+    assert (code, line) == (2, f"error: {folder / 'y.mp3'}: expected a name that ends in .wav or .flac")
+    notes = [{"onset": 0.0, "duration": 0.5, "pitch": 60, "velocity": 100}]
+    (folder / "notes.json").write_text(json.dumps({"seconds": 1, "notes": notes}))
+    for value in ('"x"', "[1]", "true", "null"):
+        (folder / "envelope.json").write_text(NUMBERS % value)
+        code, line = said(monkeypatch, capsys, "decode", *weights, "--out", folder / "y.wav", folder)
+        expected = f"attack_ms: expected a number, got {json.loads(value)!r}"
+        assert (code, line) == (2, f"error: {folder / 'envelope.json'}: {expected}")
+
+
+def test_a_file_is_no_dataset(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("fit", TINY_CODEC, "--data", folder / "file", "--out", folder / "run")
+    code, line = said(monkeypatch, capsys, *arguments)
+    assert code == 2
+    assert line.startswith(f"error: {folder / 'file'}: no dataset.json there")

@@ -1,0 +1,166 @@
+"""Runs on several devices: real processes that talk over gloo, with the results of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+
+from manifests.dataset.layout import Layout
+from tests.support.synthetic_dataset import make_dataset
+from tests.support.training.baseline_systems import SYNTHCLONER
+from tests.support.training.distributed_run import noting
+from tests.support.training.short_runs import SETTINGS
+from train.checkpoint import read_state
+
+BATCH, PARTS = 4, 2
+CONFIG: dict[str, Any] = {
+    **SETTINGS, "steps": 5, "batch": BATCH, "micro_batch": BATCH // PARTS, "judge_pairs": 0, "save_every": 2,
+    "log_every": 100, "data": {"pool_blocks": 2, "threads": 1},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return make_dataset(tmp_path_factory.mktemp("data") / "set", train=(4, 2, 4), seconds=0.8)
+
+
+def write_config(path: Path, **changes: object) -> Path:
+    path.write_text(yaml.safe_dump({**CONFIG, **changes}))
+    return path
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's, with a free port, and one thread a rank as the launcher sets it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": "1",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        **more,
+    }
+
+
+def program(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", *(str(argument) for argument in arguments)]
+
+
+def notes(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("rank-*.json"))]
+
+
+def step_keys(ranks: list[dict[str, Any]], step: int) -> list[str]:
+    """The keys of a run's step number `step` (counted from its start), in the order of the stream."""
+    own = PARTS // len(ranks)
+    parts = [ranks[part % len(ranks)]["parts"][step * own + part // len(ranks)] for part in range(PARTS)]
+    return [parts[place % PARTS][place // PARTS] for place in range(BATCH)]
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """As many threads as each of several devices has."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def alone(layout: Layout, tmp_path: Path, one_thread: None) -> Path:
+    """Five steps on one device: RUN, and what it saw."""
+    return run_alone(tmp_path / "alone", layout)
+
+
+def run_alone(folder: Path, layout: Layout, **changes: object) -> Path:
+    folder.mkdir()
+    noting(write_config(folder / "run.yaml", **changes), layout.root, folder / "run", folder / "notes")
+    return folder
+
+
+def check_alike(alone: Path, out: Path, ranks: list[dict[str, Any]], first: int) -> None:
+    """The run of `ranks`, from step `first` on, is that of one device."""
+    (one,) = notes(alone / "notes")
+    for step in range(first, 5):
+        assert step_keys(ranks, step - first) == step_keys([one], step)
+        theirs = ranks[0]["losses"][str(step + 1)]
+        for name, value in one["losses"][str(step + 1)].items():
+            assert theirs[name] == pytest.approx(value, rel=1e-4, abs=1e-4), (step, name)
+    whole, ours = (read_state(run / "last.state.pt") for run in (alone / "run", out))
+    for name, value in whole["weights"].items():
+        torch.testing.assert_close(ours["weights"][name], value, rtol=1e-3, atol=1e-4)
+
+
+def test_two_devices_do_what_one_does_from_the_start_and_in_between(
+    alone: Path, layout: Layout, tmp_path: Path
+) -> None:
+    """One device does two steps and is stopped; two go on, and come to where one alone comes to."""
+    out = tmp_path / "run"
+    noting(write_config(tmp_path / "one.yaml"), layout.root, out, tmp_path / "one", stop_after=2)
+    assert read_state(out / "last.state.pt")["step"] == 2
+    config = write_config(tmp_path / "two.yaml", devices=2)
+    command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "two")
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    ranks = notes(tmp_path / "two")
+    assert len(ranks) == 2
+    assert ranks[1]["losses"] == {}
+    check_alike(alone, out, ranks, first=2)
+
+
+@pytest.mark.verify
+def test_the_reference_learns_on_two_devices_what_it_learns_on_one(
+    layout: Layout, tmp_path: Path, one_thread: None
+) -> None:
+    """The published code's discriminators and codec were not wrapped for DDP: each device trained its own."""
+    changes = {"system": "synthcloner", "model": {**SYNTHCLONER, "adversarial_from": 0.4}}
+    alone = run_alone(tmp_path / "alone", layout, **changes)
+    config, out = write_config(tmp_path / "two.yaml", **changes, devices=2), tmp_path / "run"
+    command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "two")
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    ranks = notes(tmp_path / "two")
+    assert {"judge", "fooling", "matching"} <= set(ranks[0]["losses"]["5"])
+    check_alike(alone, out, ranks, first=0)
+
+
+@pytest.mark.verify
+def test_two_machines_do_what_one_does(alone: Path, layout: Layout, tmp_path: Path) -> None:
+    """Two machines of one device each, both here: the command is started on each with its NODE_RANK."""
+    config, out = write_config(tmp_path / "run.yaml", num_nodes=2), tmp_path / "run"
+    command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "notes")
+    shared = environment()
+    machines = [subprocess.Popen(command, env={**shared, "NODE_RANK": str(node)}) for node in range(2)]
+    assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
+    check_alike(alone, out, notes(tmp_path / "notes"), first=0)
+
+
+def test_sigterm_to_the_command_stops_all_its_devices_and_saves(layout: Layout, tmp_path: Path) -> None:
+    config = write_config(tmp_path / "run.yaml", steps=100_000, save_every=100_000, devices=2)
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        program("train", "fit", config, "--data", layout.root, "--out", out),
+        env=environment(), stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (out / "config.yaml").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, said
+    assert "2 x cpu, 32-true; a step is 4 examples in 2 part(s) of 2" in said
+    assert said.count("run the same command again to go on") == 1
+    assert read_state(out / "last.state.pt")["step"] >= 1

@@ -1,0 +1,113 @@
+"""Metrics: pinned where the answer is known in closed form, or by an independent path."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from manifests.splits.seeds import stream
+from manifests.types import InputError
+from tests.support.sounds import RATE, sine
+from train.metrics import METRICS, describe, fit_length, magnitude, matching_gain, score
+
+
+def noise(level: float, seconds: float = 1.0, index: int = 0) -> np.ndarray:
+    """Uniform white noise with an RMS of `level`."""
+    return (stream(7, "noise", index).random(int(seconds * RATE)) - 0.5) * np.sqrt(12.0) * level
+
+
+def scores(estimate: np.ndarray, target: np.ndarray) -> dict[str, float]:
+    return score(describe(estimate), describe(target))
+
+
+def test_equal_sounds_score_zero_on_every_metric() -> None:
+    assert set(scores(noise(0.1), noise(0.1)).values()) == {0.0}
+
+
+def test_a_known_gain_costs_what_it_must_and_nothing_when_level_matched() -> None:
+    loud, gain = noise(0.2), 10 ** (-6 / 20)
+    got = scores(gain * loud, loud)
+    # every magnitude is far above the low floors: each bin differs by 6 dB, log10 of the square by 0.6
+    linear = sum((1 - gain) * magnitude(loud, window).mean() for window in (2048, 512))
+    assert got["mstft"] == pytest.approx(2 * 0.6 + linear, rel=1e-4)
+    assert got["mstft_floored"] == pytest.approx(2 * 0.6 + linear, rel=1e-3)
+    assert got["lrmsd"] == pytest.approx(np.log(10) * 6 / 20, rel=1e-5)
+    assert all(got[m.name] == pytest.approx(0.0, abs=1e-9) for m in METRICS if m.matched)
+
+
+def test_noise_below_the_floor_is_heard_by_the_reference_definition_only() -> None:
+    sound = np.concatenate([sine(440.0), np.zeros(RATE)])
+    # Hann-windowed noise of RMS r has magnitudes of about r * sqrt(0.375 * window)
+    hiss = noise(1e-5, 2.0)
+    got = scores(sound + hiss, sound)
+    assert got["mstft"] > 1.0
+    assert got["mstft_floored"] < 0.15
+    assert got["mstft_floored_high"] < 0.01
+    assert got["lrmsd"] > 3.0
+    assert got["lrmsd_floored"] == pytest.approx(0.5 * np.log(1.01), rel=0.1)
+
+
+def test_silence_against_a_tone_is_its_level_over_epsilon() -> None:
+    steady = np.full(RATE, 0.25)
+    got = scores(np.zeros(RATE), steady)
+    inner = np.log((0.25 + 1e-3) / 1e-3)
+    assert got["lrmsd_floored"] == pytest.approx(inner, rel=0.01)
+    assert got["lrmsd_floored_matched"] == got["lrmsd_floored"], "silence has no level to match"
+
+
+def test_a_mean_of_silence_and_silence_is_zero() -> None:
+    assert set(scores(np.zeros(RATE), np.zeros(RATE)).values()) == {0.0}
+
+
+def test_a_sine_has_the_magnitude_that_the_floor_refers_to() -> None:
+    cycles = 100 * RATE / 2048
+    peak = magnitude(sine(cycles), 2048)[20].max()
+    assert peak == pytest.approx(0.5 * 2048 / 4, rel=1e-6), "amplitude / 2 times the sum of the window"
+
+
+def test_agrees_with_torch_stft() -> None:
+    ours, sound = magnitude(noise(0.1), 512), torch.from_numpy(noise(0.1))
+    window = torch.hann_window(512, dtype=torch.float64)
+    theirs = torch.stft(sound, 512, 128, window=window, center=True, return_complex=True).abs().T.numpy()
+    assert ours.shape == theirs.shape
+    np.testing.assert_allclose(ours, theirs, atol=1e-10)
+
+
+def test_a_delay_is_paid_for_in_the_level_curve() -> None:
+    gate = np.concatenate([np.zeros(RATE // 2), np.full(RATE // 2, 0.5)])
+    late = np.concatenate([np.zeros(RATE // 2 + 512 * 4), gate[RATE // 2 : -512 * 4]])
+    got = scores(late, gate)["lrmsd_floored"]
+    frames = 1 + RATE // 512
+    # four frames are silent that should sound, and as much on both slopes as they share
+    assert got == pytest.approx(4 * np.log(501) / frames, rel=0.25)
+
+
+def test_length_is_the_targets() -> None:
+    assert len(fit_length(np.ones(10), 4)) == 4
+    np.testing.assert_array_equal(fit_length(np.ones(2), 4), [1, 1, 0, 0])
+    with pytest.raises(ValueError, match="estimate of 10 samples"):
+        score(describe(np.ones(10)), describe(np.ones(11)))
+
+
+@pytest.mark.parametrize("samples", [1, 100, 1024, 2047, 2048])
+def test_sounds_shorter_than_a_window_are_scored(samples: int) -> None:
+    got = scores(np.zeros(samples), np.full(samples, 0.5))
+    assert all(np.isfinite(value) and value > 0 for value in got.values())
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (np.zeros(0), "x.wav: holds no samples"),
+        (np.zeros((5, 2)), "x.wav: expected mono"),
+        (np.array([0.0, np.nan, np.inf]), "x.wav: 2 of 3 samples are not finite"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_by_name(bad: np.ndarray, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        describe(bad, "x.wav")
+
+
+def test_level_matching_is_by_rms() -> None:
+    assert matching_gain(describe(noise(0.05)), describe(noise(0.1))) == pytest.approx(2.0)
