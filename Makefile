@@ -10,7 +10,7 @@ RUN  = $(VENV)/bin/python
 FAST  = $(if $(filter fast,$(DEMO)),-fast,)
 PAIRS = $(if $(filter fast,$(DEMO)),3,8)
 # The released codec is scored and heard beside the demo's own, where it is there.
-RELEASED = $(firstword $(wildcard release/model.safetensors release/model-00001-of-*.safetensors))
+RELEASED = $(firstword $(wildcard train/released_weights/model.safetensors train/released_weights/model-00001-of-*.safetensors))
 CODECS = --checkpoint $(if $(RELEASED),demo=)$(OUT)/run/best.safetensors $(if $(RELEASED),--checkpoint released=$(RELEASED))
 export PYTHONUNBUFFERED = 1
 

@@ -29,7 +29,7 @@ from midi.extract import ExtractSpec, extract_folder
 from midi.generate import GenerateSpec, Observability, generate_phrases
 from midi.table import generated, phrase_rows
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app = console.app("Phrases from MIDI files or from the generator, as a phrases.parquet.")
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 Out = Annotated[Path, typer.Option(help="Parquet file to write, whole or not at all")]

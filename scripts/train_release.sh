@@ -5,7 +5,8 @@
 #
 #   OUT/dataset/tones   the tone bank          OUT/run      checkpoints and logs
 #   OUT/scores          on all held-out splits OUT/given    the given pairs, converted and scored
-#   OUT/release         fp16 weights below 16 MiB each, card, a dozen conversions
+#   OUT/release         fp16 weights below 16 MiB each, card, a dozen conversions; to make it the default codec:
+#                       cp OUT/release/{model*.safetensors,README.md} train/released_weights/
 #
 # It may be stopped at any point, and goes on where it was when it is called again. Each training command stays
 # under ten minutes: it is stopped by a signal, which saves everything, and the next one goes on from there.

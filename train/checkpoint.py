@@ -1,7 +1,8 @@
 """Checkpoints: weights as safetensors with everything needed to use them, and the state to train on.
 
 `NAME.safetensors` holds the averaged weights; its metadata hold the format's version, the system's name and
-config, the sample rate, the cut fade, the dataset's fingerprint and the names of the train timbres.
+config, the sample rate, the cut fade, the dataset's fingerprint, the names of the train timbres, and the
+version of the package that wrote them (since 0.1.0).
 `NAME.state.pt` beside it holds raw weights, averages, optimisers and the place in the data; it is only ever
 read with `weights_only=True`, so neither file can run code.
 """
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from manifests.dataset import files
 from manifests.types import InputError
+from manifests.version import DISTRIBUTION, package_version
 from train.config import RunConfig, parse_config
 from train.systems import build
 from train.systems.base import Format, System
@@ -41,6 +43,7 @@ def metadata_of(config: RunConfig, system: System, step: int, fingerprint: str) 
         "timbres": json.dumps(list(system.format.timbres)),
         "fingerprint": fingerprint,
         "step": str(step),
+        DISTRIBUTION: package_version(),
     }
 
 

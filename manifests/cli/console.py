@@ -6,13 +6,14 @@ import signal
 import sys
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from manifests.types import InputError
+from manifests.version import DISTRIBUTION, package_version
 
 BAD_INPUT = 2
 FAILED = 1
@@ -20,10 +21,28 @@ INTERRUPTED = 130
 
 
 def app(help_text: str) -> typer.Typer:
-    """A command with subcommands, plain help, no shell-completion options."""
-    return typer.Typer(
-        help=help_text, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
-    )
+    """Makes a command with subcommands and `--version`; plain help, no shell-completion options."""
+    command = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+    @command.callback(help=help_text)
+    def options(
+        version: Annotated[
+            bool,
+            typer.Option(
+                "--version", callback=_print_version, is_eager=True, help="print the package's version"
+            ),
+        ] = False,
+    ) -> None:
+        pass
+
+    return command
+
+
+def _print_version(asked: bool) -> None:
+    """Prints the version and ends the program, if `asked`."""
+    if asked:
+        print(f"{DISTRIBUTION} {package_version()}")
+        raise typer.Exit
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

@@ -13,7 +13,6 @@ import select
 import shutil
 import site
 import subprocess
-import sys
 import tempfile
 import weakref
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from manifests import child_process
 from manifests.types import Note
 from presets.host import pipe
 from presets.synths.jobs import GroupFailure, GroupJob, Limits, MachineFailure, Take
@@ -152,7 +152,7 @@ class _Process:
         try:
             with self._log.open("wb") as log:
                 self.process = subprocess.Popen(
-                    [sys.executable, "-m", PROGRAM, json.dumps(config)],
+                    child_process.module_command(PROGRAM, json.dumps(config)),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
@@ -236,15 +236,14 @@ def environment(folder: Path) -> dict[str, str]:
     private = {name: folder / name.lower() for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     for place in private.values():
         place.mkdir()
+    inherited = child_process.environment()
     environment = {
-        name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")
+        name: value for name, value in inherited.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")
     }
-    root = str(Path(__file__).resolve().parents[2])
     environment |= {name: str(place) for name, place in private.items()}
     environment |= {
         # The home is private, but packages may be installed in the user's own.
         "PYTHONUSERBASE": site.getuserbase(),
-        "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")])),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }

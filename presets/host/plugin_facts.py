@@ -14,6 +14,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from manifests.child_process import module_command
 from presets.host.client import environment
 from presets.synths.jobs import MachineFailure
 
@@ -35,7 +36,7 @@ class Parameter:
 def ask(kind: str, plugin: Path) -> list[Parameter]:
     """The plugin's real parameters; MachineFailure with its last words if it cannot be opened."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "presets.host.plugin_facts", kind, str(plugin.resolve())]
+        command = module_command("presets.host.plugin_facts", kind, str(plugin.resolve()))
         try:
             done = subprocess.run(
                 command, env=environment(Path(folder)), cwd=folder, capture_output=True, timeout=PATIENCE_S

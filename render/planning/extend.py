@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from manifests.dataset.layout import Layout, write_table
 from manifests.dataset.rows import notes_of
 from manifests.types import InputError, check_notes
+from manifests.version import DISTRIBUTION, package_version
 from render import config as configs
 from render.config import Config
 from render.planning.fingerprint import ingredients, platform_class
@@ -79,7 +80,8 @@ def plan_of(file: Path) -> Planned:
     if file.name != "dataset.json":
         return make_plan(configs.load(file))
     there = present_plan(Layout(file.parent))
-    return replace(there, metadata={**there.metadata, "platform": platform_class()})
+    here = {"platform": platform_class(), "versions": {DISTRIBUTION: package_version()}}
+    return replace(there, metadata={**there.metadata, **here})
 
 
 def present_plan(layout: Layout) -> Planned:

@@ -21,6 +21,7 @@ from manifests.dataset.storage import is_local
 from manifests.splits.clusters import envelope_clusters
 from manifests.splits.splits import assign_sides
 from manifests.types import InputError, Notes, check_notes
+from manifests.version import DISTRIBUTION, package_version
 from midi.extract import Extracted, extract_folder
 from midi.generate import Observability, generate_phrases
 from midi.table import generated, phrase_rows
@@ -224,6 +225,7 @@ def described(
         "config": plain,
         "fingerprint": fingerprint(of),
         "fingerprint_of": of,
+        "versions": {DISTRIBUTION: package_version()},
         "generations": [*metadata["generations"], generation],
     }
 

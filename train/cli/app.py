@@ -5,22 +5,10 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-import typer
-
 from manifests.cli import console
 from manifests.types import InputError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-
-
-@app.callback()
-def group() -> None:
-    """Train a codec from a dataset folder, and convert with it."""
-
+app = console.app("Trains a codec from a dataset folder, and converts with it.")
 
 COMMANDS = {
     "fit": ("train.cli.fit", "fit_command"),
@@ -50,9 +38,10 @@ def main() -> None:
     """Runs the command line: status 0, 2 for bad input, 1 for a file that cannot be read or written; both say
     what in one line."""
     asked = [name for name in sys.argv[1:2] if name in COMMANDS]
-    register(asked or list(COMMANDS))
+    if sys.argv[1:2] != ["--version"]:
+        register(asked or list(COMMANDS))
     try:
-        app(prog_name="python -m train")
+        app()
     except InputError as error:
         console.fail(str(error), console.BAD_INPUT)
     except OSError as error:

@@ -1,22 +1,26 @@
-"""The codec that the project gives away: where its weights are, if they are there."""
+"""The released weights: package data that commands and `load_codec` use where no checkpoint is named."""
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 from manifests.types import InputError
 from train.checkpoint import first_part
 
-FOLDER = Path(__file__).parents[1] / "release"
-"""What `python -m train release` wrote, put into the project."""
+FOLDER = Path(str(files("train") / "released_weights"))
+"""Where the files of `python -m train release` are put: in a checkout, and from there in a wheel."""
 
 
 def released_checkpoint() -> Path:
-    """The first part of the released weights; InputError where there are none, or more than one set."""
+    """Returns the first file of the released weights.
+
+    Raises InputError if the package holds no released weights, or more than one set of them.
+    """
     found = [path for path in sorted(FOLDER.glob("model*.safetensors")) if first_part(path)]
     if len(found) != 1:
         raise InputError(
-            f"{FOLDER}: {'no' if not found else len(found)} released codecs there;"
-            " name weights by --checkpoint, such as RUN/best.safetensors"
+            f"{FOLDER}: {'no' if not found else len(found)} released weights there; name a checkpoint,"
+            " such as RUN/best.safetensors of `python -m train fit` (option --checkpoint)"
         )
     return found[0]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from importlib import metadata
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from manifests import child_process
 from manifests.audit.findings import Finding
 from manifests.dataset.layout import Layout, read_table
 from manifests.dataset.storage import read_range
@@ -40,9 +40,10 @@ def rerender_findings(layout: Layout, keys: Sequence[str], said: list[str]) -> I
         wanted.write_text("\n".join(keys))
         answer = subprocess.run(
             [
-                *(sys.executable, "-m", "render", "remake", str(root), f"@{wanted}"),
+                *child_process.module_command("render", "remake", str(root), f"@{wanted}"),
                 *("--json", "--out", str(made_again)),
             ],
+            env=child_process.environment(),
             capture_output=True,
             text=True,
             check=False,

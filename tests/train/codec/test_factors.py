@@ -21,8 +21,7 @@ from manifests.types import Envelope, InputError, Note
 from tests.support.synthetic_dataset import CUT_FADE_MS, make_dataset, make_tone
 from tests.support.training.tiny_codec import make_checkpoint
 from train.audio import files as audio_files
-from train.cli import app
-from train.cli.app import register
+from train.cli.app import app, register
 from train.codec.api import Codec, load_codec
 from train.codec.envelope_edit import Edit, parse_edit, parse_edits
 from train.codec.factors import read_envelope, read_notes, read_timbre, save_factors

@@ -21,8 +21,7 @@ from tests.support.training.short_runs import SETTINGS
 from tests.support.training.tiny_codec import make_checkpoint
 from train.audio.files import write_audio
 from train.checkpoint import read_weights, save_weights
-from train.cli import app
-from train.cli.app import register
+from train.cli.app import app, register
 from train.codec.api import load_codec
 from train.codec.release import HEADER, LIMIT, write_parts
 from train.codec.release_card import TO_SAY
@@ -64,11 +63,11 @@ def test_parts_load_as_the_one_checkpoint(checkpoint: Path, tmp_path: Path) -> N
 def test_the_released_codec_is_the_one_that_is_used(
     checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("train.codec.released.FOLDER", tmp_path / "release")
-    with pytest.raises(InputError, match="release: no released codecs there; name weights by --checkpoint"):
+    monkeypatch.setattr("train.codec.released.FOLDER", tmp_path / "train" / "released_weights")
+    with pytest.raises(InputError, match="released_weights: no released weights there; name a checkpoint"):
         released_checkpoint()
     largest = max(value.numel() * 2 for value in read_weights(checkpoint)[0].values())
-    paths = write_parts(checkpoint, tmp_path / "release", HEADER + largest)
+    paths = write_parts(checkpoint, tmp_path / "train" / "released_weights", HEADER + largest)
     assert len(paths) > 1
     assert released_checkpoint() == paths[0]
     time_s = np.arange(44_100) / 44_100
@@ -81,8 +80,8 @@ def test_the_released_codec_is_the_one_that_is_used(
         (tmp_path / needed).touch()
     makefile = ["make", "-n", "-f", str(ROOT / "Makefile"), "demo"]
     demo = subprocess.run(makefile, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
-    assert f"--checkpoint released=release/{paths[0].name}" in demo
-    write_parts(checkpoint, tmp_path / "release", LIMIT)
+    assert f"--checkpoint released=train/released_weights/{paths[0].name}" in demo
+    write_parts(checkpoint, tmp_path / "train" / "released_weights", LIMIT)
     assert released_checkpoint().name == "model.safetensors"
 
 

@@ -17,8 +17,7 @@ from tests.support.paths import CONFIGS
 from tests.support.synthetic_dataset import make_dataset
 from tests.support.training import tiny_ctd
 from tests.train.systems.ssvqvae import test_system as test_train_ssvqvae
-from train.cli import app
-from train.cli.app import register
+from train.cli.app import app, register
 from train.evaluation.compare.config import load_compare
 from train.evaluation.compare.trials import at_rate
 from train.evaluation.trial import Trial
