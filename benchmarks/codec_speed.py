@@ -35,8 +35,8 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
-from train.systems.triptych import hearing
-from train.systems.triptych.note_head import ReadNote, read_notes
+from train.systems.triptych.inference import analysis
+from train.systems.triptych.networks.note_head import ReadNote, read_notes
 
 ROOT = Path(__file__).parents[1]
 FAMILY = {
@@ -150,7 +150,7 @@ def convert_seconds(system: System, rate: int, repeats: int) -> float:
     for _ in range(repeats + 1):
         wait(device)
         start = time.perf_counter()
-        with patch.object(hearing, "read_notes", six_notes_heard):
+        with patch.object(analysis, "read_notes", six_notes_heard):
             codec.convert(source, reference)
         wait(device)
         times.append(time.perf_counter() - start)

@@ -29,9 +29,9 @@ from train.codec.api import Codec, load_codec
 from train.data.blocks import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch
-from train.systems.triptych.envelope_head import to_units
-from train.systems.triptych.hearing import Heard, hear
-from train.systems.triptych.measuring import timbre_of
+from train.systems.triptych.inference.analysis import Heard, hear
+from train.systems.triptych.inference.timbre_extraction import timbre_of
+from train.systems.triptych.networks.envelope_head import to_units
 from train.systems.triptych.system import Triptych
 
 SEEDS = range(5)

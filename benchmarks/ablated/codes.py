@@ -17,8 +17,16 @@ from train.nn.gain import NoteBatch
 from train.nn.layers import ConvNeXt
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.quantiser import Codebook
-from train.systems.triptych.features import FINE, HOP, LONG_HOP, LOWEST_PITCH, MELS, PITCHES, Features
-from train.systems.triptych.note_head import held_frames
+from train.systems.triptych.networks.features import (
+    FINE,
+    HOP,
+    LONG_HOP,
+    LOWEST_PITCH,
+    MELS,
+    PITCHES,
+    Features,
+)
+from train.systems.triptych.networks.note_head import held_frames
 
 
 class Coded(NamedTuple):

@@ -3,7 +3,7 @@
 The free head is that of Vocos (Siuzdak, ICLR 2024): each frame's network output is the log magnitude and the
 phase of every bin, and an inverse STFT makes the sound. No oscillator tells it where phases go.
 
-Shapes as in `train.systems.triptych.decoder`; D dimensions of what codes stand for.
+Shapes as in `train.systems.triptych.networks.decoder`; D dimensions of what codes stand for.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.ablated.config import AblatedConfig
-from train.systems.triptych.decoder import UNKNOWN, Decoder, Moved, move, place_features
-from train.systems.triptych.excitation import HOP, WINDOW, frame_spectra, overlap_add
-from train.systems.triptych.levels import SILENT, between, hertz
-from train.systems.triptych.timbre import Profile
+from train.systems.triptych.networks.decoder import UNKNOWN, Decoder, Moved, move, place_features
+from train.systems.triptych.networks.excitation import HOP, WINDOW, frame_spectra, overlap_add
+from train.systems.triptych.networks.partials import SILENT, between, hertz
+from train.systems.triptych.networks.timbre import Profile
 
 BINS = WINDOW // 2 + 1
 EDGE = WINDOW // 2

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from train.audio.spectral import sample_at
 from train.nn.gain import NoteBatch, cut
 from train.nn.layers import mlp
-from train.systems.triptych.envelope_head import PARAMETERS, EnvelopeHead
-from train.systems.triptych.features import LEVEL_HOP
+from train.systems.triptych.networks.envelope_head import PARAMETERS, EnvelopeHead
+from train.systems.triptych.networks.features import LEVEL_HOP
 
 TAUS_S = (0.005, 0.02, 0.06, 0.2, 0.6)
 

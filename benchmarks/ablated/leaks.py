@@ -11,8 +11,8 @@ from manifests.splits.seeds import permutation
 from train.data.blocks import as_float, read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch, note_batch
-from train.systems.triptych.envelope_head import to_units
-from train.systems.triptych.features import features
+from train.systems.triptych.networks.envelope_head import to_units
+from train.systems.triptych.networks.features import features
 
 SEEDS = (0, 1)
 

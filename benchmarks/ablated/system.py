@@ -22,12 +22,12 @@ from train.data.examples import Example
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, note_batch
 from train.nn.losses import spectral_losses
 from train.systems.base import Audio, Format, Turn
-from train.systems.triptych.envelope_head import envelope_losses, from_units
-from train.systems.triptych.features import LEVEL_HOP, features
-from train.systems.triptych.fitting import fit_envelopes
+from train.systems.triptych.inference.envelope_fit import fit_envelopes
+from train.systems.triptych.networks.envelope_head import envelope_losses, from_units
+from train.systems.triptych.networks.features import LEVEL_HOP, features
+from train.systems.triptych.networks.timbre import TONE_RMS, Profile, measure, open_frames
+from train.systems.triptych.networks.timbre_encoder import likeness_loss, rounded
 from train.systems.triptych.system import Batch, Triptych, weighted
-from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
-from train.systems.triptych.timbre_encoder import likeness_loss, rounded
 
 OfClips = TypeVar("OfClips", NoteBatch, EnvelopeBatch)
 

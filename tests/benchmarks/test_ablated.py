@@ -26,10 +26,10 @@ from train.fitting.loop import fit
 from train.nn.gain import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych.features import HOP, LONG_HOP, features
-from train.systems.triptych.playing import play
+from train.systems.triptych.inference.synthesis import play
+from train.systems.triptych.networks.features import HOP, LONG_HOP, features
+from train.systems.triptych.networks.timbre import Timbre, measure, open_frames
 from train.systems.triptych.system import Triptych
-from train.systems.triptych.timbre import Timbre, measure, open_frames
 
 NOTES_GIVEN = {
     yaml.safe_dump(dict(variant.model)): name

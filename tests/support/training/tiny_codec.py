@@ -17,8 +17,8 @@ from train.data.tables import Tables
 from train.nn.gain import note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych.features import features
-from train.systems.triptych.hearing import Passage
+from train.systems.triptych.inference.analysis import Passage
+from train.systems.triptych.networks.features import features
 from train.systems.triptych.system import Triptych
 
 RATE = 44_100

@@ -12,7 +12,7 @@ from manifests.types import Envelope, InputError
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, clip, make_system
 from train.codec.api import Codec
-from train.systems.triptych import hearing, listening, playing
+from train.systems.triptych.inference import analysis, recording, synthesis
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +27,10 @@ def test_pieces_of_a_recording_make_the_same_conversion(monkeypatch: pytest.Monk
     torch.nn.init.normal_(system.decoder.leave.weight, std=0.05, generator=torch.Generator().manual_seed(1))
     codec = Codec(system, "test")
     long = np.concatenate([clip(index, 2.0)[0] for index in range(3)] + [clip(4, 2.0)[0][:20_000]])
-    monkeypatch.setattr(hearing, "PASSAGE_S", 2.5)
+    monkeypatch.setattr(analysis, "PASSAGE_S", 2.5)
     whole = codec.convert(long, clip(3, 1.0, timbre=1)[0])
-    monkeypatch.setattr(listening, "CHUNK_S", 1.0)
-    monkeypatch.setattr(playing, "WINDOW_S", 0.3)
+    monkeypatch.setattr(recording, "CHUNK_S", 1.0)
+    monkeypatch.setattr(synthesis, "WINDOW_S", 0.3)
     pieces = codec.convert(long, clip(3, 1.0, timbre=1)[0])
     assert pieces.notes == whole.notes
     assert pieces.envelope == whole.envelope

@@ -25,8 +25,8 @@ from train.cli.app import app, register
 from train.codec.api import Codec, load_codec
 from train.codec.envelope_edit import Edit, parse_edit, parse_edits
 from train.codec.factors import read_envelope, read_notes, read_timbre, save_factors
-from train.systems.triptych import describing
-from train.systems.triptych.hearing import Heard
+from train.systems.triptych.inference import description
+from train.systems.triptych.inference.analysis import Heard
 
 RATE = 44_100
 ENVELOPE = Envelope(20.0, 80.0, 0.4, 90.0, 5.0)
@@ -297,27 +297,27 @@ def heard(*notes: tuple[float, float], sure: float = 0.9, rings: bool = False, e
 
 
 def test_what_cannot_be_heard_is_said() -> None:
-    assert describing.note_doubts(heard(), "a") == ("a: no note is heard; it is taken for silence",)
+    assert description.note_doubts(heard(), "a") == ("a: no note is heard; it is taken for silence",)
     fine = heard((0, 0.3), (0.5, 0.2))
-    assert describing.note_doubts(fine, "a") == describing.envelope_doubts(fine, "a") == ()
-    (legato,) = describing.envelope_doubts(heard((0, 0.5), (0.5, 0.2)), "a")
+    assert description.note_doubts(fine, "a") == description.envelope_doubts(fine, "a") == ()
+    (legato,) = description.envelope_doubts(heard((0, 0.5), (0.5, 0.2)), "a")
     assert "no release is heard" in legato
-    (one,) = describing.note_doubts(heard((0, 0.5), rings=True), "a")
+    (one,) = description.note_doubts(heard((0, 0.5), rings=True), "a")
     assert "one note only" in one
-    assert describing.envelope_doubts(heard((0, 0.5), rings=True), "a") == ()
-    (short,) = describing.envelope_doubts(heard((0, 0.05), (0.1, 0.05)), "a")
+    assert description.envelope_doubts(heard((0, 0.5), rings=True), "a") == ()
+    (short,) = description.envelope_doubts(heard((0, 0.05), (0.1, 0.05)), "a")
     assert "sustain is a guess" in short
-    assert "no pitch is heard" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
-    assert "several voices" in describing.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
-    (two,) = describing.note_doubts(replace(fine, unexplained=0.24), "a")
+    assert "no pitch is heard" in description.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
+    assert "several voices" in description.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
+    (two,) = description.note_doubts(replace(fine, unexplained=0.24), "a")
     assert "24% of its power is at no harmonic of its notes: several voices" in two
 
 
 def test_confidence_falls_with_the_error_of_the_fit_and_needs_a_release() -> None:
-    sure, unsure = (describing.confidences(heard((0, 0.3), (0.5, 0.2), errors=e)) for e in (0.01, 1.0))
+    sure, unsure = (description.confidences(heard((0, 0.3), (0.5, 0.2), errors=e)) for e in (0.01, 1.0))
     assert all(sure[name] > unsure[name] for name in sure)
-    assert describing.confidences(heard((0, 0.5), (0.5, 0.2)))["release_ms"] == 0.0
-    assert describing.confidences(heard()) == describing.confidences(heard())
+    assert description.confidences(heard((0, 0.5), (0.5, 0.2)))["release_ms"] == 0.0
+    assert description.confidences(heard()) == description.confidences(heard())
 
 
 def drum_loop() -> np.ndarray:

@@ -19,15 +19,14 @@ from train.nn.losses import spectral_losses
 from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
 from train.systems.triptych.augment import BANDS, ROOM, equalise, in_rooms, level_change
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.converting import blend, convert, decode, encode
-from train.systems.triptych.decoder import Decoder
-from train.systems.triptych.describing import describe
-from train.systems.triptych.encoder import Encoder
-from train.systems.triptych.envelope_head import EnvelopeHead, envelope_losses
-from train.systems.triptych.features import HOP, LEVEL_HOP, features
-from train.systems.triptych.note_head import note_losses
-from train.systems.triptych.timbre import measure, open_frames
-from train.systems.triptych.timbre_encoder import TimbreEncoder, likeness_loss, rounded
+from train.systems.triptych.inference.conversion import blend, convert, decode, encode
+from train.systems.triptych.inference.description import describe
+from train.systems.triptych.networks.envelope_head import envelope_losses
+from train.systems.triptych.networks.features import HOP, features
+from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.networks.note_head import note_losses
+from train.systems.triptych.networks.timbre import measure, open_frames
+from train.systems.triptych.networks.timbre_encoder import likeness_loss, rounded
 
 Fields = tuple[float, float, float, float, float]
 """A note as onset, note-off and end in samples, velocity 0..1, pitch."""
@@ -61,7 +60,7 @@ class Batch(NamedTuple):
         return Batch(*(part.to(device) for part in self))  # type: ignore[arg-type]
 
 
-class Triptych(System):
+class Triptych(TriptychModel, System):
     """Content as notes, envelope as numbers, timbre as a profile and a vector."""
 
     name = "triptych"
@@ -69,14 +68,7 @@ class Triptych(System):
     timbre_names = ("timbre_head.",)
 
     def __init__(self, config: TriptychConfig, format: Format) -> None:
-        super().__init__()
-        self.config = config
-        self.format = format
-        self.encoder = Encoder(config)
-        self.envelope_head = EnvelopeHead(config.envelope_width, format.rate, LEVEL_HOP)
-        self.timbre_encoder = TimbreEncoder(config)
-        self.timbre_head = nn.Linear(config.timbre_dims, max(1, len(format.timbres)))
-        self.decoder = Decoder(config, format.rate)
+        super().__init__(config, format)
         self.discriminator = Discriminator()
 
     def players(self) -> dict[str, list[nn.Parameter]]:

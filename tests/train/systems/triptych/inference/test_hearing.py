@@ -12,15 +12,21 @@ from manifests.types import Envelope, Note
 from tests.support.synthetic_dataset import CUT_FADE_MS, make_envelope, make_phrase
 from tests.support.training.tiny_codec import RATE, clip
 from train.nn.gain import envelope_batch, note_batch
-from train.systems.triptych import hearing
-from train.systems.triptych.encoder import NoteLogits
-from train.systems.triptych.envelope_head import from_units, to_units
-from train.systems.triptych.features import HOP, features, octave_traits
-from train.systems.triptych.fitting import fit_envelopes
-from train.systems.triptych.hearing import loudness
-from train.systems.triptych.melody import in_one_octave, likeliest
-from train.systems.triptych.note_head import STEP, event_targets, note_losses, read_notes, subframe_places
-from train.systems.triptych.voices import unexplained
+from train.systems.triptych.inference import analysis
+from train.systems.triptych.inference.analysis import loudness
+from train.systems.triptych.inference.envelope_fit import fit_envelopes
+from train.systems.triptych.inference.nonharmonic import unexplained
+from train.systems.triptych.networks.encoder import NoteLogits
+from train.systems.triptych.networks.envelope_head import from_units, to_units
+from train.systems.triptych.networks.features import HOP, features, octave_traits
+from train.systems.triptych.networks.note_head import (
+    STEP,
+    event_targets,
+    note_losses,
+    read_notes,
+    subframe_places,
+)
+from train.systems.triptych.networks.pitch_path import in_one_octave, likeliest
 
 
 def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:
@@ -94,9 +100,9 @@ def test_loudness_of_notes_is_their_velocity() -> None:
 def test_a_tie_of_durations_does_not_change_the_octave() -> None:
     tie = (Note(0.0, 0.5, 54, 100), Note(0.5, 0.5, 70, 100))
     late = (Note(0.0, 0.499, 54, 100), Note(0.5, 0.503, 70, 100))
-    assert hearing.heard_median(late) == hearing.heard_median(tie) == median_pitch(tie) == 54
+    assert analysis.heard_median(late) == analysis.heard_median(tie) == median_pitch(tie) == 54
     clear = (Note(0.0, 0.4, 54, 100), Note(0.5, 0.5, 70, 100))
-    assert hearing.heard_median(clear) == median_pitch(clear) == 70
+    assert analysis.heard_median(clear) == median_pitch(clear) == 70
 
 
 def test_what_is_long_is_heard_in_stretches_of_whole_notes() -> None:
@@ -104,12 +110,12 @@ def test_what_is_long_is_heard_in_stretches_of_whole_notes() -> None:
         Note(at, length, 60, 100) for at, length in ((1.0, 0.5), (2.0, 1.0), (4.0, 9.0), (14.0, 0.5))
     )
     played = [
-        hearing.Played(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
+        analysis.Played(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
     ]
-    found = hearing.stretches(played, 15 * 1024, 3 * 1024)
+    found = analysis.stretches(played, 15 * 1024, 3 * 1024)
     assert [(part.first, part.last) for part in found] == [(0, 2), (2, 3), (3, 4)]
     assert [(part.start, part.stop) for part in found] == [(1024, 4096), (4096, 7168), (14336, 15360)]
-    assert hearing.stretches(played, 15 * 1024, 15 * 1024) == [hearing.Stretch(0, 4, 0, 15 * 1024)]
+    assert analysis.stretches(played, 15 * 1024, 15 * 1024) == [analysis.Stretch(0, 4, 0, 15 * 1024)]
 
 
 def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
@@ -145,7 +151,7 @@ def test_envelopes_survive_the_heads_units() -> None:
     envelopes = [make_envelope(2, index)[1] for index in range(8)] + [Envelope(0.0, 0.0, 0.0, 0.0)]
     back = from_units(to_units(envelope_batch(envelopes)))
     for index, envelope in enumerate(envelopes):
-        ours = hearing.to_envelope(type(back)(*(value[index] for value in back)))
+        ours = analysis.to_envelope(type(back)(*(value[index] for value in back)))
         for name in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"):
             assert getattr(ours, name) == pytest.approx(getattr(envelope, name), rel=1e-3, abs=1e-3)
 

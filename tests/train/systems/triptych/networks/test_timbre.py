@@ -13,12 +13,12 @@ from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, SIZES, clip, make_system, passage
 from train.codec.api import Codec
 from train.nn.gain import envelope_batch, note_batch
-from train.systems.triptych import converting
-from train.systems.triptych.features import features
-from train.systems.triptych.levels import noise_level
-from train.systems.triptych.playing import play
+from train.systems.triptych.inference import timbre_extraction
+from train.systems.triptych.inference.synthesis import play
+from train.systems.triptych.networks.features import features
+from train.systems.triptych.networks.partials import noise_level
+from train.systems.triptych.networks.timbre import TONE_RMS, Profile, measure, open_frames
 from train.systems.triptych.system import Triptych
-from train.systems.triptych.timbre import TONE_RMS, Profile, measure, open_frames
 
 
 @pytest.fixture(scope="module")
@@ -75,10 +75,10 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
 @torch.no_grad()
 def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) -> None:
     audio, notes, envelope = clip(3, timbre=2)
-    timbre = converting.timbre_of(system, passage(audio, notes), envelope)
+    timbre = timbre_extraction.timbre_of(system, passage(audio, notes), envelope)
     profile = timbre.profile
     played = play(system, notes, envelope, timbre, len(audio))
-    measured, _ = converting.timbre_of(system, passage(played, notes), envelope)
+    measured, _ = timbre_extraction.timbre_of(system, passage(played, notes), envelope)
     strong = profile.harmonic_BNK[0] > profile.harmonic_BNK[0].amax() - 4.0
     difference = (measured.harmonic_BNK[0] - profile.harmonic_BNK[0])[strong]
     assert strong.sum() > 20
@@ -95,10 +95,10 @@ def test_noise_is_not_taken_for_partials_and_played_twice(system: Triptych) -> N
     odd = sum(np.sin(2 * np.pi * k * time) / k for k in (1, 3, 5, 7))
     dry = 0.1 * odd + 0.03 * stream(1, "noise").normal(size=frames)
     sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
-    rounds = [converting.timbre_of(system, passage(sound, notes), envelope)]
+    rounds = [timbre_extraction.timbre_of(system, passage(sound, notes), envelope)]
     for _ in range(3):
         played = play(system, notes, envelope, rounds[-1], frames)
-        rounds.append(converting.timbre_of(system, passage(played, notes), envelope))
+        rounds.append(timbre_extraction.timbre_of(system, passage(played, notes), envelope))
     levels = torch.stack([timbre.profile.harmonic_BNK[0, 0, :8] for timbre in rounds])
     above = (levels[:, 0::2] - levels[:, 1::2].logsumexp(1, keepdim=True)).amin(1)
     assert above[0] > 2.0
@@ -156,7 +156,7 @@ def test_bf16_hears_and_plays_what_fp32_does(system: Triptych) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             heard = passage(audio, notes)
             logits = system.encoder(heard.features)
-            timbre = converting.timbre_of(system, heard, envelope)
+            timbre = timbre_extraction.timbre_of(system, heard, envelope)
             played = torch.from_numpy(np.array(play(system, notes, envelope, timbre, len(audio))))
             guess = system.envelope_head(heard.features.level_BL, heard.notes).clip_BP
         return logits.onset_BS, logits.pitch_BGP, timbre.vectors, guess, played

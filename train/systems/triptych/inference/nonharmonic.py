@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from train.nn.gain import NoteBatch
-from train.systems.triptych.features import LONG_HOP, LONG_WINDOW
-from train.systems.triptych.levels import hertz
+from train.systems.triptych.networks.features import LONG_HOP, LONG_WINDOW
+from train.systems.triptych.networks.partials import hertz
 
 LOWEST_HZ, HIGHEST_HZ = 50.0, 4000.0
 """Where voices are told apart: lower is rumble, higher the harmonics of two stand too close."""

@@ -6,15 +6,15 @@ and memory does not grow with length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from train.systems.base import Audio
-from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
-from train.systems.triptych.features import (
+from train.systems.triptych.networks.encoder import SUBFRAMES, NoteLogits
+from train.systems.triptych.networks.features import (
     HOP,
     LEVEL_HOP,
     LONG_HOP,
@@ -23,9 +23,7 @@ from train.systems.triptych.features import (
     features,
     octave_traits,
 )
-
-if TYPE_CHECKING:
-    from train.systems.triptych.system import Triptych
+from train.systems.triptych.networks.model import TriptychModel
 
 CHUNK_S = 30.0
 """Longer recordings are heard piece by piece."""
@@ -46,15 +44,15 @@ def sound_of(audio: Audio, scale: float, device: torch.device) -> Tensor:
     return torch.from_numpy(np.array(audio, dtype=np.float32)).to(device)[None] * scale
 
 
-def listen(system: Triptych, audio: Audio, scale: float) -> Listened:
+def listen(model: TriptychModel, audio: Audio, scale: float) -> Listened:
     """Logits and level of a whole recording, piece by piece where it is longer than `CHUNK_S`."""
-    rate, device = system.format.rate, next(system.parameters()).device
+    rate, device = model.format.rate, model.device
     size = max(round(CHUNK_S * rate) // LONG_HOP, 1) * LONG_HOP
     if len(audio) <= size:
         seen = features(sound_of(audio, scale, device), rate)
-        return Listened(system.encoder(seen), octave_traits(seen.stack_HPN), seen.level_BL[0], seen)
+        return Listened(model.encoder(seen), octave_traits(seen.stack_HPN), seen.level_BL[0], seen)
     # What the encoder sees around a frame, rounded up to whole frames of every kind.
-    reach = -(-(3 * system.config.encoder_blocks * HOP + LONG_WINDOW) // LONG_HOP) * LONG_HOP
+    reach = -(-(3 * model.config.encoder_blocks * HOP + LONG_WINDOW) // LONG_HOP) * LONG_HOP
     logits, traits, levels = [], [], []
     for start in range(0, len(audio), size):
         stop = min(start + size, len(audio))
@@ -65,7 +63,7 @@ def listen(system: Triptych, audio: Audio, scale: float) -> Listened:
             slice((start - before) // hop, None if last else (stop - before) // hop)
             for hop in (HOP // SUBFRAMES, HOP, LONG_HOP, LEVEL_HOP)
         ]
-        heard = system.encoder(seen)
+        heard = model.encoder(seen)
         events = [part[:, at[0]] for part in heard[:4]]
         logits.append(NoteLogits._make([*events, heard.gate_BF[:, at[1]], heard.pitch_BGP[:, at[2]]]))
         traits.append(octave_traits(seen.stack_HPN)[at[2]])

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.systems.triptych.excitation import noise_place
+from train.systems.triptych.networks.excitation import noise_place
 
 
 def tone_power(harmonic: Tensor, half: Tensor, noise: Tensor, top_R1: Tensor, shares_W: Tensor) -> Tensor:

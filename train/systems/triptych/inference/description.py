@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from manifests.synthesis.envelope import settle_ms
 from manifests.types import Envelope
 from train.systems.base import Audio, Description
-from train.systems.triptych.hearing import Heard, hear
-from train.systems.triptych.measuring import timbre_of
-
-if TYPE_CHECKING:
-    from train.systems.triptych.system import Triptych
+from train.systems.triptych.inference.analysis import Heard, hear
+from train.systems.triptych.inference.timbre_extraction import timbre_of
+from train.systems.triptych.networks.model import TriptychModel
 
 NEAR = 0.2
 """Confidences are of being within so much of a time's logarithm: 20%."""
@@ -99,20 +96,20 @@ def settles(heard: Heard) -> bool:
     return any(1000.0 * note.duration >= settle_ms(envelope) for note in heard.notes)
 
 
-def describe(system: Triptych, audio: Audio, count: int = 3) -> Description:
+def describe(model: TriptychModel, audio: Audio, count: int = 3) -> Description:
     """What is heard in a recording, and the `count` timbres of the training set that it is nearest to.
 
     These are told by the classifier that the timbre's vector was trained with, so a checkpoint needs to
     keep nothing more for it.
     """
-    (heard,) = hear(system, [audio])
+    (heard,) = hear(model, [audio])
     nearest: tuple[tuple[str, float], ...] = ()
     if heard.passage is not None:
-        vectors = timbre_of(system, heard.passage, heard.envelope).vectors
-        probability = system.timbre_head(vectors[:, 0])[0].softmax(-1)
-        best = probability.topk(min(count, len(system.format.timbres)))
+        vectors = timbre_of(model, heard.passage, heard.envelope).vectors
+        probability = model.timbre_head(vectors[:, 0])[0].softmax(-1)
+        best = probability.topk(min(count, len(model.format.timbres)))
         nearest = tuple(
-            (system.format.timbres[index], round(value, 3))
+            (model.format.timbres[index], round(value, 3))
             for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
     said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")

@@ -17,9 +17,9 @@ from torch import Tensor
 
 from manifests.types import Note
 from train.nn.gain import NoteBatch
-from train.systems.triptych.encoder import SUBFRAMES, NoteLogits
-from train.systems.triptych.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
-from train.systems.triptych.melody import in_one_octave
+from train.systems.triptych.networks.encoder import SUBFRAMES, NoteLogits
+from train.systems.triptych.networks.features import HOP, LONG_HOP, LOWEST_PITCH, PITCHES
+from train.systems.triptych.networks.pitch_path import in_one_octave
 
 F32 = npt.NDArray[np.float32]
 

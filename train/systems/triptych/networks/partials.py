@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from train.audio.spectral import hann
-from train.systems.triptych.features import LONG_WINDOW
+from train.systems.triptych.networks.features import LONG_WINDOW
 
 SILENT = -14.0
 """The natural logarithm of an amplitude that stands for nothing: -122 dB."""

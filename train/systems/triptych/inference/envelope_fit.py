@@ -23,8 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.nn.gain import EnvelopeBatch, NoteBatch, cut, held_curve, owner, segment
-from train.systems.triptych.envelope_head import from_units
-from train.systems.triptych.features import LEVEL_HOP
+from train.systems.triptych.networks.envelope_head import from_units
+from train.systems.triptych.networks.features import LEVEL_HOP
 
 STEPS = 14
 SEARCHES = (0, 4, 8)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from train.nn.layers import ConvNeXt
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.features import FINE, HOP, LONG_HOP, MELS, PARTIALS, Features
+from train.systems.triptych.networks.features import FINE, HOP, LONG_HOP, MELS, PARTIALS, Features
 
 SUBFRAMES = 4
 """Onsets and offsets are told on this many steps inside a frame: 344 Hz at 44.1 kHz."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -11,17 +11,15 @@ from torch import Tensor
 from manifests.synthesis.octaves import transpose
 from manifests.types import Envelope, InputError, Notes
 from train.systems.base import Audio, Conversion, Factors, Reshape
-from train.systems.triptych.describing import TIMES, envelope_doubts, note_doubts
-from train.systems.triptych.hearing import hear
-from train.systems.triptych.measuring import between, from_tensors, timbre_of, to_tensors
-from train.systems.triptych.playing import play
-
-if TYPE_CHECKING:
-    from train.systems.triptych.system import Triptych
+from train.systems.triptych.inference.analysis import hear
+from train.systems.triptych.inference.description import TIMES, envelope_doubts, note_doubts
+from train.systems.triptych.inference.synthesis import play
+from train.systems.triptych.inference.timbre_extraction import between, from_tensors, timbre_of, to_tensors
+from train.systems.triptych.networks.model import TriptychModel
 
 
 def convert(
-    system: Triptych,
+    model: TriptychModel,
     source: Audio,
     reference: Audio | None,
     take: frozenset[str],
@@ -29,7 +27,7 @@ def convert(
     octave: int | None,
 ) -> Conversion:
     """The source's notes with what is taken of the reference; a given envelope or octave goes before both."""
-    heard = hear(system, [source] if reference is None else [source, reference])
+    heard = hear(model, [source] if reference is None else [source, reference])
     ours, theirs = heard[0], heard[-1]
     sounding = theirs if "timbre" in take else ours
     shaping = theirs if "envelope" in take else ours
@@ -48,8 +46,8 @@ def convert(
         return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave, said)
     notes = moved(ours.notes, octave - ours.octave)
     said += left_out(ours.notes, notes, octave, "source")
-    timbre = timbre_of(system, sounding.passage, sounding.envelope)
-    return Conversion(play(system, notes, chosen, timbre, len(source)), notes, chosen, octave, said)
+    timbre = timbre_of(model, sounding.passage, sounding.envelope)
+    return Conversion(play(model, notes, chosen, timbre, len(source)), notes, chosen, octave, said)
 
 
 def follows(change: Reshape, heard: Envelope, name: str) -> bool:
@@ -73,29 +71,29 @@ def left_out(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ..
     )
 
 
-def encode(system: Triptych, audio: Audio) -> Factors:
+def encode(model: TriptychModel, audio: Audio) -> Factors:
     """A recording's factors; InputError where no note is heard."""
-    (heard,) = hear(system, [audio])
+    (heard,) = hear(model, [audio])
     if heard.passage is None:
         raise InputError("recording: no note is heard, so there is nothing to encode")
-    timbre = to_tensors(timbre_of(system, heard.passage, heard.envelope))
+    timbre = to_tensors(timbre_of(model, heard.passage, heard.envelope))
     notes = moved(heard.notes, -heard.octave)
     said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")
     said += left_out(heard.notes, notes, 0, "recording")
     return Factors(notes, heard.envelope, timbre, heard.octave, len(audio), said)
 
 
-def decode(system: Triptych, factors: Factors) -> Conversion:
+def decode(model: TriptychModel, factors: Factors) -> Conversion:
     """Plays factors; InputError where the timbre is not one of this system's."""
-    timbre = from_tensors(system, factors.timbre)
+    timbre = from_tensors(model, factors.timbre)
     notes = moved(factors.notes, factors.octave)
     said = left_out(factors.notes, notes, factors.octave, "notes")
-    audio = play(system, notes, factors.envelope, timbre, factors.samples)
+    audio = play(model, notes, factors.envelope, timbre, factors.samples)
     return Conversion(audio, notes, factors.envelope, factors.octave, said)
 
 
 def blend(
-    system: Triptych, one: dict[str, Tensor], other: dict[str, Tensor], share: float
+    model: TriptychModel, one: dict[str, Tensor], other: dict[str, Tensor], share: float
 ) -> dict[str, Tensor]:
     """The tensors of a timbre between two."""
-    return to_tensors(between(system, from_tensors(system, one), from_tensors(system, other), share))
+    return to_tensors(between(model, from_tensors(model, one), from_tensors(model, other), share))

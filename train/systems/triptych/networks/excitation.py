@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.audio.spectral import hann
-from train.systems.triptych.levels import band_place
+from train.systems.triptych.networks.partials import band_place
 
 WINDOW = 2048
 HOP = 512

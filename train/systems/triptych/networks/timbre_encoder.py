@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from train.nn.gain import NoteBatch
 from train.nn.layers import mlp
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.features import LONG_HOP
-from train.systems.triptych.levels import SILENT, hertz, level_at
-from train.systems.triptych.timbre import Opened
+from train.systems.triptych.networks.features import LONG_HOP
+from train.systems.triptych.networks.partials import SILENT, hertz, level_at
+from train.systems.triptych.networks.timbre import Opened
 
 PARTIALS = 24
 """The multiples of f0 that are read in each frame,"""

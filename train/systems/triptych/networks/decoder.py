@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from train.nn.layers import ConvNeXt
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.excitation import (
+from train.systems.triptych.networks.excitation import (
     HOP,
     WINDOW,
     frame_spectra,
@@ -29,9 +29,9 @@ from train.systems.triptych.excitation import (
     partial_place,
     pulses,
 )
-from train.systems.triptych.levels import SILENT, between, hertz
-from train.systems.triptych.timbre import TONE_RMS, Profile
-from train.systems.triptych.tone_level import noise_shares, tone_power
+from train.systems.triptych.networks.partials import SILENT, between, hertz
+from train.systems.triptych.networks.timbre import TONE_RMS, Profile
+from train.systems.triptych.networks.tone_level import noise_shares, tone_power
 
 NOISE_SAMPLES = 1 << 19
 LOUDER = 0.25

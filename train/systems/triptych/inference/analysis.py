@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -21,15 +21,13 @@ from train.audio.files import peak_of
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
 from train.systems.base import Audio
 from train.systems.peak import PEAK
-from train.systems.triptych.envelope_head import from_units
-from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, Features, features
-from train.systems.triptych.fitting import Fitted, fit_envelopes
-from train.systems.triptych.listening import listen, sound_of
-from train.systems.triptych.note_head import SHORTEST_S, read_notes
-from train.systems.triptych.voices import unexplained
-
-if TYPE_CHECKING:
-    from train.systems.triptych.system import Triptych
+from train.systems.triptych.inference.envelope_fit import Fitted, fit_envelopes
+from train.systems.triptych.inference.nonharmonic import unexplained
+from train.systems.triptych.inference.recording import listen, sound_of
+from train.systems.triptych.networks.envelope_head import from_units
+from train.systems.triptych.networks.features import LEVEL_HOP, LONG_HOP, Features, features
+from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.networks.note_head import SHORTEST_S, read_notes
 
 PASSAGE_S = 30.0
 """How much of a long recording tells its envelope and timbre."""
@@ -122,14 +120,14 @@ def stretches(played: Sequence[Played], samples: int, longest: int) -> list[Stre
     return found
 
 
-def hear(system: Triptych, recordings: Sequence[Audio]) -> list[Heard]:
+def hear(model: TriptychModel, recordings: Sequence[Audio]) -> list[Heard]:
     """Notes, velocities and envelope of recordings [n] at the codec's rate; all are fitted in one batch."""
-    ears = [_Ear(system, audio) for audio in recordings]
+    ears = [_Ear(model, audio) for audio in recordings]
     hearing = [ear for ear in ears if ear.played]
     if hearing:
         parts = [ear.part(ear.stretches[0]) for ear in hearing]
         guesses = [ear.guess(part) for ear, part in zip(hearing, parts, strict=True)]
-        fitted = fit(system, parts, torch.cat(guesses), held=False)
+        fitted = fit(model, parts, torch.cat(guesses), held=False)
         for row, ear in enumerate(hearing):
             ear.learn(fitted, row)
     return [ear.heard() for ear in ears]
@@ -142,23 +140,23 @@ class Part(NamedTuple):
     rows: list[tuple[Note, Span]]
 
 
-def fit(system: Triptych, parts: Sequence[Part], units_BP: Tensor, held: bool) -> Fitted:
+def fit(model: TriptychModel, parts: Sequence[Part], units_BP: Tensor, held: bool) -> Fitted:
     """`fit_envelopes` for stretches of different lengths."""
     longest = max(len(part.level_L) for part in parts)
     level_BL = torch.stack([F.pad(part.level_L, (0, longest - len(part.level_L))) for part in parts])
     notes = span_batch([part.rows for part in parts], longest * LEVEL_HOP).to(level_BL.device)
-    return fit_envelopes(level_BL, notes, units_BP, system.format.rate, system.format.cut_fade_ms, held)
+    return fit_envelopes(level_BL, notes, units_BP, model.format.rate, model.format.cut_fade_ms, held)
 
 
 class _Ear:
     """One recording while it is being heard."""
 
-    def __init__(self, system: Triptych, audio: Audio) -> None:
-        self.system, self.audio, self.samples = system, audio, len(audio)
-        rate = system.format.rate
+    def __init__(self, model: TriptychModel, audio: Audio) -> None:
+        self.model, self.audio, self.samples = model, audio, len(audio)
+        rate = model.format.rate
         peak = peak_of(audio)
         self.scale = PEAK / peak if peak > 0.0 else 0.0
-        self.listened = listen(system, audio, self.scale)
+        self.listened = listen(model, audio, self.scale)
         logits, traits_GPS, level_L, _ = self.listened
         read = read_notes(logits, 0, traits_GPS, level_L, LEVEL_HOP, rate, self.samples)
         notes = [row.note for row in read]
@@ -184,7 +182,7 @@ class _Ear:
     def guess(self, part: Part) -> Tensor:
         """The envelope head's opinion, [1, 6]."""
         notes = span_batch([part.rows], len(part.level_L) * LEVEL_HOP).to(part.level_L.device)
-        units: Tensor = self.system.envelope_head(part.level_L[None], notes).clip_BP
+        units: Tensor = self.model.envelope_head(part.level_L[None], notes).clip_BP
         return units
 
     def learn(self, fitted: Fitted, row: int) -> None:
@@ -194,13 +192,13 @@ class _Ear:
         self.errors = tuple(fitted.error_BP[row].tolist())
         self._end(self.stretches[0], fitted.off_BN[row])
         for stretch in self.stretches[1:]:
-            later = fit(self.system, [self.part(stretch)], units_1P, held=True)
+            later = fit(self.model, [self.part(stretch)], units_1P, held=True)
             self._end(stretch, later.off_BN[0])
         self._measure_velocities()
 
     def _end(self, stretch: Stretch, off_N: Tensor) -> None:
         """Gives notes other note-offs, to 1 ms; a legato note ends where the next begins."""
-        rate = self.system.format.rate
+        rate = self.model.format.rate
         for index, off in zip(range(stretch.first, stretch.last), off_N.tolist(), strict=False):
             note, span = self.played[index]
             at = stretch.start + off
@@ -218,8 +216,8 @@ class _Ear:
         for stretch in self.stretches:
             level_L, _ = self.part(stretch)
             ratios += loudness(
-                level_L, self.batch(stretch), self.envelope, self.system.format.rate,
-                self.system.format.cut_fade_ms,
+                level_L, self.batch(stretch), self.envelope, self.model.format.rate,
+                self.model.format.cut_fade_ms,
             ).tolist()  # fmt: skip
         asked = [
             ratio for (note, _), ratio in zip(self.played, ratios, strict=True) if note.duration >= SHORTEST_S
@@ -236,11 +234,11 @@ class _Ear:
         stretch = self.stretches[0]
         seen = self.listened.features
         if seen is None or stretch.stop - stretch.start < self.samples:
-            seen = features(self._sound(stretch.start, stretch.stop), self.system.format.rate)
+            seen = features(self._sound(stretch.start, stretch.stop), self.model.format.rate)
         passage = Passage(seen, self.batch(stretch), self.scale)
-        beside = unexplained(seen.long_BGC, passage.notes, self.system.format.rate)
+        beside = unexplained(seen.long_BGC, passage.notes, self.model.format.rate)
         last = self.played[-1].span
-        rings = last.end - last.off >= 0.02 * self.system.format.rate
+        rings = last.end - last.off >= 0.02 * self.model.format.rate
         notes = tuple(note for note, _ in self.played)
         return Heard(notes, self.envelope, self.sure, self.errors, passage, rings, beside)
 

@@ -8,7 +8,7 @@ edges are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,11 +19,9 @@ from manifests.types import Envelope, Notes
 from train.audio.files import scratch
 from train.nn.gain import clip_gain, envelope_batch, span_batch
 from train.systems.base import Audio
-from train.systems.triptych.excitation import HOP
-from train.systems.triptych.timbre import TONE_RMS, Timbre
-
-if TYPE_CHECKING:
-    from train.systems.triptych.system import Triptych
+from train.systems.triptych.networks.excitation import HOP
+from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.networks.timbre import TONE_RMS, Timbre
 
 WINDOW_S = 10.0
 """So much is made at once."""
@@ -46,13 +44,13 @@ class Piece(NamedTuple):
         return self.before + self.length + self.after
 
 
-def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
+def play(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
     """Notes in a timbre, shaped by an envelope: float32 [samples].
 
     As loud as the recording that the timbre comes from (RMS where the gain is highest). Not as high as its
     peaks: these depend on phases, which are the decoder's own, and may lie above full scale.
     """
-    rate = system.format.rate
+    rate = model.format.rate
     placed = spans(notes, rate, samples) if notes else []
     sound = scratch(samples)
     highest = 0.0
@@ -62,12 +60,12 @@ def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, sam
         inside = [i for i, span in enumerate(placed) if span.onset < stop and span.end > start]
         if not inside:
             continue
-        gain = window_gain(system, notes, placed, inside, envelope, start, stop)
+        gain = window_gain(model, notes, placed, inside, envelope, start, stop)
         if not bool(gain.any()):
             continue
         dry = torch.zeros(stop - start, device=timbre.vectors.device)
-        for pieces in grouped(pieces_of(system, placed, inside, envelope, start, stop)):
-            for piece, tone in zip(pieces, tones(system, notes, pieces, timbre), strict=True):
+        for pieces in grouped(pieces_of(model, placed, inside, envelope, start, stop)):
+            for piece, tone in zip(pieces, tones(model, notes, pieces, timbre), strict=True):
                 at = placed[piece.note].onset + piece.first - start
                 dry[at : at + piece.length] = tone[piece.before : piece.before + piece.length]
         sound[start:stop] = (gain * dry).cpu().numpy()
@@ -79,7 +77,7 @@ def play(system: Triptych, notes: Notes, envelope: Envelope, timbre: Timbre, sam
 
 
 def window_gain(
-    system: Triptych,
+    model: TriptychModel,
     notes: Notes,
     placed: Sequence[Span],
     inside: Sequence[int],
@@ -88,7 +86,7 @@ def window_gain(
     stop: int,
 ) -> Tensor:
     """The gain of samples `start` to before `stop`, [stop - start]."""
-    device, format = next(system.parameters()).device, system.format
+    device, format = model.device, model.format
     rows = [(notes[i], Span(*(value - start for value in placed[i]))) for i in inside]
     batch = span_batch([rows], stop - start).to(device)
     at = torch.arange(stop - start, device=device, dtype=torch.float32)[None]
@@ -96,11 +94,16 @@ def window_gain(
 
 
 def pieces_of(
-    system: Triptych, placed: Sequence[Span], inside: Sequence[int], envelope: Envelope, start: int, stop: int
+    model: TriptychModel,
+    placed: Sequence[Span],
+    inside: Sequence[int],
+    envelope: Envelope,
+    start: int,
+    stop: int,
 ) -> Iterator[Piece]:
     """What is to be heard of each note between `start` and `stop`."""
-    release = envelope.release_ms * system.format.rate / 1000.0 + 2.0
-    reach = (3 * system.config.decoder_blocks + 6) * HOP
+    release = envelope.release_ms * model.format.rate / 1000.0 + 2.0
+    reach = (3 * model.config.decoder_blocks + 6) * HOP
     for index in inside:
         onset, off, end = placed[index]
         heard = int(min(end, off + release)) - onset
@@ -123,7 +126,7 @@ def grouped(pieces: Iterator[Piece]) -> list[list[Piece]]:
     return groups
 
 
-def tones(system: Triptych, notes: Notes, pieces: Sequence[Piece], timbre: Timbre) -> Tensor:
+def tones(model: TriptychModel, notes: Notes, pieces: Sequence[Piece], timbre: Timbre) -> Tensor:
     """The dry sound of pieces with what stands around them, [pieces, samples]."""
     device = timbre.vectors.device
     pitch = torch.tensor([float(notes[piece.note].pitch) for piece in pieces], device=device)
@@ -132,5 +135,5 @@ def tones(system: Triptych, notes: Notes, pieces: Sequence[Piece], timbre: Timbr
     length = torch.tensor([float(piece.whole) for piece in pieces], device=device)
     hiss = torch.tensor([piece.note for piece in pieces], device=device)
     longest = -(-max(piece.whole for piece in pieces) // HOP) * HOP
-    made: Tensor = system.decoder(*timbre, clip, pitch, start, longest, length, hiss)
+    made: Tensor = model.decoder(*timbre, clip, pitch, start, longest, length, hiss)
     return made

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from manifests.types import Envelope, InputError
 from train.nn.gain import envelope_batch
-from train.systems.triptych.decoder import move
-from train.systems.triptych.features import LOWEST_PITCH, PITCHES
-from train.systems.triptych.hearing import Passage
-from train.systems.triptych.timbre import Profile, Timbre, measure, open_frames
-
-if TYPE_CHECKING:
-    from train.systems.triptych.system import Triptych
+from train.systems.triptych.inference.analysis import Passage
+from train.systems.triptych.networks.decoder import move
+from train.systems.triptych.networks.features import LOWEST_PITCH, PITCHES
+from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.networks.timbre import Profile, Timbre, measure, open_frames
 
 
-def timbre_of(system: Triptych, passage: Passage, envelope: Envelope) -> Timbre:
+def timbre_of(model: TriptychModel, passage: Passage, envelope: Envelope) -> Timbre:
     """The profile and the vectors of a passage, by the notes and the envelope heard in it.
 
     All is as of a recording at -1 dBFS, but for the profile's level: that is the recording's own.
     """
     seen, notes, scale = passage
-    rate, cut = system.format.rate, system.format.cut_fade_ms
+    rate, cut = model.format.rate, model.format.cut_fade_ms
     shaped = envelope_batch([envelope]).to(notes.onset_BN.device)
     opened = open_frames(seen, notes, shaped, rate, cut)
-    profile = measure(opened, notes, system.config, rate)
+    profile = measure(opened, notes, model.config, rate)
     profile = profile._replace(level_B=profile.level_B / max(scale, 1e-9))
-    return Timbre(profile, system.timbre_encoder(opened, notes, rate))
+    return Timbre(profile, model.timbre_encoder(opened, notes, rate))
 
 
 def to_tensors(timbre: Timbre) -> dict[str, Tensor]:
@@ -37,9 +33,9 @@ def to_tensors(timbre: Timbre) -> dict[str, Tensor]:
     return {**timbre.profile._asdict(), "vectors": timbre.vectors}
 
 
-def from_tensors(system: Triptych, tensors: dict[str, Tensor]) -> Timbre:
+def from_tensors(model: TriptychModel, tensors: dict[str, Tensor]) -> Timbre:
     """The timbre that tensors hold; InputError where they are not one of this system's."""
-    config, device = system.config, next(system.parameters()).device
+    config, device = model.config, model.device
     notes = tensors["pitch_BN"].shape[-1] if "pitch_BN" in tensors else 0
     shapes = {
         "harmonic_BNK": (1, notes, config.harmonics), "half_BNH": (1, notes, config.halves),
@@ -55,14 +51,14 @@ def from_tensors(system: Triptych, tensors: dict[str, Tensor]) -> Timbre:
     return Timbre(Profile(*profile), vectors)
 
 
-def between(system: Triptych, one: Timbre, other: Timbre, share: float) -> Timbre:
+def between(model: TriptychModel, one: Timbre, other: Timbre, share: float) -> Timbre:
     """A timbre between two: levels in decibels and vectors go linearly from one to the other.
 
     The profiles are first moved to a common set of pitches, all 88 keys.
     """
     pitch = torch.arange(LOWEST_PITCH, LOWEST_PITCH + PITCHES, device=one.vectors.device).float()
     clip = torch.zeros(PITCHES, dtype=torch.long, device=pitch.device)
-    spread = system.decoder.spread.abs() + 0.2
+    spread = model.decoder.spread.abs() + 0.2
     keys = [move(timbre.profile, clip, pitch, spread) for timbre in (one, other)]
 
     def mixed(a: Tensor, b: Tensor) -> Tensor:

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.features import LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features
-from train.systems.triptych.levels import above_noise, hertz, level_at, noise_level
+from train.systems.triptych.networks.features import LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features
+from train.systems.triptych.networks.partials import above_noise, hertz, level_at, noise_level
 
 TONE_RMS = 0.1
 """The renderer's level of every tone."""

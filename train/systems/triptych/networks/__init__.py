@@ -1,0 +1,1 @@
+"""Networks of the codec, the model that holds them, and the signal processing they share."""

@@ -1,0 +1,40 @@
+"""Model of the codec: every network that conversion uses, and the data format they are made for."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from train.systems.base import Format
+from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.networks.decoder import Decoder
+from train.systems.triptych.networks.encoder import Encoder
+from train.systems.triptych.networks.envelope_head import EnvelopeHead
+from train.systems.triptych.networks.features import LEVEL_HOP
+from train.systems.triptych.networks.timbre_encoder import TimbreEncoder
+
+
+class TriptychModel(nn.Module):
+    """Holds the note encoder, envelope head, timbre encoder, timbre classifier and decoder.
+
+    It has no `forward`: training (`system.py`) and inference (`inference/`) each call the networks they need.
+
+    Args:
+        config: sizes of the networks.
+        format: sample rate in Hz, cut fade in ms and names of the train timbres, one class each.
+    """
+
+    def __init__(self, config: TriptychConfig, format: Format) -> None:
+        super().__init__()
+        self.config = config
+        self.format = format
+        self.encoder = Encoder(config)
+        self.envelope_head = EnvelopeHead(config.envelope_width, format.rate, LEVEL_HOP)
+        self.timbre_encoder = TimbreEncoder(config)
+        self.timbre_head = nn.Linear(config.timbre_dims, max(1, len(format.timbres)))
+        self.decoder = Decoder(config, format.rate)
+
+    @property
+    def device(self) -> torch.device:
+        """The device that the weights are on."""
+        return next(self.parameters()).device
