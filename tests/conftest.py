@@ -66,6 +66,13 @@ def bank(banked: Path) -> Bank:
     return Bank(banked / "tones")
 
 
+@pytest.fixture
+def bank_copy(banked: Path, tmp_path: Path) -> Path:
+    """A copy of the tone bank's folder, which a test may damage."""
+    shutil.copytree(banked / "tones", tmp_path / "tones", ignore=shutil.ignore_patterns(".work"))
+    return tmp_path / "tones"
+
+
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The demo's dataset: a minute on two cores, for verify alone. Read only."""

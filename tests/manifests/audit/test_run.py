@@ -1,4 +1,4 @@
-"""The audit: nothing to say of a good dataset, and every kind of tampering found, by name and tier."""
+"""The audit: a good dataset passes, and each tier finds its kinds of tampering."""
 
 from __future__ import annotations
 
@@ -151,42 +151,6 @@ def test_tampering_is_found(
     tamper(copy)
     report = audit(copy, *([tier] if tier else []))
     assert check in {finding["check"] for finding in report["findings"]}
-
-
-def test_query_answers_sql_over_the_manifests(tiny: Path) -> None:
-    said = rendered.succeed(
-        "manifests",
-        "query",
-        tiny,
-        "SELECT count(*) AS clips FROM clips JOIN timbres USING (timbre) WHERE split = 'train'",
-        "--json",
-    )
-    assert json.loads(said) == [{"clips": len(pd.read_parquet(tiny / "clips" / "train"))}]
-
-
-def test_query_reads_nothing_but_the_dataset(tiny: Path, tmp_path: Path) -> None:
-    (tmp_path / "secret.csv").write_text("a\n1\n")
-    done = rendered.command("manifests", "query", tiny, f"SELECT * FROM '{tmp_path}/secret.csv'")
-    assert done.returncode == 2
-    assert "1" not in done.stdout
-    done = rendered.command("manifests", "query", tiny, "SELECT nothing FROM clips")
-    assert done.returncode == 2
-    assert len(done.stderr.strip().splitlines()) == 1
-
-
-def test_show_says_what_a_dataset_is(tiny: Path) -> None:
-    said = rendered.succeed("manifests", "show", tiny)
-    assert "tiny" in said
-    assert "test_unseen_all" in said
-
-
-def test_a_schema_of_the_future_is_refused(tiny: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
-    path = copy / "dataset.json"
-    path.write_text(path.read_text().replace('"schema": "1.0"', '"schema": "2.0"'))
-    done = rendered.command("manifests", "audit", copy)
-    assert done.returncode == 2
-    assert "schema version 2.0, this program reads 1.0" in done.stderr
 
 
 def test_a_table_of_the_future_is_refused(tiny: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The composing arithmetic: against its slow twin, against its stored vectors, and its stated properties."""
+"""Composing clips: equal to a scalar reference, to stored vectors, and true to its stated properties."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from manifests.synthesis import compose
-from manifests.synthesis.envelope import gain_curve
 from manifests.types import Envelope, Note
 from tests.support import scalar_compose
 
@@ -30,20 +29,6 @@ def test_gain_equals_the_stored_vectors_and_the_scalar_twin(case: dict) -> None:
     )
     np.testing.assert_allclose(made, case["gain"], atol=1e-6)
     np.testing.assert_allclose(made, twin, atol=1e-6)
-
-
-def test_segments_reach_their_targets_at_exactly_the_stated_times() -> None:
-    for curve in ("linear", "exponential"):
-        envelope = Envelope(attack_ms=20, hold_ms=10, decay_ms=50, sustain=0.25, release_ms=40, curve=curve)
-        times = [0.0, 20.0, 30.0, 80.0, 199.999, 240.0]
-        np.testing.assert_allclose(
-            gain_curve(envelope, 200.0, times), [0.0, 1.0, 1.0, 0.25, 0.25, 0.0], atol=1e-12
-        )
-
-
-def test_release_starts_from_the_level_reached() -> None:
-    envelope = Envelope(attack_ms=100, decay_ms=100, sustain=0.5, release_ms=100)
-    np.testing.assert_allclose(gain_curve(envelope, 50.0, [50.0, 100.0, 150.0]), [0.5, 0.25, 0.0])
 
 
 def test_a_new_onset_cuts_the_old_tail_without_a_click() -> None:

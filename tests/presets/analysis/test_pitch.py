@@ -1,39 +1,12 @@
-"""Which octave sounds, how flat a level is, how alike two timbres are: on sounds whose truth is known."""
+"""Pitch: frequency and octave of tones whose pitch is known."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from presets.analysis.levels import flattest_window, without_rumble
 from presets.analysis.pitch import frequency, octave_of_tone, vote
-from presets.analysis.similarity import alike, distance_db, fingerprint, sounds_alike
-
-RATE = 44100
-NOTES = list(range(48, 80, 3))
-TIME = np.arange(RATE) / RATE
-
-
-def hertz(note: float) -> float:
-    return float(440.0 * 2.0 ** ((note - 69.0) / 12.0))
-
-
-def harmonic(hz: float, amplitudes: list[float]) -> np.ndarray:
-    return sum(
-        a * np.sin(2 * np.pi * hz * (i + 1) * TIME + i * i)
-        for i, a in enumerate(amplitudes)
-        if hz * (i + 1) < 20000
-    ).astype(np.float32)
-
-
-SAW = [1 / (i + 1) for i in range(40)]
-SPECTRA = {
-    "sine": [1.0],
-    "saw": SAW,
-    "hollow": [a if i % 2 == 0 else 0.0 for i, a in enumerate(SAW)],
-    "loud third partial": [0.5, 0.3, 1.0, 0.2, 0.1],
-    "missing fundamental": [0.0, 0.7, 0.7, 0.7, 0.7],
-}
+from tests.support.presets.harmonic_tones import NOTES, RATE, SAW, SPECTRA, harmonic, hertz
 
 
 @pytest.mark.parametrize("spectrum", SPECTRA.values(), ids=SPECTRA.keys())
@@ -72,39 +45,3 @@ def test_the_confidence_is_the_share_that_agrees() -> None:
     octave, confidence = vote(tones, NOTES, RATE)
     assert octave == 0
     assert confidence == pytest.approx(8 / len(NOTES))
-
-
-def test_the_window_avoids_a_swell() -> None:
-    tone = np.concatenate(
-        [harmonic(hertz(60), [1.0]) * np.linspace(0.2, 1.0, RATE), harmonic(hertz(60), [1.0])]
-    )
-    start, deviation = flattest_window(tone.astype(np.float32), RATE, int(0.9 * RATE))
-    assert start >= 0.99 * RATE
-    assert deviation < 0.1
-
-
-def test_the_deviation_is_that_of_the_level() -> None:
-    # A level that swings by 3 dB about its mean has a standard deviation of 3 / sqrt(2) dB.
-    swing = 10.0 ** (3.0 * np.sin(2 * np.pi * 2 * TIME) / 20.0)
-    tone = (harmonic(hertz(84), [1.0]) * swing).astype(np.float32)
-    _, deviation = flattest_window(tone, RATE, RATE)
-    assert deviation == pytest.approx(3.0 / np.sqrt(2.0), rel=0.05)
-
-
-def test_alike_ignores_level_and_tells_spectra_apart() -> None:
-    prints = [
-        fingerprint([scale * harmonic(hertz(note), spectrum) for note in NOTES], RATE)
-        for scale, spectrum in ((1.0, SAW), (0.25, SAW), (1.0, SPECTRA["hollow"]), (1.0, [1.0]))
-    ]
-    assert distance_db(prints[0], prints[1]) < 0.01
-    assert sounds_alike(prints[0], prints[1])
-    expected = np.eye(4, dtype=bool)
-    expected[0, 1] = expected[1, 0] = True
-    np.testing.assert_array_equal(alike(np.array(prints)), expected)
-
-
-def test_rumble_goes_and_the_note_stays() -> None:
-    note = harmonic(hertz(36), [1.0])
-    drift = 0.5 + 0.3 * np.sin(2 * np.pi * 0.7 * TIME)
-    kept = without_rumble((note + drift).astype(np.float32), RATE)
-    assert np.abs(kept - note)[RATE // 10 : -RATE // 10].max() < 0.03

@@ -19,7 +19,7 @@ from manifests.types import Note
 from presets.host import client as host_module
 from presets.host.client import GroupFailure, GroupJob, Limits, MachineFailure, SnapshotHost
 from presets.synths.synths import open_synth
-from tests.support import faulty_host as faulty
+from tests.support.presets import faulty_host as faulty
 
 LIMITS = Limits(cpu_s=2, idle_s=0.5, memory_bytes=1 << 28)
 
@@ -33,7 +33,7 @@ def job(pitch: int = 60, seconds: float = 0.2) -> GroupJob:
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SnapshotHost]:
     """A host of the built-in synth that misbehaves when it is asked for the lowest pitches."""
-    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.faulty_host")
+    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     with SnapshotHost(open_synth("builtin"), scratch=tmp_path, limits=LIMITS) as opened:
         yield opened
 
@@ -150,7 +150,7 @@ import os, sys, threading, time
 from pathlib import Path
 from presets.host import client as host
 from tests.presets.host.test_client import job, pid_of, faulty
-host.PROGRAM = "tests.support.faulty_host"
+host.PROGRAM = "tests.support.presets.faulty_host"
 from presets.synths.synths import open_synth
 opened = host.SnapshotHost(open_synth("builtin"), scratch=Path({str(tmp_path)!r})).__enter__()
 threading.Thread(target=lambda: opened.render(job(faulty.SLEEP)), daemon=True).start()

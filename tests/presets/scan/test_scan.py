@@ -1,4 +1,4 @@
-"""Scanning: what is measured, that it resumes, that workers change nothing, and what a config takes of it."""
+"""Scanning presets: what is measured, resuming, and any number of workers."""
 
 from __future__ import annotations
 
@@ -9,39 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from manifests.dataset.canonical import sha256_file
 from manifests.types import InputError
-from presets.analysis.similarity import BANDS
-from presets.scan.distinct import compare
 from presets.scan.scan import about, read_scan
-from presets.scan.selection import Conditions, selected
 from presets.synths.synths import open_synth
-from tests.support import rendered
-
-LIMIT = 40
-
-
-def presets(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "presets", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-@pytest.fixture(scope="module")
-def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A scan of some of the built-in synth's named presets by one worker."""
-    out = tmp_path_factory.mktemp("scan") / "timbres.parquet"
-    done = presets("scan", "builtin", "--out", out, "--limit", LIMIT)
-    assert done.returncode == 0, done.stderr
-    assert f"presets    {LIMIT}" in done.stdout
-    return out
-
-
-def rows(scan: Path) -> dict[str, dict[str, object]]:
-    return {str(row["preset"]): row for row in read_scan(scan).to_pylist()}
+from tests.support.presets.preset_scan import LIMIT, presets, rows
 
 
 def test_every_preset_has_a_row_in_order(scan: Path) -> None:
@@ -101,71 +75,6 @@ def test_a_scan_is_listed_and_drawn(scan: Path, tmp_path: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert len([line for line in shown.stdout.splitlines() if line.startswith("named/")]) == LIMIT
     assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
-
-
-def row(preset: str, loud: list[float], soft: list[float], **more: object) -> dict[str, object]:
-    good = {"status": "ok", "level_variation_db": 0.1, "pitch_confidence": 1.0, "audio_sha256": preset}
-    errors = {"fingerprint_error": [0.1] * BANDS, "fingerprint_soft_error": [0.1] * BANDS}
-    return {"preset": preset, **good, "fingerprint": loud, "fingerprint_soft": soft, **errors, **more}
-
-
-def test_near_presets_are_one_timbre_and_failures_none() -> None:
-    random = np.random.default_rng(0)
-    base = random.uniform(-60.0, 0.0, (20, BANDS))
-    some = [row(f"a{i}", list(x), list(x + random.normal(0, 0.5, BANDS))) for i, x in enumerate(base)]
-    # Louder as a whole is no other timbre, and hardly different is none either.
-    twin = row("twin", list(base[3] + 0.01), list(base[3]))
-    unsteady = row("unsteady", list(base[0] + 30), list(base[0]), level_variation_db=5.0)
-    failed = row("failed", [], [], status="silent", audio_sha256=None)
-    same = row("same", list(base[5]), list(base[5]), audio_sha256="a5")
-    compared, known = compare([*some, twin, unsteady, failed, same])
-    by = {str(one["preset"]): one for one in compared}
-    assert sum(bool(one["distinct"]) for one in compared) == 20
-    assert {by["twin"]["near"], by["a3"]["near"]} == {"a3", None} or by["a3"]["near"] == "twin"
-    assert not by["unsteady"]["usable"]
-    assert not by["failed"]["usable"]
-    assert by["same"]["same_audio"] == "a5"
-    assert by["a5"]["same_audio"] is None
-    assert known["compared"] == 22
-
-
-def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
-    synth = open_synth("builtin")
-    everything = rows(scan)
-    bright = selected(scan, synth, {"brightness_hz": [2000, None], "octave": [0, 0]})
-    expected = [
-        address
-        for address, one in everything.items()
-        if float(str(one["brightness_hz"])) >= 2000 and one["octave"] == 0
-    ]
-    assert bright == expected
-    assert 0 < len(bright) < LIMIT
-    assert selected(scan, synth, {"character": ["noisy", "harmonic"]})
-    assert selected(scan, synth, None) == [a for a, one in everything.items() if one["distinct"]]
-
-
-@pytest.mark.parametrize(
-    ("conditions", "says"),
-    [
-        ({"colour": True}, "no column 'colour'"),
-        ({"octave": 0}, r"expected a range \[low, high\]"),
-        ({"usable": "yes"}, "expected bool"),
-        ({"fingerprint": [0, 1]}, "no column 'fingerprint'"),
-    ],
-)
-def test_a_wrong_condition_is_named(scan: Path, conditions: dict[str, object], says: str) -> None:
-    with pytest.raises(InputError, match=says):
-        selected(scan, open_synth("builtin"), conditions)  # type: ignore[arg-type]
-
-
-def test_a_dataset_takes_only_what_the_scan_passes(scan: Path, tmp_path: Path) -> None:
-    select: Conditions = {"distinct": True, "brightness_hz": [1000, 6000]}
-    timbres = [{"synth": "builtin", "count": 4, "scan": str(scan), "select": select}]
-    config = rendered.write_config(tmp_path, timbres=timbres)
-    rendered.succeed("render", "make", config, "--out", tmp_path / "dataset")
-    taken = pq.read_table(tmp_path / "dataset" / "timbres.parquet")["preset"].to_pylist()
-    assert len(taken) == 4
-    assert set(taken) <= set(selected(scan, open_synth("builtin"), select))
 
 
 def test_a_file_that_is_no_scan_is_refused(tmp_path: Path) -> None:

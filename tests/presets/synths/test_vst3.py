@@ -13,7 +13,7 @@ from presets.cli.app import app
 from presets.host.client import SnapshotHost
 from presets.synths.synths import Synth, open_synth
 from tests.presets.synths.test_preset_files import centroid, played
-from tests.support.dpf_plugins import build_vst3, nekobi_vstpreset
+from tests.support.presets.dpf_plugins import build_vst3, nekobi_vstpreset
 
 pytestmark = pytest.mark.verify
 

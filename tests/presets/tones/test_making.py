@@ -1,8 +1,7 @@
-"""Tone sets: made by real synths, checked, kept, and independent of what was made before."""
+"""Making tone sets: real synths, level and pitch checks, independence of earlier renders."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,37 +12,13 @@ from manifests.types import InputError
 from presets.host import client as host_module
 from presets.host.client import GroupFailure, SnapshotHost
 from presets.synths.synths import Preset, Synth, open_synth
-from presets.tones.making import RMS, ToneSet, ToneSpec, group_address, make_tone_set
-from tests.support import faulty_host as faulty
-
-SPEC = ToneSpec(rate=44100, seconds=0.5, lowest_pitch=55, highest_pitch=64, settle_s=0.5)
-
-
-@pytest.fixture(scope="module")
-def synth() -> Synth:
-    return open_synth("builtin")
-
-
-@pytest.fixture(scope="module")
-def host(synth: Synth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SnapshotHost]:
-    with SnapshotHost(synth, scratch=tmp_path_factory.mktemp("hosts")) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def saw(host: SnapshotHost, synth: Synth) -> ToneSet:
-    return make_tone_set(host, synth, synth.preset("named/bright-saw"), SPEC)
+from presets.tones.making import RMS, ToneSet, group_address, make_tone_set
+from tests.support.presets import faulty_host as faulty
+from tests.support.presets.tone_sets import SPEC, assert_same
 
 
 def changed(preset: Preset, **values: float) -> Preset:
     return replace(preset, parameters={**preset.parameters, **values})
-
-
-def assert_same(a: ToneSet, b: ToneSet) -> None:
-    np.testing.assert_array_equal(a.samples, b.samples)
-    np.testing.assert_array_equal(a.scales, b.scales)
-    np.testing.assert_array_equal(a.fingerprint, b.fingerprint)
-    assert (a.sha256, a.octave, a.level_variation_db) == (b.sha256, b.octave, b.level_variation_db)
 
 
 def test_tones_have_one_level_no_dc_and_the_asked_pitch(saw: ToneSet) -> None:
@@ -116,7 +91,7 @@ def test_a_preset_unfit_for_tones_is_refused(
 def test_defective_audio_is_refused_by_name(
     synth: Synth, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int, reason: str
 ) -> None:
-    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.faulty_host")
+    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     spec = replace(SPEC, lowest_pitch=fault, highest_pitch=fault + 1)
     with (
         SnapshotHost(synth, scratch=tmp_path) as opened,
@@ -143,37 +118,6 @@ def test_the_address_follows_all_that_is_audible(synth: Synth) -> None:
         group_address(replace(synth, plugin_sha256="0" * 64), preset, SPEC),
     }
     assert len(others | {here}) == 4
-
-
-@pytest.mark.parametrize("mmap", [True, False])
-def test_a_tone_set_comes_back_as_it_was_saved(saw: ToneSet, tmp_path: Path, mmap: bool) -> None:
-    saw.save(tmp_path / "set")
-    assert_same(ToneSet.load(tmp_path / "set", mmap=mmap), saw)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["set.json", "set.npy"]
-
-
-@pytest.mark.parametrize("file", ["set.npy", "set.json"])
-@pytest.mark.parametrize("left", [0, 100])
-def test_a_torn_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, file: str, left: int) -> None:
-    saw.save(tmp_path / "set")
-    path = tmp_path / file
-    path.write_bytes(path.read_bytes()[:left])
-    assert ToneSet.load_if_whole(tmp_path / "set") is None
-    with pytest.raises(InputError, match="not a whole tone set"):
-        ToneSet.load(tmp_path / "set")
-
-
-def test_changed_audio_is_noticed(saw: ToneSet, tmp_path: Path) -> None:
-    saw.save(tmp_path / "set")
-    data = bytearray((tmp_path / "set.npy").read_bytes())
-    data[-1] ^= 1
-    (tmp_path / "set.npy").write_bytes(data)
-    with pytest.raises(InputError, match="has changed"):
-        ToneSet.load(tmp_path / "set", mmap=False)
-
-
-def test_nothing_saved_is_nothing_found(tmp_path: Path) -> None:
-    assert ToneSet.load_if_whole(tmp_path / "nothing") is None
 
 
 def test_an_impossible_spec_is_refused() -> None:

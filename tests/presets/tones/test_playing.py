@@ -1,12 +1,10 @@
-"""`shaping: plugin`: the synth plays the envelope that was asked for, each group by itself."""
+"""`shaping: plugin`: a synth plays the requested envelopes, each group independent of the others."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from manifests.estimation.estimate import estimate_envelope
@@ -17,7 +15,6 @@ from presets.host.client import SnapshotHost
 from presets.synths.synths import Preset, Synth, open_synth
 from presets.tones.playing import PlayedCell, PlaySpec, lanes_of, mask, play_group
 from tests.support import envelope_cases as estimate_cases
-from tests.support import rendered
 
 SPEC = PlaySpec(estimate_cases.RATE, estimate_cases.FRAMES, estimate_cases.CUT_MS)
 PLAIN = {"builtin": {"osc1_wave": 2.0}, "amsynth": {"osc1_waveform": 2.0}}
@@ -132,48 +129,3 @@ def test_notes_lie_in_lanes_that_are_silent_by_their_onset() -> None:
     assert lanes_of(placed, 2 * SPEC.rate // 5) == [0, 1, 2, 0, 1, 2, 0, 1]
     whole = sum(mask(notes, [i for i in range(8) if i % 2 == lane], SPEC) for lane in (0, 1))
     np.testing.assert_array_equal(whole, mask(notes, list(range(8)), SPEC))
-
-
-@pytest.mark.plugins
-def test_a_dataset_played_by_plugins_is_sound_and_made_again_bit_for_bit(
-    amsynth: Path, tmp_path: Path
-) -> None:
-    family = {"attack_ms": [10, 50], "decay_ms": [50, 200], "sustain": [0.2, 0.5], "release_ms": [30, 120]}
-    config = rendered.write_config(
-        tmp_path,
-        shaping="plugin",
-        timbres=[{"synth": "builtin", "count": 3}, {"synth": "amsynth", "count": 4}],
-        tones={"lowest_pitch": 55, "highest_pitch": 67, "settle_s": 0.5, "max_level_variation_db": 1.0},
-        phrases={"generated": {"count": 6, "generate": {"lowest_pitch": 55, "highest_pitch": 67}}},
-        envelopes={"one": {"count": 3, **family}, "two": {"count": 3, **family}},
-    )
-    one, two = tmp_path / "one", tmp_path / "two"
-    rendered.succeed("render", "make", config, "--out", one)
-    rendered.succeed("render", "make", config, "--out", two, "--workers", "2")
-    assert rendered.contents(one) == rendered.contents(two)
-    rendered.succeed("manifests", "audit", one, "--deep")
-    clips = pd.read_parquet(one / "clips" / "train")
-    assert clips["group_index"].between(0, 3).all()
-    assert (clips.groupby("group").size() == 4).all()
-    copy = shutil.copytree(one, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
-    keys = clips["key"].iloc[[2, len(clips) // 2, -1]].to_list()
-    assert rendered.succeed("render", "remake", copy, *keys).count("same, bit for bit") == 3
-
-
-def test_an_envelope_that_a_synth_cannot_play_is_refused_when_planned(tmp_path: Path) -> None:
-    envelopes = {
-        "odd": {
-            "count": 6,
-            "attack_ms": [10, 90],
-            "decay_ms": [20, 200],
-            "sustain": [0, 1],
-            "release_ms": [20, 200],
-            "curve": "exponential",
-        }
-    }
-    done = rendered.command(
-        "render", "plan", rendered.write_config(tmp_path, shaping="plugin", envelopes=envelopes),
-        "--out", tmp_path / "d",
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "envelopes.odd: builtin cannot play it" in done.stderr

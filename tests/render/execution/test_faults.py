@@ -20,9 +20,9 @@ from render.casting.cast import audition, cast
 from render.clips.dataset import Dataset, MachineFault
 from render.execution.run import run
 from render.tones import ToneMaker
-from tests.support import faulty_host as faulty
 from tests.support import rendered
 from tests.support.paths import ROOT
+from tests.support.presets import faulty_host as faulty
 
 SHARD = "shards/train/shard-000000.tar"
 FAMILY = {"attack_ms": [10, 50], "decay_ms": [50, 200], "sustain": [0, 0.5], "release_ms": [30, 120]}
@@ -45,7 +45,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Hosts that misbehave where TRIPTYCH_TEST_FAULTS says so, with little patience."""
-    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.faulty_host")
+    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     monkeypatch.setattr(host_module, "Limits", lambda: Limits(2, 1.0, 1 << 29))
     return monkeypatch
 

@@ -1,4 +1,4 @@
-"""The renderer end to end: the same bytes however it is run, resumed or repeated."""
+"""Rendering a dataset: the same bytes however it is run, resumed or repeated."""
 
 from __future__ import annotations
 
@@ -12,10 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-import soundfile
 
 from manifests.types import SPLITS
 from tests.support import rendered
@@ -107,44 +105,6 @@ def test_another_plan_in_the_same_folder_is_refused_with_the_difference(tiny: Pa
     assert "config.seed: 6 != 5" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert rendered.contents(tiny) == before
-
-
-def test_remake_makes_clips_again_bit_for_bit_without_the_cache(tiny: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
-    keys = pd.read_parquet(copy / "clips" / "test_unseen_all")["key"].iloc[[0, -1]].to_list()
-    said = rendered.succeed("render", "remake", copy, *keys, "--out", tmp_path / "again", "--json")
-    assert [json.loads(line)["same"] for line in said.splitlines()] == [True, True]
-    for key in keys:
-        pcm, rate = soundfile.read(tmp_path / "again" / f"{key}.flac", dtype="int16")
-        assert rate == 44_100
-        assert np.abs(pcm.astype(int)).max() == 29_204
-
-
-def test_remake_says_so_where_a_row_is_not_what_was_rendered(tiny: Path, tmp_path: Path) -> None:
-    copy = shutil.copytree(tiny, tmp_path / "copy")
-    envelopes = pd.read_parquet(copy / "envelopes.parquet")
-    key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[0]
-    from manifests.dataset.layout import Layout, to_table, write_table
-
-    rows = Layout(copy).read("envelopes").to_pylist()
-    rows[int(key.split("_e")[1][:4])]["attack_ms"] += 5
-    assert len(rows) == len(envelopes)
-    write_table(copy / "envelopes.parquet", to_table("envelopes", rows))
-    done = rendered.command("render", "remake", copy, key)
-    assert done.returncode == 1
-    assert "DIFFERENT" in done.stdout
-
-
-def test_status_tells_how_far_a_folder_is(tiny: Path, tmp_path: Path) -> None:
-    state = json.loads(rendered.succeed("render", "status", tiny, "--json"))
-    assert state["stage"] == "done"
-    assert all(s["shards"] == s["shards_done"] > 0 for s in state["splits"])
-    copy = shutil.copytree(tiny, tmp_path / "copy")
-    (copy / "clips" / "train" / "shard-000000.parquet").unlink()
-    state = json.loads(rendered.succeed("render", "status", copy, "--json"))
-    assert state["stage"] == "rendering"
-    rendered.succeed("render", "run", copy)
-    assert rendered.contents(copy) == rendered.contents(tiny)
 
 
 def test_a_plan_alone_renders_nothing(tmp_path: Path) -> None:

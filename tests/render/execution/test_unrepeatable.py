@@ -15,14 +15,14 @@ from presets.host import client as host_module
 from presets.synths.profile import FOLDER
 from render.execution.run import run
 from render.inspect.remake import remake
-from tests.support import faulty_host as faulty
 from tests.support import rendered
+from tests.support.presets import faulty_host as faulty
 
 
 @pytest.fixture
 def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The built-in synth by a profile that calls it unrepeatable, in hosts that make it so."""
-    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.faulty_host")
+    monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     every = [(played, "", 0.0, faulty.UNREPEATABLE) for played in (False, True)]
     monkeypatch.setenv("TRIPTYCH_TEST_FAULTS", json.dumps(every))
     profile = yaml.safe_load((FOLDER / "builtin.yaml").read_text())

@@ -1,4 +1,4 @@
-"""What a folder says of itself while others work on it, and what a plan says that it will cost."""
+"""`render status`: shards done, running, failed and missing, and the time left."""
 
 from __future__ import annotations
 
@@ -87,18 +87,13 @@ def test_before_the_timbres_are_cast_the_folder_says_how_many_were_found(tmp_pat
     assert (now.stage, now.timbres_found) == ("casting", 4)
 
 
-def test_an_estimate_knows_what_will_be_there_and_writes_nothing(tiny: Path, tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path / "config")
-    told = json.loads(rendered.succeed("render", "plan", config, "--estimate", "--json"))
-    now = state(Dataset(tiny))
-    assert (told["timbres"], told["clips"], told["shards"]) == (6, now.total.clips, now.total.shards)
-    assert told["bytes"] == pytest.approx(now.total.bytes_done, rel=0.4)
-    assert told["seconds_a_clip"] > 0
-    assert told["seconds_a_timbre"] > 0
-    assert [path.name for path in tmp_path.iterdir()] == ["config"]
-
-
-def test_a_plan_without_a_place_is_refused(tmp_path: Path) -> None:
-    done = rendered.command("render", "plan", rendered.write_config(tmp_path))
-    assert done.returncode == 2
-    assert "--out" in done.stderr
+def test_status_tells_how_far_a_folder_is(tiny: Path, tmp_path: Path) -> None:
+    state = json.loads(rendered.succeed("render", "status", tiny, "--json"))
+    assert state["stage"] == "done"
+    assert all(s["shards"] == s["shards_done"] > 0 for s in state["splits"])
+    copy = shutil.copytree(tiny, tmp_path / "copy")
+    (copy / "clips" / "train" / "shard-000000.parquet").unlink()
+    state = json.loads(rendered.succeed("render", "status", copy, "--json"))
+    assert state["stage"] == "rendering"
+    rendered.succeed("render", "run", copy)
+    assert rendered.contents(copy) == rendered.contents(tiny)

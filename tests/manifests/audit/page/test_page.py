@@ -1,4 +1,4 @@
-"""The audit's page: what it shows of a dataset, and that a broken one still gives its findings."""
+"""The audit page: its sections; a broken dataset still gives findings and a page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from manifests.audit.page import page
-from manifests.audit.page.markup import LONGEST, words
+from manifests.audit.page.markup import words
 from manifests.audit.run import Tiers, audit
 from manifests.dataset.layout import Layout, read_table, write_table
 from tests.support import rendered
@@ -168,7 +168,3 @@ def test_a_page_that_cannot_be_written_is_refused_in_one_line(
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tiny / "page.html").exists()
-
-
-def test_a_long_name_is_cut() -> None:
-    assert len(words("x" * 10_000)) == LONGEST

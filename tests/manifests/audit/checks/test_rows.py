@@ -1,0 +1,68 @@
+"""Row checks: table values and units are checked anew."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from manifests.dataset.layout import Layout, write_table
+from tests.support.audit_reports import Rows, forge, of_side, report
+
+
+def same_timbre(rows: Rows) -> None:
+    of_side(rows, "test")["fingerprint"] = [level + 1.0 for level in of_side(rows, "train")["fingerprint"]]
+
+
+def same_phrase(rows: Rows) -> None:
+    notes = of_side(rows, "train")["notes"]
+    of_side(rows, "test")["notes"] = [{**n, "pitch": n["pitch"] + 1, "velocity": 90} for n in notes]
+
+
+def same_envelope(rows: Rows) -> None:
+    for name in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms", "curve"):
+        of_side(rows, "test")[name] = of_side(rows, "train")[name]
+
+
+def slow_attack(rows: Rows) -> None:
+    rows[0]["attack_ms"] = 500.0
+
+
+def too_high(rows: Rows) -> None:
+    rows[0]["notes"][0]["pitch"] = 90
+
+
+def unsteady(rows: Rows) -> None:
+    rows[0]["level_variation_db"] = 2.0
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "check", "said"),
+    [
+        ("timbres", same_timbre, "leak", "sound alike, but are on two sides"),
+        ("phrases", same_phrase, "leak", "are one music, in another key or shifted, but are on two sides"),
+        ("envelopes", same_envelope, "leak", "are nearer than the tolerance, but are on two sides"),
+        ("envelopes", slow_attack, "range", "attack_ms 500 is outside the 10..100 of lead"),
+        ("phrases", too_high, "range", "go beyond the tones' 52..72"),
+        ("timbres", unsteady, "range", "its level varies by 2.00 dB, 1 allowed"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else None,
+)
+def test_what_the_tables_say_is_checked_afresh(
+    tiny: Path, tmp_path: Path, table: str, change: Callable[[Rows], None], check: str, said: str
+) -> None:
+    found = report(forge(tiny, tmp_path / "copy", table, change)).findings
+    assert any(finding.check == check and said in finding.what for finding in found), found
+
+
+def test_a_column_in_other_units_is_found(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    table = Layout(copy).read("envelopes")
+    place = table.schema.get_field_index("release_ms")
+    seconds = table.schema.field(place).with_metadata({"unit": "s", "description": "release"})
+    write_table(copy / "envelopes.parquet", table.cast(table.schema.set(place, seconds)))
+    found = report(copy).findings
+    assert [(f.check, f.where) for f in found] == [("units", "envelopes.parquet")]
+    assert "release_ms" in found[0].what

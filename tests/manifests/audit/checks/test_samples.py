@@ -1,0 +1,38 @@
+"""Sample checks: every defect of a clip's PCM is named."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from manifests.audit.checks.samples import pcm_defects
+from manifests.synthesis.compose import pcm_sha256, rms
+
+TONE = np.round(20_000 * np.sin(np.arange(4410) * 2 * np.pi / 105)).astype(np.int16)
+
+
+@pytest.mark.parametrize(
+    ("heard", "changed", "said"),
+    [
+        (TONE, {}, ""),
+        (TONE, {"frames": 4411}, "its row says mono, 4411 at 44100"),
+        (TONE, {"rate": 48_000}, "its row says mono, 4410 at 48000"),
+        (TONE, {"pcm_sha256": "0" * 64}, "PCM hash"),
+        (TONE, {"peak": 1}, ", its row says 1"),
+        (TONE, {"rms": 0.5}, "its row says 0.500000"),
+        (np.zeros_like(TONE), {}, "silent"),
+        (np.clip(2 * TONE.astype(int), -32767, 32767).astype(np.int16), {}, "clipped"),
+        (TONE + np.int16(100), {}, "DC offset -50.3 dBFS"),
+    ],
+)
+def test_every_defect_of_a_clip_is_named(heard: np.ndarray, changed: dict[str, Any], said: str) -> None:
+    row = {
+        "frames": len(heard), "rate": 44_100, "pcm_sha256": pcm_sha256(heard),
+        "peak": int(np.abs(heard.astype(int)).max()), "rms": rms(heard),
+    }  # fmt: skip
+    found = list(pcm_defects(heard, 44_100, SimpleNamespace(**{**row, **changed})))
+    assert len(found) == (1 if said else 0), found
+    assert said in "".join(found)

@@ -1,0 +1,49 @@
+"""Reading a tone bank: what cannot be read is refused; tones between the kept pitches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from manifests.dataset.bank import FADE, Bank, kept_pitches, read_places, source_pitch
+from manifests.dataset.canonical import sha256_json
+from manifests.types import InputError
+
+
+def test_a_bank_that_cannot_be_read_is_refused_by_name(bank_copy: Path) -> None:
+    text = (bank_copy / "bank.json").read_text()
+    whole = Bank(bank_copy)
+    for old, new, message in (
+        ('"schema": "1.0"', '"schema": "2.0"', r"bank\.json: schema version 2\.0"),
+        ('"rate": 44100', '"rate": 48000', "it was edited"),
+    ):
+        (bank_copy / "bank.json").write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=message):
+            whole.metadata()
+    other = json.loads(text)
+    other["fingerprint_of"]["dataset"] = "another"
+    other["fingerprint"] = sha256_json(other["fingerprint_of"])
+    (bank_copy / "bank.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match=r"shard-000000\.parquet: belongs to another bank"):
+        whole.tones("shard-000000.tar")
+    (bank_copy / "shard-000001.tar").rename(bank_copy / "gone")
+    with pytest.raises(InputError, match=r"shard-000001\.tar: shard is missing"):
+        whole.shards()
+    (bank_copy / "tone_shards.parquet").unlink()
+    with pytest.raises(InputError, match="the bank is not finished"):
+        whole.shards()
+    (bank_copy / "bank.json").unlink()
+    with pytest.raises(InputError, match=r"no bank\.json there"):
+        whole.metadata()
+
+
+def test_pitches_between_are_read_from_the_nearest_tone() -> None:
+    kept = kept_pitches(48, 60, 3)
+    assert list(kept) == [48, 51, 54, 57, 60]
+    assert [source_pitch(pitch, kept) for pitch in range(48, 55)] == [48, 48, 51, 51, 51, 54, 54]
+    assert source_pitch(62, kept) == 60
+    np.testing.assert_array_equal(read_places(9, 2, 5), [0, 1, 2, 3, 4, 2, 3, 4, 2])
+    assert FADE > 0

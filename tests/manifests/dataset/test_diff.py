@@ -1,0 +1,50 @@
+"""`manifests diff`: what differs between two datasets."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from tests.support import rendered
+
+
+def edited(root: Path, table: str, **values: Any) -> None:
+    """Rewrites the first row of one of a folder's tables."""
+    rendered.rewrite(root, table, lambda rows: rows[0].update(values))
+
+
+def differences(a: Path, b: Path) -> dict[str, list[str]]:
+    done = rendered.command("manifests", "diff", a, b, "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == (0 if answer["same"] else 1), done.stderr
+    return {layer["layer"]: layer["lines"] for layer in answer["layers"] if layer["lines"]}
+
+
+def test_diff_of_a_dataset_and_its_copy_is_empty(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
+    assert differences(tiny, copy) == {}
+    assert "same" in rendered.succeed("manifests", "diff", tiny, copy)
+
+
+def test_diff_says_what_another_config_changed(tiny: Path, tmp_path: Path) -> None:
+    config = rendered.write_config(tmp_path, clip={"peak_dbfs": -2.0})
+    rendered.succeed("render", "make", config, "--out", tmp_path / "other")
+    found = differences(tiny, tmp_path / "other")
+    assert found["config"] == ["clip.peak_dbfs: -1.0 != -2.0"]
+    assert found["fingerprint"] == ["config.clip.peak_dbfs: -1.0 != -2.0"]
+    count = len(pd.read_parquet(tiny / "clips", columns=["key"], partitioning=None))
+    assert found["audio"][0].startswith(f"pcm_sha256: {count} clips differ, first b000000_")
+    assert set(found) == {"config", "fingerprint", "places", "audio"}
+
+
+def test_diff_names_the_column_and_the_id(tiny: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
+    edited(copy, "timbres", octave=3)
+    (copy / "clips/validation/shard-000000.parquet").unlink()
+    found = differences(tiny, copy)
+    assert found["timbres"][0].startswith("octave: 1 rows differ, first timbre 0: octave: ")
+    assert found["clips"][0].endswith("clips only in A")

@@ -1,0 +1,19 @@
+"""Fixtures of the scan tests: a small scan of the built-in synth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.presets.preset_scan import LIMIT, presets
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scan of some of the built-in synth's named presets by one worker."""
+    out = tmp_path_factory.mktemp("scan") / "timbres.parquet"
+    done = presets("scan", "builtin", "--out", out, "--limit", LIMIT)
+    assert done.returncode == 0, done.stderr
+    assert f"presets    {LIMIT}" in done.stdout
+    return out

@@ -1,0 +1,34 @@
+"""Synths opened by a plugin's path, with and without a profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from presets.host.client import SnapshotHost
+from presets.synths.profile import load_profile
+from presets.synths.synths import open_synth
+from tests.support.presets.plugins import played, required
+
+
+@pytest.fixture(scope="module")
+def kars() -> Path:
+    return required("/usr/lib/vst/Kars-vst.so", "dpf-plugins-vst")
+
+
+@pytest.mark.plugins
+def test_a_plugin_of_which_nothing_is_known_plays(kars: Path, tmp_path: Path) -> None:
+    synth = open_synth(str(kars))
+    assert (synth.name, synth.deterministic) == ("Kars-vst", False)
+    (init,) = synth.presets()
+    with SnapshotHost(synth, scratch=tmp_path) as one, SnapshotHost(synth, scratch=tmp_path) as two:
+        # It draws random numbers, which the host seeds: two processes give the same.
+        np.testing.assert_array_equal(played(one, synth, init), played(two, synth, init))
+
+
+@pytest.mark.plugins
+def test_a_plugin_file_finds_its_profile(amsynth: Path, nekobi: Path) -> None:
+    assert open_synth(str(amsynth)).name == "amsynth"
+    assert load_profile(str(nekobi)).pinned == {}

@@ -1,0 +1,42 @@
+"""Tone sets: saved, loaded, and refused where damaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manifests.types import InputError
+from presets.tones.making import ToneSet
+from tests.support.presets.tone_sets import assert_same
+
+
+@pytest.mark.parametrize("mmap", [True, False])
+def test_a_tone_set_comes_back_as_it_was_saved(saw: ToneSet, tmp_path: Path, mmap: bool) -> None:
+    saw.save(tmp_path / "set")
+    assert_same(ToneSet.load(tmp_path / "set", mmap=mmap), saw)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set.json", "set.npy"]
+
+
+@pytest.mark.parametrize("file", ["set.npy", "set.json"])
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_torn_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, file: str, left: int) -> None:
+    saw.save(tmp_path / "set")
+    path = tmp_path / file
+    path.write_bytes(path.read_bytes()[:left])
+    assert ToneSet.load_if_whole(tmp_path / "set") is None
+    with pytest.raises(InputError, match="not a whole tone set"):
+        ToneSet.load(tmp_path / "set")
+
+
+def test_changed_audio_is_noticed(saw: ToneSet, tmp_path: Path) -> None:
+    saw.save(tmp_path / "set")
+    data = bytearray((tmp_path / "set.npy").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "set.npy").write_bytes(data)
+    with pytest.raises(InputError, match="has changed"):
+        ToneSet.load(tmp_path / "set", mmap=False)
+
+
+def test_nothing_saved_is_nothing_found(tmp_path: Path) -> None:
+    assert ToneSet.load_if_whole(tmp_path / "nothing") is None

@@ -1,0 +1,29 @@
+"""`render estimate`: predicts what a plan makes, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from render.clips.dataset import Dataset
+from render.inspect.status import state
+from tests.support import rendered
+
+
+def test_an_estimate_knows_what_will_be_there_and_writes_nothing(tiny: Path, tmp_path: Path) -> None:
+    config = rendered.write_config(tmp_path / "config")
+    told = json.loads(rendered.succeed("render", "plan", config, "--estimate", "--json"))
+    now = state(Dataset(tiny))
+    assert (told["timbres"], told["clips"], told["shards"]) == (6, now.total.clips, now.total.shards)
+    assert told["bytes"] == pytest.approx(now.total.bytes_done, rel=0.4)
+    assert told["seconds_a_clip"] > 0
+    assert told["seconds_a_timbre"] > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["config"]
+
+
+def test_a_plan_without_a_place_is_refused(tmp_path: Path) -> None:
+    done = rendered.command("render", "plan", rendered.write_config(tmp_path))
+    assert done.returncode == 2
+    assert "--out" in done.stderr

@@ -1,0 +1,30 @@
+"""Audits a dataset in this process, and makes copies of it whose tables are forged."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from manifests.audit.findings import Report
+from manifests.audit.run import Tiers, audit
+from manifests.dataset.layout import Layout
+from tests.support import rendered
+
+Rows = rendered.Rows
+
+
+def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
+    return audit(Layout(root), tiers, lambda _: None).report
+
+
+def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
+    """A copy of the dataset with one of its tables rewritten."""
+    shutil.copytree(tiny, copy)
+    rendered.rewrite(copy, table, change)
+    return copy
+
+
+def of_side(rows: Rows, side: str) -> dict[str, Any]:
+    return next(row for row in rows if row["side"] == side)
