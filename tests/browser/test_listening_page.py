@@ -1,15 +1,13 @@
-"""The listening page of files, in a real browser."""
+"""The listening page of audio files in Chromium."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from manifests.splits.seeds import stream
-from manifests.types import InputError
 from tests.support.chromium import Browser
 from tests.support.listening_page import (
     PLAYING,
@@ -39,9 +37,6 @@ def opened(browser: Browser, written: Path) -> Browser:
     browser.open(written)
     browser.wait("document.documentElement.classList.contains('ready')")
     return browser
-
-
-FIRST = "document.querySelector('#row-1')"
 
 
 def shown(browser: Browser) -> list[str]:
@@ -191,16 +186,3 @@ def test_a_page_of_a_thousand_pairs_draws_a_few_and_more_on_the_way(browser: Bro
 def test_the_same_inputs_give_the_same_bytes(page_files: Path, written: Path, tmp_path: Path) -> None:
     page(tmp_path / "again.html", folder=page_files, scores=written.with_name("scores"))
     assert (tmp_path / "again.html").read_bytes() == written.read_bytes()
-
-
-def test_a_long_page_has_its_sounds_beside_it(page_files: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("train.evaluation.page.page.INSIDE", 2)
-    out = tmp_path / "long.html"
-    for _ in range(2):  # the second time over the first's files
-        page(out, folder=page_files, scores=None, blind=True)
-    files = sorted(path.name for path in (tmp_path / "long_files").iterdir())
-    assert len(files) == 3 * 6
-    assert not any("alpha" in name or "target" in name for name in files)
-    (tmp_path / "long_files" / "mine.txt").write_text("")
-    with pytest.raises(InputError, match=r"long_files: holds 'mine\.txt', which no page put there"):
-        page(out, folder=page_files, scores=None, blind=True)

@@ -12,7 +12,7 @@ from benchmarks.probes import figures, gather, verdicts
 from manifests.dataset.layout import Layout
 from manifests.splits.seeds import stream
 from manifests.types import ClipId
-from tests.train.codec.test_factors import drum_loop
+from tests.support.tunes import drum_loop
 from train.codec.api import Codec, load_codec
 from train.data.blocks import read_clips
 from train.data.tables import Tables

@@ -1,11 +1,10 @@
-"""`train compare`: every system trained and scored alike in one command, at the data's rate and their own."""
+"""`train compare`: every system trained and scored by one command, at the data's rate and at its own."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -15,17 +14,14 @@ from manifests.types import InputError
 from tests.support import rendered
 from tests.support.paths import CONFIGS
 from tests.support.synthetic_dataset import make_dataset
-from tests.support.training import tiny_ctd
-from tests.train.systems.ssvqvae import test_system as test_train_ssvqvae
+from tests.support.training import tiny_ctd, tiny_ssvqvae
 from train.cli.app import app, register
 from train.evaluation.compare.config import load_compare
-from train.evaluation.compare.trials import at_rate
-from train.evaluation.trial import Trial
 
 COMPARE_CONFIGS = CONFIGS / "compare"
 SYSTEMS = {
     "ctd": {"model": {**tiny_ctd.SIZES, "sampling_steps": 1}},
-    "ss-vq-vae": {"model": test_train_ssvqvae.tiny().model.model_dump()},
+    "ss-vq-vae": {"model": tiny_ssvqvae.tiny().model.model_dump()},
 }
 """The two that have an oracle, of which one works at a rate of its own: nothing else sets systems apart."""
 
@@ -127,15 +123,3 @@ def test_what_is_wrong_is_named(tmp_path: Path) -> None:
         path.write_text(yaml.safe_dump({**loaded, **change}))
         with pytest.raises(InputError, match=message):
             load_compare(path)
-
-
-def test_a_trial_at_another_rate_keeps_all_its_sounds() -> None:
-    sounds = {name: np.ones(441, dtype=np.float32) for name in ("source", "reference", "target")}
-    trial = Trial(
-        split="s", kind="both", pair="p", rate=44_100, **sounds, estimates={"a": sounds["target"]},
-        timbre_cluster="", phrase_cluster="", names={},
-    )  # fmt: skip
-    low = at_rate(trial, 16_000)
-    assert low.rate == 16_000
-    assert {len(low.source), len(low.reference), len(low.target), len(low.estimates["a"])} == {160}
-    assert at_rate(trial, 44_100) is trial

@@ -1,0 +1,54 @@
+"""Envelope edits: values that are set or scaled, and refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from manifests.types import Envelope, InputError
+from tests.support.tunes import ENVELOPE, sound
+from train.codec.api import Codec
+from train.codec.envelope_edit import Edit, parse_edit, parse_edits
+
+
+def test_an_edit_sets_or_scales() -> None:
+    assert parse_edit("release_ms", "120") == Edit(120.0, False)
+    assert parse_edit("release_ms", " X2.5") == Edit(2.5, True)
+    edits = parse_edits({"release_ms": "x2", "sustain": "x3", "attack_ms": "7", "hold_ms": None})
+    assert edits(ENVELOPE) == Envelope(7.0, 80.0, 1.0, 180.0, 5.0)
+    assert edits.asked() == edits
+    assert parse_edits({}, "exponential")(ENVELOPE) == replace(ENVELOPE, curve="exponential")
+    assert parse_edits({"hold_ms": None}).asked() is None
+
+
+def test_four_numbers_are_an_envelope_of_their_own() -> None:
+    numbers = {"attack_ms": "5", "decay_ms": "200", "sustain": "0.3", "release_ms": "120"}
+    assert parse_edits(numbers).asked() == Envelope(5.0, 200.0, 0.3, 120.0)
+    more = parse_edits({**numbers, "hold_ms": "9"}, "exponential")
+    assert more.asked() == Envelope(5.0, 200.0, 0.3, 120.0, 9.0, "exponential")
+    for name in numbers:
+        heard = parse_edits({**numbers, name: "x1"}).asked()
+        assert callable(heard)
+        assert heard(ENVELOPE).hold_ms == ENVELOPE.hold_ms
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("release_ms", "loud"), ("sustain", "1.5"), ("decay_ms", "-3"), ("hold_ms", "xx")]
+)
+def test_what_is_no_edit_is_refused_by_its_option(name: str, text: str) -> None:
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')} {text!r}: expected a number"):
+        parse_edit(name, text)
+
+
+def test_a_curve_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match="--curve 'round': expected linear or exponential"):
+        parse_edits({}, "round")
+
+
+def test_half_of_an_envelope_is_kept_and_its_release_doubled(codec: Codec) -> None:
+    plain = codec.convert(sound(), take=frozenset())
+    longer = codec.convert(sound(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).asked())
+    assert longer.envelope.release_ms == pytest.approx(2.0 * plain.envelope.release_ms)
+    assert longer.envelope.attack_ms == plain.envelope.attack_ms
+    assert longer.notes == plain.notes

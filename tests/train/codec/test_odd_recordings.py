@@ -1,0 +1,35 @@
+"""Recordings that are no monophonic tune convert in both directions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from manifests.splits.seeds import stream
+from tests.support.tunes import RATE, drum_loop, sound
+from train.codec.api import Codec
+
+
+@pytest.mark.parametrize(
+    "odd", ["silence", "noise", "drums", "chord", "one note", "legato", "shortest", "quiet"]
+)
+def test_odd_recordings_convert_both_ways(codec: Codec, odd: str) -> None:
+    one = sound(0.2)
+    strange = {
+        "silence": np.zeros(RATE // 2, dtype=np.float32),
+        "noise": np.asarray(stream(1, "noise").random(RATE // 2) - 0.5, dtype=np.float32),
+        "drums": drum_loop(),
+        "chord": (sound(0.6) + sound(0.6, 1, 1)[::1]) / 2,
+        "one note": np.pad(one, (0, RATE // 4)),
+        "legato": np.asarray(0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2) / RATE), dtype=np.float32),
+        "shortest": one,
+        "quiet": 1e-4 * sound(0.4),
+    }[odd]
+    for source, reference in ((strange, sound()), (sound(), strange)):
+        made = codec.convert(source, reference)
+        assert made.audio.shape == source.shape
+        assert np.isfinite(made.audio).all()
+        assert np.sqrt(np.mean(made.audio**2)) <= 1.0  # peaks are the decoder's own
+    said = codec.describe(strange)
+    assert bool(said.notes) == (odd != "silence")
+    assert set(said.confidence.values()) <= set(np.clip(list(said.confidence.values()), 0.0, 1.0))

@@ -1,0 +1,30 @@
+"""The release card: what a release says of itself, and what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import yaml
+
+from manifests.dataset.bank import Bank
+from tests.support import rendered
+from train.codec.release_card import TO_SAY
+
+
+def test_a_release_says_what_it_is_and_what_is_missing(
+    release_checkpoint: Path, banked: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "release"
+    command = ("train", "release", "--checkpoint", release_checkpoint, "--out", out, "--clips", "2", "--data")
+    rendered.succeed(*command, banked / "tones")
+    card = (out / "README.md").read_text()
+    assert yaml.safe_load(card.split("---")[1])["tags"][0] == "audio"
+    assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in card
+    assert card.count(TO_SAY) == 2, "scores, failures"
+    assert Bank(banked / "tones").metadata()["fingerprint"] in card
+    clips = sorted(path.name for path in (out / "clips").iterdir())
+    assert len(clips) == 8
+    assert "01_timbre_validation_made.flac" in clips
+    refused = rendered.command(*command, banked)
+    assert refused.returncode == 2
+    assert "was not trained from" in refused.stderr

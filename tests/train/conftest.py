@@ -1,0 +1,33 @@
+"""Fixtures of the trainer's tests: a small dataset, a finished run on it, an untrained checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manifests.dataset.layout import Layout
+from tests.support.synthetic_dataset import make_dataset
+from tests.support.training.short_runs import settings
+from tests.support.training.tiny_codec import make_checkpoint
+from train.fitting.loop import fit
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("factors")
+    layout = make_dataset(folder / "set", train=(2, 2, 2), seconds=0.5)
+    return make_checkpoint(folder / "codec.safetensors", layout)
+
+
+@pytest.fixture(scope="session")
+def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
+    return make_dataset(tmp_path_factory.mktemp("data") / "set", train=(4, 2, 4), seconds=0.8)
+
+
+@pytest.fixture(scope="session")
+def finished(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "whole"
+    outcome = fit(settings(), layout.root, out)
+    assert (outcome.step, outcome.interrupted) == (6, False)
+    return out

@@ -1,0 +1,27 @@
+"""Hard cases: found from notes and envelopes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from manifests.types import Envelope, Note
+from tests.support.sounds import RATE, played, sine
+from tests.support.synthetic_dataset import CUT_FADE_MS
+from train.evaluation.cases import cases_of, sounding_ms
+from train.evaluation.transplant import Part, moved
+from train.metrics.features import Ears
+from train.metrics.measurement import Known, hear_goal
+
+
+def test_hard_cases_are_told_from_notes_and_envelopes() -> None:
+    short = Envelope(attack_ms=5, decay_ms=60, sustain=0.0, release_ms=30)
+    long = Envelope(attack_ms=5, decay_ms=60, sustain=0.8, release_ms=200)
+    assert sounding_ms(short) < 100 < 500 < sounding_ms(long)
+    sound, notes = played(1, 0, long)
+    source = Part(sound.astype(np.float32), moved(notes, (Note(0.0, 1.0, 85, 100),)), short)
+    found = cases_of(source, hear_goal(Ears(sound, RATE), Known(notes, long, CUT_FADE_MS)))
+    assert {"short_to_long", "octave_shifted"} <= found
+    assert "long_to_short" not in found
+    spaced = (Note(0.0, 0.3, 86, 100), Note(0.8, 0.1, 88, 100), Note(0.9, 0.4, 90, 100))
+    goal = hear_goal(Ears(sine(1175.0, 1.5), RATE), Known(spaced, long, CUT_FADE_MS))
+    assert {"rests", "fast", "very_high"} <= cases_of(source, goal)

@@ -1,0 +1,32 @@
+"""Run state: a run resumes although its weights were not yet written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from manifests.dataset.layout import Layout
+from tests.support.training.short_runs import equal, settings
+from train.checkpoint import read_state
+from train.fitting.loop import Report, fit
+
+
+def test_a_run_whose_weights_were_not_yet_written_goes_on(layout: Layout, tmp_path: Path) -> None:
+    """Stopped for good between the state and the weights of one checkpoint: the state is enough."""
+    config = settings(judge_pairs=0, save_every=2)
+    fit(config, layout.root, tmp_path / "whole")
+    assert read_state(tmp_path / "whole" / "last.state.pt")["step"] == 6
+
+    class Killed(Exception):
+        pass
+
+    def stop(step: int, losses: dict[str, float], speed: float) -> None:
+        if step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(config, layout.root, tmp_path / "run", Report(on_step=stop))
+    (tmp_path / "run" / "last.safetensors").unlink()
+    fit(config, layout.root, tmp_path / "run")
+    assert equal(tmp_path / "run" / "last.safetensors", tmp_path / "whole" / "last.safetensors")

@@ -1,0 +1,36 @@
+"""Training steps: mixed precision, and gradients accumulated over parts of a batch."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from manifests.dataset.layout import Layout
+from tests.support.training.short_runs import settings
+from train.checkpoint import read_weights
+from train.fitting.loop import Report, fit
+
+
+def test_mixed_precision_keeps_weights_in_float32(layout: Layout, tmp_path: Path) -> None:
+    seen: list[dict[str, float]] = []
+    config = settings(steps=2, precision="bf16-mixed", judge_pairs=0)
+    fit(config, layout.root, tmp_path, Report(on_step=lambda step, losses, speed: seen.append(losses)))
+    assert all(math.isfinite(value) for losses in seen for value in losses.values())
+    weights, _ = read_weights(tmp_path / "last.safetensors")
+    assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
+
+
+def test_parts_in_turn_are_one_batch(layout: Layout, tmp_path: Path) -> None:
+    """Gradient accumulation: two parts of two on one device, against the same four in one."""
+    seen = {
+        micro: fit(
+            settings(steps=1, micro_batch=micro, judge_pairs=0), layout.root, tmp_path / f"{micro}"
+        ).losses
+        for micro in (None, 2)
+    }
+    # Means over notes are not quite means over parts of the notes.
+    for name in ("stft", "mel", "pitch", "timbre"):
+        assert seen[2][name] == pytest.approx(seen[None][name], rel=0.15), name

@@ -1,0 +1,17 @@
+"""The networks' output activation keeps a gradient where it is zero."""
+
+from __future__ import annotations
+
+import torch
+
+from train.systems.ssvqvae.networks import opening_relu
+
+
+def test_a_magnitude_that_is_shut_can_open_again() -> None:
+    """And one that is shut where there is silence stays as it is."""
+    before = torch.tensor([-1.0, -1.0, 2.0], requires_grad=True)
+    after = opening_relu(before)
+    assert after.tolist() == [0.0, 0.0, 2.0]
+    loss = (after - torch.tensor([1.0, 0.0, 1.0])).square().sum()
+    (gradient,) = torch.autograd.grad(loss, before)
+    assert gradient.tolist() == [-2.0, 0.0, 2.0]

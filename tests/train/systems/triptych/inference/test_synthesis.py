@@ -1,0 +1,70 @@
+"""Synthesis: an untrained decoder plays the reference's profile, also in bf16."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from manifests.splits.seeds import stream
+from manifests.synthesis import compose
+from manifests.types import Envelope, Note
+from tests.support.synthetic_dataset import CUT_FADE_MS
+from tests.support.training.tiny_codec import RATE, clip, passage
+from train.systems.triptych.inference import timbre_extraction
+from train.systems.triptych.inference.synthesis import play
+from train.systems.triptych.system import Triptych
+
+
+@torch.no_grad()
+def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) -> None:
+    audio, notes, envelope = clip(3, timbre=2)
+    timbre = timbre_extraction.timbre_of(system, passage(audio, notes), envelope)
+    profile = timbre.profile
+    played = play(system, notes, envelope, timbre, len(audio))
+    measured, _ = timbre_extraction.timbre_of(system, passage(played, notes), envelope)
+    strong = profile.harmonic_BNK[0] > profile.harmonic_BNK[0].amax() - 4.0
+    difference = (measured.harmonic_BNK[0] - profile.harmonic_BNK[0])[strong]
+    assert strong.sum() > 20
+    assert difference.abs().median() < 0.25  # of a neper: 2 dB
+    assert np.sqrt(np.mean(played**2)) == pytest.approx(np.sqrt(np.mean(audio**2)), rel=0.3)
+
+
+@torch.no_grad()
+def test_noise_is_not_taken_for_partials_and_played_twice(system: Triptych) -> None:
+    """Odd harmonics in noise: what stands where even ones would be is noise, however often it is played."""
+    frames = 2 * RATE
+    notes, envelope = (Note(0.0, 1.8, 60, 100),), Envelope(5.0, 50.0, 0.9, 50.0)
+    time = np.arange(frames) / RATE * 440.0 * 2.0 ** (-9.0 / 12.0)
+    odd = sum(np.sin(2 * np.pi * k * time) / k for k in (1, 3, 5, 7))
+    dry = 0.1 * odd + 0.03 * stream(1, "noise").normal(size=frames)
+    sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
+    rounds = [timbre_extraction.timbre_of(system, passage(sound, notes), envelope)]
+    for _ in range(3):
+        played = play(system, notes, envelope, rounds[-1], frames)
+        rounds.append(timbre_extraction.timbre_of(system, passage(played, notes), envelope))
+    levels = torch.stack([timbre.profile.harmonic_BNK[0, 0, :8] for timbre in rounds])
+    above = (levels[:, 0::2] - levels[:, 1::2].logsumexp(1, keepdim=True)).amin(1)
+    assert above[0] > 2.0
+    assert (above[1:] > above[0] - 0.5).all()
+    noise = torch.stack([timbre.profile.noise_BNW[0, 0] for timbre in rounds]).exp().square().mean(1).sqrt()
+    np.testing.assert_allclose(noise[1:], float(noise[0]), rtol=0.15)
+
+
+def test_bf16_hears_and_plays_what_fp32_does(system: Triptych) -> None:
+    """Under autocast: the trunks in bf16, spectra, phases, gains and pooling in fp32."""
+    audio, notes, envelope = clip(2, 1.0)
+
+    @torch.no_grad()
+    def run(enabled: bool) -> tuple[torch.Tensor, ...]:
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            heard = passage(audio, notes)
+            logits = system.encoder(heard.features)
+            timbre = timbre_extraction.timbre_of(system, heard, envelope)
+            played = torch.from_numpy(np.array(play(system, notes, envelope, timbre, len(audio))))
+            guess = system.envelope_head(heard.features.level_BL, heard.notes).clip_BP
+        return logits.onset_BS, logits.pitch_BGP, timbre.vectors, guess, played
+
+    for half, whole in zip(run(True), run(False), strict=True):
+        assert torch.isfinite(half.float()).all()
+        assert float((half.float() - whole).abs().mean()) < 0.03 * float(whole.abs().mean() + 0.03)

@@ -1,0 +1,62 @@
+"""The note head: logits are read as notes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tests.support.training.tiny_codec import RATE, clip
+from train.nn.gain import note_batch
+from train.systems.triptych.networks.encoder import NoteLogits
+from train.systems.triptych.networks.features import HOP, features, octave_traits
+from train.systems.triptych.networks.note_head import (
+    STEP,
+    event_targets,
+    note_losses,
+    read_notes,
+    subframe_places,
+)
+
+
+@torch.no_grad()
+def test_perfect_logits_are_read_as_the_notes() -> None:
+    for index in range(6):
+        audio, notes, _ = clip(index, 3.0)
+        batch = note_batch([notes], RATE, len(audio))
+        seen = features(torch.from_numpy(audio)[None], RATE)
+        count = seen.mel_BFM.shape[1] * 4
+        near_on, shift_on = event_targets(batch.onset_BN, batch.mask_BN, count)
+        near_off, shift_off = event_targets(batch.off_BN, batch.mask_BN, count)
+        pitch = torch.full((1, seen.long_BGC.shape[1], 88), -9.0)
+        for note in notes:
+            first, last = (round(s * RATE / 1024) for s in (note.onset, note.off))
+            pitch[0, first : last + 1, note.pitch - 21] = 9.0
+        logits = NoteLogits(
+            near_on.logit(1e-4), shift_on, near_off.logit(1e-4), shift_off, torch.zeros(1, count // 4), pitch
+        )
+        traits = octave_traits(seen.stack_HPN)
+        read = read_notes(logits, 0, traits, seen.level_BL[0], 64, RATE, len(audio))
+        assert len(read) == len(notes)
+        for (ours, sure), theirs in zip(read, notes, strict=True):
+            assert sure > 0.85
+            assert ours.pitch == theirs.pitch
+            assert ours.onset == pytest.approx(theirs.onset, abs=0.0011)
+            assert ours.off == pytest.approx(theirs.off, abs=0.0035)
+        losses = note_losses(logits, batch)
+        assert float(losses["onset_shift"]) < 1e-3
+        assert float(losses["pitch"]) < 0.2
+    assert float(subframe_places(8, torch.device("cpu"))[4:].mean()) == HOP
+    assert STEP == 128
+
+
+def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
+    """What stops looks like an event; in the last 30 ms none is taken for an onset."""
+    count = 4 * (RATE // HOP + 1)
+    for last_s, expected in ((0.9, 2), (0.985, 1)):
+        onsets = torch.tensor([[0.1, last_s]]) * RATE
+        near, shift = event_targets(onsets, torch.ones(1, 2, dtype=torch.bool), count)
+        quiet = torch.full((1, count), -9.0)
+        pitch = torch.zeros(1, RATE // 1024 + 1, 88)
+        logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
+        level, traits = torch.ones(RATE // 64 + 1), torch.zeros(RATE // 1024 + 1, 88, 2)
+        assert len(read_notes(logits, 0, traits, level, 64, RATE, RATE)) == expected

@@ -1,0 +1,47 @@
+"""Training configurations: wrong settings are refused; those that ship load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from manifests.types import InputError
+from train.config import load_config
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"setps": 3}, "setps: unknown setting"),
+        ({"batch": 0}, "batch: .*greater than or equal to 1, got 0"),
+        ({"model": {"harmonix": 3}}, "model.harmonix: unknown setting"),
+        ({"model": {"harmonics": 7}}, "model.harmonics: .*, got 7"),
+        ({"optimiser": {"ema": 1.0}}, "optimiser.ema: .*, got 1.0"),
+        ({"system": "wavenet"}, r"run\.yaml: system 'wavenet': expected one of triptych"),
+        ({"precision": "fp8"}, "precision: "),
+    ],
+)
+def test_configs_that_say_something_wrong_are_refused(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump({"steps": 1, **changes}))
+    with pytest.raises(InputError, match=message):
+        load_config(path)
+
+
+def test_configs_that_are_no_config_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    for text in ("- 1", "a: [", "{}"):
+        path.write_text(text)
+        with pytest.raises(InputError, match=r"run\.yaml: "):
+            load_config(path)
+    with pytest.raises(InputError, match="no such config"):
+        load_config(tmp_path / "none.yaml")
+
+
+def test_shipped_configs_are_whole() -> None:
+    for path in sorted(Path("configs/train").glob("*.yaml")):
+        assert load_config(path).steps > 0
