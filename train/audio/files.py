@@ -58,7 +58,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
         raise InputError(f"{path}: not a readable audio file ({str(error).splitlines()[0]})") from None
 
 
-class Recording(NamedTuple):
+class FileAudio(NamedTuple):
     """A file as mono audio at the rate that was wanted, and what it was in the file."""
 
     audio: Audio
@@ -70,7 +70,7 @@ PIECE_S = 60
 """Long files are read, and resampled, so much at a time."""
 
 
-def read_recording(path: Path, wanted: int) -> Recording:
+def read_recording(path: Path, wanted: int) -> FileAudio:
     """A file of any length as mono float32 [n] at `wanted` Hz; what is long is kept on disk (`scratch`).
 
     The same errors as `read_audio`.
@@ -97,7 +97,7 @@ def read_recording(path: Path, wanted: int) -> Recording:
             first, last = start * wanted // rate, math.ceil(stop * wanted / rate)
             skipped = (start - before) * wanted // rate
             audio[first:last] = resample(piece, rate, wanted)[skipped : skipped + last - first]
-    return Recording(audio, rate, channels)
+    return FileAudio(audio, rate, channels)
 
 
 def resample(audio: Audio, rate: int, wanted: int) -> Audio:

@@ -9,11 +9,10 @@ import typer
 
 from manifests.types import Envelope, InputError
 from train.audio.files import format_of
-from train.cli.recordings import load_for, naming, save_for, warn
-from train.codec.api import load_codec
+from train.cli.recordings import read_for, save_result, warn
+from train.codec.api import load_codec, parse_take
 from train.codec.envelope_edit import parse_edits
 from train.codec.released import released_checkpoint
-from train.systems.base import ALL_TAKES
 
 Checkpoint = Annotated[
     Path,
@@ -51,7 +50,7 @@ def convert_command(
     given as numbers are an envelope of their own: no hold and linear, unless said.
     """
     format_of(out)
-    takes = parse_take(take, reference)
+    takes = None if take is None else parse_take(take, "--take")
     if reference is None and take is not None:
         raise InputError("--take: needs a --reference to take from")
     edits = parse_edits(
@@ -61,13 +60,11 @@ def convert_command(
     codec = load_codec(checkpoint)
     if edits and not codec.by_number:
         raise InputError(f"{checkpoint}: system {codec.system.name} takes no envelope by number")
-    sound = load_for(codec, source)
-    other = load_for(codec, reference) if reference is not None else None
-    names = {"source": source, "reference": reference or source}
-    with naming(names):
-        made = codec.convert(sound, other, takes, edits.asked(), octave)
-    save_for(codec, out, made.audio)
-    warn(made.doubts, names)
+    sound = read_for(codec, source)
+    other = read_for(codec, reference) if reference is not None else None
+    made = codec.convert(sound, other, takes, edits.asked(), octave)
+    save_result(made, out)
+    warn(made.doubts)
     if made.notes is None or made.envelope is None:
         typer.echo(f"{out}: made by {codec.system.name}, which tells no notes and no envelope")
         return
@@ -75,17 +72,6 @@ def convert_command(
         typer.echo(f"{out}: silent")
         return
     typer.echo(f"{out}: {len(made.notes)} notes, octave {made.octave}, {spell(made.envelope)}")
-
-
-def parse_take(take: str | None, reference: Path | None) -> frozenset[str]:
-    """`timbre,envelope` as a set; without --take everything is taken, of a reference if there is one."""
-    if take is None:
-        return ALL_TAKES if reference is not None else frozenset()
-    takes = frozenset(part.strip() for part in take.split(",") if part.strip())
-    unknown = sorted(takes - ALL_TAKES)
-    if unknown or not takes:
-        raise InputError(f"--take {take!r}: expected timbre, envelope or timbre,envelope")
-    return takes
 
 
 def spell(envelope: Envelope) -> str:

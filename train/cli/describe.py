@@ -12,7 +12,7 @@ from manifests.dataset import files
 from manifests.synthesis.midi_file import midi_file
 from train.audio.files import writing
 from train.cli.convert import Checkpoint
-from train.cli.recordings import load_for, naming, warn
+from train.cli.recordings import read_for, warn
 from train.codec.api import load_codec
 from train.codec.factors import envelope_json, notes_json
 
@@ -30,10 +30,8 @@ def describe_command(
     A confidence is the probability of being within 20% (sustain: within 0.05).
     """
     codec = load_codec(checkpoint)
-    names = {"recording": recording}
-    with naming(names):
-        said = codec.describe(load_for(codec, recording))
-    warn(said.doubts, names)
+    said = codec.describe(read_for(codec, recording))
+    warn(said.doubts)
     if midi is not None:
         with writing(midi):
             files.replace(midi, midi_file(said.notes, beat_us=BEAT_US))

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from manifests.dataset.canonical import sha256_file
 from manifests.types import Envelope, InputError
 from train.audio.files import format_of, writing
 from train.cli.convert import Checkpoint, Number, Octave, Shape, spell
-from train.cli.recordings import load_for, naming, save_for, warn
+from train.cli.recordings import read_for, save_result, warn
 from train.codec.api import load_codec
 from train.codec.envelope_edit import parse_edits
-from train.codec.factors import read_envelope, read_notes, read_timbre, save_factors
+from train.codec.factors import read_envelope, read_notes, read_timbre
+from train.codec.recordings import named
 from train.systems.base import Factors
 
 
@@ -25,12 +25,10 @@ def encode_command(
 ) -> None:
     """Take a recording apart: its notes and envelope as JSON, its timbre as safetensors."""
     codec = load_codec(checkpoint)
-    names = {"recording": recording}
-    with naming(names):
-        factors = codec.encode(load_for(codec, recording))
+    factors = codec.encode(read_for(codec, recording))
     with writing(out):
-        save_factors(out, factors, codec.rate, sha256_file(checkpoint))
-    warn(factors.doubts, names)
+        codec.save_factors(factors, out)
+    warn(factors.doubts)
     typer.echo(f"{out}: {len(factors.notes)} notes, octave {factors.octave}, {spell(factors.envelope)}")
 
 
@@ -60,17 +58,16 @@ def decode_command(
     codec = load_codec(checkpoint)
     if not codec.by_number:
         raise InputError(f"{checkpoint}: system {codec.system.name} does not play factors")
-    weights = sha256_file(checkpoint)
     phrase, seconds = read_notes(notes or factors)
     asked = edits.asked()
     shape = asked if isinstance(asked, Envelope) else edits(read_envelope(envelope or factors))
-    sound, own_octave = read_timbre(timbre or factors, weights)
+    sound, own_octave = read_timbre(timbre or factors, codec.weights_sha256)
     if towards is not None:
-        other, other_octave = read_timbre(towards, weights)
+        other, other_octave = read_timbre(towards, codec.weights_sha256)
         sound = codec.blend(sound, other, share)
         own_octave = round(own_octave + share * (other_octave - own_octave))
     chosen = own_octave if octave is None else octave
     made = codec.decode(Factors(phrase, shape, sound, chosen, round(seconds * codec.rate)))
-    save_for(codec, out, made.audio)
-    warn(made.doubts, {"notes": notes or factors})
+    save_result(made, out)
+    warn([named(line, {"notes": str(notes or factors)}) for line in made.doubts])
     typer.echo(f"{out}: {len(made.notes or ())} notes, octave {chosen}, {spell(shape)}")

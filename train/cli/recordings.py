@@ -1,54 +1,35 @@
-"""Recordings for the commands: files as a codec wants them, with a word on what had to be changed."""
+"""Recordings for the commands: what was changed while reading or writing them is printed on stderr."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
 
-from manifests.types import InputError
-from train.audio.files import read_recording, write_audio
-from train.codec.api import Codec
-from train.systems.base import Audio
+from train.codec.api import Codec, ConversionResult
+from train.codec.recordings import Recording
 
 
-def load_for(codec: Codec, path: Path) -> Audio:
-    """A file as the codec wants it; what had to be converted is said on stderr."""
-    recording = read_recording(path, codec.rate)
-    if recording.channels > 1:
-        typer.echo(f"{path}: {recording.channels} channels, mixed to mono", err=True)
-    if recording.rate != codec.rate:
-        typer.echo(f"{path}: {recording.rate} Hz, resampled to {codec.rate} Hz", err=True)
-    return recording.audio
+def read_for(codec: Codec, path: Path) -> Recording:
+    """Reads a file as the codec takes it; prints what had to be converted."""
+    recording = codec.read(path)
+    for line in recording.changes:
+        typer.echo(line, err=True)
+    return recording
 
 
-def save_for(codec: Codec, path: Path, audio: Audio) -> None:
-    """Writes a conversion; if it had to be made softer to fit the file, that is said on stderr."""
-    factor = write_audio(path, audio, codec.rate)
+def save_result(result: ConversionResult, path: Path) -> None:
+    """Writes a conversion; prints by how much it had to be attenuated to fit the file."""
+    factor = result.save(path)
     if factor < 1.0:
         typer.echo(
             f"{path}: {-20.0 * math.log10(factor):.1f} dB softer, to keep its peaks in 16 bits", err=True
         )
 
 
-@contextmanager
-def naming(names: Mapping[str, Path]) -> Iterator[None]:
-    """What is wrong with the `source` (`reference`, `recording`) is said of its file."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(_named(str(error), names)) from None
-
-
-def warn(doubts: tuple[str, ...], names: Mapping[str, Path]) -> None:
-    """Prints a system's doubts on stderr, with the files' names for `source`, `reference`, `recording`."""
+def warn(doubts: Sequence[str]) -> None:
+    """Prints a system's doubts on stderr."""
     for line in doubts:
-        typer.echo(f"warning: {_named(line, names)}", err=True)
-
-
-def _named(line: str, names: Mapping[str, Path]) -> str:
-    role, _, rest = line.partition(": ")
-    return f"{names[role]}: {rest}" if role in names else line
+        typer.echo(f"warning: {line}", err=True)

@@ -102,6 +102,16 @@ def read_envelope(path: Path) -> Envelope:
         raise InputError(f"{path}: {error}") from None
 
 
+def read_factors(folder: Path, rate: int, weights: str) -> Factors:
+    """Reads the three files of a folder, for a codec at `rate` Hz whose checkpoint's SHA-256 is `weights`.
+
+    Raises InputError if a file is missing or malformed, or other weights wrote the timbre.
+    """
+    notes, seconds = read_notes(folder)
+    timbre, octave = read_timbre(folder, weights)
+    return Factors(notes, read_envelope(folder), timbre, octave, round(seconds * rate))
+
+
 def read_timbre(path: Path, weights: str) -> tuple[dict[str, Tensor], int]:
     """The timbre in a folder (or a file) and its octave; InputError where other weights wrote it."""
     path = path / TIMBRE if path.is_dir() else path

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 import torch
 
+import train
+from manifests.dataset.layout import Layout
 from manifests.splits.seeds import stream
 from manifests.synthesis import compose
 from manifests.types import Envelope, InputError
 from tests.support.synthetic_dataset import CUT_FADE_MS
-from tests.support.training.tiny_codec import RATE, clip, make_system
+from tests.support.training.tiny_codec import RATE, clip, make_checkpoint, make_system
 from train.codec.api import Codec
 from train.systems.triptych.inference import analysis, recording, synthesis
 
@@ -95,3 +103,86 @@ def test_a_conversion_is_the_same_every_time(codec: Codec) -> None:
     audio, other = clip(5, 1.0)[0], clip(6, 1.0, timbre=3)[0]
     first, second = (codec.convert(audio, other).audio for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.fixture(scope="module")
+def loaded(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    """A codec that was loaded by its public name from a checkpoint on disk."""
+    path = make_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.safetensors", held_out)
+    return train.load_codec(str(path))
+
+
+def test_paths_and_arrays_give_the_same_conversion(loaded: Codec, tmp_path: Path) -> None:
+    source, reference = clip(2, 1.0)[0], clip(3, 0.8, timbre=1)[0]
+    rate = loaded.rate
+    soundfile.write(tmp_path / "a.wav", source, rate, subtype="FLOAT")
+    soundfile.write(tmp_path / "b.wav", np.stack([reference, reference], axis=1), rate, subtype="FLOAT")
+    arrays = loaded.convert(source.astype(np.float64), reference, take="timbre, envelope")
+    paths = loaded.convert(tmp_path / "a.wav", str(tmp_path / "b.wav"))
+    np.testing.assert_array_equal(arrays.audio, paths.audio)
+    assert (paths.rate, paths.notes, paths.envelope) == (rate, arrays.notes, arrays.envelope)
+    read = loaded.read(tmp_path / "b.wav")
+    assert read.changes == (f"{tmp_path / 'b.wav'}: 2 channels, mixed to mono",)
+    np.testing.assert_array_equal(loaded.convert(source, read).audio, paths.audio)
+    assert paths.save(tmp_path / "deeper" / "y.flac") <= 1.0
+    written, written_rate = soundfile.read(tmp_path / "deeper" / "y.flac")
+    assert (len(written), written_rate) == (len(source), rate)
+
+
+def test_an_array_at_another_rate_is_resampled(loaded: Codec) -> None:
+    audio = clip(2, 1.0)[0][::2]
+    result = loaded.convert(audio, rate=loaded.rate // 2)
+    assert len(result.audio) == 2 * len(audio)
+    assert loaded.describe(audio, rate=loaded.rate // 2).notes == result.notes
+
+
+def test_doubts_and_errors_name_the_file_or_the_argument(loaded: Codec, tmp_path: Path) -> None:
+    silence = np.zeros(loaded.rate, dtype=np.float32)
+    soundfile.write(tmp_path / "s.wav", silence, loaded.rate)
+    assert loaded.convert(silence).doubts[0].startswith("source: no note is heard")
+    assert loaded.convert(tmp_path / "s.wav").doubts[0].startswith(f"{tmp_path / 's.wav'}: no note is heard")
+    assert loaded.describe(tmp_path / "s.wav").doubts[0].startswith(f"{tmp_path / 's.wav'}: no note")
+    with pytest.raises(InputError, match=r"s\.wav: no note is heard, so there is nothing to encode"):
+        loaded.encode(tmp_path / "s.wav")
+    for arguments, what in (
+        (([0.0] * 44_100,), "source: expected a path or a NumPy array of samples, got list"),
+        ((silence.astype(np.int16),), "source: expected floating-point samples of full scale 1, got int16"),
+        ((silence, silence[:100]), r"reference: 0\.\d+ s long; expected at least 0\.2 s"),
+        ((silence, None, "timbre"), "take: needs a reference to take from"),
+        ((silence, silence, "pitch"), "take 'pitch': expected timbre, envelope or timbre,envelope"),
+        ((silence, silence, ["pitch", "timbre"]), "take 'pitch,timbre': expected timbre"),
+        (("none.wav",), r"none\.wav: no such file"),
+    ):
+        with pytest.raises(InputError, match=what):
+            loaded.convert(*arguments)
+    with pytest.raises(InputError, match="rate: expected a sample rate in Hz, got 0"):
+        loaded.convert(silence, rate=0)
+
+
+def test_factors_on_disk_play_as_those_in_memory(loaded: Codec, tmp_path: Path) -> None:
+    factors = loaded.encode(clip(2, 1.0)[0])
+    loaded.save_factors(factors, tmp_path / "factors")
+    made, again = loaded.decode(factors), loaded.decode(tmp_path / "factors")
+    assert again.octave == made.octave
+    assert [note.pitch for note in again.notes] == [note.pitch for note in made.notes]
+    assert again.audio.shape == made.audio.shape == (loaded.rate,)
+    np.testing.assert_allclose(again.audio, made.audio, atol=0.02)
+    with pytest.raises(InputError, match="was not loaded from a checkpoint"):
+        Codec(loaded.system, "test").save_factors(factors, tmp_path / "other")
+
+
+def test_public_names_load_no_torch() -> None:
+    code = "import sys, train; assert train.__all__ and 'torch' not in sys.modules; train.load_codec"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="module 'train' has no attribute 'nothing'"):
+        train.nothing  # noqa: B018
+
+
+def test_the_released_codec_is_asked_for_by_no_path(
+    loaded: Codec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("train.codec.released.FOLDER", tmp_path)
+    with pytest.raises(InputError, match="no released weights there; name a checkpoint, such as RUN/best"):
+        train.load_codec()
+    shutil.copy(loaded.checkpoint, tmp_path / "model.safetensors")
+    assert train.load_codec().timbres == loaded.timbres
