@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manifests.dataset.layout import Layout, write_table
-from tests.support import rendered
+from tests.support import datasets
 from tests.support.audit_page import copied, setting, text_of
 from tests.support.chromium import Browser
 
@@ -55,12 +55,12 @@ def test_every_player_and_picture_has_a_name_and_text_can_be_read(browser: Brows
         assert all(node.get("name", {}).get("value") for node in images)
 
 
-def named(rows: rendered.Rows) -> None:
+def named(rows: datasets.Rows) -> None:
     for place, row in enumerate(rows):
         row |= {"name": HOSTILE, "preset": HOSTILE, "synth": HOSTILE, "parameters": {HOSTILE: float(place)}}
 
 
-def phrased(rows: rendered.Rows) -> None:
+def phrased(rows: datasets.Rows) -> None:
     for row in rows:
         row |= {"source": HOSTILE, "side": HOSTILE}
 
@@ -72,9 +72,9 @@ def test_names_from_the_dataset_are_text_and_nothing_else(
     (root / f"shards/{HOSTILE.replace('/', '_')}").write_text("")
     setting("name", value=HOSTILE)(root)
     setting("fingerprint", value=HOSTILE)(root)
-    rendered.rewrite(root, "timbres", named)
-    rendered.rewrite(root, "phrases", phrased)
-    rendered.rewrite(root, "envelopes", lambda rows: rows[0].update(family=HOSTILE, side=HOSTILE))
+    datasets.rewrite_table(root, "timbres", named)
+    datasets.rewrite_table(root, "phrases", phrased)
+    datasets.rewrite_table(root, "envelopes", lambda rows: rows[0].update(family=HOSTILE, side=HOSTILE))
     old = Layout(root).read("failures")
     failed = [dict.fromkeys(("stage", "synth", "preset", "reason", "detail", "shard"), HOSTILE)]
     write_table(root / "failures.parquet", type(old).from_pylist(failed, schema=old.schema))

@@ -13,7 +13,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.support import rendered
+from tests.support import commands, datasets
 
 LATEST_S = 4.0
 """A blow falls at the latest so long after its run began, by the CPU time that its processes have used."""
@@ -80,7 +80,7 @@ def strike(run: subprocess.Popen[bytes], draw: np.random.Generator) -> str:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The dataset that nobody disturbed. Read only."""
     folder = tmp_path_factory.mktemp("played")
-    rendered.succeed("render", "make", rendered.write_config(folder, **PLAYED), "--out", folder / "dataset")
+    commands.succeed("render", "make", datasets.write_config(folder, **PLAYED), "--out", folder / "dataset")
     return folder / "dataset"
 
 
@@ -89,7 +89,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(
     played: Path, tmp_path: Path, blows: int
 ) -> None:
     root = tmp_path / "dataset"
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path, **PLAYED), "--out", root)
+    commands.succeed("render", "plan", datasets.write_config(tmp_path, **PLAYED), "--out", root)
     draw = np.random.Generator(np.random.PCG64(blows))
     fallen = set()
     for _ in range(blows):
@@ -114,6 +114,6 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(
             for table in sorted((root / "clips").rglob("*.parquet"))[::2]:
                 table.unlink()
     assert len(fallen) > 2, fallen
-    rendered.succeed("render", "run", root, "--workers", "2")
-    assert rendered.contents(root) == rendered.contents(played)
+    commands.succeed("render", "run", root, "--workers", "2")
+    assert datasets.file_hashes(root) == datasets.file_hashes(played)
     assert not list((root / ".work" / "tmp").iterdir())

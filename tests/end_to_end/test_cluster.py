@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import rendered
+from tests.support import commands, datasets
 
 OLD_CPU = "AVX512F AVX512CD AVX512_SKX AVX512_CLX AVX512_CNL AVX512_ICL AVX512_SPR AVX2 FMA3 X86_V3 X86_V4"
 
@@ -78,7 +78,7 @@ def first_shard(root: Path, run: subprocess.Popen[str]) -> None:
 
 @pytest.fixture
 def planned(tmp_path: Path) -> Path:
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", tmp_path / "dataset")
+    commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", tmp_path / "dataset")
     return tmp_path / "dataset"
 
 
@@ -97,13 +97,13 @@ def test_dask_gives_the_same_bytes_though_a_worker_is_killed_and_one_refuses(
     assert run.returncode == 0, said
     assert "refuses work" in said
     assert "platform class" in said
-    assert rendered.contents(planned) == rendered.contents(tiny)
+    assert datasets.file_hashes(planned) == datasets.file_hashes(tiny)
 
 
 @pytest.mark.verify
 def test_where_all_workers_refuse_the_run_ends_in_one_line(planned: Path, scheduler: str) -> None:
     with dask_worker(scheduler, NPY_DISABLE_CPU_FEATURES=OLD_CPU):
-        done = rendered.command("render", "run", planned, "--backend", "dask", "--address", scheduler)
+        done = commands.run("render", "run", planned, "--backend", "dask", "--address", scheduler)
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(errors) == 1
@@ -145,7 +145,7 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
                 os.kill(worker, signal.SIGKILL)
             _, said = run.communicate(timeout=240)
         assert run.returncode == 0, said
-        assert rendered.contents(planned) == rendered.contents(tiny)
+        assert datasets.file_hashes(planned) == datasets.file_hashes(tiny)
     finally:
         head.terminate()
         try:
@@ -168,7 +168,7 @@ def test_an_array_of_jobs_gives_the_same_bytes(tiny: Path, planned: Path) -> Non
     command = [sys.executable, "-m", "render", "run", str(planned)]
     jobs = [subprocess.Popen([*command, *share], stderr=subprocess.DEVNULL) for share in shares]
     assert [job.wait(timeout=240) for job in jobs] == [0, 0, 0, 0]
-    assert rendered.contents(planned) == rendered.contents(tiny)
+    assert datasets.file_hashes(planned) == datasets.file_hashes(tiny)
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_an_array_of_jobs_gives_the_same_bytes(tiny: Path, planned: Path) -> Non
     ],
 )
 def test_options_that_make_no_sense_give_one_line(planned: Path, options: tuple[str, ...], said: str) -> None:
-    done = rendered.command("render", "run", planned, *options)
+    done = commands.run("render", "run", planned, *options)
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

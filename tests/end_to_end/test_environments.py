@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import rendered
+from tests.support import datasets
 from tests.support.paths import ROOT, TINY_CODEC
 
 # Both install this tree: one after the other, in one worker.
@@ -44,10 +44,10 @@ def lacks(python: Path, *modules: str, cwd: Path) -> None:
 def test_the_renderer_works_without_torch(tiny: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "venv", "render")
     lacks(python, "torch", "lightning_fabric", "tensorboard", cwd=tmp_path)
-    config = rendered.write_config(tmp_path)
+    config = datasets.write_config(tmp_path)
     run(python, "-m", "render", "make", config, "--out", tmp_path / "dataset", cwd=tmp_path)
     run(python, "-m", "manifests", "audit", tmp_path / "dataset", "--hash", "--rerender", "2", cwd=tmp_path)
-    assert rendered.contents(tmp_path / "dataset") == rendered.contents(tiny)
+    assert datasets.file_hashes(tmp_path / "dataset") == datasets.file_hashes(tiny)
 
 
 @pytest.mark.verify

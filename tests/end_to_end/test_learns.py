@@ -12,7 +12,7 @@ import pytest
 
 from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
-from tests.support import rendered
+from tests.support import commands
 from tests.support.training.short_runs import held_out_losses
 from train.checkpoint import load_system
 from train.config import parse_config
@@ -56,7 +56,7 @@ def test_the_demo_beats_both_copies_on_every_floored_metric(
 ) -> None:
     """The demo's dataset and config (about ten minutes on two cores), and every unseen split reported."""
     scores, checkpoint = tmp_path / "scores", demo_run / "best.safetensors"
-    rendered.succeed(
+    commands.succeed(
         "train", "evaluate", "--checkpoint", checkpoint, "--data", demo_data, "--out", scores, "--pairs", "32"
     )
     summary = json.loads((scores / "summary.json").read_text())

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from presets.synths.profile import FOLDER, load_profile
-from tests.support.rendered import TINY, command, succeed, write_config
+from tests.support import commands, datasets
 
 
 @pytest.fixture
@@ -27,28 +27,28 @@ def own(amsynth: Path, tmp_path: Path) -> Path:
 
 @pytest.mark.plugins
 def test_a_profile_of_ones_own_renders_and_renders_again(own: Path, tmp_path: Path) -> None:
-    timbres = [*TINY["timbres"], {"synth": str(own), "count": 3}]
-    splits = {**TINY["splits"], "unseen_synth": "mine"}
-    config = write_config(tmp_path, timbres=timbres, splits=splits)
+    timbres = [*datasets.TINY["timbres"], {"synth": str(own), "count": 3}]
+    splits = {**datasets.TINY["splits"], "unseen_synth": "mine"}
+    config = datasets.write_config(tmp_path, timbres=timbres, splits=splits)
     root = tmp_path / "set"
-    succeed("render", "make", config, "--out", root)
+    commands.succeed("render", "make", config, "--out", root)
     rows = pd.read_parquet(root / "timbres.parquet")
     assert sorted(rows["synth"].value_counts().items()) == [("builtin", 6), ("mine", 3)]
     assert set(rows.loc[rows["synth"] == "mine", "side"]) == {"synth"}
-    succeed("manifests", "audit", root, "--deep", "--rerender", "30")
+    commands.succeed("manifests", "audit", root, "--deep", "--rerender", "30")
 
     # The fingerprint knows the profile by what it says, not by where it lies.
     moved = own.rename(own.with_name("moved.yaml"))
-    config = write_config(
-        tmp_path, timbres=[TINY["timbres"][0], {"synth": str(moved), "count": 3}], splits=splits
+    config = datasets.write_config(
+        tmp_path, timbres=[datasets.TINY["timbres"][0], {"synth": str(moved), "count": 3}], splits=splits
     )
-    succeed("render", "plan", config, "--out", tmp_path / "again")
+    commands.succeed("render", "plan", config, "--out", tmp_path / "again")
     prints = [
         json.loads((folder / "dataset.json").read_text())["fingerprint"]
         for folder in (root, tmp_path / "again")
     ]
     assert prints[0] == prints[1]
-    gone = command("manifests", "audit", root, "--rerender", "30")
+    gone = commands.run("manifests", "audit", root, "--rerender", "30")
     assert gone.returncode != 0
     assert str(own) in gone.stdout + gone.stderr
 
@@ -56,18 +56,18 @@ def test_a_profile_of_ones_own_renders_and_renders_again(own: Path, tmp_path: Pa
     own.write_text(moved.read_text().replace("warm_up_s: 0.2", "warm_up_s: 0.3"))
     clips = pd.concat(pd.read_parquet(table) for table in sorted((root / "clips").rglob("*.parquet")))
     mine = clips["key"][clips["timbre"].isin(rows.loc[rows["synth"] == "mine", "timbre"])].iloc[0]
-    changed = command("render", "remake", root, mine)
+    changed = commands.run("render", "remake", root, mine)
     assert changed.returncode == 1
     assert f"profile {own} has changed since the plan" in changed.stderr
 
 
 @pytest.mark.plugins
 def test_a_synth_left_out_has_to_be_there(own: Path, tmp_path: Path) -> None:
-    splits = {**TINY["splits"], "unseen_synth": "yours"}
-    config = write_config(
-        tmp_path, timbres=[*TINY["timbres"], {"synth": str(own), "count": 3}], splits=splits
+    splits = {**datasets.TINY["splits"], "unseen_synth": "yours"}
+    config = datasets.write_config(
+        tmp_path, timbres=[*datasets.TINY["timbres"], {"synth": str(own), "count": 3}], splits=splits
     )
-    refused = command("render", "plan", config, "--out", tmp_path / "set")
+    refused = commands.run("render", "plan", config, "--out", tmp_path / "set")
     assert refused.returncode == 2
     assert "splits.unseen_synth: 'yours' is none of ['builtin', 'mine']" in refused.stderr
     assert not (tmp_path / "set").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 @pytest.mark.plugins
@@ -16,7 +16,7 @@ def test_a_dataset_played_by_plugins_is_sound_and_made_again_bit_for_bit(
     amsynth: Path, tmp_path: Path
 ) -> None:
     family = {"attack_ms": [10, 50], "decay_ms": [50, 200], "sustain": [0.2, 0.5], "release_ms": [30, 120]}
-    config = rendered.write_config(
+    config = datasets.write_config(
         tmp_path,
         shaping="plugin",
         timbres=[{"synth": "builtin", "count": 3}, {"synth": "amsynth", "count": 4}],
@@ -25,16 +25,16 @@ def test_a_dataset_played_by_plugins_is_sound_and_made_again_bit_for_bit(
         envelopes={"one": {"count": 3, **family}, "two": {"count": 3, **family}},
     )
     one, two = tmp_path / "one", tmp_path / "two"
-    rendered.succeed("render", "make", config, "--out", one)
-    rendered.succeed("render", "make", config, "--out", two, "--workers", "2")
-    assert rendered.contents(one) == rendered.contents(two)
-    rendered.succeed("manifests", "audit", one, "--deep")
+    commands.succeed("render", "make", config, "--out", one)
+    commands.succeed("render", "make", config, "--out", two, "--workers", "2")
+    assert datasets.file_hashes(one) == datasets.file_hashes(two)
+    commands.succeed("manifests", "audit", one, "--deep")
     clips = pd.read_parquet(one / "clips" / "train")
     assert clips["group_index"].between(0, 3).all()
     assert (clips.groupby("group").size() == 4).all()
     copy = shutil.copytree(one, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     keys = clips["key"].iloc[[2, len(clips) // 2, -1]].to_list()
-    assert rendered.succeed("render", "remake", copy, *keys).count("same, bit for bit") == 3
+    assert commands.succeed("render", "remake", copy, *keys).count("same, bit for bit") == 3
 
 
 def test_an_envelope_that_a_synth_cannot_play_is_refused_when_planned(tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_an_envelope_that_a_synth_cannot_play_is_refused_when_planned(tmp_path: 
             "curve": "exponential",
         }
     }
-    done = rendered.command(
-        "render", "plan", rendered.write_config(tmp_path, shaping="plugin", envelopes=envelopes),
+    done = commands.run(
+        "render", "plan", datasets.write_config(tmp_path, shaping="plugin", envelopes=envelopes),
         "--out", tmp_path / "d",
     )  # fmt: skip
     assert done.returncode == 2

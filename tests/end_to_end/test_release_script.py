@@ -12,7 +12,7 @@ import soundfile
 import yaml
 
 from manifests.dataset.bank import Bank
-from tests.support import rendered
+from tests.support import datasets
 from tests.support.paths import ROOT
 from tests.support.training.short_runs import SETTINGS
 from train.audio.files import write_audio
@@ -25,7 +25,7 @@ from train.data.pairs import draw_pairs
 def test_the_release_script_from_nothing_to_a_release(banked: Path, tmp_path: Path) -> None:
     settings = {**SETTINGS, "steps": 100_000, "minutes": 0.8, "batch": 2}
     (tmp_path / "train.yaml").write_text(yaml.safe_dump(settings))
-    config = rendered.write_config(tmp_path)
+    config = datasets.write_config(tmp_path)
     pairs, bank = tmp_path / "pairs", Bank(banked / "tones")
     for number, pair in enumerate(draw_pairs(bank, "validation", "both", 2, 1)):
         clips = compose_clips(bank, [pair.source, pair.reference, pair.target])
@@ -41,7 +41,7 @@ def test_the_release_script_from_nothing_to_a_release(banked: Path, tmp_path: Pa
     done = subprocess.run([script, out], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "training, command 2 of 4" in done.stderr
-    assert rendered.contents(out / "dataset" / "tones") == rendered.contents(banked / "tones")
+    assert datasets.file_hashes(out / "dataset" / "tones") == datasets.file_hashes(banked / "tones")
     weights = list((out / "release").glob("model*.safetensors"))
     assert weights
     assert all(path.stat().st_size < 16 * 2**20 for path in weights)

@@ -20,7 +20,7 @@ from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.synthesis import compose
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 def found(bank_copy: Path) -> list[str]:
@@ -30,15 +30,15 @@ def found(bank_copy: Path) -> list[str]:
 
 
 def test_bank_and_dataset_pass_their_audits(banked: Path) -> None:
-    assert "no defect found" in rendered.succeed("manifests", "audit", banked / "tones", "--hash")
+    assert "no defect found" in commands.succeed("manifests", "audit", banked / "tones", "--hash")
     assert audit(Layout(banked), Tiers(), lambda what: None).report.passed
-    assert "train, 4 timbres, 84 tones" in rendered.succeed("manifests", "show", banked / "tones")
+    assert "train, 4 timbres, 84 tones" in commands.succeed("manifests", "show", banked / "tones")
 
 
 def test_a_planned_folder_gives_the_same_bank_even_if_killed(banked: Path, tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path)
+    config = datasets.write_config(tmp_path)
     planned = tmp_path / "planned"
-    rendered.succeed("render", "plan", config, "--out", planned)
+    commands.succeed("render", "plan", config, "--out", planned)
     command = [sys.executable, "-m", "render", "tones", str(planned)]
     run = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     while run.poll() is None and not (planned / "tones" / "shard-000000.tar").exists():
@@ -46,10 +46,10 @@ def test_a_planned_folder_gives_the_same_bank_even_if_killed(banked: Path, tmp_p
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert not (planned / "tones" / "tone_shards.parquet").exists(), "killed too late to show anything"
-    done = rendered.command("render", "tones", planned)
+    done = commands.run("render", "tones", planned)
     assert done.returncode == 0, done.stderr
-    assert rendered.contents(planned / "tones") == rendered.contents(banked / "tones")
-    assert "0 shard(s) made now" in rendered.command("render", "tones", planned).stderr
+    assert datasets.file_hashes(planned / "tones") == datasets.file_hashes(banked / "tones")
+    assert "0 shard(s) made now" in commands.run("render", "tones", planned).stderr
 
 
 def test_clips_composed_from_the_bank_are_the_rendered_ones(banked: Path) -> None:
@@ -87,22 +87,22 @@ def test_webdataset_reads_the_shards(banked: Path) -> None:
 
 def test_every_third_semitone_and_no_other_bank_in_one_folder(banked: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
-    rendered.succeed("render", "tones", banked, "--out", small, "--every", "3")
+    commands.succeed("render", "tones", banked, "--out", small, "--every", "3")
     assert found(small) == []
     rows = Bank(small).tones("shard-000000.tar").to_pylist()
     assert sorted({row["pitch"] for row in rows}) == [52, 55, 58, 61, 64, 67, 70]
-    done = rendered.command("render", "tones", banked, "--out", small)
+    done = commands.run("render", "tones", banked, "--out", small)
     assert (done.returncode, done.stdout) == (2, "")
     assert "holds another bank (asked for != there): every: 1 != 3" in done.stderr
-    done = rendered.command("render", "tones", banked, "--out", banked / "shards")
+    done = commands.run("render", "tones", banked, "--out", banked / "shards")
     assert done.returncode == 2
     assert "is not empty and holds no bank" in done.stderr
 
 
 def test_a_plan_whose_clips_are_played_has_no_bank(tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path, shaping="plugin")
-    rendered.succeed("render", "plan", config, "--out", tmp_path / "played")
-    done = rendered.command("render", "tones", tmp_path / "played")
+    config = datasets.write_config(tmp_path, shaping="plugin")
+    commands.succeed("render", "plan", config, "--out", tmp_path / "played")
+    done = commands.run("render", "tones", tmp_path / "played")
     assert done.returncode == 2
     assert "a bank needs a plan with shaping: renderer" in done.stderr
     assert not (tmp_path / "played" / "tones").exists()

@@ -8,13 +8,13 @@ from typing import Any
 import mido
 import pytest
 
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 def refused(tmp_path: Path, **changes: Any) -> str:
     """The one line that planning such a config ends with; nothing may have been written."""
-    done = rendered.command(
-        "render", "plan", rendered.write_config(tmp_path, **changes), "--out", tmp_path / "out"
+    done = commands.run(
+        "render", "plan", datasets.write_config(tmp_path, **changes), "--out", tmp_path / "out"
     )
     assert done.returncode == 2, done.stderr
     assert not (tmp_path / "out").exists()
@@ -52,11 +52,11 @@ def test_a_missing_plugin_is_named(tmp_path: Path) -> None:
 
 
 def test_a_config_that_is_missing_or_no_yaml_is_named(tmp_path: Path) -> None:
-    done = rendered.command("render", "plan", tmp_path / "none.yaml", "--out", tmp_path / "out")
+    done = commands.run("render", "plan", tmp_path / "none.yaml", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "none.yaml: no such config file" in done.stderr
     (tmp_path / "bad.yaml").write_text("a: [1,")
-    done = rendered.command("render", "plan", tmp_path / "bad.yaml", "--out", tmp_path / "out")
+    done = commands.run("render", "plan", tmp_path / "bad.yaml", "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "bad.yaml: not a YAML config" in done.stderr
 
@@ -94,7 +94,7 @@ def test_midi_folders_that_do_not_do_are_named(tmp_path: Path) -> None:
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
-    done = rendered.command("render", "plan", rendered.write_config(tmp_path), "--out", tmp_path / "out")
+    done = commands.run("render", "plan", datasets.write_config(tmp_path), "--out", tmp_path / "out")
     assert done.returncode == 2
     assert "is not empty" in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
@@ -107,6 +107,6 @@ def test_a_folder_that_is_no_dataset_is_named(tmp_path: Path) -> None:
         ("manifests", "audit"),
         ("manifests", "show"),
     ):
-        done = rendered.command(package, verb, tmp_path)
+        done = commands.run(package, verb, tmp_path)
         assert done.returncode == 2
         assert "no dataset.json" in done.stderr

@@ -10,9 +10,9 @@ from typing import Any
 from manifests.audit.findings import Report
 from manifests.audit.run import Tiers, audit
 from manifests.dataset.layout import Layout
-from tests.support import rendered
+from tests.support import datasets
 
-Rows = rendered.Rows
+Rows = datasets.Rows
 
 
 def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
@@ -22,7 +22,7 @@ def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
 def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
     """A copy of the dataset with one of its tables rewritten."""
     shutil.copytree(tiny, copy)
-    rendered.rewrite(copy, table, change)
+    datasets.rewrite_table(copy, table, change)
     return copy
 
 

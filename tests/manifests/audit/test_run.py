@@ -14,12 +14,12 @@ import pytest
 
 from manifests.dataset.canonical import sha256_file
 from manifests.dataset.layout import Layout, read_table, write_table
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 def audit(root: Path, *tier: str) -> dict[str, Any]:
     """The report, and that the exit code agrees with it."""
-    done = rendered.command("manifests", "audit", root, "--json", *tier)
+    done = commands.run("manifests", "audit", root, "--json", *tier)
     report: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if report["passed"] else 1), done.stderr
     return report
@@ -45,7 +45,7 @@ def _edit_rows(root: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> No
     frame = change(table.to_pandas())
     edited = type(table).from_pandas(frame, schema=table.schema, preserve_index=False)
     write_table(path, edited.replace_schema_metadata(table.schema.metadata))
-    rendered.rewrite(root, "shards", lambda rows: rows[0].update(table_sha256=sha256_file(path)))
+    datasets.rewrite_table(root, "shards", lambda rows: rows[0].update(table_sha256=sha256_file(path)))
 
 
 def flip_a_byte(root: Path) -> None:
@@ -85,10 +85,10 @@ def foreign_shard(root: Path) -> None:
 
 
 def leak_a_timbre(root: Path) -> None:
-    def leak(rows: rendered.Rows) -> None:
+    def leak(rows: datasets.Rows) -> None:
         next(row for row in rows if row["side"] == "test")["side"] = "train"
 
-    rendered.rewrite(root, "timbres", leak)
+    datasets.rewrite_table(root, "timbres", leak)
 
 
 def edit_the_config(root: Path) -> None:

@@ -9,16 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 def edited(root: Path, table: str, **values: Any) -> None:
     """Rewrites the first row of one of a folder's tables."""
-    rendered.rewrite(root, table, lambda rows: rows[0].update(values))
+    datasets.rewrite_table(root, table, lambda rows: rows[0].update(values))
 
 
 def differences(a: Path, b: Path) -> dict[str, list[str]]:
-    done = rendered.command("manifests", "diff", a, b, "--json")
+    done = commands.run("manifests", "diff", a, b, "--json")
     answer = json.loads(done.stdout)
     assert done.returncode == (0 if answer["same"] else 1), done.stderr
     return {layer["layer"]: layer["lines"] for layer in answer["layers"] if layer["lines"]}
@@ -27,12 +27,12 @@ def differences(a: Path, b: Path) -> dict[str, list[str]]:
 def test_diff_of_a_dataset_and_its_copy_is_empty(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
     assert differences(tiny, copy) == {}
-    assert "same" in rendered.succeed("manifests", "diff", tiny, copy)
+    assert "same" in commands.succeed("manifests", "diff", tiny, copy)
 
 
 def test_diff_says_what_another_config_changed(tiny: Path, tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path, clip={"peak_dbfs": -2.0})
-    rendered.succeed("render", "make", config, "--out", tmp_path / "other")
+    config = datasets.write_config(tmp_path, clip={"peak_dbfs": -2.0})
+    commands.succeed("render", "make", config, "--out", tmp_path / "other")
     found = differences(tiny, tmp_path / "other")
     assert found["config"] == ["clip.peak_dbfs: -1.0 != -2.0"]
     assert found["fingerprint"] == ["config.clip.peak_dbfs: -1.0 != -2.0"]

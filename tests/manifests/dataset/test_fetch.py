@@ -12,14 +12,14 @@ import soundfile
 from manifests.dataset.canonical import sha256_file
 from manifests.dataset.layout import read_table, write_table
 from manifests.synthesis.compose import pcm_sha256
-from tests.support import rendered
+from tests.support import commands
 
 WHERE = "split = 'train' AND timbre IN (SELECT min(timbre) FROM timbres WHERE side = 'train')"
 
 
 def test_fetch_gets_the_clips_of_a_condition(tiny: Path, tmp_path: Path) -> None:
     out = tmp_path / "clips"
-    rendered.succeed("manifests", "fetch", tiny, "--where", WHERE, "--out", out)
+    commands.succeed("manifests", "fetch", tiny, "--where", WHERE, "--out", out)
     rows = pd.read_parquet(out / "clips.parquet")
     every = pd.read_parquet(tiny / "clips/train")
     assert set(rows["key"]) == set(every["key"][every["timbre"] == every["timbre"].min()])
@@ -30,7 +30,7 @@ def test_fetch_gets_the_clips_of_a_condition(tiny: Path, tmp_path: Path) -> None
         assert pcm_sha256(pcm) == row.pcm_sha256
     before = {path.name: sha256_file(path) for path in out.iterdir()}
     next(out.glob("*.flac")).unlink()
-    rendered.succeed("manifests", "fetch", tiny, "--where", WHERE, "--out", out)
+    commands.succeed("manifests", "fetch", tiny, "--where", WHERE, "--out", out)
     assert {path.name: sha256_file(path) for path in out.iterdir()} == before
 
 
@@ -43,7 +43,7 @@ def test_fetch_reads_nothing_else_of_a_shard(tiny: Path, tmp_path: Path) -> None
     begin, end = row["offset"], row["offset"] + row["length"]
     tar.write_bytes(bytes(begin) + data[begin:end])
     out = tmp_path / "out"
-    rendered.succeed("manifests", "fetch", copy, "--where", f"key = '{row['key']}'", "--out", out)
+    commands.succeed("manifests", "fetch", copy, "--where", f"key = '{row['key']}'", "--out", out)
     assert (out / f"{row['key']}.flac").read_bytes() == data[begin:end]
 
 
@@ -57,7 +57,7 @@ def test_fetch_reads_nothing_else_of_a_shard(tiny: Path, tmp_path: Path) -> None
     ],
 )
 def test_fetch_says_what_is_wrong_in_one_line(tiny: Path, tmp_path: Path, where: str, said: str) -> None:
-    done = rendered.command("manifests", "fetch", tiny, "--where", where, "--out", tmp_path / "out")
+    done = commands.run("manifests", "fetch", tiny, "--where", where, "--out", tmp_path / "out")
     assert done.returncode == 2
     assert said in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "out").exists()
@@ -76,7 +76,7 @@ def test_fetch_refuses_what_leaves_the_folder_and_what_is_not_the_clip(tiny: Pat
         rows = table.to_pylist()
         rows[0] |= change
         write_table(path, type(table).from_pylist(rows, schema=table.schema))
-        done = rendered.command(
+        done = commands.run(
             "manifests", "fetch", copy, "--where", "split = 'train'", "--out", tmp_path / f"{name}-out"
         )
         assert done.returncode == 2
@@ -84,8 +84,6 @@ def test_fetch_refuses_what_leaves_the_folder_and_what_is_not_the_clip(tiny: Pat
         assert not (tmp_path / f"{name}-out" / "clips.parquet").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep")
-    done = rendered.command(
-        "manifests", "fetch", tiny, "--where", "split = 'train'", "--out", tmp_path / "full"
-    )
+    done = commands.run("manifests", "fetch", tiny, "--where", "split = 'train'", "--out", tmp_path / "full")
     assert done.returncode == 2
     assert "mine.txt" in done.stderr

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.support import rendered
+from tests.support import commands
 
 
 def test_query_answers_sql_over_the_manifests(tiny: Path) -> None:
-    said = rendered.succeed(
+    said = commands.succeed(
         "manifests",
         "query",
         tiny,
@@ -23,9 +23,9 @@ def test_query_answers_sql_over_the_manifests(tiny: Path) -> None:
 
 def test_query_reads_nothing_but_the_dataset(tiny: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.csv").write_text("a\n1\n")
-    done = rendered.command("manifests", "query", tiny, f"SELECT * FROM '{tmp_path}/secret.csv'")
+    done = commands.run("manifests", "query", tiny, f"SELECT * FROM '{tmp_path}/secret.csv'")
     assert done.returncode == 2
     assert "1" not in done.stdout
-    done = rendered.command("manifests", "query", tiny, "SELECT nothing FROM clips")
+    done = commands.run("manifests", "query", tiny, "SELECT nothing FROM clips")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1

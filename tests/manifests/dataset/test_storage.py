@@ -15,7 +15,7 @@ import pytest
 from manifests.dataset.layout import Layout
 from manifests.dataset.storage import location, read_range
 from render.clips.shard import shard_note
-from tests.support import rendered
+from tests.support import commands, datasets
 
 s3fs = pytest.importorskip("s3fs")
 pytest.importorskip("moto.server")
@@ -59,20 +59,20 @@ def bucket(tiny: Path, server: Any) -> Iterator[str]:
 @pytest.mark.parametrize("tier", ["", "--hash", "--deep"])
 def test_a_good_dataset_passes_over_s3_too(tiny: Path, bucket: str, tier: str) -> None:
     options = ["--json", *([tier] if tier else [])]
-    there = json.loads(rendered.succeed("manifests", "audit", f"{bucket}/tiny", *options))
+    there = json.loads(commands.succeed("manifests", "audit", f"{bucket}/tiny", *options))
     assert there["passed"]
-    assert there == json.loads(rendered.succeed("manifests", "audit", tiny, *options))
+    assert there == json.loads(commands.succeed("manifests", "audit", tiny, *options))
 
 
 def test_the_page_over_s3_is_that_of_the_folder(tiny: Path, bucket: str, tmp_path: Path) -> None:
     for name, source in (("there.html", f"{bucket}/tiny"), ("here.html", tiny)):
-        rendered.succeed("manifests", "audit", source, "--html", tmp_path / name)
+        commands.succeed("manifests", "audit", source, "--html", tmp_path / name)
     assert (tmp_path / "there.html").read_bytes() == (tmp_path / "here.html").read_bytes()
     assert b"<audio" in (tmp_path / "there.html").read_bytes()
 
 
 def test_a_flipped_byte_is_found_over_s3(bucket: str) -> None:
-    done = rendered.command("manifests", "audit", f"{bucket}/flipped", "--hash", "--json")
+    done = commands.run("manifests", "audit", f"{bucket}/flipped", "--hash", "--json")
     assert done.returncode == 1
     found = json.loads(done.stdout)["findings"]
     assert [(f["check"], f["where"]) for f in found] == [("hash", "shards/train/shard-000000.tar")]
@@ -80,19 +80,19 @@ def test_a_flipped_byte_is_found_over_s3(bucket: str) -> None:
 
 def test_show_query_fetch_and_diff_over_s3(tiny: Path, bucket: str, tmp_path: Path) -> None:
     there = f"{bucket}/tiny"
-    assert "test_unseen_all" in rendered.succeed("manifests", "show", there)
+    assert "test_unseen_all" in commands.succeed("manifests", "show", there)
     sql = (
         "SELECT split, synth, count(*) AS n FROM clips JOIN timbres USING (timbre) GROUP BY ALL ORDER BY ALL"
     )
-    assert rendered.succeed("manifests", "query", there, sql) == rendered.succeed(
+    assert commands.succeed("manifests", "query", there, sql) == commands.succeed(
         "manifests", "query", tiny, sql
     )
     for name, source in (("local", str(tiny)), ("remote", there)):
         where = "split = 'validation' AND timbre = (SELECT min(timbre) FROM clips WHERE split = 'validation')"
-        rendered.succeed("manifests", "fetch", source, "--where", where, "--out", tmp_path / name)
-    assert rendered.contents(tmp_path / "local") == rendered.contents(tmp_path / "remote")
+        commands.succeed("manifests", "fetch", source, "--where", where, "--out", tmp_path / name)
+    assert datasets.file_hashes(tmp_path / "local") == datasets.file_hashes(tmp_path / "remote")
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
-    rendered.succeed("manifests", "diff", there, copy)
+    commands.succeed("manifests", "diff", there, copy)
 
 
 def test_a_range_is_read_and_nothing_else(tiny: Path, bucket: str) -> None:
@@ -106,7 +106,7 @@ def test_a_range_is_read_and_nothing_else(tiny: Path, bucket: str) -> None:
     [("s3://triptych-data/sets/nothing", "no dataset.json there"), ("nonsense://x/y", "cannot be opened")],
 )
 def test_a_url_without_a_dataset_gives_one_line(bucket: str, url: str, said: str) -> None:
-    done = rendered.command("manifests", "audit", url)
+    done = commands.run("manifests", "audit", url)
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -142,10 +142,10 @@ def test_a_dataset_is_rendered_straight_to_s3_through_spoilt_uploads_and_resumed
         return "503 Slow Down" if tried[path] == 1 and "/shards/" in path else None
 
     monkeypatch.setattr(server, "fault", spoil)
-    done = rendered.command("render", "make", rendered.write_config(tmp_path), "--out", there)
+    done = commands.run("render", "make", datasets.write_config(tmp_path), "--out", there)
     assert done.returncode == 1
     assert "the upload was refused" in done.stderr.splitlines()[-1]
-    state = json.loads(rendered.succeed("render", "status", there, "--json"))
+    state = json.loads(commands.succeed("render", "status", there, "--json"))
     assert state["stage"] == "rendering"
     assert len(state["failed_shards"]) == 1
     committed, loose = whole_shards(there)
@@ -155,12 +155,12 @@ def test_a_dataset_is_rendered_straight_to_s3_through_spoilt_uploads_and_resumed
     files = s3fs.S3FileSystem(use_listings_cache=False)
     # A torn tar that no table names, as only a store without conditional writes could leave it.
     files.pipe_file(f"{there}/shards/validation/shard-000000.tar", b"torn")
-    rendered.succeed("render", "run", there, "--workers", "2")
+    commands.succeed("render", "run", there, "--workers", "2")
     assert whole_shards(there)[1] == set()
-    rendered.succeed("manifests", "audit", there, "--hash")
-    assert json.loads(rendered.succeed("render", "status", there, "--json"))["stage"] == "done"
+    commands.succeed("manifests", "audit", there, "--hash")
+    assert json.loads(commands.succeed("render", "status", there, "--json"))["stage"] == "done"
     files.get(there, str(tmp_path / "fetched"), recursive=True)
-    assert rendered.contents(tmp_path / "fetched") == rendered.contents(tiny)
+    assert datasets.file_hashes(tmp_path / "fetched") == datasets.file_hashes(tiny)
 
 
 def test_a_refused_upload_ends_in_one_line(
@@ -168,7 +168,7 @@ def test_a_refused_upload_ends_in_one_line(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     there = "s3://no-such-bucket-here/made"
-    done = rendered.command("render", "make", rendered.write_config(tmp_path), "--out", there)
+    done = commands.run("render", "make", datasets.write_config(tmp_path), "--out", there)
     assert done.returncode == 1
     assert "the upload was refused" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

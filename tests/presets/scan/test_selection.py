@@ -10,7 +10,7 @@ import pytest
 from manifests.types import InputError
 from presets.scan.selection import Conditions, selected
 from presets.synths.synths import open_synth
-from tests.support import rendered
+from tests.support import commands, datasets
 from tests.support.presets.preset_scan import LIMIT, rows
 
 
@@ -46,8 +46,8 @@ def test_a_wrong_condition_is_named(scan: Path, conditions: dict[str, object], s
 def test_a_dataset_takes_only_what_the_scan_passes(scan: Path, tmp_path: Path) -> None:
     select: Conditions = {"distinct": True, "brightness_hz": [1000, 6000]}
     timbres = [{"synth": "builtin", "count": 4, "scan": str(scan), "select": select}]
-    config = rendered.write_config(tmp_path, timbres=timbres)
-    rendered.succeed("render", "make", config, "--out", tmp_path / "dataset")
+    config = datasets.write_config(tmp_path, timbres=timbres)
+    commands.succeed("render", "make", config, "--out", tmp_path / "dataset")
     taken = pq.read_table(tmp_path / "dataset" / "timbres.parquet")["preset"].to_pylist()
     assert len(taken) == 4
     assert set(taken) <= set(selected(scan, open_synth("builtin"), select))

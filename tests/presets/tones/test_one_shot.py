@@ -10,7 +10,7 @@ import pytest
 
 from manifests.splits.seeds import stream
 from presets.tones.one_shot import at_pitch, looped
-from tests.support import rendered
+from tests.support import commands, datasets
 
 RATE = 44_100
 FRAMES = 3 * RATE
@@ -88,10 +88,10 @@ def test_noise_loops_at_an_even_level() -> None:
 
 
 def test_a_dataset_of_one_shots_is_sound_and_repeats(tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path, pitching="one_shot")
-    rendered.succeed("render", "make", config, "--out", tmp_path / "one")
-    rendered.succeed("render", "make", config, "--out", tmp_path / "two", "--workers", "2")
-    assert rendered.contents(tmp_path / "one") == rendered.contents(tmp_path / "two")
-    rendered.succeed("manifests", "audit", tmp_path / "one", "--deep")
+    config = datasets.write_config(tmp_path, pitching="one_shot")
+    commands.succeed("render", "make", config, "--out", tmp_path / "one")
+    commands.succeed("render", "make", config, "--out", tmp_path / "two", "--workers", "2")
+    assert datasets.file_hashes(tmp_path / "one") == datasets.file_hashes(tmp_path / "two")
+    commands.succeed("manifests", "audit", tmp_path / "one", "--deep")
     timbres = pd.read_parquet(tmp_path / "one" / "timbres.parquet")
     assert (timbres["pitch_confidence"] >= 0.75).all()

@@ -20,7 +20,7 @@ from render.casting.cast import audition, cast
 from render.clips.dataset import Dataset, MachineFault
 from render.execution.run import run
 from render.tones import ToneMaker
-from tests.support import rendered
+from tests.support import commands, datasets
 from tests.support.paths import ROOT
 from tests.support.presets import faulty_host as faulty
 
@@ -38,7 +38,7 @@ FEW = {
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small dataset whose clips the built-in synth has played itself. Read only."""
     folder = tmp_path_factory.mktemp("played")
-    rendered.succeed("render", "make", rendered.write_config(folder, **FEW), "--out", folder / "dataset")
+    commands.succeed("render", "make", datasets.write_config(folder, **FEW), "--out", folder / "dataset")
     return folder / "dataset"
 
 
@@ -112,14 +112,14 @@ def test_a_timbre_that_fails_in_a_shard_is_replaced_and_the_block_is_full(
             assert len(set(block["timbres"])) == len(block["planned"])
             assert {sides[t]["side"] for t in block["timbres"]} == {failed["side"]}
     if fault == faulty.SEGFAULT:
-        rendered.succeed("manifests", "audit", copy, "--deep")
+        commands.succeed("manifests", "audit", copy, "--deep")
 
 
 def test_garbage_on_stdout_changes_nothing(played: Path, tmp_path: Path, limited: pytest.MonkeyPatch) -> None:
     copy = without_a_shard(played, tmp_path / "copy")
     set_faults(limited, (True, "", 0.0, faulty.PRINT))
     go_on(copy)
-    assert rendered.contents(copy) == rendered.contents(played)
+    assert datasets.file_hashes(copy) == datasets.file_hashes(played)
 
 
 def test_substitutes_are_drawn_alike_and_can_be_made_again_and_retry_gets_the_timbre_back(
@@ -129,25 +129,25 @@ def test_substitutes_are_drawn_alike_and_can_be_made_again_and_retry_gets_the_ti
     set_faults(limited, (True, "cutoff", cutoff(victim(played)), faulty.SEGFAULT))
     go_on(first)
     go_on(second)
-    replaced = rendered.contents(first)
-    assert rendered.contents(second) == replaced
+    replaced = datasets.file_hashes(first)
+    assert datasets.file_hashes(second) == replaced
     limited.delenv("TRIPTYCH_TEST_FAULTS")
     clips = pd.read_parquet(Layout(first).clip_table(SHARD))
     key = clips["key"][clips["substitutes"].notna()].iloc[-1]
-    assert "same, bit for bit" in rendered.succeed("render", "remake", first, key)
+    assert "same, bit for bit" in commands.succeed("render", "remake", first, key)
     # The plugin is well again. `run` remembers the failure, in whatever order things are deleted;
     for path in (first / SHARD, Layout(first).clip_table(SHARD), first / "shards.parquet"):
         path.unlink()
-    rendered.succeed("render", "run", first)
-    assert rendered.contents(first) == replaced
+    commands.succeed("render", "run", first)
+    assert datasets.file_hashes(first) == replaced
     # `retry` leaves finished shards alone,
-    rendered.succeed("render", "retry", first)
-    assert rendered.contents(first) == replaced
+    commands.succeed("render", "retry", first)
+    assert datasets.file_hashes(first) == replaced
     # and tries again for what is missing.
     for path in (second / SHARD, Layout(second).clip_table(SHARD), second / "shards.parquet"):
         path.unlink()
-    rendered.succeed("render", "retry", second)
-    assert rendered.contents(second) == rendered.contents(played)
+    commands.succeed("render", "retry", second)
+    assert datasets.file_hashes(second) == datasets.file_hashes(played)
 
 
 def test_presets_that_fail_while_tones_are_made_are_replaced(
@@ -157,7 +157,7 @@ def test_presets_that_fail_while_tones_are_made_are_replaced(
     good = list({cutoff(row): row for _, row in sorted(Dataset(played).timbres.items())}.values())
     reasons = dict(zip((row["preset"] for row in good), REASONS, strict=False))
     set_faults(limited, *((False, "cutoff", cutoff(row), reasons[row["preset"]][0]) for row in good))
-    config = configs.load(rendered.write_config(tmp_path, **FEW))
+    config = configs.load(datasets.write_config(tmp_path, **FEW))
     rows, failures = cast(
         config, ToneMaker.of(config, tmp_path), lambda maker, wave: (audition(maker, one) for one in wave)
     )
@@ -203,7 +203,7 @@ def test_the_canary_of_the_tones_notices_what_does_not_repeat(
     tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
     root = tmp_path / "dataset"
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path, **FEW), "--out", root)
+    commands.succeed("render", "plan", datasets.write_config(tmp_path, **FEW), "--out", root)
     set_faults(limited, (False, "", 0.0, faulty.UNREPEATABLE))
     with pytest.raises(MachineFault, match="canary"):
         go_on(root)
@@ -222,12 +222,12 @@ def test_a_missing_or_another_plugin_is_the_machines_fault(tmp_path: Path) -> No
     shutil.copy(ROOT / "presets" / "synths" / "builtin.dsp", plugin)
     timbres = [{"synth": "builtin", "count": 6, "plugin": str(plugin)}]
     root = tmp_path / "dataset"
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path, timbres=timbres), "--out", root)
+    commands.succeed("render", "plan", datasets.write_config(tmp_path, timbres=timbres), "--out", root)
     source = plugin.read_text()
     plugin.write_text(source + "\n// changed\n")
-    said_in_one_line(rendered.command("render", "run", root), "is not the one it was planned with")
+    said_in_one_line(commands.run("render", "run", root), "is not the one it was planned with")
     plugin.unlink()
-    said_in_one_line(rendered.command("render", "run", root), "its plugin is missing")
+    said_in_one_line(commands.run("render", "run", root), "its plugin is missing")
     assert not (root / "failures.parquet").exists()
 
 
@@ -242,7 +242,7 @@ def test_a_full_disk_is_the_machines_fault_and_nothing_is_half_written(tiny: Pat
     try:
         copy = shutil.copytree(tiny, disk / "dataset", ignore=shutil.ignore_patterns(".work", "shards*"))
         shutil.rmtree(copy / "clips")
-        said_in_one_line(rendered.command("render", "run", copy), "no space left")
+        said_in_one_line(commands.run("render", "run", copy), "no space left")
         assert not list((copy / "clips").rglob("*.parquet")) or (copy / SHARD).exists()
         assert set(pd.read_parquet(copy / "failures.parquet")["stage"]) <= {"tones"}
     finally:

@@ -16,13 +16,13 @@ import pandas as pd
 import pytest
 
 from manifests.types import SPLITS
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 def test_one_and_two_workers_give_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path)
-    rendered.succeed("render", "make", config, "--out", tmp_path / "two", "--workers", "2")
-    assert rendered.contents(tmp_path / "two") == rendered.contents(tiny)
+    config = datasets.write_config(tmp_path)
+    commands.succeed("render", "make", config, "--out", tmp_path / "two", "--workers", "2")
+    assert datasets.file_hashes(tmp_path / "two") == datasets.file_hashes(tiny)
 
 
 def test_every_split_is_there_and_every_clip_is_its_cell(tiny: Path) -> None:
@@ -35,7 +35,7 @@ def test_every_split_is_there_and_every_clip_is_its_cell(tiny: Path) -> None:
 def test_a_second_run_finds_nothing_to_do(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy")
     before = {path: path.stat().st_mtime_ns for path in copy.rglob("*.tar")}
-    done = rendered.command("render", "run", copy)
+    done = commands.run("render", "run", copy)
     assert done.returncode == 0
     assert "nothing left" in done.stderr
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*.tar")} == before
@@ -66,7 +66,7 @@ def test_sigterm_stops_cleanly_and_leaves_whole_shards_only(
     tiny: Path, tmp_path: Path, workers: str, kill: Callable[[int, int], None]
 ) -> None:
     root = tmp_path / "dataset"
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", root)
+    commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", root)
     run = subprocess.Popen(
         [sys.executable, "-m", "render", "run", str(root), "--workers", workers],
         stderr=subprocess.PIPE,
@@ -83,44 +83,44 @@ def test_sigterm_stops_cleanly_and_leaves_whole_shards_only(
     assert said.strip().splitlines()[-1].startswith("error: interrupted")
     assert not list((root / ".work" / "tmp").iterdir())
     assert all_gone(run.pid, 10.0)
-    rendered.succeed("render", "run", root)
-    assert rendered.contents(root) == rendered.contents(tiny)
+    commands.succeed("render", "run", root)
+    assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 
 
 def test_two_runs_at_once_do_not_harm_each_other(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "dataset"
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", root)
+    commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", root)
     command = [sys.executable, "-m", "render", "run", str(root)]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for run in both:
         _, said = run.communicate(timeout=120)
         assert run.returncode == 0, said
-    assert rendered.contents(root) == rendered.contents(tiny)
+    assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 
 
 def test_another_plan_in_the_same_folder_is_refused_with_the_difference(tiny: Path, tmp_path: Path) -> None:
-    before = rendered.contents(tiny)
-    done = rendered.command("render", "make", rendered.write_config(tmp_path, seed=6), "--out", tiny)
+    before = datasets.file_hashes(tiny)
+    done = commands.run("render", "make", datasets.write_config(tmp_path, seed=6), "--out", tiny)
     assert done.returncode == 2
     assert "config.seed: 6 != 5" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert rendered.contents(tiny) == before
+    assert datasets.file_hashes(tiny) == before
 
 
 def test_a_plan_alone_renders_nothing(tmp_path: Path) -> None:
-    rendered.succeed("render", "plan", rendered.write_config(tmp_path), "--out", tmp_path / "plan")
+    commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", tmp_path / "plan")
     names = {path.name for path in (tmp_path / "plan").iterdir()}
     assert names == {"dataset.json", "envelopes.parquet", "phrases.parquet"}
-    state = json.loads(rendered.succeed("render", "status", tmp_path / "plan", "--json"))
+    state = json.loads(commands.succeed("render", "status", tmp_path / "plan", "--json"))
     assert state["stage"] == "planned"
 
 
 def test_amsynth_presets_render_and_come_out_the_same_again(amsynth: Path, tmp_path: Path) -> None:
-    config = rendered.write_config(
+    config = datasets.write_config(
         tmp_path, timbres=[{"synth": "builtin", "count": 3}, {"synth": "amsynth", "count": 4}]
     )
     root = tmp_path / "dataset"
-    rendered.succeed("render", "make", config, "--out", root, "--workers", "2")
+    commands.succeed("render", "make", config, "--out", root, "--workers", "2")
     timbres = pd.read_parquet(root / "timbres.parquet")
     assert (timbres["synth"] == "amsynth").sum() == 4
     keys = pd.read_parquet(root / "clips" / "train").query("timbre >= 3")["key"].iloc[:1].to_list()
@@ -129,4 +129,4 @@ def test_amsynth_presets_render_and_come_out_the_same_again(amsynth: Path, tmp_p
     )
     assert keys
     copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
-    assert rendered.succeed("render", "remake", copy, *keys).count("same, bit for bit") == len(keys)
+    assert commands.succeed("render", "remake", copy, *keys).count("same, bit for bit") == len(keys)

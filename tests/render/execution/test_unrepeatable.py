@@ -15,7 +15,7 @@ from presets.host import client as host_module
 from presets.synths.profile import FOLDER
 from render.execution.run import run
 from render.inspect.remake import remake
-from tests.support import rendered
+from tests.support import commands, datasets
 from tests.support.presets import faulty_host as faulty
 
 
@@ -38,7 +38,7 @@ def test_it_is_marked_no_canary_fails_and_what_is_made_again_is_not_compared(
     wild: Path, tmp_path: Path, shaping: str
 ) -> None:
     narrow = {"lowest_pitch": 55, "highest_pitch": 67}
-    config = rendered.write_config(
+    config = datasets.write_config(
         tmp_path,
         shaping=shaping,
         timbres=[{"synth": str(wild), "count": 6}],
@@ -46,7 +46,7 @@ def test_it_is_marked_no_canary_fails_and_what_is_made_again_is_not_compared(
         phrases={"generated": {"count": 6, "generate": narrow}},
     )
     root = tmp_path / "dataset"
-    rendered.succeed("render", "plan", config, "--out", root)
+    commands.succeed("render", "plan", config, "--out", root)
     run(root, Console(quiet=True))
     assert not pd.read_parquet(root / "timbres.parquet")["deterministic"].any()
     assert set(pd.read_parquet(root / "failures.parquet")["stage"]) <= {"tones"}
@@ -57,7 +57,7 @@ def test_it_is_marked_no_canary_fails_and_what_is_made_again_is_not_compared(
     (again,) = remake(copy, [key])
     assert not again.comparable
     assert not again.same
-    said = rendered.succeed("render", "remake", copy, key)
+    said = commands.succeed("render", "remake", copy, key)
     assert "cannot be compared bit for bit: its synth is not deterministic" in said
-    heard = rendered.succeed("manifests", "audit", copy, "--rerender", "4")
+    heard = commands.succeed("manifests", "audit", copy, "--rerender", "4")
     assert "not deterministic" in heard or "never repeat" in heard, heard

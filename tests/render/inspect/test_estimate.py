@@ -9,12 +9,12 @@ import pytest
 
 from render.clips.dataset import Dataset
 from render.inspect.status import state
-from tests.support import rendered
+from tests.support import commands, datasets
 
 
 def test_an_estimate_knows_what_will_be_there_and_writes_nothing(tiny: Path, tmp_path: Path) -> None:
-    config = rendered.write_config(tmp_path / "config")
-    told = json.loads(rendered.succeed("render", "plan", config, "--estimate", "--json"))
+    config = datasets.write_config(tmp_path / "config")
+    told = json.loads(commands.succeed("render", "plan", config, "--estimate", "--json"))
     now = state(Dataset(tiny))
     assert (told["timbres"], told["clips"], told["shards"]) == (6, now.total.clips, now.total.shards)
     assert told["bytes"] == pytest.approx(now.total.bytes_done, rel=0.4)
@@ -24,6 +24,6 @@ def test_an_estimate_knows_what_will_be_there_and_writes_nothing(tiny: Path, tmp
 
 
 def test_a_plan_without_a_place_is_refused(tmp_path: Path) -> None:
-    done = rendered.command("render", "plan", rendered.write_config(tmp_path))
+    done = commands.run("render", "plan", datasets.write_config(tmp_path))
     assert done.returncode == 2
     assert "--out" in done.stderr

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from tests.support import rendered
+from tests.support import commands
 
 
 def test_remake_makes_clips_again_bit_for_bit_without_the_cache(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     keys = pd.read_parquet(copy / "clips" / "test_unseen_all")["key"].iloc[[0, -1]].to_list()
-    said = rendered.succeed("render", "remake", copy, *keys, "--out", tmp_path / "again", "--json")
+    said = commands.succeed("render", "remake", copy, *keys, "--out", tmp_path / "again", "--json")
     assert [json.loads(line)["same"] for line in said.splitlines()] == [True, True]
     for key in keys:
         pcm, rate = soundfile.read(tmp_path / "again" / f"{key}.flac", dtype="int16")
@@ -34,6 +34,6 @@ def test_remake_says_so_where_a_row_is_not_what_was_rendered(tiny: Path, tmp_pat
     rows[int(key.split("_e")[1][:4])]["attack_ms"] += 5
     assert len(rows) == len(envelopes)
     write_table(copy / "envelopes.parquet", to_table("envelopes", rows))
-    done = rendered.command("render", "remake", copy, key)
+    done = commands.run("render", "remake", copy, key)
     assert done.returncode == 1
     assert "DIFFERENT" in done.stdout

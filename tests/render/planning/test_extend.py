@@ -20,7 +20,7 @@ from render import config as configs
 from render.planning.extend import grow_plan, present_plan
 from render.planning.growth import check_growth, more_envelopes
 from render.planning.plan import make_plan
-from tests.support import rendered
+from tests.support import commands, datasets
 
 PAD = {
     "count": 4,
@@ -29,9 +29,9 @@ PAD = {
     "sustain": [0.5, 0.9],
     "release_ms": [30, 120],
 }
-PHRASES = {"generated": {**rendered.TINY["phrases"]["generated"], "count": 8}}
+PHRASES = {"generated": {**datasets.TINY["phrases"]["generated"], "count": 8}}
 SECOND: dict[str, Any] = {"timbres": [{"synth": "builtin", "count": 11}], "phrases": PHRASES}
-THIRD: dict[str, Any] = {**SECOND, "envelopes": {**rendered.TINY["envelopes"], "pad": PAD}}
+THIRD: dict[str, Any] = {**SECOND, "envelopes": {**datasets.TINY["envelopes"], "pad": PAD}}
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +40,13 @@ def grown(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("grown")
     root = shutil.copytree(tiny, folder / "dataset")
     for changes in (SECOND, THIRD):
-        rendered.succeed("render", "extend", root, rendered.write_config(folder, **changes))
-        rendered.succeed("render", "run", root)
+        commands.succeed("render", "extend", root, datasets.write_config(folder, **changes))
+        commands.succeed("render", "run", root)
     return root
 
 
 def parts(root: Path, *folders: str) -> dict[str, str]:
-    return {name: sha for name, sha in rendered.contents(root).items() if name.split("/")[0] in folders}
+    return {name: sha for name, sha in datasets.file_hashes(root).items() if name.split("/")[0] in folders}
 
 
 def test_old_shards_stay_and_ids_do_not_move(tiny: Path, grown: Path) -> None:
@@ -68,19 +68,19 @@ def test_old_shards_stay_and_ids_do_not_move(tiny: Path, grown: Path) -> None:
 
 
 def test_a_grown_dataset_passes_its_audit(grown: Path) -> None:
-    rendered.succeed("manifests", "audit", grown, "--hash")
-    assert json.loads(rendered.succeed("render", "status", grown, "--json"))["stage"] == "done"
+    commands.succeed("manifests", "audit", grown, "--hash")
+    assert json.loads(commands.succeed("render", "status", grown, "--json"))["stage"] == "done"
 
 
 def test_a_single_run_that_replays_the_generations_gives_the_same_bytes(grown: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
-    rendered.succeed("render", "plan", grown / "dataset.json", "--out", again)
-    rendered.succeed("render", "run", again, "--workers", "2")
-    assert rendered.contents(again) == rendered.contents(grown)
+    commands.succeed("render", "plan", grown / "dataset.json", "--out", again)
+    commands.succeed("render", "run", again, "--workers", "2")
+    assert datasets.file_hashes(again) == datasets.file_hashes(grown)
 
 
 def test_plans_that_grow_by_the_configs_are_those_that_grew_in_the_folder(grown: Path) -> None:
-    first, second, third = (configs.parse({**rendered.TINY, **c}, "here") for c in ({}, SECOND, THIRD))
+    first, second, third = (configs.parse({**datasets.TINY, **c}, "here") for c in ({}, SECOND, THIRD))
     planned = grow_plan(grow_plan(make_plan(first), second), third)
     there = present_plan(Layout(grown))
     assert planned.metadata == there.metadata
@@ -92,24 +92,24 @@ def test_growth_that_was_interrupted_is_gone_or_goes_on(tiny: Path, tmp_path: Pa
     root = shutil.copytree(tiny, tmp_path / "dataset")
     layout = Layout(root)
     # Planned, but not committed: rows of a generation that dataset.json does not know.
-    planned = configs.load(rendered.write_config(tmp_path, **THIRD))
+    planned = configs.load(datasets.write_config(tmp_path, **THIRD))
     rows = more_envelopes(planned, layout.read("envelopes").to_pylist(), 1)
     write_table(layout.table("envelopes"), to_table("envelopes", rows))
     (root / "shards.parquet").unlink()
     (root / "blocks.parquet").unlink()
-    done = rendered.command("render", "extend", root, tmp_path / "config.yaml")
+    done = commands.run("render", "extend", root, tmp_path / "config.yaml")
     assert done.returncode == 2
     assert "is not finished" in done.stderr
-    rendered.succeed("render", "run", root)
-    assert rendered.contents(root) == rendered.contents(tiny)
+    commands.succeed("render", "run", root)
+    assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 
 
 def test_asking_for_what_is_there_changes_nothing(grown: Path, tmp_path: Path) -> None:
-    before = rendered.contents(grown)
-    done = rendered.command("render", "extend", grown, rendered.write_config(tmp_path, **THIRD))
+    before = datasets.file_hashes(grown)
+    done = commands.run("render", "extend", grown, datasets.write_config(tmp_path, **THIRD))
     assert done.returncode == 0
     assert "has all that already" in done.stderr
-    assert rendered.contents(grown) == before
+    assert datasets.file_hashes(grown) == before
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def test_asking_for_what_is_there_changes_nothing(grown: Path, tmp_path: Path) -
         ({"timbres": [{"synth": "amsynth", "count": 9}]}, "timbres.builtin: is gone"),
         ({"timbres": [{"synth": "amsynth", "count": 9}, {"synth": "builtin", "count": 6}]}, "in their order"),
         ({"timbres": [{"synth": "builtin", "count": 7}]}, "timbres: one is added"),
-        ({"envelopes": {"pluck": rendered.TINY["envelopes"]["pluck"]}}, "envelopes.lead: is gone"),
+        ({"envelopes": {"pluck": datasets.TINY["envelopes"]["pluck"]}}, "envelopes.lead: is gone"),
         (
-            {"envelopes": {**rendered.TINY["envelopes"], "lead": {**PAD, "count": 9}}},
+            {"envelopes": {**datasets.TINY["envelopes"], "lead": {**PAD, "count": 9}}},
             "envelopes.lead.attack_ms",
         ),
     ],
 )
 def test_what_is_no_growth_is_refused_with_the_difference(changes: dict[str, Any], said: str) -> None:
-    before, after = (configs.parse({**rendered.TINY, **more}, "here") for more in ({}, changes))
+    before, after = (configs.parse({**datasets.TINY, **more}, "here") for more in ({}, changes))
     with pytest.raises(InputError, match=said):
         check_growth(before, after)
 
@@ -161,10 +161,10 @@ def test_an_id_like_both_sides_has_no_place() -> None:
 
 @pytest.mark.verify
 def test_a_sampled_product_is_whole_to_the_audit_and_a_lost_clip_table_is_not(tmp_path: Path) -> None:
-    splits = {**rendered.TINY["splits"], "sampled": {"train": 0.75, "test_unseen_phrase": 0.5}}
+    splits = {**datasets.TINY["splits"], "sampled": {"train": 0.75, "test_unseen_phrase": 0.5}}
     root = tmp_path / "dataset"
-    rendered.succeed("render", "make", rendered.write_config(tmp_path, splits=splits), "--out", root)
-    rendered.succeed("manifests", "audit", root)
+    commands.succeed("render", "make", datasets.write_config(tmp_path, splits=splits), "--out", root)
+    commands.succeed("manifests", "audit", root)
     blocks = Layout(root).read("blocks").to_pandas()
     assert (blocks["split"] == "test_unseen_phrase").sum() == 2
     cells = [
@@ -198,7 +198,7 @@ def test_phrases_of_a_midi_file_stay_on_its_side_when_more_of_them_are_asked_for
     def config(count: int) -> configs.Config:
         # Eight tunes give each a phrase first, then each a second one, …
         phrases = {"midi": {"folder": str(folder), "count": count}, "generated": PHRASES["generated"]}
-        return configs.parse({**rendered.TINY, "phrases": phrases}, "here")
+        return configs.parse({**datasets.TINY, "phrases": phrases}, "here")
 
     planned = make_plan(config(8))
     old = planned.phrases

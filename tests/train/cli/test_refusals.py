@@ -37,10 +37,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_files_that_cannot_be_written(
-    folder: Path, codec: Path, held_out: Layout, monkeypatch: pytest.MonkeyPatch,
+    folder: Path, codec_checkpoint: Path, held_out: Layout, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    weights, wav = ["--checkpoint", codec], folder / "a.wav"
+    weights, wav = ["--checkpoint", codec_checkpoint], folder / "a.wav"
     data = ["--data", held_out.root, "--split", "validation"]
     inside = folder / "file"
     for command, out, reason in (
@@ -61,9 +61,9 @@ def test_files_that_cannot_be_written(
 
 
 def test_names_and_numbers_that_are_none(
-    folder: Path, codec: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, codec_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    weights = ["--checkpoint", codec]
+    weights = ["--checkpoint", codec_checkpoint]
     # The name is looked at before the source is.
     code, line = said(
         monkeypatch, capsys, "convert", *weights, "--source", folder / "none.wav", "--out", folder / "y.mp3"

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from manifests.dataset.bank import Bank
-from tests.support import rendered
+from tests.support import commands
 from train.codec.release_card import TO_SAY
 
 
@@ -16,7 +16,7 @@ def test_a_release_says_what_it_is_and_what_is_missing(
 ) -> None:
     out = tmp_path / "release"
     command = ("train", "release", "--checkpoint", release_checkpoint, "--out", out, "--clips", "2", "--data")
-    rendered.succeed(*command, banked / "tones")
+    commands.succeed(*command, banked / "tones")
     card = (out / "README.md").read_text()
     assert yaml.safe_load(card.split("---")[1])["tags"][0] == "audio"
     assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in card
@@ -25,6 +25,6 @@ def test_a_release_says_what_it_is_and_what_is_missing(
     clips = sorted(path.name for path in (out / "clips").iterdir())
     assert len(clips) == 8
     assert "01_timbre_validation_made.flac" in clips
-    refused = rendered.command(*command, banked)
+    refused = commands.run(*command, banked)
     assert refused.returncode == 2
     assert "was not trained from" in refused.stderr

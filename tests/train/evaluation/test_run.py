@@ -215,17 +215,17 @@ def test_all_held_out_splits_are_the_default(held_out: Layout) -> None:
     ]
 
 
-def test_refusals_name_what_is_wrong(held_out: Layout, codec: Path, tmp_path: Path) -> None:
+def test_refusals_name_what_is_wrong(held_out: Layout, codec_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match="no rendered blocks of split 'test_unseen_synth'; it has validation"
     ):
-        evaluate(tmp_path, [str(codec)], str(held_out.root), ["test_unseen_synth"])
+        evaluate(tmp_path, [str(codec_checkpoint)], str(held_out.root), ["test_unseen_synth"])
     with pytest.raises(InputError, match="0 pairs of each kind"):
-        evaluate(tmp_path, [str(codec)], str(held_out.root), pairs=0)
+        evaluate(tmp_path, [str(codec_checkpoint)], str(held_out.root), pairs=0)
     with pytest.raises(InputError, match="expected --checkpoint with --data"):
-        evaluate(tmp_path, [str(codec)])
+        evaluate(tmp_path, [str(codec_checkpoint)])
     with pytest.raises(InputError, match="no dataset"):
-        evaluate(tmp_path, [str(codec)], str(tmp_path / "nowhere"))
+        evaluate(tmp_path, [str(codec_checkpoint)], str(tmp_path / "nowhere"))
     other = make_checkpoint(tmp_path / "other.safetensors", held_out, rate=16_000)
     with pytest.raises(InputError, match="clips at 44100 Hz, the checkpoint converts 16000 Hz"):
         evaluate(tmp_path, [str(other)], str(held_out.root))

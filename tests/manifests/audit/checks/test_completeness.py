@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from manifests.audit.run import Tiers
-from tests.support import rendered
+from tests.support import commands
 from tests.support.audit_reports import report
 
 
@@ -22,4 +22,4 @@ def test_manifests_alone_pass_without_audio(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns("shards", ".work"))
     assert {finding.check for finding in report(copy).findings} == {"missing"}
     assert report(copy, Tiers(audio=False)).passed
-    rendered.succeed("manifests", "audit", copy, "--no-audio")
+    commands.succeed("manifests", "audit", copy, "--no-audio")

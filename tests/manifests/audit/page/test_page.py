@@ -15,7 +15,7 @@ from manifests.audit.page import page
 from manifests.audit.page.markup import words
 from manifests.audit.run import Tiers, audit
 from manifests.dataset.layout import Layout, read_table, write_table
-from tests.support import rendered
+from tests.support import commands, datasets
 from tests.support.audit_page import copied, part, setting, text_of
 
 PARTS = (
@@ -72,7 +72,7 @@ def test_tampering_is_listed(tiny: Path, tmp_path: Path) -> None:
     (root / "shards/validation/shard-000000.tar").unlink()
     (root / "shards/train/<b>notes.txt").write_text("hello")
     out = tmp_path / "page.html"
-    done = rendered.command("manifests", "audit", root, "--html", out)
+    done = commands.run("manifests", "audit", root, "--html", out)
     assert done.returncode == 1
     text = out.read_text(encoding="utf-8")
     assert '<p class="verdict bad">2 finding(s)</p>' in text
@@ -91,11 +91,11 @@ def truncate(name: str) -> Callable[[Path], None]:
 
 
 def first(table: str, **values: Any) -> Callable[[Path], None]:
-    return lambda root: rendered.rewrite(root, table, lambda rows: rows[0].update(values))
+    return lambda root: datasets.rewrite_table(root, table, lambda rows: rows[0].update(values))
 
 
 def emptied(table: str) -> Callable[[Path], None]:
-    return lambda root: rendered.rewrite(root, table, lambda rows: rows.clear())
+    return lambda root: datasets.rewrite_table(root, table, lambda rows: rows.clear())
 
 
 def far_ids(root: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_page_that_cannot_be_written_is_refused_in_one_line(
     tiny: Path, tmp_path: Path, place: str, said: str
 ) -> None:
     (tmp_path / "file").write_text("")
-    done = rendered.command("manifests", "audit", tiny, "--html", place.format(data=tiny, tmp=tmp_path))
+    done = commands.run("manifests", "audit", tiny, "--html", place.format(data=tiny, tmp=tmp_path))
     assert done.returncode == 2
     assert said in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

@@ -16,7 +16,7 @@ from manifests.dataset.canonical import sha256_json
 from manifests.dataset.storage import location
 from manifests.splits.clusters import envelope_clusters
 from manifests.types import InputError
-from tests.support import rendered
+from tests.support import commands
 from tests.support.s3_server import S3Server
 from tests.support.training.short_runs import SETTINGS
 from tests.support.training.tone_bank import ROLES, same, taken, with_audio
@@ -186,11 +186,11 @@ def test_a_bank_in_a_store_is_the_bank_of_the_folder(
     files = s3fs.S3FileSystem(skip_instance_cache=True)
     files.mkdir("tone-banks")
     url = "s3://tone-banks/one"
-    rendered.succeed("render", "tones", banked, "--out", url)
+    commands.succeed("render", "tones", banked, "--out", url)
     for path in bank.root.iterdir():
         if path.is_file():
             assert files.cat_file(f"tone-banks/one/{path.name}") == path.read_bytes(), path.name
-    assert "no defect found" in rendered.succeed("manifests", "audit", url, "--hash")
+    assert "no defect found" in commands.succeed("manifests", "audit", url, "--hash")
     there = Bank(location(url))
     examples = [
         list(islice(Loader(BankSource(Tables.open(root), 3, 3, 1), EXAMPLE_KINDS, 3, 3, 1), 6))

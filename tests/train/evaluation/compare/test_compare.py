@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from manifests.types import InputError
-from tests.support import rendered
+from tests.support import commands
 from tests.support.paths import CONFIGS
 from tests.support.synthetic_dataset import make_dataset
 from tests.support.training import tiny_ctd, tiny_ssvqvae
@@ -85,7 +85,7 @@ def test_one_command_trains_and_scores_all(tmp_path: Path) -> None:
 def test_all_four_systems_as_they_ship_on_a_rendered_dataset(tmp_path: Path) -> None:
     """What `make compare` does, and that a second call, which finds all done, changes no score."""
     data, out = tmp_path / "set", tmp_path / "out"
-    rendered.succeed("render", "make", COMPARE_CONFIGS / "tiny-dataset.yaml", "--out", data)
+    commands.succeed("render", "make", COMPARE_CONFIGS / "tiny-dataset.yaml", "--out", data)
     tables = []
     for _ in range(2):
         said = run(COMPARE_CONFIGS / "tiny.yaml", "--data", data, "--out", out, "--workers", "1")

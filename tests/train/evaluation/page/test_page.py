@@ -21,9 +21,11 @@ from train.evaluation.page.rows import BY_NUMBER, envelope_words
 
 
 @pytest.fixture(scope="module")
-def text(held_out: Layout, codec: Path, evaluated: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+def text(
+    held_out: Layout, codec_checkpoint: Path, evaluated: Path, tmp_path_factory: pytest.TempPathFactory
+) -> str:
     out = tmp_path_factory.mktemp("page") / "page.html"
-    page(out, [str(codec)], str(held_out.root), 1, ["validation"], evaluated)
+    page(out, [str(codec_checkpoint)], str(held_out.root), 1, ["validation"], evaluated)
     return out.read_text(encoding="utf-8")
 
 
@@ -60,13 +62,13 @@ def test_a_page_of_train_clips_does_not_call_them_unseen() -> None:
     assert "was not trained on" in render([rows[0] | {"split": "validation"}], None, facts)
 
 
-def test_bad_scores_are_refused(held_out: Layout, codec: Path, tmp_path: Path) -> None:
+def test_bad_scores_are_refused(held_out: Layout, codec_checkpoint: Path, tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("[]")
     out = tmp_path / "x.html"
     with pytest.raises(InputError, match=r"summary\.json: not a summary"):
-        page(out, [str(codec)], str(held_out.root), 1, None, tmp_path)
+        page(out, [str(codec_checkpoint)], str(held_out.root), 1, None, tmp_path)
     with pytest.raises(InputError, match="no scores there"):
-        page(out, [str(codec)], str(held_out.root), 1, None, tmp_path / "nowhere")
+        page(out, [str(codec_checkpoint)], str(held_out.root), 1, None, tmp_path / "nowhere")
     with pytest.raises(InputError, match="expected --checkpoint with --data"):
-        page(out, [str(codec)])
+        page(out, [str(codec_checkpoint)])
     assert not out.exists()

@@ -1,10 +1,8 @@
-"""Small real datasets for tests: rendered by the real commands, compared byte by byte, rewritten."""
+"""A small dataset's configuration; datasets compared byte by byte, and their tables rewritten."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,21 +50,7 @@ def write_config(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def command(package: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs one of the project's commands as a user does; never raises."""
-    return subprocess.run(
-        [sys.executable, "-m", package, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-
-
-def succeed(package: str, *arguments: str | Path) -> str:
-    """Runs a command that has to succeed; its stdout."""
-    done = command(package, *arguments)
-    assert done.returncode == 0, f"{package} {arguments}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def contents(root: Path) -> dict[str, str]:
+def file_hashes(root: Path) -> dict[str, str]:
     """The SHA-256 of every file of a dataset folder, `.work` aside."""
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
@@ -75,7 +59,7 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
-def rewrite(root: Path, table: str, change: Callable[[Rows], None]) -> None:
+def rewrite_table(root: Path, table: str, change: Callable[[Rows], None]) -> None:
     """Rewrites one of a folder's tables."""
     old = Layout(root).read(table)
     rows = old.to_pylist(maps_as_pydicts="strict")

@@ -1,0 +1,30 @@
+"""Fixtures of the end-to-end tests: the demo's dataset and its training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.support import commands
+from tests.support.paths import CONFIGS, TRAIN_CONFIGS
+
+
+@pytest.fixture(scope="session")
+def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's dataset: a minute on two cores, for verify alone. Read only."""
+    folder = tmp_path_factory.mktemp("demo") / "dataset"
+    commands.succeed("render", "make", CONFIGS / "demo.yaml", "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_run(demo_data: Path) -> Path:
+    """The demo's training, its steps counted, so that a slow machine trains as long: for verify alone."""
+    config = yaml.safe_load((TRAIN_CONFIGS / "demo.yaml").read_text())
+    del config["minutes"]
+    path = demo_data.parent / "config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    commands.succeed("train", "fit", path, "--data", demo_data, "--out", demo_data.parent / "run")
+    return demo_data.parent / "run"
