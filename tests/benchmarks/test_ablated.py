@@ -83,51 +83,51 @@ def test_each_variant_learns_and_converts(
     }  # fmt: skip
     assert still == set()
     scores = scores_of(lambda example: trained.sing(example, by_ear=name == OURS), trials)
-    found = np.array(list(scores["validation"].values()))
-    assert found.shape == (3, 1, 2)
-    assert np.isfinite(found).all()
-    assert (found > 0.0).all()
+    scores_found = np.array(list(scores["validation"].values()))
+    assert scores_found.shape == (3, 1, 2)
+    assert np.isfinite(scores_found).all()
+    assert (scores_found > 0.0).all()
 
 
-def test_the_codec_itself_is_judged_by_recordings(layout: Layout, trials: list[Trial]) -> None:
+def test_the_codec_is_scored_from_recordings(layout: Layout, trials: list[Trial]) -> None:
     of = Tables.open(layout.root)
     codec = parse_config({"steps": 1, "model": SIZES}, "test")
     system = build("triptych", codec.model, Format(of.rate, of.cut_fade_ms, ("one",)), 3).eval()
     with torch.no_grad():
-        found = np.array(list(scores_of(by_recordings(system), trials)["validation"].values()))
-    assert found.shape == (3, 1, 2)
-    assert np.isfinite(found).all()
+        scores_found = np.array(list(scores_of(by_recordings(system), trials)["validation"].values()))
+    assert scores_found.shape == (3, 1, 2)
+    assert np.isfinite(scores_found).all()
 
 
 @torch.no_grad()
-def test_before_training_ours_plays_what_the_codec_plays(layout: Layout, trials: list[Trial]) -> None:
+def test_an_untrained_variant_plays_as_the_codec(layout: Layout, trials: list[Trial]) -> None:
     """What is judged with notes given is the codec itself; and an all-pass of angle 0 adds nothing."""
     system, example = fresh(OURS, layout), trials[-1].example
     clip, rate, cut = example.timbre, system.format.rate, system.format.cut_fade_ms
     notes, envelope = note_batch([clip.notes], rate, len(clip.audio)), envelope_batch([clip.envelope])
-    seen = features(torch.from_numpy(clip.audio)[None] / 32767.0, rate)
-    opened = open_frames(seen, notes, envelope, rate, cut)
+    features_found = features(torch.from_numpy(clip.audio)[None] / 32767.0, rate)
+    opened = open_frames(features_found, notes, envelope, rate, cut)
     timbre = Timbre(measure(opened, notes, system.config, rate), system.timbre_encoder(opened, notes, rate))
 
     codec = Triptych(system.config, system.format)
     codec.load_state_dict(system.state_dict())
-    theirs = play(codec, example.target.notes, example.target.envelope, timbre, len(clip.audio))
-    ours = system.sing(example, by_ear=False)
+    expected = play(codec, example.target.notes, example.target.envelope, timbre, len(clip.audio))
+    actual = system.sing(example, by_ear=False)
     turned = fresh("complex filters", layout)
     turned.load_state_dict(system.state_dict(), strict=False)
-    assert np.abs(theirs).max() > 0.1
-    np.testing.assert_allclose(ours, theirs, atol=2e-4)
-    np.testing.assert_allclose(turned.sing(example, by_ear=False), ours, atol=2e-4)
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(actual, expected, atol=2e-4)
+    np.testing.assert_allclose(turned.sing(example, by_ear=False), actual, atol=2e-4)
 
 
-def test_codes_are_read_where_they_stand() -> None:
+def test_codes_are_read_at_their_positions() -> None:
     """Each is the mean of two frames, at its first frame's centre and the next one's."""
     vector = torch.arange(4.0)[None, :, None]
     at = torch.tensor([[-9.0, 0.0, HOP, LONG_HOP, LONG_HOP + HOP, 3 * LONG_HOP, 99 * LONG_HOP]])
     assert read_at(vector, torch.tensor([0]), at)[0, :, 0].tolist() == [0, 0, 0, 1, 1, 3, 3]
 
 
-def test_what_codes_tell_is_asked_of_their_vectors(layout: Layout) -> None:
+def test_probes_read_the_codes_vectors(layout: Layout) -> None:
     clips = gather(fresh("codes, Vocos", layout), Tables.open(layout.root), 3)
     assert len({clip.id for clip in clips}) == 3
     assert all(clip.latents["codes"].shape == (16,) for clip in clips)
@@ -135,7 +135,7 @@ def test_what_codes_tell_is_asked_of_their_vectors(layout: Layout) -> None:
 
 
 @torch.no_grad()
-def test_a_learned_gain_is_nothing_outside_its_note(layout: Layout, trials: list[Trial]) -> None:
+def test_a_learned_gain_is_zero_outside_its_note(layout: Layout, trials: list[Trial]) -> None:
     system, clip = fresh("learned latent", layout), trials[0].example.target
     assert system.latent_gain is not None
     rate = system.format.rate
@@ -147,7 +147,7 @@ def test_a_learned_gain_is_nothing_outside_its_note(layout: Layout, trials: list
     assert gain[150 : 100 + end // 2].min() > 0.0
 
 
-def test_the_table_tells_seeds_apart_and_pairs_together(tmp_path: Path) -> None:
+def test_the_table_averages_pairs_within_each_seed(tmp_path: Path) -> None:
     for name, seed, value in ((OURS, 1, 1.0), (OURS, 2, 1.2), ("no sub-octave", 1, 1.5)):
         kept = {
             "variant": name, "seed": seed,

@@ -65,9 +65,7 @@ def phrased(rows: datasets.Rows) -> None:
         row |= {"source": HOSTILE, "side": HOSTILE}
 
 
-def test_names_from_the_dataset_are_text_and_nothing_else(
-    tiny: Path, tmp_path: Path, browser: Browser
-) -> None:
+def test_names_from_the_dataset_cannot_inject_markup(tiny: Path, tmp_path: Path, browser: Browser) -> None:
     root = copied(tiny, tmp_path)
     (root / f"shards/{HOSTILE.replace('/', '_')}").write_text("")
     setting("name", value=HOSTILE)(root)

@@ -11,7 +11,7 @@ from train.cli.page import page
 from train.evaluation.page.ratings import score_ratings
 
 
-def test_a_blind_test_hides_what_is_what_and_its_ratings_are_scored(
+def test_a_blind_test_hides_methods_and_its_ratings_are_scored(
     browser: Browser, page_files: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "test.html"
@@ -54,6 +54,6 @@ def test_a_blind_test_hides_what_is_what_and_its_ratings_are_scored(
 
     summary = score_ratings(tmp_path / "test.key.csv", tables, tmp_path / "scored", 0)
     assert (summary["listeners"], summary["trials"], summary["ratings"]) == (2, 3, 72)
-    found = {row["method"]: row for row in summary["scores"] if row["question"] == "envelope"}
-    assert {method: row["mean"] for method, row in found.items()} == points
+    by_method = {row["method"]: row for row in summary["scores"] if row["question"] == "envelope"}
+    assert {method: row["mean"] for method, row in by_method.items()} == points
     assert "| copy of reference | 1.00 (1.00 to 1.00) |" in (tmp_path / "scored" / "ratings.md").read_text()

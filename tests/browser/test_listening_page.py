@@ -79,7 +79,7 @@ def test_switching_between_sounds_keeps_the_position(opened: Browser) -> None:
     assert opened.errors == []
 
 
-def test_a_looped_sound_goes_on_after_its_end(opened: Browser) -> None:
+def test_a_looped_sound_repeats(opened: Browser) -> None:
     opened.run("document.querySelector('[name=loop]').click()")
     opened.press(" ")
     opened.wait(f"{PLAYING}.length === 1 && {PLAYING}[0].currentTime > 0.45")
@@ -134,9 +134,9 @@ def test_matched_loudness_makes_levels_equal(opened: Browser) -> None:
         "[...document.querySelectorAll('#row-1 .panel')]"
         ".map(p => [+p.dataset.rms, p.querySelector('audio').volume])"
     )
-    heard = [rms * volume for rms, volume in levels if rms > 1e-4]
-    assert len(heard) == 5
-    assert heard == pytest.approx([heard[0]] * len(heard), rel=1e-3)
+    loudness = [rms * volume for rms, volume in levels if rms > 1e-4]
+    assert len(loudness) == 5
+    assert loudness == pytest.approx([loudness[0]] * len(loudness), rel=1e-3)
     opened.press(" ")
 
 
@@ -154,7 +154,7 @@ def test_every_control_has_a_name(opened: Browser) -> None:
     assert unnamed == []
 
 
-def test_a_page_of_a_thousand_pairs_draws_a_few_and_more_on_the_way(browser: Browser, tmp_path: Path) -> None:
+def test_a_page_of_a_thousand_pairs_renders_rows_lazily(browser: Browser, tmp_path: Path) -> None:
     audio = tone(440.0, 0.5).astype(np.float32)
     panels = tuple(
         Panel(role, (role,), audio, (Curve("true", "its level", np.abs(audio)),))

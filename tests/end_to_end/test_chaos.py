@@ -27,8 +27,8 @@ PLAYED = {
 
 def roles(run: psutil.Process) -> dict[str, list[psutil.Process]]:
     """The processes of a run by their role; those of joblib that only keep books are left out."""
-    found: dict[str, list[psutil.Process]] = {role: [] for role in ROLES}
-    found["parent"] = [run]
+    processes: dict[str, list[psutil.Process]] = {role: [] for role in ROLES}
+    processes["parent"] = [run]
     hosts = set()
     for process in run.children(recursive=True):
         try:
@@ -36,13 +36,13 @@ def roles(run: psutil.Process) -> dict[str, list[psutil.Process]]:
         except psutil.Error:
             continue
         if above in hosts:
-            found["child"].append(process)
+            processes["child"].append(process)
         elif "presets.host.server" in line:
             hosts.add(process.pid)
-            found["host"].append(process)
+            processes["host"].append(process)
         elif "loky" in line and "resource_tracker" not in line:
-            found["worker"].append(process)
-    return found
+            processes["worker"].append(process)
+    return processes
 
 
 def spent(run: psutil.Process) -> float:

@@ -93,15 +93,15 @@ def test_dask_gives_the_same_bytes_though_a_worker_is_killed_and_one_refuses(
     ):
         first_shard(planned, run)
         os.killpg(victim.pid, signal.SIGKILL)
-        _, said = run.communicate(timeout=240)
-    assert run.returncode == 0, said
-    assert "refuses work" in said
-    assert "platform class" in said
+        _, message = run.communicate(timeout=240)
+    assert run.returncode == 0, message
+    assert "refuses work" in message
+    assert "platform class" in message
     assert datasets.file_hashes(planned) == datasets.file_hashes(tiny)
 
 
 @pytest.mark.verify
-def test_where_all_workers_refuse_the_run_ends_in_one_line(planned: Path, scheduler: str) -> None:
+def test_if_all_workers_refuse_the_run_ends_with_a_one_line_error(planned: Path, scheduler: str) -> None:
     with dask_worker(scheduler, NPY_DISABLE_CPU_FEATURES=OLD_CPU):
         done = commands.run("render", "run", planned, "--backend", "dask", "--address", scheduler)
     assert done.returncode == 1
@@ -143,8 +143,8 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
             assert victims or run.poll() is not None
             for worker in victims[:1]:
                 os.kill(worker, signal.SIGKILL)
-            _, said = run.communicate(timeout=240)
-        assert run.returncode == 0, said
+            _, message = run.communicate(timeout=240)
+        assert run.returncode == 0, message
         assert datasets.file_hashes(planned) == datasets.file_hashes(tiny)
     finally:
         head.terminate()
@@ -172,15 +172,17 @@ def test_an_array_of_jobs_gives_the_same_bytes(tiny: Path, planned: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--task-index", "4", "--task-count", "4"), "expected 0 <= index < count"),
         (("--backend", "dask"), "needs --address"),
         (("--address", "tcp://127.0.0.1:1"), "goes with --backend"),
     ],
 )
-def test_options_that_make_no_sense_give_one_line(planned: Path, options: tuple[str, ...], said: str) -> None:
+def test_contradictory_options_give_a_one_line_error(
+    planned: Path, options: tuple[str, ...], message: str
+) -> None:
     done = commands.run("render", "run", planned, *options)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

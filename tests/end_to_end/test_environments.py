@@ -63,7 +63,7 @@ def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> N
     assert page.stat().st_size > 100_000
 
 
-def test_the_trainer_never_asks_for_the_renderer(tiny: Path, tmp_path: Path) -> None:
+def test_the_trainer_imports_nothing_of_the_renderer(tiny: Path, tmp_path: Path) -> None:
     """What the test above shows in an environment of two minutes, here by refusing the imports."""
     code = (
         "import runpy, sys; sys.modules |= dict.fromkeys(['dawdreamer', 'mido', 'joblib', 'render']);"
@@ -74,6 +74,6 @@ def test_the_trainer_never_asks_for_the_renderer(tiny: Path, tmp_path: Path) -> 
     assert (tmp_path / "run" / "last.safetensors").exists()
 
 
-def test_a_renderer_beside_torch_does_not_load_it() -> None:
+def test_the_renderer_does_not_import_an_installed_torch() -> None:
     code = "import sys; from render.clips.shard import tar_writer as t; t(); sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -36,17 +36,17 @@ CONFIG = {
 }  # fmt: skip
 
 
-def test_a_short_training_learns_what_holds_for_cells_it_has_not_seen(tiny: Path, tmp_path: Path) -> None:
+def test_a_short_training_improves_held_out_losses(tiny: Path, tmp_path: Path) -> None:
     """Seeded, on real renders: every part of the codec is better on held-out cells than fresh weights are."""
     config = parse_config(CONFIG, "test")
     tables = Tables.open(tiny)
     fit(config, tiny, tmp_path / "run")
     trained = load_system(tmp_path / "run" / "last.safetensors")[0]
     fresh = build("triptych", config.model, trained.format, config.seed)
-    ours, before = (held_out_losses(system, tables, 8) for system in (trained, fresh))
-    print({name: (round(before[name], 3), round(ours[name], 3)) for name in before})
+    after, before = (held_out_losses(system, tables, 8) for system in (trained, fresh))
+    print({name: (round(before[name], 3), round(after[name], 3)) for name in before})
     for name in ("stft", "mel", "onset", "pitch", "envelope", "envelope_curve"):
-        assert ours[name] < before[name] - 0.1 * abs(before[name]), name
+        assert after[name] < before[name] - 0.1 * abs(before[name]), name
 
 
 @pytest.mark.verify
@@ -63,19 +63,19 @@ def test_the_demo_beats_both_copies_on_every_floored_metric(
     floored = [metric["name"] for metric in summary["metrics"] if "_floored" in metric["name"]]
     assert len(floored) >= 3
     means = {(r["split"], r["kind"], r["method"], r["metric"]): r["mean"] for r in summary["scores"]}
-    (ours,) = {row["method"] for row in summary["scores"] if is_system(row["method"])}
+    (system,) = {row["method"] for row in summary["scores"] if is_system(row["method"])}
     kinds = ("timbre", "envelope", "both", MEAN_OF_KINDS)
     for split in held_out_splits(Layout(demo_data)):
         for kind in kinds:
-            told = [
+            columns = [
                 f"{method} " + " ".join(f"{means[split, kind, method, metric]:.2f}" for metric in floored)
-                for method in (ours, "copy_of_source", "copy_of_reference")
+                for method in (system, "copy_of_source", "copy_of_reference")
             ]
-            print(f"{split}, {kind}: {', '.join(floored)}: {'; '.join(told)}")
+            print(f"{split}, {kind}: {', '.join(floored)}: {'; '.join(columns)}")
     for metric in floored:
         for copy in ("copy_of_source", "copy_of_reference"):
             of = ("validation", MEAN_OF_KINDS)
-            assert means[*of, ours, metric] < means[*of, copy, metric], metric
+            assert means[*of, system, metric] < means[*of, copy, metric], metric
 
 
 class Recomposed(Shards):
@@ -85,41 +85,41 @@ class Recomposed(Shards):
         super().__init__(tables)
         self.bank = bank
 
-    def clips(self, block: Block, wanted: Sequence[int]) -> list[Clip]:
+    def clips(self, block: Block, keys: Sequence[int]) -> list[Clip]:
         made = []
-        for clip in super().clips(block, wanted):
+        for clip in super().clips(block, keys):
             audio, gain = compose_clip(self.bank, clip.id)
             made.append(replace(clip, audio=audio, gain=gain))
         return made
 
 
 @pytest.mark.verify
-def test_training_from_the_bank_and_from_rendered_clips_comes_to_the_same(
+def test_training_from_the_bank_equals_training_from_rendered_clips(
     banked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Rendered clips, the same clips composed, and the bank's own stream over the same timbres, phrases and
     envelopes, with two seeds each: late and held-out losses differ by what seeds make of them."""
     tables, bank = Tables.open(banked), Bank(banked / "tones")
-    found: dict[str, list[dict[str, float]]] = {"rendered": [], "composed": [], "stream": []}
+    losses_of: dict[str, list[dict[str, float]]] = {"rendered": [], "composed": [], "stream": []}
     for seed in (1, 2):
-        for name, losses in found.items():
+        for name, losses in losses_of.items():
             changes = {"seed": seed, "steps": 24, "data": {"pool_blocks": 2, "fresh": 0.0}}
             config = parse_config({**CONFIG, **changes}, "test")
-            seen: list[dict[str, float]] = []
+            history: list[dict[str, float]] = []
             with monkeypatch.context() as patch:
                 if name == "composed":
                     patch.setattr(
                         "train.fitting.loop.open_source", lambda tables, *_: Recomposed(tables, bank)
                     )
-                report = Report(on_step=lambda step, row, speed, seen=seen: seen.append(row))
+                report = Report(on_step=lambda step, row, speed, history=history: history.append(row))
                 out = tmp_path / f"{name}-{seed}"
                 fit(config, bank.root if name == "stream" else banked, out, report)
-            late = {f"late {key}": float(np.mean([row[key] for row in seen[-10:]])) for key in seen[0]}
+            late = {f"late {key}": float(np.mean([row[key] for row in history[-10:]])) for key in history[0]}
             held = held_out_losses(load_system(out / "last.safetensors")[0], tables, 8)
             losses.append({**late, **{f"held-out {key}": value for key, value in held.items()}})
     seeds, composed, stream = [], [], []
-    for key in found["rendered"][0]:
-        rows = {name: np.array([losses[key] for losses in both]) for name, both in found.items()}
+    for key in losses_of["rendered"][0]:
+        rows = {name: np.array([losses[key] for losses in both]) for name, both in losses_of.items()}
         print(f"{key}: " + "; ".join(f"{name} {row[0]:.4f} {row[1]:.4f}" for name, row in rows.items()))
         rendered_2 = rows["rendered"]
         scale = abs(rendered_2).mean()

@@ -26,7 +26,7 @@ def own(amsynth: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.plugins
-def test_a_profile_of_ones_own_renders_and_renders_again(own: Path, tmp_path: Path) -> None:
+def test_a_users_profile_renders_and_rerenders(own: Path, tmp_path: Path) -> None:
     timbres = [*datasets.TINY["timbres"], {"synth": str(own), "count": 3}]
     splits = {**datasets.TINY["splits"], "unseen_synth": "mine"}
     config = datasets.write_config(tmp_path, timbres=timbres, splits=splits)
@@ -62,7 +62,7 @@ def test_a_profile_of_ones_own_renders_and_renders_again(own: Path, tmp_path: Pa
 
 
 @pytest.mark.plugins
-def test_a_synth_left_out_has_to_be_there(own: Path, tmp_path: Path) -> None:
+def test_an_unseen_synth_must_be_among_the_timbres(own: Path, tmp_path: Path) -> None:
     splits = {**datasets.TINY["splits"], "unseen_synth": "yours"}
     config = datasets.write_config(
         tmp_path, timbres=[*datasets.TINY["timbres"], {"synth": str(own), "count": 3}], splits=splits

@@ -12,7 +12,7 @@ from tests.support import commands, datasets
 
 
 @pytest.mark.plugins
-def test_a_dataset_played_by_plugins_is_sound_and_made_again_bit_for_bit(
+def test_a_dataset_played_by_plugins_passes_its_audit_and_rerenders_bit_for_bit(
     amsynth: Path, tmp_path: Path
 ) -> None:
     family = {"attack_ms": [10, 50], "decay_ms": [50, 200], "sustain": [0.2, 0.5], "release_ms": [30, 120]}

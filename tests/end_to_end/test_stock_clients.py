@@ -17,7 +17,7 @@ import yaml
 def test_webdataset_reads_the_tars(tiny: Path) -> None:
     shards = sorted(str(path) for path in (tiny / "shards" / "train").glob("*.tar"))
     rows = pd.read_parquet(tiny / "clips" / "train").set_index("key")
-    seen = 0
+    count = 0
     for sample in webdataset.WebDataset(shards, shardshuffle=False):
         row = rows.loc[sample["__key__"]]
         pcm, rate = soundfile.read(io.BytesIO(sample["flac"]), dtype="int16")
@@ -25,8 +25,8 @@ def test_webdataset_reads_the_tars(tiny: Path) -> None:
         assert (len(pcm), rate) == (row["frames"], row["rate"])
         assert sidecar["timbre"] == row["timbre"]
         assert sidecar["attack_ms"] == row["attack_ms"]
-        seen += 1
-    assert seen == len(rows)
+        count += 1
+    assert count == len(rows)
 
 
 def test_pandas_and_duckdb_read_the_manifests(tiny: Path) -> None:

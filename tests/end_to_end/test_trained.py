@@ -34,18 +34,18 @@ def clips(demo_data: Path) -> list[tuple[ClipId, np.ndarray]]:
     return [(id, (sounds[id.key] / 32768.0).astype(np.float32)) for id in ids]
 
 
-def test_itself_as_reference_and_swapping_back_lose_little(codec: Codec, demo_data: Path) -> None:
-    found = ratios(codec, Layout(demo_data), "validation", 16, 1)
-    assert found["mstft_floored"]["itself"] <= 1.1
-    assert found["mstft_floored"]["back"] <= 1.5
+def test_self_reference_and_swapping_back_lose_little(codec: Codec, demo_data: Path) -> None:
+    measured = ratios(codec, Layout(demo_data), "validation", 16, 1)
+    assert measured["mstft_floored"]["itself"] <= 1.1
+    assert measured["mstft_floored"]["back"] <= 1.5
 
 
-def test_each_factor_tells_its_own_and_hides_the_others(codec: Codec, demo_data: Path) -> None:
-    found = verdicts(figures(gather(codec, Tables.open(demo_data), 1200, 1)))
-    assert all(found.values()), {name for name, fine in found.items() if not fine}
+def test_each_factor_encodes_only_itself(codec: Codec, demo_data: Path) -> None:
+    measured = verdicts(figures(gather(codec, Tables.open(demo_data), 1200, 1)))
+    assert all(measured.values()), {name for name, fine in measured.items() if not fine}
 
 
-def test_a_known_timbre_is_named(
+def test_a_known_timbre_is_classified(
     codec: Codec, demo_data: Path, clips: list[tuple[ClipId, np.ndarray]]
 ) -> None:
     names = Tables.open(demo_data).timbre_names
@@ -53,18 +53,20 @@ def test_a_known_timbre_is_named(
     assert np.mean(right) > 0.6
 
 
-def test_confidence_is_earned(codec: Codec, demo_data: Path, clips: list[tuple[ClipId, np.ndarray]]) -> None:
+def test_confidence_is_calibrated(
+    codec: Codec, demo_data: Path, clips: list[tuple[ClipId, np.ndarray]]
+) -> None:
     envelopes = Tables.open(demo_data).envelopes
     for name in ("attack_ms", "decay_ms", "release_ms"):
-        said = [(codec.describe(audio), envelopes[id.envelope]) for id, audio in clips[:24]]
+        described = [(codec.describe(audio), envelopes[id.envelope]) for id, audio in clips[:24]]
         near = {True: [], False: []}
-        for told, true in said:
-            error = abs(np.log((getattr(told.envelope, name) + 1.0) / (getattr(true, name) + 1.0)))
-            near[told.confidence[name] > 0.8].append(error < 0.2)
+        for description, true in described:
+            error = abs(np.log((getattr(description.envelope, name) + 1.0) / (getattr(true, name) + 1.0)))
+            near[description.confidence[name] > 0.8].append(error < 0.2)
         assert np.mean(near[True]) >= 0.75, name
 
 
-def test_what_has_no_pitch_or_no_release_is_doubted(codec: Codec) -> None:
+def test_unpitched_and_releaseless_recordings_raise_doubts(codec: Codec) -> None:
     noise = np.asarray(stream(1, "noise").random(44_100) - 0.5, dtype=np.float32)
     for sound in (noise, np.tile(drum_loop(), 2)):
         assert any("no pitch is heard" in line for line in codec.describe(sound).doubts)

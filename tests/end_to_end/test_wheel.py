@@ -18,7 +18,7 @@ import pytest
 import soundfile
 
 from manifests.version import package_version
-from tests.support import rendered
+from tests.support import datasets
 from tests.support.paths import ROOT
 
 PACKAGES = ("manifests", "midi", "presets", "render", "train")
@@ -98,9 +98,9 @@ def test_the_scripts_work_beside_modules_of_the_same_names(
     scripts: Path, hostile: Path, tiny: Path, codec: Path
 ) -> None:
     dataset = hostile / "dataset"
-    config = rendered.write_config(hostile)
+    config = datasets.write_config(hostile)
     run(scripts / "triptych-render", "make", config, "--out", dataset, "--workers", "2", cwd=hostile)
-    assert rendered.contents(dataset) == rendered.contents(tiny)
+    assert datasets.file_hashes(dataset) == datasets.file_hashes(tiny)
     audited = run(scripts / "triptych-manifests", "audit", dataset, "--rerender", "2", cwd=hostile)
     assert "made again       2 clips" in audited
     presets = run(scripts / "triptych-presets", "list", "builtin", cwd=hostile)

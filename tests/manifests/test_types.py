@@ -7,7 +7,7 @@ import pytest
 from manifests.types import ClipId, Envelope, InputError, Note, check_notes
 
 
-def test_a_key_says_its_ids_and_nothing_else_parses() -> None:
+def test_a_key_encodes_its_ids_and_other_text_is_refused() -> None:
     clip = ClipId(12, 17, 3, 42)
     assert clip.key == "b000012_t00017_e0003_p0042"
     assert ClipId.parse(clip.key) == clip
@@ -36,6 +36,6 @@ def test_an_envelope_out_of_range_is_refused_by_field(field: dict) -> None:
         ([Note(0, 0, 60, 1)], "duration"),
     ],
 )
-def test_notes_that_are_no_phrase_are_refused(notes: list[Note], what: str) -> None:
+def test_invalid_phrases_are_refused(notes: list[Note], what: str) -> None:
     with pytest.raises(InputError, match=what):
         check_notes(notes, 3.0)

@@ -18,7 +18,7 @@ def test_transposed_shifted_and_louder_phrases_share_a_cluster() -> None:
     assert phrase_clusters([TUNE, transpose(TUNE, 5), moved(TUNE, 0.25), louder]) == [0, 0, 0, 0]
 
 
-def test_tiny_timing_differences_share_a_cluster_wherever_they_fall() -> None:
+def test_small_timing_differences_share_a_cluster() -> None:
     nudged = [moved(TUNE[:1], 0.0) + moved(TUNE[1:], 0.001 * k) for k in range(0, 100, 20)]
     assert phrase_clusters(nudged[:2]) == [0, 0]
     assert phrase_clusters([nudged[0], nudged[4]]) == [0, 1]

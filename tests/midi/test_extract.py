@@ -46,10 +46,10 @@ def scale(count: int, start: int = 0, pitch: int = 60) -> list[Event]:
     ]
 
 
-def test_windows_begin_at_onsets_and_cut_what_overhangs(tmp_path: Path) -> None:
+def test_windows_start_at_onsets_and_cut_overhanging_notes(tmp_path: Path) -> None:
     path = save(tmp_path / "tune.mid", track([*scale(6, start=BEAT), (7 * BEAT, 9 * BEAT, 72)]))
-    found, skipped = extract_folder(tmp_path, ExtractSpec(notes=(2, 10)), 2.25)
-    first, second = found
+    phrases, skipped = extract_folder(tmp_path, ExtractSpec(notes=(2, 10)), 2.25)
+    first, second = phrases
     assert first.source == "tune.mid track 0 at 0.50 s"
     assert first.source_sha256 == sha256_file(path)
     assert [n.pitch for n in first.notes] == [60, 62, 64, 65, 67]
@@ -63,7 +63,7 @@ def test_windows_begin_at_onsets_and_cut_what_overhangs(tmp_path: Path) -> None:
     assert skipped == []
 
 
-def test_tempo_changes_of_one_track_count_for_all(tmp_path: Path) -> None:
+def test_tempo_changes_of_one_track_apply_to_all(tmp_path: Path) -> None:
     tempos = [(0, 1_000_000), (2 * BEAT, 250_000)]
     path = save(tmp_path / "a.mid", track([], tempos=tempos), track(scale(4)))
     (line,), _ = read_lines(path)
@@ -74,8 +74,8 @@ def test_tempo_changes_of_one_track_count_for_all(tmp_path: Path) -> None:
 def test_a_file_is_read_from_every_track_and_channel_but_percussion(tmp_path: Path) -> None:
     both = mido.merge_tracks([track(scale(6), 0), track(scale(6, pitch=62), 3)])
     save(tmp_path / "sub" / "a.MID", track(scale(6), 9), both, track(scale(5)))
-    found, _ = extract_folder(tmp_path, ExtractSpec(), 3.0)
-    assert [one.source for one in found] == [
+    phrases, _ = extract_folder(tmp_path, ExtractSpec(), 3.0)
+    assert [one.source for one in phrases] == [
         "sub/a.MID track 1 channel 1 at 0.00 s",
         "sub/a.MID track 1 channel 4 at 0.00 s",
         "sub/a.MID track 2 at 0.00 s",
@@ -85,17 +85,17 @@ def test_a_file_is_read_from_every_track_and_channel_but_percussion(tmp_path: Pa
 def test_phrases_run_over_the_files_and_repeat_exactly(tmp_path: Path) -> None:
     for name in ("b", "a"):
         save(tmp_path / f"{name}.mid", track(scale(12)))
-    found, _ = extract_folder(tmp_path, ExtractSpec(), 3.0)
-    assert [one.source.split()[0] for one in found] == ["a.mid", "b.mid", "a.mid", "b.mid"]
-    assert extract_folder(tmp_path, ExtractSpec(), 3.0)[0] == found
-    assert len(extract_folder(tmp_path, ExtractSpec(hop_s=1.0), 3.0)[0]) > len(found)
+    phrases, _ = extract_folder(tmp_path, ExtractSpec(), 3.0)
+    assert [one.source.split()[0] for one in phrases] == ["a.mid", "b.mid", "a.mid", "b.mid"]
+    assert extract_folder(tmp_path, ExtractSpec(), 3.0)[0] == phrases
+    assert len(extract_folder(tmp_path, ExtractSpec(hop_s=1.0), 3.0)[0]) > len(phrases)
 
 
-def test_windows_that_are_no_phrase_are_told(tmp_path: Path) -> None:
+def test_windows_that_are_not_phrases_are_counted(tmp_path: Path) -> None:
     wide = [(k * BEAT, (k + 1) * BEAT, pitch) for k, pitch in enumerate((30, 60, 62, 90, 60, 60))]
     save(tmp_path / "a.mid", track([*wide, *scale(6, 6 * BEAT), (12 * BEAT, 13 * BEAT, 60)]))
-    found, skipped = extract_folder(tmp_path, ExtractSpec(), 3.0)
-    assert len(found) == 1
+    phrases, skipped = extract_folder(tmp_path, ExtractSpec(), 3.0)
+    assert len(phrases) == 1
     assert skipped == [
         "a.mid track 0 at 0.00 s: pitches 30..90 in the register, expected 48..79",
         "a.mid track 0 at 6.00 s: 1 notes, expected 4..24",

@@ -30,7 +30,9 @@ def rests(notes: Notes) -> list[float]:
         (LEAD, GenerateSpec(notes=(2, 4), lowest_pitch=55, highest_pitch=69, velocity=(1, 127)), 2.1),
     ],
 )
-def test_500_phrases_keep_every_promise(observe: Observability, spec: GenerateSpec, seconds: float) -> None:
+def test_500_phrases_meet_every_constraint(
+    observe: Observability, spec: GenerateSpec, seconds: float
+) -> None:
     phrases = generate_phrases(3, 500, spec, seconds, observe)
     for notes in phrases:
         assert check_notes(notes, seconds) == notes
@@ -78,7 +80,7 @@ def test_more_phrases_keep_the_earlier_ones_and_collisions_are_redrawn() -> None
     assert len(set(phrase_clusters(alone))) < 60, "the set had collisions to redraw"
 
 
-def test_an_exhausted_config_says_so() -> None:
+def test_an_exhausted_config_is_refused() -> None:
     spec = GenerateSpec(notes=(2, 2), lowest_pitch=56, highest_pitch=67, grid_s=0.5)
     with pytest.raises(InputError, match=r"found no new melody within pitches 56\.\.67"):
         generate_phrases(1, 100_000, spec, 1.5, PLUCK)

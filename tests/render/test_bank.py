@@ -23,7 +23,7 @@ from manifests.synthesis import compose
 from tests.support import commands, datasets
 
 
-def found(bank_copy: Path) -> list[str]:
+def failed_checks(bank_copy: Path) -> list[str]:
     """The checks that find something."""
     report = audit(Bank(bank_copy), Tiers(hashes=True), lambda what: None).report
     return sorted({finding.check for finding in report.findings})
@@ -85,10 +85,10 @@ def test_webdataset_reads_the_shards(banked: Path) -> None:
     assert [tone["pitch"] for tone in first["json"]["tones"]] == list(range(52, 73))
 
 
-def test_every_third_semitone_and_no_other_bank_in_one_folder(banked: Path, tmp_path: Path) -> None:
+def test_every_third_semitone_is_kept_and_another_bank_is_refused(banked: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
     commands.succeed("render", "tones", banked, "--out", small, "--every", "3")
-    assert found(small) == []
+    assert failed_checks(small) == []
     rows = Bank(small).tones("shard-000000.tar").to_pylist()
     assert sorted({row["pitch"] for row in rows}) == [52, 55, 58, 61, 64, 67, 70]
     done = commands.run("render", "tones", banked, "--out", small)
@@ -99,7 +99,7 @@ def test_every_third_semitone_and_no_other_bank_in_one_folder(banked: Path, tmp_
     assert "is not empty and holds no bank" in done.stderr
 
 
-def test_a_plan_whose_clips_are_played_has_no_bank(tmp_path: Path) -> None:
+def test_a_plan_with_plugin_shaping_has_no_bank(tmp_path: Path) -> None:
     config = datasets.write_config(tmp_path, shaping="plugin")
     commands.succeed("render", "plan", config, "--out", tmp_path / "played")
     done = commands.run("render", "tones", tmp_path / "played")
@@ -120,17 +120,17 @@ def change_table(bank_copy: Path, name: str, column: str, value: object) -> None
     pq.write_table(changed.replace_schema_metadata(table.schema.metadata), path)
 
 
-def test_the_audit_finds_what_is_wrong(bank_copy: Path) -> None:
+def test_the_audit_finds_changed_and_missing_files(bank_copy: Path) -> None:
     shard = bank_copy / "shard-000000.tar"
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
     shard.write_bytes(bytes(data))
-    assert found(bank_copy) == ["hash"]
+    assert failed_checks(bank_copy) == ["hash"]
     shard.write_bytes(data[:-512])
-    assert found(bank_copy) == ["hash", "size"]
+    assert failed_checks(bank_copy) == ["hash", "size"]
     shard.unlink()
     (bank_copy / "more.txt").write_text("?")
-    assert found(bank_copy) == ["foreign", "missing"]
+    assert failed_checks(bank_copy) == ["foreign", "missing"]
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ def test_the_audit_finds_a_changed_value(
     bank_copy: Path, table: str, column: str, value: object, check: list[str]
 ) -> None:
     change_table(bank_copy, table, column, value)
-    assert found(bank_copy) == check
+    assert failed_checks(bank_copy) == check

@@ -40,7 +40,7 @@ def refused(tmp_path: Path, **changes: Any) -> str:
         ({"phrases": {}}, ["phrases", "generated"]),
     ],
 )
-def test_a_wrong_setting_is_named(tmp_path: Path, changes: dict[str, Any], named: list[str]) -> None:
+def test_an_invalid_setting_is_named(tmp_path: Path, changes: dict[str, Any], named: list[str]) -> None:
     line = refused(tmp_path, **changes)
     for word in named:
         assert word in line
@@ -75,7 +75,7 @@ def _midi(path: Path, polyphonic: bool) -> None:
     midi.save(str(path))
 
 
-def test_midi_folders_that_do_not_do_are_named(tmp_path: Path) -> None:
+def test_unusable_midi_folders_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "midi"
 
     def phrases(**extract: Any) -> dict[str, Any]:
@@ -91,7 +91,7 @@ def test_midi_folders_that_do_not_do_are_named(tmp_path: Path) -> None:
     assert "chords.mid" in refused(tmp_path, phrases=phrases(polyphony="refuse"))
 
 
-def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("mine")
     done = commands.run("render", "plan", datasets.write_config(tmp_path), "--out", tmp_path / "out")
@@ -100,7 +100,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.txt"]
 
 
-def test_a_folder_that_is_no_dataset_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_a_dataset_is_named(tmp_path: Path) -> None:
     for package, verb in (
         ("render", "run"),
         ("render", "status"),

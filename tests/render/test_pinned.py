@@ -89,7 +89,7 @@ def pins() -> dict[str, Any]:
     return pinned
 
 
-def test_known_renders_sound_as_they_did(made: dict[str, I16], pins: dict[str, Any]) -> None:
+def test_pinned_renders_are_unchanged(made: dict[str, I16], pins: dict[str, Any]) -> None:
     assert pins["audio"] == AUDIO_VERSION, "the pins are another audio version's: write them anew"
     assert set(made) == set(pins["samples"])
     assert differences(made, pins, this_class()) == [], CHANGED
@@ -97,7 +97,7 @@ def test_known_renders_sound_as_they_did(made: dict[str, I16], pins: dict[str, A
     assert differences(made, pins, "another") == [], CHANGED
 
 
-def test_a_change_too_small_to_hear_is_noticed(made: dict[str, I16], pins: dict[str, Any]) -> None:
+def test_an_inaudible_change_is_detected(made: dict[str, I16], pins: dict[str, Any]) -> None:
     here = {**pins, "classes": {"here": {"sha256": {name: pcm_sha256(pcm) for name, pcm in made.items()}}}}
     name = next(iter(made))
     slightly = made[name].copy()

@@ -21,9 +21,9 @@ def text_of(root: Path) -> str:
 
 def part(text: str, title: str) -> str:
     """The HTML of one section."""
-    found = re.search(rf"<section><h2>{title}</h2>(.*?)</section>", text, re.DOTALL)
-    assert found, title
-    return found[1]
+    match = re.search(rf"<section><h2>{title}</h2>(.*?)</section>", text, re.DOTALL)
+    assert match, title
+    return match[1]
 
 
 def copied(tiny: Path, tmp_path: Path) -> Path:

@@ -96,21 +96,21 @@ def case(index: int, curve: Curve = "linear") -> tuple[Envelope, Notes, F64]:
     return envelope, notes, clip(envelope, notes, shape, int(rng.random() * 3) - 1)
 
 
-def near(found: float, asked: float) -> bool:
+def near(actual: float, expected: float) -> bool:
     """Within 3 ms or 5%, whichever is larger."""
-    return abs(found - asked) <= max(3.0, 0.05 * asked)
+    return abs(actual - expected) <= max(3.0, 0.05 * expected)
 
 
-def check(estimate: EnvelopeEstimate, asked: Envelope) -> None:
+def check(estimate: EnvelopeEstimate, expected: Envelope) -> None:
     """Attack and release within 3 ms or 5%, sustain within 0.5 dB where above 0.05."""
-    found = estimate.envelope
+    actual = estimate.envelope
     assert estimate.attack_seen
     assert estimate.sustain_seen
     assert estimate.decay_seen
-    assert near(found.attack_ms, asked.attack_ms), (found, asked)
-    if asked.sustain > 0.004:
+    assert near(actual.attack_ms, expected.attack_ms), (actual, expected)
+    if expected.sustain > 0.004:
         assert estimate.release_seen
     if estimate.release_seen:
-        assert near(found.release_ms, asked.release_ms), (found, asked)
-    if asked.sustain > 0.05:
-        assert abs(20 * np.log10(found.sustain / asked.sustain)) <= 0.5, (found, asked)
+        assert near(actual.release_ms, expected.release_ms), (actual, expected)
+    if expected.sustain > 0.05:
+        assert abs(20 * np.log10(actual.sustain / expected.sustain)) <= 0.5, (actual, expected)

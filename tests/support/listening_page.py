@@ -26,9 +26,9 @@ PLAYING = "[...document.querySelectorAll('audio')].filter(a => !a.paused && a.cu
 
 def data_of(text: str) -> dict[str, Any]:
     """The data that a page's script draws from."""
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
-    assert found
-    data: dict[str, Any] = json.loads(found[1])
+    match = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
+    assert match
+    data: dict[str, Any] = json.loads(match[1])
     return data
 
 

@@ -28,7 +28,7 @@ from train.systems import build
 from train.systems.base import Format
 
 
-def test_checkpoint_goes_round(finished: Path, layout: Layout) -> None:
+def test_a_checkpoint_survives_saving_and_loading(finished: Path, layout: Layout) -> None:
     system, config, metadata = load_system(finished / "best.safetensors")
     assert config == settings()
     assert metadata["system"] == "triptych"
@@ -113,11 +113,11 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
     other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9, rate=32_000)
     config = settings(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
     fit(config, other.root, tmp_path / "run")
-    ours, theirs = read_weights(tmp_path / "run" / "last.safetensors")[0], read_weights(best)[0]
-    assert ours["timbre_head.weight"].shape[0] == 6
-    for name in theirs:
+    actual, expected = read_weights(tmp_path / "run" / "last.safetensors")[0], read_weights(best)[0]
+    assert actual["timbre_head.weight"].shape[0] == 6
+    for name in expected:
         if not name.startswith("timbre_head."):
-            torch.testing.assert_close(ours[name], theirs[name], atol=1e-6, rtol=0, msg=name)
+            torch.testing.assert_close(actual[name], expected[name], atol=1e-6, rtol=0, msg=name)
     model = {**SETTINGS["model"], "decoder_width": 32}  # type: ignore[dict-item]
     with pytest.raises(InputError, match=r"best\.safetensors: weight 'decoder\..* has shape"):
         fit(settings(start_from=str(best), model=model), other.root, tmp_path / "wide")
@@ -125,16 +125,16 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
         fit(settings(start_from="none.safetensors"), other.root, tmp_path / "none")
 
 
-def test_only_what_names_timbres_begins_anew(tmp_path: Path) -> None:
+def test_only_weights_that_name_timbres_are_reinitialised(tmp_path: Path) -> None:
     """Also where another layer has just as many rows as there are timbres on both sides: eight here."""
-    theirs, ours = (
+    expected, actual = (
         build("triptych", settings().model, Format(44_100, 3.0, tuple(f"{side} {i}" for i in range(8))), seed)
         for seed, side in ((1, "their"), (2, "our"))
     )
-    path, own = tmp_path / "theirs.safetensors", {n: w.clone() for n, w in ours.state_dict().items()}
-    save_weights(path, theirs.state_dict(), metadata_of(settings(), theirs, 1, "x"))
-    start_from(ours, path)
-    assert ours.timbre_encoder.leave.weight.shape[0] == ours.timbre_head.weight.shape[0] == 8
-    for name, weight in ours.state_dict().items():
-        begun = own if name.startswith("timbre_head.") else theirs.state_dict()
+    path, own = tmp_path / "theirs.safetensors", {n: w.clone() for n, w in actual.state_dict().items()}
+    save_weights(path, expected.state_dict(), metadata_of(settings(), expected, 1, "x"))
+    start_from(actual, path)
+    assert actual.timbre_encoder.leave.weight.shape[0] == actual.timbre_head.weight.shape[0] == 8
+    for name, weight in actual.state_dict().items():
+        begun = own if name.startswith("timbre_head.") else expected.state_dict()
         assert torch.equal(weight, begun[name]), name

@@ -23,16 +23,14 @@ from train.config import load_config
         ({"precision": "fp8"}, "precision: "),
     ],
 )
-def test_configs_that_say_something_wrong_are_refused(
-    changes: dict[str, object], message: str, tmp_path: Path
-) -> None:
+def test_invalid_configs_are_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text(yaml.safe_dump({"steps": 1, **changes}))
     with pytest.raises(InputError, match=message):
         load_config(path)
 
 
-def test_configs_that_are_no_config_are_refused(tmp_path: Path) -> None:
+def test_files_that_are_not_configs_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     for text in ("- 1", "a: [", "{}"):
         path.write_text(text)
@@ -42,6 +40,6 @@ def test_configs_that_are_no_config_are_refused(tmp_path: Path) -> None:
         load_config(tmp_path / "none.yaml")
 
 
-def test_shipped_configs_are_whole() -> None:
+def test_shipped_configs_load() -> None:
     for path in sorted(Path("configs/train").glob("*.yaml")):
         assert load_config(path).steps > 0

@@ -153,11 +153,11 @@ def test_tampering_is_found(
     assert check in {finding["check"] for finding in report["findings"]}
 
 
-def test_a_table_of_the_future_is_refused(tiny: Path, tmp_path: Path) -> None:
+def test_a_table_of_a_newer_schema_is_refused(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
     table = Layout(copy).read("phrases")
     future = {**table.schema.metadata, b"triptych_schema": b"2.0"}
     write_table(copy / "phrases.parquet", table.replace_schema_metadata(future))
-    found = audit(copy)["findings"]
-    assert [finding["check"] for finding in found] == ["table"]
-    assert "phrases.parquet: schema version 2.0, this program reads 1.0" in found[0]["what"]
+    findings = audit(copy)["findings"]
+    assert [finding["check"] for finding in findings] == ["table"]
+    assert "phrases.parquet: schema version 2.0, this program reads 1.0" in findings[0]["what"]

@@ -8,13 +8,13 @@ from pathlib import Path
 from tests.support import commands
 
 
-def test_show_says_what_a_dataset_is(tiny: Path) -> None:
-    said = commands.succeed("manifests", "show", tiny)
-    assert "tiny" in said
-    assert "test_unseen_all" in said
+def test_show_prints_a_datasets_name_and_splits(tiny: Path) -> None:
+    output = commands.succeed("manifests", "show", tiny)
+    assert "tiny" in output
+    assert "test_unseen_all" in output
 
 
-def test_a_schema_of_the_future_is_refused(tiny: Path, tmp_path: Path) -> None:
+def test_a_dataset_of_a_newer_schema_is_refused(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
     path = copy / "dataset.json"
     path.write_text(path.read_text().replace('"schema": "1.0"', '"schema": "2.0"'))

@@ -29,7 +29,7 @@ class Outer(BaseModel):
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("value", "message"),
     [
         ({"inner": {"low": -1}}, "inner.low: Input should be greater than or equal to 0, got -1"),
         ({"inner": {"low": 9}}, "inner: low: expected at most 5, got 9"),
@@ -42,13 +42,13 @@ class Outer(BaseModel):
          "inner.low: Input should be greater than or equal to 0, got -1 (and 1 more)"),
     ],
 )  # fmt: skip
-def test_a_fault_is_one_line(given: Any, said: str) -> None:
-    with pytest.raises(ValidationError) as found:
-        Outer.model_validate(given)
-    assert first_fault(found.value.errors(), "config") == said
+def test_an_invalid_setting_gives_a_one_line_error(value: Any, message: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        Outer.model_validate(value)
+    assert first_fault(error.value.errors(), "config") == message
 
 
-def test_a_long_value_is_cut() -> None:
-    with pytest.raises(ValidationError) as found:
+def test_long_values_are_truncated() -> None:
+    with pytest.raises(ValidationError) as error:
         Outer.model_validate({"inner": "x" * 10_000})
-    assert len(first_fault(found.value.errors(), "config")) < LONGEST + 100
+    assert len(first_fault(error.value.errors(), "config")) < LONGEST + 100

@@ -13,34 +13,34 @@ from manifests.dataset.canonical import sha256_json
 from manifests.types import InputError
 
 
-def test_a_bank_that_cannot_be_read_is_refused_by_name(bank_copy: Path) -> None:
+def test_unreadable_banks_are_refused_with_the_files_name(bank_copy: Path) -> None:
     text = (bank_copy / "bank.json").read_text()
-    whole = Bank(bank_copy)
+    bank = Bank(bank_copy)
     for old, new, message in (
         ('"schema": "1.0"', '"schema": "2.0"', r"bank\.json: schema version 2\.0"),
         ('"rate": 44100', '"rate": 48000', "it was edited"),
     ):
         (bank_copy / "bank.json").write_text(text.replace(old, new))
         with pytest.raises(InputError, match=message):
-            whole.metadata()
+            bank.metadata()
     other = json.loads(text)
     other["fingerprint_of"]["dataset"] = "another"
     other["fingerprint"] = sha256_json(other["fingerprint_of"])
     (bank_copy / "bank.json").write_text(json.dumps(other))
     with pytest.raises(InputError, match=r"shard-000000\.parquet: belongs to another bank"):
-        whole.tones("shard-000000.tar")
+        bank.tones("shard-000000.tar")
     (bank_copy / "shard-000001.tar").rename(bank_copy / "gone")
     with pytest.raises(InputError, match=r"shard-000001\.tar: shard is missing"):
-        whole.shards()
+        bank.shards()
     (bank_copy / "tone_shards.parquet").unlink()
     with pytest.raises(InputError, match="the bank is not finished"):
-        whole.shards()
+        bank.shards()
     (bank_copy / "bank.json").unlink()
     with pytest.raises(InputError, match=r"no bank\.json there"):
-        whole.metadata()
+        bank.metadata()
 
 
-def test_pitches_between_are_read_from_the_nearest_tone() -> None:
+def test_pitches_between_kept_tones_are_read_from_the_nearest_tone() -> None:
     kept = kept_pitches(48, 60, 3)
     assert list(kept) == [48, 51, 54, 57, 60]
     assert [source_pitch(pitch, kept) for pitch in range(48, 55)] == [48, 48, 51, 51, 51, 54, 54]

@@ -30,21 +30,21 @@ def test_diff_of_a_dataset_and_its_copy_is_empty(tiny: Path, tmp_path: Path) -> 
     assert "same" in commands.succeed("manifests", "diff", tiny, copy)
 
 
-def test_diff_says_what_another_config_changed(tiny: Path, tmp_path: Path) -> None:
+def test_diff_lists_what_another_config_changes(tiny: Path, tmp_path: Path) -> None:
     config = datasets.write_config(tmp_path, clip={"peak_dbfs": -2.0})
     commands.succeed("render", "make", config, "--out", tmp_path / "other")
-    found = differences(tiny, tmp_path / "other")
-    assert found["config"] == ["clip.peak_dbfs: -1.0 != -2.0"]
-    assert found["fingerprint"] == ["config.clip.peak_dbfs: -1.0 != -2.0"]
+    lines = differences(tiny, tmp_path / "other")
+    assert lines["config"] == ["clip.peak_dbfs: -1.0 != -2.0"]
+    assert lines["fingerprint"] == ["config.clip.peak_dbfs: -1.0 != -2.0"]
     count = len(pd.read_parquet(tiny / "clips", columns=["key"], partitioning=None))
-    assert found["audio"][0].startswith(f"pcm_sha256: {count} clips differ, first b000000_")
-    assert set(found) == {"config", "fingerprint", "places", "audio"}
+    assert lines["audio"][0].startswith(f"pcm_sha256: {count} clips differ, first b000000_")
+    assert set(lines) == {"config", "fingerprint", "places", "audio"}
 
 
 def test_diff_names_the_column_and_the_id(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
     edited(copy, "timbres", octave=3)
     (copy / "clips/validation/shard-000000.parquet").unlink()
-    found = differences(tiny, copy)
-    assert found["timbres"][0].startswith("octave: 1 rows differ, first timbre 0: octave: ")
-    assert found["clips"][0].endswith("clips only in A")
+    lines = differences(tiny, copy)
+    assert lines["timbres"][0].startswith("octave: 1 rows differ, first timbre 0: octave: ")
+    assert lines["clips"][0].endswith("clips only in A")

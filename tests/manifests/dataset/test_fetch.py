@@ -48,7 +48,7 @@ def test_fetch_reads_nothing_else_of_a_shard(tiny: Path, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "message"),
     [
         ("timbre = 99", "no clip of"),
         ("nothing = 1", "nothing"),
@@ -56,15 +56,15 @@ def test_fetch_reads_nothing_else_of_a_shard(tiny: Path, tmp_path: Path) -> None
         ("key IN (SELECT content FROM read_text('/etc/passwd'))", "query:"),
     ],
 )
-def test_fetch_says_what_is_wrong_in_one_line(tiny: Path, tmp_path: Path, where: str, said: str) -> None:
+def test_fetch_fails_with_a_one_line_error(tiny: Path, tmp_path: Path, where: str, message: str) -> None:
     done = commands.run("manifests", "fetch", tiny, "--where", where, "--out", tmp_path / "out")
     assert done.returncode == 2
-    assert said in done.stderr.strip().splitlines()[-1]
+    assert message in done.stderr.strip().splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 
-def test_fetch_refuses_what_leaves_the_folder_and_what_is_not_the_clip(tiny: Path, tmp_path: Path) -> None:
-    for name, change, said in (
+def test_fetch_refuses_paths_outside_the_folder_and_other_audio(tiny: Path, tmp_path: Path) -> None:
+    for name, change, message in (
         ("leaves", {"shard": "../secret.tar"}, "leaves the dataset folder"),
         ("evil", {"key": "../../evil"}, "clip key"),
         ("elsewhere", {"offset": 0}, "does not hold it"),
@@ -80,7 +80,7 @@ def test_fetch_refuses_what_leaves_the_folder_and_what_is_not_the_clip(tiny: Pat
             "manifests", "fetch", copy, "--where", "split = 'train'", "--out", tmp_path / f"{name}-out"
         )
         assert done.returncode == 2
-        assert said in done.stderr
+        assert message in done.stderr
         assert not (tmp_path / f"{name}-out" / "clips.parquet").exists()
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("keep")

@@ -11,14 +11,14 @@ from tests.support import commands
 
 
 def test_query_answers_sql_over_the_manifests(tiny: Path) -> None:
-    said = commands.succeed(
+    output = commands.succeed(
         "manifests",
         "query",
         tiny,
         "SELECT count(*) AS clips FROM clips JOIN timbres USING (timbre) WHERE split = 'train'",
         "--json",
     )
-    assert json.loads(said) == [{"clips": len(pd.read_parquet(tiny / "clips" / "train"))}]
+    assert json.loads(output) == [{"clips": len(pd.read_parquet(tiny / "clips" / "train"))}]
 
 
 def test_query_reads_nothing_but_the_dataset(tiny: Path, tmp_path: Path) -> None:

@@ -16,17 +16,17 @@ PAGE = ROOT / "docs" / "manifests.md"
 DATASET = ("clips", *FOLDER_TABLES)
 
 
-def test_the_page_in_docs_is_the_schemas() -> None:
+def test_the_schema_page_in_docs_is_up_to_date() -> None:
     assert PAGE.read_text() == markdown(), "python -m manifests schema --markdown > docs/manifests.md"
 
 
 @pytest.mark.parametrize("table", DATASET)
-def test_every_column_has_an_example_and_a_meaning(table: str) -> None:
+def test_every_column_has_an_example_and_a_description(table: str) -> None:
     assert set(examples()[table]) == {column.name for column in TABLES[table]}
     assert all(column.meaning for column in TABLES[table])
 
 
-def test_files_carry_their_units_and_meanings(tiny: Path) -> None:
+def test_files_carry_units_and_descriptions(tiny: Path) -> None:
     layout = Layout(tiny)
     for table in DATASET:
         columns = TABLES[table]

@@ -57,14 +57,14 @@ def bucket(tiny: Path, server: Any) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("tier", ["", "--hash", "--deep"])
-def test_a_good_dataset_passes_over_s3_too(tiny: Path, bucket: str, tier: str) -> None:
+def test_a_good_dataset_passes_over_s3(tiny: Path, bucket: str, tier: str) -> None:
     options = ["--json", *([tier] if tier else [])]
     there = json.loads(commands.succeed("manifests", "audit", f"{bucket}/tiny", *options))
     assert there["passed"]
     assert there == json.loads(commands.succeed("manifests", "audit", tiny, *options))
 
 
-def test_the_page_over_s3_is_that_of_the_folder(tiny: Path, bucket: str, tmp_path: Path) -> None:
+def test_the_audit_page_over_s3_equals_that_of_the_folder(tiny: Path, bucket: str, tmp_path: Path) -> None:
     for name, source in (("there.html", f"{bucket}/tiny"), ("here.html", tiny)):
         commands.succeed("manifests", "audit", source, "--html", tmp_path / name)
     assert (tmp_path / "there.html").read_bytes() == (tmp_path / "here.html").read_bytes()
@@ -74,8 +74,8 @@ def test_the_page_over_s3_is_that_of_the_folder(tiny: Path, bucket: str, tmp_pat
 def test_a_flipped_byte_is_found_over_s3(bucket: str) -> None:
     done = commands.run("manifests", "audit", f"{bucket}/flipped", "--hash", "--json")
     assert done.returncode == 1
-    found = json.loads(done.stdout)["findings"]
-    assert [(f["check"], f["where"]) for f in found] == [("hash", "shards/train/shard-000000.tar")]
+    findings = json.loads(done.stdout)["findings"]
+    assert [(f["check"], f["where"]) for f in findings] == [("hash", "shards/train/shard-000000.tar")]
 
 
 def test_show_query_fetch_and_diff_over_s3(tiny: Path, bucket: str, tmp_path: Path) -> None:
@@ -95,20 +95,20 @@ def test_show_query_fetch_and_diff_over_s3(tiny: Path, bucket: str, tmp_path: Pa
     commands.succeed("manifests", "diff", there, copy)
 
 
-def test_a_range_is_read_and_nothing_else(tiny: Path, bucket: str) -> None:
+def test_only_the_requested_byte_range_is_read(tiny: Path, bucket: str) -> None:
     shard = "shards/train/shard-000000.tar"
     there = Layout(location(f"{bucket}/tiny")).inside(shard)
     assert read_range(there, 700, 900) == (tiny / shard).read_bytes()[700:1600]
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [("s3://triptych-data/sets/nothing", "no dataset.json there"), ("nonsense://x/y", "cannot be opened")],
 )
-def test_a_url_without_a_dataset_gives_one_line(bucket: str, url: str, said: str) -> None:
+def test_a_url_without_a_dataset_gives_a_one_line_error(bucket: str, url: str, message: str) -> None:
     done = commands.run("manifests", "audit", url)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
@@ -127,7 +127,7 @@ def whole_shards(root: str) -> tuple[set[str], set[str]]:
     return committed, set(tars) - committed
 
 
-def test_a_dataset_is_rendered_straight_to_s3_through_spoilt_uploads_and_resumed_there(
+def test_rendering_to_s3_survives_failed_uploads_and_resumes(
     tiny: Path, bucket: str, server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -163,7 +163,7 @@ def test_a_dataset_is_rendered_straight_to_s3_through_spoilt_uploads_and_resumed
     assert datasets.file_hashes(tmp_path / "fetched") == datasets.file_hashes(tiny)
 
 
-def test_a_refused_upload_ends_in_one_line(
+def test_a_refused_upload_gives_a_one_line_error(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))

@@ -14,49 +14,49 @@ from tests.support.envelope_cases import CUT_MS, RATE, case, check, clip, near
 
 
 @pytest.mark.parametrize("part", range(8))
-def test_200_random_envelopes_are_found_again(part: int) -> None:
+def test_200_random_envelopes_are_recovered(part: int) -> None:
     for index in range(part, 200, 8):
-        asked, notes, sound = case(index)
+        expected, notes, sound = case(index)
         estimate = estimate_envelope(sound, notes, RATE, CUT_MS)
-        check(estimate, asked)
+        check(estimate, expected)
         assert estimate.residual < 0.03
 
 
-def test_the_curve_is_told_from_the_sound() -> None:
+def test_the_curve_is_estimated_from_the_sound() -> None:
     for index in range(6):
         for curve in ("linear", "exponential"):
-            asked, notes, sound = case(index, curve)
+            expected, notes, sound = case(index, curve)
             estimate = estimate_envelope(sound, notes, RATE, CUT_MS, curve=None)
             assert estimate.envelope.curve == curve
-            check(estimate, asked)
+            check(estimate, expected)
 
 
 @pytest.mark.parametrize("sustain", [0.0, 4e-4])
 def test_a_pluck_that_dies_away_has_no_hold(sustain: float) -> None:
-    asked = Envelope(30.0, 85.0, sustain, 60.0)
+    expected = Envelope(30.0, 85.0, sustain, 60.0)
     notes = tuple(Note(0.6 * k, 0.4, 60 + 2 * k, 100) for k in range(5))
-    found = estimate_envelope(clip(asked, notes), notes, RATE, CUT_MS).envelope
-    assert near(found.attack_ms, 30.0)
-    assert near(found.decay_ms, 85.0)
-    assert found.hold_ms < 3.0
-    assert found.sustain < 6e-4
+    estimated = estimate_envelope(clip(expected, notes), notes, RATE, CUT_MS).envelope
+    assert near(estimated.attack_ms, 30.0)
+    assert near(estimated.decay_ms, 85.0)
+    assert estimated.hold_ms < 3.0
+    assert estimated.sustain < 6e-4
 
 
 def test_only_note_times_are_used() -> None:
     _, notes, sound = case(3)
-    told = estimate_envelope(sound, notes, RATE, CUT_MS)
+    estimate = estimate_envelope(sound, notes, RATE, CUT_MS)
     untold = tuple(replace(note, pitch=60, velocity=1) for note in notes)
-    assert estimate_envelope(sound, untold, RATE, CUT_MS) == told
+    assert estimate_envelope(sound, untold, RATE, CUT_MS) == estimate
 
 
-def test_noise_at_60_db_below_full_scale_is_borne() -> None:
+def test_noise_at_minus_60_dbfs_is_tolerated() -> None:
     for index in range(4):
-        asked, notes, sound = case(index)
+        expected, notes, sound = case(index)
         noise = 1e-3 * (stream(0, "noise", index).random(len(sound)) - 0.5) * 12**0.5
-        check(estimate_envelope(sound + noise, notes, RATE, CUT_MS), asked)
+        check(estimate_envelope(sound + noise, notes, RATE, CUT_MS), expected)
 
 
-def test_what_is_not_to_be_heard_is_flagged() -> None:
+def test_unobservable_parameters_are_flagged() -> None:
     envelope = Envelope(20.0, 80.0, 0.5, 150.0)
     legato = tuple(Note(0.5 * k, 0.5, 60 + k, 100) for k in range(6))
     estimate = estimate_envelope(clip(envelope, legato), legato, RATE, CUT_MS)
@@ -80,7 +80,7 @@ def test_what_is_not_to_be_heard_is_flagged() -> None:
     assert near(estimate.envelope.release_ms, 150.0)
 
 
-def test_the_level_is_the_loudest_notes() -> None:
+def test_the_level_is_that_of_the_loudest_note() -> None:
     notes = (Note(0.0, 0.5, 69, 64), Note(1.0, 1.0, 69, 127))
     sound = clip(Envelope(10.0, 50.0, 0.5, 100.0, hold_ms=50.0), notes, "sine")
     estimate = estimate_envelope(sound, notes, RATE, CUT_MS)
@@ -99,13 +99,13 @@ def test_measure_gain_is_the_rms_at_its_time() -> None:
 
 def test_bad_input_is_refused() -> None:
     _, notes, sound = case(0)
-    for wrong, played, says in (
+    for wrong, played, message in (
         (np.zeros(RATE * 3), notes, "silent"),
         (sound, (), "no note"),
         (sound, (Note(5.0, 1.0, 60, 90),), "no note"),
         (np.full(RATE * 3, np.nan), notes, "finite"),
         (np.stack([sound, sound]), notes, "frames"),
     ):
-        with pytest.raises(InputError, match=says) as caught:
+        with pytest.raises(InputError, match=message) as caught:
             estimate_envelope(wrong, played, RATE, CUT_MS)
         assert "\n" not in str(caught.value)

@@ -26,8 +26,10 @@ def try_presets(synth: Synth, addresses: Sequence[str], scratch: Path) -> None:
             tones = make_tone_set(host, synth, synth.preset(address), spec)
             assert tones.level_variation_db < STEADY_DB, address
             for index in range(8 * number, 8 * number + 8):
-                asked, notes = draw(index, PITCHES)
-                check(estimate_envelope(played(asked, notes, tones.mapping()), notes, RATE, CUT_MS), asked)
+                expected, notes = draw(index, PITCHES)
+                check(
+                    estimate_envelope(played(expected, notes, tones.mapping()), notes, RATE, CUT_MS), expected
+                )
 
 
 def test_on_the_builtin_synth(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.support.envelope_cases import CUT_MS, RATE, case
 
 
 @pytest.mark.parametrize("curve", ["linear", "exponential"])
-def test_several_envelopes_at_once_predict_what_each_does_alone(curve: Curve) -> None:
+def test_a_batch_of_envelopes_predicts_what_each_predicts_alone(curve: Curve) -> None:
     _, notes, sound = case(5)
     measured = measure(sound, notes, RATE, CUT_MS, 2.0)
     draws = 1e-3 + stream(1, "envelopes").random((8, 5)) * [200.0, 100.0, 300.0, 0.9, 200.0]

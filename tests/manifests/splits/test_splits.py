@@ -8,7 +8,7 @@ from manifests.splits.splits import assign_sides
 from manifests.types import InputError
 
 
-def test_clusters_go_whole_to_one_side() -> None:
+def test_clusters_are_never_split_between_sides() -> None:
     clusters = [0, 0, 0, 3, 4, 5, 6, 7, 8, 8]
     for seed in range(50):
         sides = assign_sides(clusters, 0.3, seed, "timbre")
@@ -17,7 +17,7 @@ def test_clusters_go_whole_to_one_side() -> None:
             assert len({side for side, c in zip(sides, clusters, strict=True) if c == cluster}) == 1
 
 
-def test_clusters_larger_than_the_share_still_give_a_test_side() -> None:
+def test_clusters_larger_than_the_share_still_leave_a_test_side() -> None:
     clusters = [0] * 20 + [20] * 15 + [35] * 12
     for seed in range(10):
         assert assign_sides(clusters, 0.1, seed, "phrase").count("test") == 12

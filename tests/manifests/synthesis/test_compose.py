@@ -20,7 +20,7 @@ def notes_of(case: dict) -> list[Note]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_gain_equals_the_stored_vectors_and_the_scalar_twin(case: dict) -> None:
+def test_gain_equals_the_stored_vectors_and_the_scalar_reference(case: dict) -> None:
     made = compose.gain(
         notes_of(case), Envelope(**case["envelope"]), case["rate"], case["frames"], case["cut_fade_ms"]
     )
@@ -50,7 +50,7 @@ def test_dry_is_silent_before_the_first_note_and_plays_each_tone_from_its_start(
     np.testing.assert_array_equal(dry[RATE:], -tone[: FRAMES - RATE] * np.float32(0.25))
 
 
-def test_dry_is_silent_where_a_tone_is_over_and_refuses_one_that_ends_before_its_note() -> None:
+def test_dry_is_silent_after_a_tone_and_refuses_a_tone_shorter_than_its_note() -> None:
     tones = {60: (np.ones(RATE, dtype=np.int16), 1.0)}
     dry = compose.dry((Note(0.0, 1.0, 60, 127),), tones, RATE, FRAMES)
     assert dry[:RATE].all()
@@ -71,6 +71,6 @@ def test_the_peak_is_exactly_the_configured_one(dbfs: float) -> None:
 
 
 @pytest.mark.parametrize("sound", [np.zeros(10), np.full(10, np.nan), np.array([np.inf, 1.0])])
-def test_what_has_no_peak_is_refused(sound: np.ndarray) -> None:
+def test_sounds_without_a_peak_are_refused(sound: np.ndarray) -> None:
     with pytest.raises(ValueError, match="finite peak"):
         compose.to_int16(sound.astype(np.float32), 29204)

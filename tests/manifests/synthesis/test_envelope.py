@@ -17,6 +17,6 @@ def test_segments_reach_their_targets_at_exactly_the_stated_times() -> None:
         )
 
 
-def test_release_starts_from_the_level_reached() -> None:
+def test_release_starts_from_the_level_at_note_off() -> None:
     envelope = Envelope(attack_ms=100, decay_ms=100, sustain=0.5, release_ms=100)
     np.testing.assert_allclose(gain_curve(envelope, 50.0, [50.0, 100.0, 150.0]), [0.5, 0.25, 0.0])

@@ -18,13 +18,13 @@ def test_the_octave_is_that_of_the_repeating_waveform(spectrum: list[float], oct
 
 @pytest.mark.parametrize("note", [24.0, 60.0, 84.3, 108.0, 119.0])
 def test_the_frequency_is_right_to_a_tenth_of_a_semitone(note: float) -> None:
-    heard = frequency(harmonic(hertz(note), SAW), RATE)
-    assert heard is not None
-    assert abs(12 * np.log2(heard / hertz(note))) < 0.1
+    estimated = frequency(harmonic(hertz(note), SAW), RATE)
+    assert estimated is not None
+    assert abs(12 * np.log2(estimated / hertz(note))) < 0.1
 
 
 @pytest.mark.parametrize("interval", [7, 5, 4, 1])
-def test_another_interval_than_an_octave_is_unpitched(interval: int) -> None:
+def test_an_interval_other_than_an_octave_counts_as_unpitched(interval: int) -> None:
     assert octave_of_tone(harmonic(hertz(60 + interval), SAW), RATE, 60) is None
 
 
@@ -40,7 +40,7 @@ def test_a_tone_under_noise_keeps_its_pitch() -> None:
     assert octave_of_tone(harmonic(hertz(60), SAW) + 0.15 * noise, RATE, 60) == 0
 
 
-def test_the_confidence_is_the_share_that_agrees() -> None:
+def test_the_confidence_is_the_share_of_agreeing_tones() -> None:
     tones = [harmonic(hertz(note if i < 8 else note + 12), SAW) for i, note in enumerate(NOTES)]
     octave, confidence = vote(tones, NOTES, RATE)
     assert octave == 0

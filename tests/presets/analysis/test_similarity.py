@@ -8,7 +8,7 @@ from presets.analysis.similarity import alike, distance_db, fingerprint, sounds_
 from tests.support.presets.harmonic_tones import NOTES, RATE, SAW, SPECTRA, harmonic, hertz
 
 
-def test_alike_ignores_level_and_tells_spectra_apart() -> None:
+def test_similarity_ignores_level_and_separates_spectra() -> None:
     prints = [
         fingerprint([scale * harmonic(hertz(note), spectrum) for note in NOTES], RATE)
         for scale, spectrum in ((1.0, SAW), (0.25, SAW), (1.0, SPECTRA["hollow"]), (1.0, [1.0]))

@@ -49,7 +49,7 @@ def test_amsynth_repeats_itself_warms_up_and_needs_no_display(drafted: Path) -> 
 
 
 @pytest.mark.plugins
-def test_amsynths_envelope_runs_as_its_source_says(drafted: Path) -> None:
+def test_amsynths_envelope_times_follow_its_source(drafted: Path) -> None:
     measured, known = load_profile(str(drafted)).envelope, load_profile("amsynth").envelope
     assert measured is not None
     assert known is not None
@@ -59,13 +59,13 @@ def test_amsynths_envelope_runs_as_its_source_says(drafted: Path) -> None:
         assert here.parameter == there.parameter
         # The draft counts a parameter's value as 0..1, the source as 0..2.5.
         for value in (0.1, 0.2, 0.3, 0.45):
-            said = there.curve.to_ms(value if stage == "sustain" else 2.5 * value)
+            expected = there.curve.to_ms(value if stage == "sustain" else 2.5 * value)
             close = {"abs": 0.01} if stage == "sustain" else {"rel": 0.02, "abs": 0.5}
-            assert here.curve.to_ms(value) == pytest.approx(said, **close), (stage, value)
+            assert here.curve.to_ms(value) == pytest.approx(expected, **close), (stage, value)
 
 
 @pytest.mark.plugins
-def test_the_draft_opens_and_plays_what_it_says(drafted: Path) -> None:
+def test_the_draft_profile_loads_and_plays_its_envelopes(drafted: Path) -> None:
     synth = open_synth(str(drafted))
     (init,) = synth.presets()
     assert init.parameters["amp_sustain"] == 1.0
@@ -74,14 +74,14 @@ def test_the_draft_opens_and_plays_what_it_says(drafted: Path) -> None:
         notes = (Note(0.1, 0.4, 60, 100),)
         cell = PlayedCell(notes, Envelope(50.0, 100.0, 0.5, 200.0))
         (sound,) = play_group(host, synth, init, [cell], PlaySpec(44_100, 44_100, 3.0))
-    found = estimate_envelope(sound, notes, 44_100, 3.0).envelope
-    assert found.attack_ms == pytest.approx(50.0, rel=0.2)
-    assert found.release_ms == pytest.approx(200.0, rel=0.1)
-    assert found.sustain == pytest.approx(0.5, rel=0.06)
+    estimated = estimate_envelope(sound, notes, 44_100, 3.0).envelope
+    assert estimated.attack_ms == pytest.approx(50.0, rel=0.2)
+    assert estimated.release_ms == pytest.approx(200.0, rel=0.1)
+    assert estimated.sustain == pytest.approx(0.5, rel=0.06)
 
 
 @pytest.mark.plugins
-def test_nekobi_is_left_with_a_trace_of_the_note_before() -> None:
+def test_nekobi_keeps_a_trace_of_the_previous_note() -> None:
     if not NEKOBI.exists():
         if os.environ.get("TRIPTYCH_REQUIRE_PLUGINS") == "1":
             pytest.fail(f"{NEKOBI} is missing: apt-get install dpf-plugins-vst")
@@ -93,7 +93,7 @@ def test_nekobi_is_left_with_a_trace_of_the_note_before() -> None:
 
 
 @pytest.mark.plugins
-def test_what_it_cannot_take_is_one_line(amsynth: Path, tmp_path: Path) -> None:
+def test_calibrate_refuses_bad_input_in_one_line(amsynth: Path, tmp_path: Path) -> None:
     wrong = calibrate(amsynth, "--attack", "Angriff", "--out", tmp_path / "a.yaml")
     assert wrong.returncode == 2
     assert "parameter 'Angriff': the plugin has none of that name; it has 'amp_attack'" in wrong.stderr

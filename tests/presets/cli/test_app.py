@@ -24,7 +24,7 @@ def test_list_shows_synths_and_their_presets() -> None:
     assert "named/glass-bell\tglass-bell" in lines
 
 
-def test_show_prints_parameters_and_measures_and_draws(tmp_path: Path) -> None:
+def test_show_prints_parameters_and_measurements_and_writes_a_plot(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     shown = presets("show", "builtin", "named/deep-sub", "--seconds", "0.5", "--plot", tmp_path / "a.png")
     assert shown.returncode == 0, shown.stderr
@@ -34,17 +34,17 @@ def test_show_prints_parameters_and_measures_and_draws(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (("show", "builtin", "named/none"), "expected an address"),
         (("list", "moog"), "no such profile"),
         (("show", "builtin", "named/tuba", "--plot", "a.gif"), "ends in .png"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(arguments: tuple[str, ...], says: str) -> None:
+def test_bad_input_is_one_line_and_status_2(arguments: tuple[str, ...], message: str) -> None:
     failed = presets(*arguments)
     assert failed.returncode == 2
-    assert says in failed.stderr
+    assert message in failed.stderr
     assert len(failed.stderr.splitlines()) == 1
 
 

@@ -63,7 +63,7 @@ def wait_until_gone(pid: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fault", "reason", "says"),
+    ("fault", "reason", "message"),
     [
         (faulty.SEGFAULT, "crashed", "SIGSEGV"),
         (faulty.EXIT, "crashed", "status 0"),
@@ -72,37 +72,37 @@ def wait_until_gone(pid: int) -> bool:
         (faulty.ALLOCATE, "memory", "MiB"),
     ],
 )
-def test_a_dead_group_is_the_presets_fault_and_the_host_lives_on(
-    host: SnapshotHost, fault: int, reason: str, says: str
+def test_a_crashed_group_is_the_presets_fault_and_the_host_survives(
+    host: SnapshotHost, fault: int, reason: str, message: str
 ) -> None:
     before, pid = host.render(job()), pid_of(host)
     with pytest.raises(GroupFailure) as failure:
         host.render(job(fault))
     assert failure.value.reason == reason
-    assert says in failure.value.detail
+    assert message in failure.value.detail
     np.testing.assert_array_equal(host.render(job()), before)
     assert pid_of(host) == pid
     assert children(pid) == []
 
 
-def test_what_a_plugin_prints_is_no_message(host: SnapshotHost) -> None:
+def test_plugin_output_on_stdout_is_ignored(host: SnapshotHost) -> None:
     assert np.abs(host.render(job(faulty.PRINT))).max() > 0
     assert np.abs(host.render(job())).max() > 0
 
 
-def test_a_dead_host_is_started_once_more(host: SnapshotHost) -> None:
+def test_a_crashed_host_is_restarted_once(host: SnapshotHost) -> None:
     before = host.render(job())
     os.kill(pid_of(host), signal.SIGKILL)
     np.testing.assert_array_equal(host.render(job()), before)
 
 
-def test_a_host_that_dies_again_is_the_machines_fault(host: SnapshotHost) -> None:
+def test_a_second_host_crash_is_the_machines_fault(host: SnapshotHost) -> None:
     with pytest.raises(MachineFailure, match="died twice"):
         host.render(job(faulty.KILL_HOST))
     assert host.render(job()).size
 
 
-def test_an_interrupted_job_is_not_mistaken_for_the_next(host: SnapshotHost) -> None:
+def test_an_interrupted_jobs_reply_is_not_taken_for_the_next_jobs(host: SnapshotHost) -> None:
     short = host.render(job())
 
     def interrupt(number: int, frame: object) -> None:
@@ -118,12 +118,12 @@ def test_an_interrupted_job_is_not_mistaken_for_the_next(host: SnapshotHost) -> 
     np.testing.assert_array_equal(host.render(job()), short)
 
 
-def test_killed_from_outside_is_the_machines_fault(host: SnapshotHost) -> None:
+def test_a_kill_from_outside_is_the_machines_fault(host: SnapshotHost) -> None:
     with pytest.raises(MachineFailure, match="killed from outside"):
         host.render(job(faulty.KILLED))
 
 
-def test_what_a_plugin_started_ends_with_its_group(host: SnapshotHost, tmp_path: Path) -> None:
+def test_processes_of_a_plugin_end_with_its_group(host: SnapshotHost, tmp_path: Path) -> None:
     host.render(job(faulty.FORK))
     (started,) = tmp_path.glob("*/tmpdir/started")
     assert wait_until_gone(int(started.read_text()))
@@ -133,7 +133,7 @@ def entries(folder: str) -> set[str]:
     return {path.name for path in Path(folder).iterdir()}
 
 
-def test_nothing_is_left_behind(tmp_path: Path) -> None:
+def test_closing_a_host_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     shared, descriptors = entries("/dev/shm"), len(entries("/proc/self/fd"))
     with SnapshotHost(open_synth("builtin"), scratch=tmp_path) as opened:
         opened.render(job())
@@ -170,7 +170,7 @@ time.sleep(100)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_plugin_has_a_home_of_its_own(tmp_path: Path) -> None:
+def test_the_plugin_has_its_own_home_folder(tmp_path: Path) -> None:
     with SnapshotHost(open_synth("builtin"), scratch=tmp_path) as opened:
         environment = Path(f"/proc/{pid_of(opened)}/environ").read_text().split("\0")
         private = [entry for entry in environment if entry.startswith(("HOME=", "TMPDIR="))]
@@ -178,9 +178,7 @@ def test_the_plugin_has_a_home_of_its_own(tmp_path: Path) -> None:
         assert all(str(tmp_path) in entry for entry in private)
 
 
-def test_the_canary_notices_a_synth_that_does_not_repeat(
-    host: SnapshotHost, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_canary_detects_nondeterminism(host: SnapshotHost, monkeypatch: pytest.MonkeyPatch) -> None:
     host.check()
     host.close()
     monkeypatch.setenv("TRIPTYCH_TEST_UNREPEATABLE", "1")
@@ -188,7 +186,7 @@ def test_the_canary_notices_a_synth_that_does_not_repeat(
         host.check()
 
 
-def test_another_plugin_than_the_one_opened_is_refused(tmp_path: Path) -> None:
+def test_a_changed_plugin_file_is_refused(tmp_path: Path) -> None:
     changed = replace(open_synth("builtin"), plugin_sha256="0" * 64)
     with pytest.raises(MachineFailure, match="SHA-256 has changed"):
         SnapshotHost(changed, scratch=tmp_path).__enter__()
@@ -202,7 +200,7 @@ def test_a_file_that_is_no_plugin_is_the_machines_fault(tmp_path: Path) -> None:
         SnapshotHost(open_synth("builtin", broken), scratch=tmp_path).__enter__()
 
 
-def test_a_synth_pickles_small() -> None:
+def test_a_pickled_synth_is_small() -> None:
     synth = open_synth("builtin")
     assert pickle.loads(pickle.dumps(synth)) == synth
     assert len(pickle.dumps(synth)) < 1000

@@ -14,7 +14,7 @@ def row(preset: str, loud: list[float], soft: list[float], **more: object) -> di
     return {"preset": preset, **good, "fingerprint": loud, "fingerprint_soft": soft, **errors, **more}
 
 
-def test_near_presets_are_one_timbre_and_failures_none() -> None:
+def test_similar_presets_count_as_one_timbre_and_failures_as_none() -> None:
     random = np.random.default_rng(0)
     base = random.uniform(-60.0, 0.0, (20, BANDS))
     some = [row(f"a{i}", list(x), list(x + random.normal(0, 0.5, BANDS))) for i, x in enumerate(base)]

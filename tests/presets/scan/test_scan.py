@@ -20,13 +20,13 @@ from tests.support.presets.preset_scan import LIMIT, presets, rows
 
 def test_every_preset_has_a_row_in_order(scan: Path) -> None:
     named = [preset.address for preset in open_synth("builtin").presets()]
-    found = list(rows(scan))
-    assert len(found) == LIMIT
-    assert found == sorted(found, key=named.index)
+    scanned = list(rows(scan))
+    assert len(scanned) == LIMIT
+    assert scanned == sorted(scanned, key=named.index)
     assert not scan.with_name(f"{scan.name}.parts").exists()
 
 
-def test_what_is_measured_is_what_is_known_of_the_presets(scan: Path) -> None:
+def test_measurements_agree_with_the_presets_parameters(scan: Path) -> None:
     for row in rows(scan).values():
         assert row["status"] == "ok", row
         assert abs(float(str(row["pitch_cents"]))) < 5.0
@@ -46,7 +46,7 @@ def test_another_number_of_workers_gives_the_same_file(scan: Path, tmp_path: Pat
     assert sha256_file(again) == sha256_file(scan)
 
 
-def test_a_killed_scan_goes_on(scan: Path, tmp_path: Path) -> None:
+def test_a_killed_scan_resumes(scan: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed.parquet"
     command = [sys.executable, "-m", "presets", "scan", "builtin", "--out", str(out), "--limit", str(LIMIT)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -77,7 +77,7 @@ def test_a_scan_is_listed_and_drawn(scan: Path, tmp_path: Path) -> None:
     assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_file_that_is_no_scan_is_refused(tmp_path: Path) -> None:
+def test_files_other_than_scans_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(InputError, match="not a scan"):
         read_scan(tmp_path / "a.parquet")
@@ -87,13 +87,13 @@ def test_a_file_that_is_no_scan_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.plugins
-def test_amsynth_is_scanned_with_what_is_known_of_it(amsynth: Path, tmp_path: Path) -> None:
+def test_amsynth_scan_agrees_with_field_measurements(amsynth: Path, tmp_path: Path) -> None:
     out = tmp_path / "amsynth.parquet"
     done = presets("scan", amsynth, "--out", out, "--limit", 24)
     assert done.returncode == 0, done.stderr
-    found = read_scan(out).to_pylist()
-    assert {one["synth"] for one in found} == {"amsynth"}
-    assert sum(one["status"] == "ok" for one in found) >= 22
+    results = read_scan(out).to_pylist()
+    assert {one["synth"] for one in results} == {"amsynth"}
+    assert sum(one["status"] == "ok" for one in results) >= 22
     # Of all presets 70% hold their level and most of these have a pitch (field measurements).
-    assert 8 <= sum(one["usable"] for one in found) <= 22
+    assert 8 <= sum(one["usable"] for one in results) <= 22
     assert about(out)["threshold"] > 0.0

@@ -30,7 +30,7 @@ def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("conditions", "says"),
+    ("conditions", "message"),
     [
         ({"colour": True}, "no column 'colour'"),
         ({"octave": 0}, r"expected a range \[low, high\]"),
@@ -38,8 +38,10 @@ def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
         ({"fingerprint": [0, 1]}, "no column 'fingerprint'"),
     ],
 )
-def test_a_wrong_condition_is_named(scan: Path, conditions: dict[str, object], says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_an_invalid_condition_is_refused_by_name(
+    scan: Path, conditions: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         selected(scan, open_synth("builtin"), conditions)  # type: ignore[arg-type]
 
 

@@ -25,7 +25,7 @@ def test_a_bank_keeps_names_and_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "message"),
     [
         ("something else", "first line"),
         ("amSynth\n<parameter> amp_attack 1\n", "line 2"),
@@ -33,10 +33,10 @@ def test_a_bank_keeps_names_and_values(tmp_path: Path) -> None:
         ("", "first line"),
     ],
 )
-def test_a_damaged_bank_is_named_with_its_line(tmp_path: Path, text: str, says: str) -> None:
+def test_a_damaged_bank_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "a.bank"
     path.write_text(text)
-    with pytest.raises(InputError, match=says) as error:
+    with pytest.raises(InputError, match=message) as error:
         read_bank(path)
     assert str(path) in str(error.value)
 

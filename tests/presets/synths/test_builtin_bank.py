@@ -36,7 +36,7 @@ def play(host: SnapshotHost, note: Note, seconds: float, **values: float) -> np.
     return host.render(GroupJob(settings, (note,), seconds))[0]
 
 
-def test_every_named_preset_passes_and_no_two_sound_alike(host: SnapshotHost, synth: Synth) -> None:
+def test_every_named_preset_passes_and_no_two_are_similar(host: SnapshotHost, synth: Synth) -> None:
     presets = synth.presets()
     assert len(presets) >= 64
     made = [make_tone_set(host, synth, preset, SPEC) for preset in presets]
@@ -46,7 +46,7 @@ def test_every_named_preset_passes_and_no_two_sound_alike(host: SnapshotHost, sy
     assert np.median([tones.level_variation_db for tones in made]) < 0.2
 
 
-def test_random_presets_can_be_made_alone(synth: Synth) -> None:
+def test_a_random_preset_is_independent_of_others(synth: Synth) -> None:
     many = [synth.random_preset(5, index) for index in range(20)]
     assert synth.random_preset(5, 13) == many[13]
     assert synth.preset(many[13].address) == many[13]
@@ -63,7 +63,7 @@ def test_most_random_presets_are_fit_for_tones(host: SnapshotHost, synth: Synth)
     assert passed >= 12
 
 
-def test_a_synth_of_banks_alone_has_no_random_presets() -> None:
+def test_a_synth_without_a_generator_has_no_random_presets() -> None:
     banks_only = Synth("amsynth", open_synth("builtin").plugin_path, "0" * 64)
     assert not banks_only.has_random_presets
     with pytest.raises(InputError, match="no random presets"):

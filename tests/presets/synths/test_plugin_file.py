@@ -19,7 +19,7 @@ def kars() -> Path:
 
 
 @pytest.mark.plugins
-def test_a_plugin_of_which_nothing_is_known_plays(kars: Path, tmp_path: Path) -> None:
+def test_a_plugin_without_a_profile_plays(kars: Path, tmp_path: Path) -> None:
     synth = open_synth(str(kars))
     assert (synth.name, synth.deterministic) == ("Kars-vst", False)
     (init,) = synth.presets()

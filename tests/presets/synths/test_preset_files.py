@@ -59,7 +59,7 @@ def test_states_and_bare_values_load_and_repeat(profile: Path, tmp_path: Path) -
 
 
 @pytest.mark.plugins
-def test_a_preset_that_the_plugin_does_not_take_is_its_own_failure(nekobi: Path, tmp_path: Path) -> None:
+def test_a_preset_that_the_plugin_rejects_fails_alone(nekobi: Path, tmp_path: Path) -> None:
     synth = open_synth(str(nekobi))
     (init,) = synth.presets()
     foreign = Preset("x.fxp", "x", {}, "", b"CcnK" + bytes(8) + b"\x00\x00\x00\x01Nope" + bytes(60))
@@ -71,7 +71,7 @@ def test_a_preset_that_the_plugin_does_not_take_is_its_own_failure(nekobi: Path,
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "says"),
+    ("name", "data", "message"),
     [
         ("a.fxp", b"RIFF", "not a .fxp file"),
         ("a.fxp", b"", "not a .fxp file"),
@@ -79,9 +79,9 @@ def test_a_preset_that_the_plugin_does_not_take_is_its_own_failure(nekobi: Path,
         ("a.yaml", b"x: {Cutoff: loud}", "mapping from preset names"),
     ],
 )
-def test_a_damaged_preset_file_is_named(tmp_path: Path, name: str, data: bytes, says: str) -> None:
+def test_a_damaged_preset_file_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)
-    with pytest.raises(InputError, match=f"{name}.*{says}"):
+    with pytest.raises(InputError, match=f"{name}.*{message}"):
         read_folder(tmp_path, "vst2", xiz=False)
 
 

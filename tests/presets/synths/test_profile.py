@@ -8,14 +8,14 @@ from presets.synths.profile import Profile, load_profile
 
 
 @pytest.mark.parametrize("name", ["amsynth", "builtin"])
-def test_pins_come_before_the_preset_and_say_why(name: str) -> None:
+def test_pinned_values_override_presets_and_have_a_reason(name: str) -> None:
     profile = load_profile(name)
     complete = profile.complete({"amp_attack": 2.0, "amp_sustain": 0.1, "amp_release": 2.0})
     assert (complete["amp_attack"], complete["amp_sustain"], complete["amp_release"]) == (0.0, 1.0, 0.0)
     assert all(len(pin.why) > 10 for pin in profile.pinned.values())
 
 
-def test_a_value_outside_its_range_goes_to_the_end() -> None:
+def test_a_value_outside_its_range_is_clamped() -> None:
     assert load_profile("amsynth").complete({"filter_resonance": 3.0})["filter_resonance"] == 0.97
 
 

@@ -18,18 +18,18 @@ def test_the_profile_knows_amsynths_own_parameters(amsynth: Path, tmp_path: Path
         host.check()
 
 
-def test_a_missing_plugin_says_what_was_tried() -> None:
+def test_a_missing_plugin_error_lists_the_paths_tried() -> None:
     with pytest.raises(InputError, match=r"/nowhere/x\.so.*apt-get install amsynth"):
         open_synth("amsynth", Path("/nowhere/x.so"))
 
 
-def test_an_unknown_synth_lists_those_there_are() -> None:
+def test_an_unknown_synth_error_lists_the_known_ones() -> None:
     with pytest.raises(InputError, match="amsynth, builtin"):
         open_synth("moog")
 
 
 @pytest.mark.parametrize("address", ["named/nothing", "", "random/x/1", "random/1", "BriansBank01/000"])
-def test_an_unknown_preset_says_what_is_expected(address: str) -> None:
+def test_an_unknown_preset_error_names_the_expected_form(address: str) -> None:
     with pytest.raises(InputError, match="named/pure-sine"):
         open_synth("builtin").preset(address)
 

@@ -54,7 +54,7 @@ def test_vstpresets_load_and_repeat_in_any_process(built: dict[str, Path], tmp_p
     assert centroid(sounds[0]) > 1.5 * centroid(sounds[1])
 
 
-def test_a_vst3_of_which_nothing_is_known_plays(built: dict[str, Path], tmp_path: Path) -> None:
+def test_a_vst3_without_a_profile_plays(built: dict[str, Path], tmp_path: Path) -> None:
     synth = open_synth(str(built["Kars"]))
     (init,) = synth.presets()
     with SnapshotHost(synth, scratch=tmp_path) as one, SnapshotHost(synth, scratch=tmp_path) as two:

@@ -39,13 +39,13 @@ def test_an_instrument_repeats_and_loses_its_envelope(zynaddsubfx: Synth, tmp_pa
     with SnapshotHost(zynaddsubfx, scratch=tmp_path) as host:
         first, again, other = (played(host, zynaddsubfx, p) for p in (pad, pad, rhodes))
         as_it_is = State("zyn", zyn.instrument(pad.state, (), "x"))
-        whole = host.render(GroupJob({}, (Note(0.0, 0.8, 60, 100),), 1.0, state=as_it_is))
+        with_envelope = host.render(GroupJob({}, (Note(0.0, 0.8, 60, 100),), 1.0, state=as_it_is))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
     # The pad rings on for long after its note; without its envelope it ends with it.
     silent = levels(first)[18:].max() / levels(first)[:16].mean()
     assert silent < 0.05
-    assert levels(whole)[18:].max() / levels(whole)[:16].mean() > 4 * silent
+    assert levels(with_envelope)[18:].max() / levels(with_envelope)[:16].mean() > 4 * silent
 
 
 @pytest.mark.plugins
@@ -65,7 +65,7 @@ def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"nothing", "not a ZynAddSubFX instrument"),
         (gzip.compress(b"<other/>", mtime=0), "it has no <INSTRUMENT>"),
@@ -73,6 +73,6 @@ def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) ->
         (gzip.compress(b"x" * (zyn.LARGEST + 1), mtime=0), "larger than 16 MiB"),
     ],
 )
-def test_a_damaged_instrument_is_named(data: bytes, says: str) -> None:
-    with pytest.raises(InputError, match=f"a.xiz.*{says}"):
+def test_a_damaged_instrument_is_named(data: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=f"a.xiz.*{message}"):
         zyn.instrument(data, (), "a.xiz")

@@ -10,7 +10,7 @@ from presets.tones.loops import with_loops
 RATE = 44_100
 
 
-def test_a_loop_goes_on_as_the_tone_does() -> None:
+def test_a_loop_continues_the_tone() -> None:
     time_s = np.arange(int(1.3 * RATE)) / RATE
     tones = np.stack(
         [
@@ -24,11 +24,11 @@ def test_a_loop_goes_on_as_the_tone_does() -> None:
     for tone, own, start in zip(longer, pcm, starts, strict=True):
         places = read_places(4 * RATE, int(start), len(tone))
         assert places.max() < len(tone)
-        heard = tone[places].astype(float)
-        steps = np.abs(np.diff(heard))
+        looped = tone[places].astype(float)
+        steps = np.abs(np.diff(looped))
         assert steps.max() <= 1.02 * np.abs(np.diff(own.astype(float))).max()
         # Round the loop the level stays, and nothing is heard beside the partials.
-        rest = heard[2 * RATE :] * np.hanning(2 * RATE)
+        rest = looped[2 * RATE :] * np.hanning(2 * RATE)
         power = np.abs(np.fft.rfft(rest)) ** 2
         loud = np.convolve(power > power.max() * 1e-3, np.ones(200), mode="same") > 0
         assert power[~loud].sum() < 1e-3 * power.sum()

@@ -21,7 +21,7 @@ def changed(preset: Preset, **values: float) -> Preset:
     return replace(preset, parameters={**preset.parameters, **values})
 
 
-def test_tones_have_one_level_no_dc_and_the_asked_pitch(saw: ToneSet) -> None:
+def test_tones_have_one_level_no_dc_and_the_requested_pitch(saw: ToneSet) -> None:
     assert saw.samples.shape == (10, 22050)
     assert list(saw.mapping()) == list(range(55, 65))
     for pitch, (samples, scale) in saw.mapping().items():
@@ -30,13 +30,13 @@ def test_tones_have_one_level_no_dc_and_the_asked_pitch(saw: ToneSet) -> None:
         assert abs(tone.mean()) < 0.005 * RMS
         assert np.abs(samples).max() == 32767
         spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone))))
-        heard = float(spectrum.argmax()) * 44100 / len(tone)
-        assert heard == pytest.approx(440 * 2 ** ((pitch - 69) / 12), abs=2.0)
+        peak_hz = float(spectrum.argmax()) * 44100 / len(tone)
+        assert peak_hz == pytest.approx(440 * 2 ** ((pitch - 69) / 12), abs=2.0)
     assert (saw.octave, saw.pitch_confidence) == (0, 1.0)
 
 
 @pytest.mark.parametrize("octave", [-2, -1, 1, 2])
-def test_the_octave_asked_for_is_the_octave_found(host: SnapshotHost, synth: Synth, octave: int) -> None:
+def test_the_octave_of_a_preset_is_detected(host: SnapshotHost, synth: Synth, octave: int) -> None:
     preset = changed(synth.preset("named/bright-saw"), octave=float(octave))
     assert make_tone_set(host, synth, preset, SPEC).octave == octave
 
@@ -101,13 +101,13 @@ def test_defective_audio_is_refused_by_name(
     assert failure.value.reason == reason
 
 
-def test_without_the_demand_an_unpitched_preset_is_kept(host: SnapshotHost, synth: Synth) -> None:
+def test_an_unpitched_preset_is_kept_where_pitch_is_not_required(host: SnapshotHost, synth: Synth) -> None:
     preset = changed(synth.preset("named/bright-saw"), osc_mix=1.0, osc2_semitones=7.0)
     kept = make_tone_set(host, synth, preset, replace(SPEC, require_pitched=False))
     assert kept.pitch_confidence < 0.75
 
 
-def test_the_address_follows_all_that_is_audible(synth: Synth) -> None:
+def test_the_group_address_depends_on_everything_audible(synth: Synth) -> None:
     preset = synth.preset("named/bright-saw")
     renamed = replace(preset, name="x", address="y", parameters=dict(reversed(preset.parameters.items())))
     here = group_address(synth, preset, SPEC)

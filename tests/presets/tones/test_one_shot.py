@@ -40,21 +40,21 @@ def test_a_shifted_tone_has_its_pitch_and_no_alias_above_minus_60_db(
     ratio = 2 ** (semitones / 12)
     shifted = at_pitch(looped(harmonics(frequency), RATE), ratio, FRAMES, RATE).astype(np.float64)
     at, level = spectrum(shifted)
-    wanted = frequency * ratio
-    off = np.abs(at - np.round(at / wanted) * wanted) > 8.0 + 5e-4 * at
+    target_hz = frequency * ratio
+    off = np.abs(at - np.round(at / target_hz) * target_hz) > 8.0 + 5e-4 * at
     assert level[off].max() < -80.0
-    first = int(np.argmax(np.where(np.abs(at - wanted) < 0.1 * wanted, level, -200.0)))
+    first = int(np.argmax(np.where(np.abs(at - target_hz) < 0.1 * target_hz, level, -200.0)))
     left, middle, right = level[first - 1 : first + 2]
     peak = first + 0.5 * (left - right) / (left - 2 * middle + right)
-    assert abs(1200 * np.log2(peak * RATE / FRAMES / wanted)) < 1.0
+    assert abs(1200 * np.log2(peak * RATE / FRAMES / target_hz)) < 1.0
 
 
-def test_naive_shifting_would_be_caught() -> None:
+def test_naive_shifting_fails_the_alias_test() -> None:
     crop, ratio = harmonics(523.7), 2 ** (16 / 12)
     places = np.arange(int(RATE / ratio)) * ratio
     at, level = spectrum(np.interp(places, np.arange(RATE), crop))
-    wanted = 523.7 * ratio
-    off = np.abs(at - np.round(at / wanted) * wanted) > 12.0 + 5e-4 * at
+    target_hz = 523.7 * ratio
+    off = np.abs(at - np.round(at / target_hz) * target_hz) > 12.0 + 5e-4 * at
     assert level[off].max() > -60.0
 
 
@@ -74,7 +74,7 @@ def test_the_loop_has_no_seam(frequency: float, detune: float) -> None:
     assert abs(20 * np.log10(seam / whole)) < 3.0
 
 
-def test_a_crude_loop_would_be_caught() -> None:
+def test_a_crude_loop_fails_the_seam_test() -> None:
     tone = (0.1 * np.sin(2 * np.pi * 110.3 * np.arange(RATE) / RATE)).astype(np.float32)
     assert roughness(at_pitch(looped(tone, RATE), 1.0, FRAMES, RATE)) < 1.3
     assert roughness(np.tile(tone[:30_037], 4)) > 10.0
@@ -87,7 +87,7 @@ def test_noise_loops_at_an_even_level() -> None:
     assert abs(20 * np.log10(np.std(loop[:fade]) / np.std(loop[fade:]))) < 1.0
 
 
-def test_a_dataset_of_one_shots_is_sound_and_repeats(tmp_path: Path) -> None:
+def test_a_dataset_of_one_shots_passes_its_audit_and_repeats(tmp_path: Path) -> None:
     config = datasets.write_config(tmp_path, pitching="one_shot")
     commands.succeed("render", "make", config, "--out", tmp_path / "one")
     commands.succeed("render", "make", config, "--out", tmp_path / "two", "--workers", "2")

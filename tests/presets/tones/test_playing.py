@@ -43,31 +43,33 @@ def disagreements(synth: Synth, count: int) -> list[str]:
     wrong = []
     with SnapshotHost(synth) as host:
         for first in range(0, count, 8):
-            asked = cells(synth, first, min(8, count - first))
-            for cell, sound in zip(asked, play_group(host, synth, plain(synth), asked, SPEC), strict=True):
+            requested = cells(synth, first, min(8, count - first))
+            for cell, sound in zip(
+                requested, play_group(host, synth, plain(synth), requested, SPEC), strict=True
+            ):
                 pcm, _ = to_int16(sound, peak_value(-1.0))
-                found = estimate_envelope(pcm / 32_768, cell.notes, SPEC.rate, SPEC.cut_fade_ms)
-                want, got = cell.envelope, found.envelope
-                assert found.attack_seen
-                assert found.decay_seen
+                estimated = estimate_envelope(pcm / 32_768, cell.notes, SPEC.rate, SPEC.cut_fade_ms)
+                want, got = cell.envelope, estimated.envelope
+                assert estimated.attack_seen
+                assert estimated.decay_seen
                 for name in ("attack_ms", "decay_ms", "release_ms"):
-                    if name == "release_ms" and not found.release_seen:
+                    if name == "release_ms" and not estimated.release_seen:
                         continue
-                    asked_for, heard = getattr(want, name), getattr(got, name)
-                    if abs(heard - asked_for) > max(5.0, 0.1 * asked_for):
-                        wrong.append(f"{name} {asked_for:.1f} {heard:.1f} {want}")
+                    asked_for, measured = getattr(want, name), getattr(got, name)
+                    if abs(measured - asked_for) > max(5.0, 0.1 * asked_for):
+                        wrong.append(f"{name} {asked_for:.1f} {measured:.1f} {want}")
                 level = 20 * np.log10(max(got.sustain, 1e-4) / max(want.sustain, 1e-4))
                 if abs(level) > 0.5 and abs(got.sustain - want.sustain) > 0.1 * want.sustain + 0.005:
                     wrong.append(f"sustain {want.sustain:.3f} {got.sustain:.3f} {want}")
     return wrong
 
 
-def test_the_builtin_synth_plays_the_envelope_asked_for() -> None:
+def test_the_builtin_synth_plays_the_requested_envelope() -> None:
     assert disagreements(open_synth("builtin"), 12) == []
 
 
 @pytest.mark.plugins
-def test_amsynth_plays_the_envelope_asked_for(amsynth: Path) -> None:
+def test_amsynth_plays_the_requested_envelope(amsynth: Path) -> None:
     assert disagreements(open_synth("amsynth"), 24) == []
 
 
@@ -78,16 +80,16 @@ def test_amsynth_plays_200_random_envelopes(amsynth: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["builtin", pytest.param("amsynth", marks=pytest.mark.plugins)])
-def test_a_group_does_not_depend_on_what_was_played_before(name: str, request: pytest.FixtureRequest) -> None:
+def test_a_group_does_not_depend_on_earlier_groups(name: str, request: pytest.FixtureRequest) -> None:
     if name == "amsynth":
         request.getfixturevalue("amsynth")
     synth = open_synth(name)
-    asked, other = cells(synth, 0, 4), cells(synth, 50, 4)
+    requested, other = cells(synth, 0, 4), cells(synth, 50, 4)
     with SnapshotHost(synth) as host:
         play_group(host, synth, plain(synth), other, SPEC)
-        after = play_group(host, synth, plain(synth), asked, SPEC)
+        after = play_group(host, synth, plain(synth), requested, SPEC)
     with SnapshotHost(synth) as fresh:
-        alone = play_group(fresh, synth, plain(synth), asked, SPEC)
+        alone = play_group(fresh, synth, plain(synth), requested, SPEC)
     for one, two in zip(after, alone, strict=True):
         np.testing.assert_array_equal(one, two)
 
@@ -99,7 +101,7 @@ def levels(sound: np.ndarray, times: list[float]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["builtin", pytest.param("amsynth", marks=pytest.mark.plugins)])
-def test_a_release_lasts_as_long_as_asked_and_a_new_onset_cuts_it(
+def test_a_release_has_its_requested_length_and_a_new_onset_cuts_it(
     name: str, request: pytest.FixtureRequest
 ) -> None:
     if name == "amsynth":
@@ -127,5 +129,5 @@ def test_notes_lie_in_lanes_that_are_silent_by_their_onset() -> None:
     assert lanes_of(placed, 0) == [0] * 8
     assert lanes_of(placed, SPEC.rate // 5) == [0, 1] * 4
     assert lanes_of(placed, 2 * SPEC.rate // 5) == [0, 1, 2, 0, 1, 2, 0, 1]
-    whole = sum(mask(notes, [i for i in range(8) if i % 2 == lane], SPEC) for lane in (0, 1))
-    np.testing.assert_array_equal(whole, mask(notes, list(range(8)), SPEC))
+    total = sum(mask(notes, [i for i in range(8) if i % 2 == lane], SPEC) for lane in (0, 1))
+    np.testing.assert_array_equal(total, mask(notes, list(range(8)), SPEC))

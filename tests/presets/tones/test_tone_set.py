@@ -12,7 +12,7 @@ from tests.support.presets.tone_sets import assert_same
 
 
 @pytest.mark.parametrize("mmap", [True, False])
-def test_a_tone_set_comes_back_as_it_was_saved(saw: ToneSet, tmp_path: Path, mmap: bool) -> None:
+def test_a_saved_tone_set_loads_unchanged(saw: ToneSet, tmp_path: Path, mmap: bool) -> None:
     saw.save(tmp_path / "set")
     assert_same(ToneSet.load(tmp_path / "set", mmap=mmap), saw)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.json", "set.npy"]
@@ -20,7 +20,7 @@ def test_a_tone_set_comes_back_as_it_was_saved(saw: ToneSet, tmp_path: Path, mma
 
 @pytest.mark.parametrize("file", ["set.npy", "set.json"])
 @pytest.mark.parametrize("left", [0, 100])
-def test_a_torn_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, file: str, left: int) -> None:
+def test_a_truncated_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, file: str, left: int) -> None:
     saw.save(tmp_path / "set")
     path = tmp_path / file
     path.write_bytes(path.read_bytes()[:left])
@@ -38,5 +38,5 @@ def test_changed_audio_is_noticed(saw: ToneSet, tmp_path: Path) -> None:
         ToneSet.load(tmp_path / "set", mmap=False)
 
 
-def test_nothing_saved_is_nothing_found(tmp_path: Path) -> None:
+def test_an_unsaved_tone_set_is_absent(tmp_path: Path) -> None:
     assert ToneSet.load_if_whole(tmp_path / "nothing") is None

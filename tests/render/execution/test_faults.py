@@ -50,9 +50,9 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def without_a_shard(whole: Path, target: Path) -> Path:
+def without_a_shard(complete: Path, target: Path) -> Path:
     """A copy in which one shard is still to be made."""
-    copy = shutil.copytree(whole, target)
+    copy = shutil.copytree(complete, target)
     for path in (copy / SHARD, Layout(copy).clip_table(SHARD), copy / "shards.parquet"):
         path.unlink()
     return copy
@@ -115,14 +115,16 @@ def test_a_timbre_that_fails_in_a_shard_is_replaced_and_the_block_is_full(
         commands.succeed("manifests", "audit", copy, "--deep")
 
 
-def test_garbage_on_stdout_changes_nothing(played: Path, tmp_path: Path, limited: pytest.MonkeyPatch) -> None:
+def test_plugin_output_on_stdout_changes_no_byte(
+    played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
+) -> None:
     copy = without_a_shard(played, tmp_path / "copy")
     set_faults(limited, (True, "", 0.0, faulty.PRINT))
     go_on(copy)
     assert datasets.file_hashes(copy) == datasets.file_hashes(played)
 
 
-def test_substitutes_are_drawn_alike_and_can_be_made_again_and_retry_gets_the_timbre_back(
+def test_substitutes_are_deterministic_and_retry_restores_the_timbre(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
     first, second = (without_a_shard(played, tmp_path / name) for name in ("first", "second"))
@@ -167,7 +169,7 @@ def test_presets_that_fail_while_tones_are_made_are_replaced(
     assert all(row["stage"] == "tones" and row["shard"] == "" for row in failures)
 
 
-def test_where_no_timbre_is_left_the_run_ends_in_one_line(
+def test_without_substitutes_the_run_ends_with_a_one_line_error(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
     copy = without_a_shard(played, tmp_path / "copy")
@@ -189,7 +191,7 @@ def test_a_group_killed_from_outside_is_the_machines_fault(
     assert "clips" not in set(pd.read_parquet(copy / "failures.parquet")["stage"])
 
 
-def test_the_canary_of_a_shard_notices_what_does_not_repeat(
+def test_the_shard_canary_detects_nondeterminism(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
     copy = without_a_shard(played, tmp_path / "copy")
@@ -199,9 +201,7 @@ def test_the_canary_of_a_shard_notices_what_does_not_repeat(
     assert not Layout(copy).clip_table(SHARD).exists()
 
 
-def test_the_canary_of_the_tones_notices_what_does_not_repeat(
-    tmp_path: Path, limited: pytest.MonkeyPatch
-) -> None:
+def test_the_tone_canary_detects_nondeterminism(tmp_path: Path, limited: pytest.MonkeyPatch) -> None:
     root = tmp_path / "dataset"
     commands.succeed("render", "plan", datasets.write_config(tmp_path, **FEW), "--out", root)
     set_faults(limited, (False, "", 0.0, faulty.UNREPEATABLE))
@@ -231,7 +231,7 @@ def test_a_missing_or_another_plugin_is_the_machines_fault(tmp_path: Path) -> No
     assert not (root / "failures.parquet").exists()
 
 
-def test_a_full_disk_is_the_machines_fault_and_nothing_is_half_written(tiny: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_the_machines_fault_and_leaves_no_partial_file(tiny: Path, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(

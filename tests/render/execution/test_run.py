@@ -76,25 +76,25 @@ def test_sigterm_stops_cleanly_and_leaves_whole_shards_only(
     while run.poll() is None and not list((root / "clips").rglob("*.parquet")):
         time.sleep(0.02)
     kill(run.pid, signal.SIGTERM)
-    _, said = run.communicate(timeout=10)
+    _, message = run.communicate(timeout=10)
     if run.returncode == 0:
         pytest.skip("this machine finished before it could be stopped")
     assert run.returncode == 130
-    assert said.strip().splitlines()[-1].startswith("error: interrupted")
+    assert message.strip().splitlines()[-1].startswith("error: interrupted")
     assert not list((root / ".work" / "tmp").iterdir())
     assert all_gone(run.pid, 10.0)
     commands.succeed("render", "run", root)
     assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 
 
-def test_two_runs_at_once_do_not_harm_each_other(tiny: Path, tmp_path: Path) -> None:
+def test_two_concurrent_runs_give_the_same_bytes(tiny: Path, tmp_path: Path) -> None:
     root = tmp_path / "dataset"
     commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", root)
     command = [sys.executable, "-m", "render", "run", str(root)]
     both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     for run in both:
-        _, said = run.communicate(timeout=120)
-        assert run.returncode == 0, said
+        _, message = run.communicate(timeout=120)
+        assert run.returncode == 0, message
     assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 
 
@@ -115,7 +115,7 @@ def test_a_plan_alone_renders_nothing(tmp_path: Path) -> None:
     assert state["stage"] == "planned"
 
 
-def test_amsynth_presets_render_and_come_out_the_same_again(amsynth: Path, tmp_path: Path) -> None:
+def test_amsynth_presets_render_deterministically(amsynth: Path, tmp_path: Path) -> None:
     config = datasets.write_config(
         tmp_path, timbres=[{"synth": "builtin", "count": 3}, {"synth": "amsynth", "count": 4}]
     )

@@ -13,18 +13,18 @@ import soundfile
 from tests.support import commands
 
 
-def test_remake_makes_clips_again_bit_for_bit_without_the_cache(tiny: Path, tmp_path: Path) -> None:
+def test_remake_reproduces_clips_bit_for_bit_without_the_cache(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     keys = pd.read_parquet(copy / "clips" / "test_unseen_all")["key"].iloc[[0, -1]].to_list()
-    said = commands.succeed("render", "remake", copy, *keys, "--out", tmp_path / "again", "--json")
-    assert [json.loads(line)["same"] for line in said.splitlines()] == [True, True]
+    output = commands.succeed("render", "remake", copy, *keys, "--out", tmp_path / "again", "--json")
+    assert [json.loads(line)["same"] for line in output.splitlines()] == [True, True]
     for key in keys:
         pcm, rate = soundfile.read(tmp_path / "again" / f"{key}.flac", dtype="int16")
         assert rate == 44_100
         assert np.abs(pcm.astype(int)).max() == 29_204
 
 
-def test_remake_says_so_where_a_row_is_not_what_was_rendered(tiny: Path, tmp_path: Path) -> None:
+def test_remake_reports_a_row_that_differs_from_its_audio(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy")
     envelopes = pd.read_parquet(copy / "envelopes.parquet")
     key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[0]

@@ -29,7 +29,7 @@ def unfinished(tiny: Path, tmp_path: Path) -> Path:
     return copy
 
 
-def test_done_running_failed_and_missing_are_told_apart(unfinished: Path) -> None:
+def test_done_running_failed_and_missing_shards_are_distinguished(unfinished: Path) -> None:
     journal.fail(unfinished, SECOND, "no space left")
     journal.refuse(unfinished, "node7-12", "another amsynth")
     with journal.claim(unfinished, FIRST) as alive:
@@ -48,14 +48,14 @@ def test_done_running_failed_and_missing_are_told_apart(unfinished: Path) -> Non
     assert now.workers == 1
     assert now.failed_shards == {SECOND: "no space left"}
     assert now.refused == {"node7-12": "another amsynth"}
-    said = "\n".join(lines(now))
-    assert "1 worker(s)" in said
-    assert "no space left" in said
-    assert "another amsynth" in said
+    text = "\n".join(lines(now))
+    assert "1 worker(s)" in text
+    assert "no space left" in text
+    assert "another amsynth" in text
     assert state(Dataset(unfinished)).workers == 0, "who is done is at nothing"
 
 
-def test_rate_and_time_left_follow_from_what_workers_say(
+def test_rate_and_time_left_follow_from_worker_reports(
     unfinished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = unfinished / ".work" / "state" / "running"
@@ -78,7 +78,7 @@ def test_rate_and_time_left_follow_from_what_workers_say(
     assert state(Dataset(unfinished)).workers == 1
 
 
-def test_before_the_timbres_are_cast_the_folder_says_how_many_were_found(tmp_path: Path) -> None:
+def test_before_casting_ends_status_counts_the_accepted_timbres(tmp_path: Path) -> None:
     root = tmp_path / "dataset"
     commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", root)
     assert (state(Dataset(root)).stage, state(Dataset(root)).timbres) == ("planned", 6)
@@ -87,7 +87,7 @@ def test_before_the_timbres_are_cast_the_folder_says_how_many_were_found(tmp_pat
     assert (now.stage, now.timbres_found) == ("casting", 4)
 
 
-def test_status_tells_how_far_a_folder_is(tiny: Path, tmp_path: Path) -> None:
+def test_status_reports_progress(tiny: Path, tmp_path: Path) -> None:
     state = json.loads(commands.succeed("render", "status", tiny, "--json"))
     assert state["stage"] == "done"
     assert all(s["shards"] == s["shards_done"] > 0 for s in state["splits"])

@@ -42,13 +42,13 @@ def test_a_product_is_covered_exactly_once(shape: tuple[int, int, int]) -> None:
     assert cut.clips().tolist() == [block.clips for block in listed(cut)]
 
 
-def test_timbres_meet_other_mates_in_each_band_of_phrases() -> None:
+def test_timbres_are_grouped_differently_in_each_band_of_phrases() -> None:
     blocks = listed(cut_product(range(40), range(4), range(40), Blocks(), 3, "train"))
     mates = [{b.timbres for b in blocks if 0 in b.timbres and band in b.phrases} for band in range(40)]
     assert len({next(iter(m)) for m in mates}) > 5
 
 
-def test_blocks_that_share_dry_phrases_stand_together() -> None:
+def test_blocks_that_share_dry_phrases_are_adjacent() -> None:
     blocks = listed(cut_product(range(8), range(12), range(8), Blocks(), 3, "train"))
     runs = [key for key, _ in itertools.groupby((b.timbres, b.phrases) for b in blocks)]
     assert len(runs) == len(set(runs)), "each (timbres, phrases) is one unbroken run of envelope groups"

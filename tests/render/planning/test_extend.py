@@ -79,7 +79,7 @@ def test_a_single_run_that_replays_the_generations_gives_the_same_bytes(grown: P
     assert datasets.file_hashes(again) == datasets.file_hashes(grown)
 
 
-def test_plans_that_grow_by_the_configs_are_those_that_grew_in_the_folder(grown: Path) -> None:
+def test_plans_grown_from_configs_equal_plans_grown_in_the_folder(grown: Path) -> None:
     first, second, third = (configs.parse({**datasets.TINY, **c}, "here") for c in ({}, SECOND, THIRD))
     planned = grow_plan(grow_plan(make_plan(first), second), third)
     there = present_plan(Layout(grown))
@@ -88,7 +88,7 @@ def test_plans_that_grow_by_the_configs_are_those_that_grew_in_the_folder(grown:
     assert to_table("phrases", planned.phrases) == Layout(grown).read("phrases")
 
 
-def test_growth_that_was_interrupted_is_gone_or_goes_on(tiny: Path, tmp_path: Path) -> None:
+def test_interrupted_growth_is_discarded_or_resumed(tiny: Path, tmp_path: Path) -> None:
     root = shutil.copytree(tiny, tmp_path / "dataset")
     layout = Layout(root)
     # Planned, but not committed: rows of a generation that dataset.json does not know.
@@ -104,7 +104,7 @@ def test_growth_that_was_interrupted_is_gone_or_goes_on(tiny: Path, tmp_path: Pa
     assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 
 
-def test_asking_for_what_is_there_changes_nothing(grown: Path, tmp_path: Path) -> None:
+def test_growing_to_the_present_size_changes_nothing(grown: Path, tmp_path: Path) -> None:
     before = datasets.file_hashes(grown)
     done = commands.run("render", "extend", grown, datasets.write_config(tmp_path, **THIRD))
     assert done.returncode == 0
@@ -113,7 +113,7 @@ def test_asking_for_what_is_there_changes_nothing(grown: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"seed": 6}, "seed: 6 != 5"),
         ({"flac_level": 3}, "flac_level: 3 != 5"),
@@ -128,14 +128,14 @@ def test_asking_for_what_is_there_changes_nothing(grown: Path, tmp_path: Path) -
         ),
     ],
 )
-def test_what_is_no_growth_is_refused_with_the_difference(changes: dict[str, Any], said: str) -> None:
+def test_config_changes_other_than_growth_are_refused(changes: dict[str, Any], message: str) -> None:
     before, after = (configs.parse({**datasets.TINY, **more}, "here") for more in ({}, changes))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=message):
         check_growth(before, after)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_new_ids_go_where_their_likes_are_and_are_never_alone(seed: int) -> None:
+def test_new_ids_join_the_side_of_similar_ids(seed: int) -> None:
     draw = np.random.Generator(np.random.PCG64(seed))
     old = int(draw.integers(4, 12))
     of = draw.integers(0, old, old)
@@ -153,14 +153,14 @@ def test_new_ids_go_where_their_likes_are_and_are_never_alone(seed: int) -> None
     assert all(added.count(side) != 1 for side in ("train", "test"))
 
 
-def test_an_id_like_both_sides_has_no_place() -> None:
+def test_an_id_similar_to_both_sides_is_refused() -> None:
     # Ids 0 and 1 were apart; the new id 2 is like both, so that all three are one cluster now.
     assert grow_sides([0, 0, 0, 3, 4], ["train", "test"], [None] * 3, 0.3, 1, "timbre", 1)[0] == ""
     assert grow_sides([0, 1, 1, 3, 4], ["train", "synth"], [None] * 3, 0.3, 1, "timbre", 1)[0] == ""
 
 
 @pytest.mark.verify
-def test_a_sampled_product_is_whole_to_the_audit_and_a_lost_clip_table_is_not(tmp_path: Path) -> None:
+def test_a_sampled_product_passes_the_audit_and_a_lost_clip_table_fails_it(tmp_path: Path) -> None:
     splits = {**datasets.TINY["splits"], "sampled": {"train": 0.75, "test_unseen_phrase": 0.5}}
     root = tmp_path / "dataset"
     commands.succeed("render", "make", datasets.write_config(tmp_path, splits=splits), "--out", root)
@@ -188,7 +188,7 @@ def tune(path: Path, draw: np.random.Generator) -> None:
     midi.save(str(path))
 
 
-def test_phrases_of_a_midi_file_stay_on_its_side_when_more_of_them_are_asked_for(tmp_path: Path) -> None:
+def test_more_phrases_of_a_midi_file_stay_on_its_side(tmp_path: Path) -> None:
     folder = tmp_path / "tunes"
     folder.mkdir()
     draw = np.random.Generator(np.random.PCG64(1))

@@ -21,10 +21,10 @@ def take(
         return list(islice(loader.examples(start), count))
 
 
-def same(ours: list[Example], theirs: list[Example]) -> bool:
-    return len(ours) == len(theirs) and all(
+def same(actual: list[Example], expected: list[Example]) -> bool:
+    return len(actual) == len(expected) and all(
         (a.kind, a.seed, a.target.id, a.content.id, a.timbre.id, a.envelope.id)
         == (b.kind, b.seed, b.target.id, b.content.id, b.timbre.id, b.envelope.id)
         and np.array_equal(a.target.audio, b.target.audio)
-        for a, b in zip(ours, theirs, strict=True)
+        for a, b in zip(actual, expected, strict=True)
     )

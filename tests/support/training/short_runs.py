@@ -27,9 +27,9 @@ def settings(**changes: object) -> RunConfig:
     return parse_config({**SETTINGS, **changes}, "test")
 
 
-def equal(ours: Path, theirs: Path) -> bool:
+def equal(first: Path, second: Path) -> bool:
     """Whether two checkpoints hold the same weights, bit for bit."""
-    a, b = read_weights(ours)[0], read_weights(theirs)[0]
+    a, b = read_weights(first)[0], read_weights(second)[0]
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 

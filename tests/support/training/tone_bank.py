@@ -60,10 +60,10 @@ def with_audio(example: Example, audio: Callable[[Clip], Any]) -> Example:
     return replace(example, **{role: replace(clip, audio=audio(clip)) for role, clip in clips.items()})
 
 
-def same(ours: Example, theirs: Example) -> bool:
+def same(first: Example, second: Example) -> bool:
     """Whether two examples are the same clips, bit for bit."""
-    pairs = [(getattr(ours, role), getattr(theirs, role)) for role in ROLES]
-    return (ours.kind, ours.seed) == (theirs.kind, theirs.seed) and all(
+    pairs = [(getattr(first, role), getattr(second, role)) for role in ROLES]
+    return (first.kind, first.seed) == (second.kind, second.seed) and all(
         (a.id, a.notes, a.envelope, a.gain) == (b.id, b.notes, b.envelope, b.gain)
         and np.array_equal(a.audio, b.audio)
         for a, b in pairs

@@ -9,9 +9,9 @@ from train.audio import files as audio
 from train.audio.resampling import resample
 
 
-def test_batches_are_resampled_as_files_are() -> None:
+def test_resampling_of_batches_equals_that_of_files() -> None:
     noise = np.random.default_rng(1).standard_normal((2, 30_011)).astype(np.float32)
-    for rate, wanted in ((44_100, 16_000), (16_000, 44_100), (48_000, 44_100), (16_000, 16_000)):
-        ours = resample(torch.from_numpy(noise), rate, wanted).numpy()
-        theirs = np.stack([audio.resample(row, rate, wanted) for row in noise])
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    for rate, new_rate in ((44_100, 16_000), (16_000, 44_100), (48_000, 44_100), (16_000, 16_000)):
+        actual = resample(torch.from_numpy(noise), rate, new_rate).numpy()
+        expected = np.stack([audio.resample(row, rate, new_rate) for row in noise])
+        np.testing.assert_allclose(actual, expected, atol=1e-5)

@@ -15,7 +15,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
-def test_convert_says_what_it_converts_and_refuses_what_it_cannot(finished: Path, tmp_path: Path) -> None:
+def test_convert_reports_resampling_and_refuses_bad_input(finished: Path, tmp_path: Path) -> None:
     checkpoint = finished / "best.safetensors"
     time_s = np.arange(24_000) / 24_000
     tone = 0.5 * np.sin(2 * np.pi * 262.0 * time_s) * (time_s > 0.1)

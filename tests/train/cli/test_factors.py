@@ -28,7 +28,7 @@ def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
     a, b = tmp_path / "a.wav", tmp_path / "b.flac"
     soundfile.write(a, np.stack([sound(), 0.5 * sound()], axis=1)[::2], 22_050)
     soundfile.write(b, sound(0.5, timbre=2), RATE)
-    said = run(
+    output = run(
         "convert",
         "--checkpoint",
         checkpoint,
@@ -43,9 +43,9 @@ def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
         "--sustain",
         0.3,
     )
-    assert "2 channels, mixed to mono" in said
-    assert "22050 Hz, resampled to 44100 Hz" in said
-    assert "sustain 0.300" in said
+    assert "2 channels, mixed to mono" in output
+    assert "22050 Hz, resampled to 44100 Hz" in output
+    assert "sustain 0.300" in output
     told = run("describe", "--checkpoint", checkpoint, b, "--midi", tmp_path / "b.mid")
     described = json.loads(told[told.index("{") : told.rindex("}") + 1])
     assert set(described["confidence"]) == {"attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"}
@@ -57,7 +57,7 @@ def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
     assert [m.note for m in played] == [note["pitch"] for note in described["notes"]]
     run("encode", "--checkpoint", checkpoint, a, "--out", tmp_path / "fa")
     run("encode", "--checkpoint", checkpoint, b, "--out", tmp_path / "fb")
-    said = run(
+    output = run(
         "decode",
         "--checkpoint",
         checkpoint,
@@ -71,7 +71,7 @@ def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
         "--out",
         tmp_path / "z.wav",
     )
-    assert "attack 3.0 ms" in said
+    assert "attack 3.0 ms" in output
     made, rate = soundfile.read(tmp_path / "z.wav")
     assert (rate, len(made)) == (RATE, round(0.8 * RATE))
     assert np.abs(made).max() > 0.01

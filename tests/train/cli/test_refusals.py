@@ -17,7 +17,7 @@ from train.cli.app import main
 NUMBERS = '{"attack_ms": %s, "decay_ms": 1, "sustain": 1, "release_ms": 1}'
 
 
-def said(
+def run_and_read_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
 ) -> tuple[int, str]:
     """A train command's exit code, and its last line on stderr if it failed."""
@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_files_that_cannot_be_written(
+def test_unwritable_files_give_a_one_line_error(
     folder: Path, codec_checkpoint: Path, held_out: Layout, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -50,22 +50,25 @@ def test_files_that_cannot_be_written(
         (["describe", *weights, wav, "--midi"], folder, "Is a directory"),
         (["encode", *weights, wav, "--out"], inside, "File exists"),
     ):
-        code, line = said(monkeypatch, capsys, *command, out)
+        code, line = run_and_read_error(monkeypatch, capsys, *command, out)
         assert code == 2, command
         assert line.startswith(f"error: {out}: cannot be written ({reason}"), line
     # Where nothing else is said of it, the system's own words end the command.
     page = ["page", *weights, *data, "--pairs-per-kind", 1, "--out"]
-    assert said(monkeypatch, capsys, *page, inside / "y.html") == (1, f"error: {inside}: File exists")
-    assert said(monkeypatch, capsys, *page, folder) == (1, f"error: {folder}: Is a directory")
+    assert run_and_read_error(monkeypatch, capsys, *page, inside / "y.html") == (
+        1,
+        f"error: {inside}: File exists",
+    )
+    assert run_and_read_error(monkeypatch, capsys, *page, folder) == (1, f"error: {folder}: Is a directory")
     assert sorted(path.name for path in folder.iterdir()) == ["a.wav", "file"]
 
 
-def test_names_and_numbers_that_are_none(
+def test_invalid_names_and_numbers_give_a_one_line_error(
     folder: Path, codec_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = ["--checkpoint", codec_checkpoint]
     # The name is looked at before the source is.
-    code, line = said(
+    code, line = run_and_read_error(
         monkeypatch, capsys, "convert", *weights, "--source", folder / "none.wav", "--out", folder / "y.mp3"
     )
     assert (code, line) == (2, f"error: {folder / 'y.mp3'}: expected a name that ends in .wav or .flac")
@@ -73,15 +76,17 @@ def test_names_and_numbers_that_are_none(
     (folder / "notes.json").write_text(json.dumps({"seconds": 1, "notes": notes}))
     for value in ('"x"', "[1]", "true", "null"):
         (folder / "envelope.json").write_text(NUMBERS % value)
-        code, line = said(monkeypatch, capsys, "decode", *weights, "--out", folder / "y.wav", folder)
+        code, line = run_and_read_error(
+            monkeypatch, capsys, "decode", *weights, "--out", folder / "y.wav", folder
+        )
         expected = f"attack_ms: expected a number, got {json.loads(value)!r}"
         assert (code, line) == (2, f"error: {folder / 'envelope.json'}: {expected}")
 
 
-def test_a_file_is_no_dataset(
+def test_a_file_given_as_dataset_gives_a_one_line_error(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("fit", TINY_CODEC, "--data", folder / "file", "--out", folder / "run")
-    code, line = said(monkeypatch, capsys, *arguments)
+    code, line = run_and_read_error(monkeypatch, capsys, *arguments)
     assert code == 2
     assert line.startswith(f"error: {folder / 'file'}: no dataset.json there")

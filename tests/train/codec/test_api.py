@@ -28,7 +28,7 @@ def codec() -> Codec:
     return Codec(make_system(), "test")
 
 
-def test_pieces_of_a_recording_make_the_same_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_conversion_in_pieces_equals_conversion_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heard and played in pieces or whole; the last note goes across several windows. The decoder's filters
     move in time, as trained ones do: a fresh one's stand still, and would not show where frames lie."""
     system = make_system()
@@ -59,7 +59,7 @@ def test_sources_and_references_of_any_length_convert(codec: Codec, lengths: tup
     assert made.notes
 
 
-def test_an_envelope_by_number_is_the_gain_that_is_heard(codec: Codec) -> None:
+def test_a_numeric_envelope_gives_its_gain(codec: Codec) -> None:
     audio, _, _ = clip(2, 3.0)
     given = Envelope(15.0, 60.0, 0.0, 20.0)
     made = codec.convert(audio, take=frozenset(), envelope=given)
@@ -99,7 +99,7 @@ def test_audio_that_cannot_be_converted_is_refused(codec: Codec, audio: np.ndarr
         codec.convert(audio)
 
 
-def test_a_conversion_is_the_same_every_time(codec: Codec) -> None:
+def test_a_conversion_is_deterministic(codec: Codec) -> None:
     audio, other = clip(5, 1.0)[0], clip(6, 1.0, timbre=3)[0]
     first, second = (codec.convert(audio, other).audio for _ in range(2))
     np.testing.assert_array_equal(first, second)

@@ -22,7 +22,7 @@ def test_an_edit_sets_or_scales() -> None:
     assert parse_edits({"hold_ms": None}).asked() is None
 
 
-def test_four_numbers_are_an_envelope_of_their_own() -> None:
+def test_four_values_make_a_complete_envelope() -> None:
     numbers = {"attack_ms": "5", "decay_ms": "200", "sustain": "0.3", "release_ms": "120"}
     assert parse_edits(numbers).asked() == Envelope(5.0, 200.0, 0.3, 120.0)
     more = parse_edits({**numbers, "hold_ms": "9"}, "exponential")
@@ -36,17 +36,17 @@ def test_four_numbers_are_an_envelope_of_their_own() -> None:
 @pytest.mark.parametrize(
     ("name", "text"), [("release_ms", "loud"), ("sustain", "1.5"), ("decay_ms", "-3"), ("hold_ms", "xx")]
 )
-def test_what_is_no_edit_is_refused_by_its_option(name: str, text: str) -> None:
+def test_an_invalid_edit_is_refused_by_option_name(name: str, text: str) -> None:
     with pytest.raises(InputError, match=f"--{name.replace('_', '-')} {text!r}: expected a number"):
         parse_edit(name, text)
 
 
-def test_a_curve_that_is_none_is_refused() -> None:
+def test_an_unknown_curve_is_refused() -> None:
     with pytest.raises(InputError, match="--curve 'round': expected linear or exponential"):
         parse_edits({}, "round")
 
 
-def test_half_of_an_envelope_is_kept_and_its_release_doubled(codec: Codec) -> None:
+def test_editing_release_keeps_the_other_values(codec: Codec) -> None:
     plain = codec.convert(sound(), take=frozenset())
     longer = codec.convert(sound(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).asked())
     assert longer.envelope.release_ms == pytest.approx(2.0 * plain.envelope.release_ms)

@@ -16,7 +16,7 @@ from train.codec.envelope_edit import parse_edits
 from train.codec.factors import read_envelope, read_notes, read_timbre, save_factors
 
 
-def test_factors_go_round(codec: Codec, tmp_path: Path) -> None:
+def test_factors_survive_saving_and_loading(codec: Codec, tmp_path: Path) -> None:
     factors = codec.encode(sound())
     save_factors(tmp_path / "f", factors, codec.rate, "abc")
     notes, seconds = read_notes(tmp_path / "f")
@@ -33,7 +33,7 @@ def test_factors_go_round(codec: Codec, tmp_path: Path) -> None:
     assert read_envelope(tmp_path / "f").attack_ms == pytest.approx(factors.envelope.attack_ms, abs=1e-3)
 
 
-def test_a_note_that_fills_its_recording_goes_round(codec: Codec, tmp_path: Path) -> None:
+def test_a_note_as_long_as_its_recording_survives_saving(codec: Codec, tmp_path: Path) -> None:
     """Notes are told to 1 ms; a recording may end between two, and decoding it must not be refused."""
     held = np.asarray(0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2 - 10) / RATE), dtype=np.float32)
     factors = codec.encode(held)
@@ -44,7 +44,7 @@ def test_a_note_that_fills_its_recording_goes_round(codec: Codec, tmp_path: Path
     assert round(seconds * RATE) == len(held)
 
 
-def test_notes_that_cannot_be_played_are_said_to_be_left_out(codec: Codec) -> None:
+def test_omitted_notes_are_reported(codec: Codec) -> None:
     factors = codec.encode(sound())
     high = max(note.pitch for note in factors.notes)
     octave = (127 - high) // 12 + 1
@@ -54,7 +54,7 @@ def test_notes_that_cannot_be_played_are_said_to_be_left_out(codec: Codec) -> No
     assert not any("left out" in line for line in plain.doubts)
 
 
-def test_only_numbers_that_are_used_are_doubted(codec: Codec) -> None:
+def test_only_used_values_raise_doubts(codec: Codec) -> None:
     legato = np.asarray(0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2) / RATE), dtype=np.float32)
     for asked, guessed in (
         (None, True),
@@ -67,7 +67,7 @@ def test_only_numbers_that_are_used_are_doubted(codec: Codec) -> None:
     assert any("release_ms is a guess" in line for line in codec.encode(legato).doubts)
 
 
-def test_what_is_taken_of_silence_is_silence(codec: Codec) -> None:
+def test_factors_of_silence_are_silence(codec: Codec) -> None:
     silence = np.zeros(RATE // 2, dtype=np.float32)
     for take in ({"timbre"}, {"envelope"}):
         made = codec.convert(sound(), silence, frozenset(take))
@@ -76,7 +76,7 @@ def test_what_is_taken_of_silence_is_silence(codec: Codec) -> None:
     assert codec.convert(sound(), silence, frozenset({"envelope"}), ENVELOPE).audio.any()
 
 
-def test_a_timbre_between_two_lies_between(codec: Codec) -> None:
+def test_an_interpolated_timbre_lies_between_its_ends(codec: Codec) -> None:
     one, other = (codec.encode(sound(timbre=timbre)).timbre for timbre in (0, 3))
     mixes = [codec.blend(one, other, share) for share in (0.0, 0.5, 1.0)]
     for name in ("harmonic_BNK", "noise_BNW", "vectors"):

@@ -13,9 +13,9 @@ from train.codec.api import Codec
 @pytest.mark.parametrize(
     "odd", ["silence", "noise", "drums", "chord", "one note", "legato", "shortest", "quiet"]
 )
-def test_odd_recordings_convert_both_ways(codec: Codec, odd: str) -> None:
+def test_unusual_recordings_convert_in_both_directions(codec: Codec, odd: str) -> None:
     one = sound(0.2)
-    strange = {
+    recording = {
         "silence": np.zeros(RATE // 2, dtype=np.float32),
         "noise": np.asarray(stream(1, "noise").random(RATE // 2) - 0.5, dtype=np.float32),
         "drums": drum_loop(),
@@ -25,11 +25,13 @@ def test_odd_recordings_convert_both_ways(codec: Codec, odd: str) -> None:
         "shortest": one,
         "quiet": 1e-4 * sound(0.4),
     }[odd]
-    for source, reference in ((strange, sound()), (sound(), strange)):
+    for source, reference in ((recording, sound()), (sound(), recording)):
         made = codec.convert(source, reference)
         assert made.audio.shape == source.shape
         assert np.isfinite(made.audio).all()
         assert np.sqrt(np.mean(made.audio**2)) <= 1.0  # peaks are the decoder's own
-    said = codec.describe(strange)
-    assert bool(said.notes) == (odd != "silence")
-    assert set(said.confidence.values()) <= set(np.clip(list(said.confidence.values()), 0.0, 1.0))
+    description = codec.describe(recording)
+    assert bool(description.notes) == (odd != "silence")
+    assert set(description.confidence.values()) <= set(
+        np.clip(list(description.confidence.values()), 0.0, 1.0)
+    )

@@ -13,7 +13,7 @@ from train.codec.api import load_codec
 from train.codec.release import HEADER, write_parts
 
 
-def test_parts_load_as_the_one_checkpoint(release_checkpoint: Path, tmp_path: Path) -> None:
+def test_parts_load_as_one_checkpoint(release_checkpoint: Path, tmp_path: Path) -> None:
     weights, metadata = read_weights(release_checkpoint)
     largest = max(value.numel() * 2 for value in weights.values())
     total = sum(value.numel() * 2 for value in weights.values())
@@ -21,8 +21,8 @@ def test_parts_load_as_the_one_checkpoint(release_checkpoint: Path, tmp_path: Pa
     assert [path.name for path in paths][:1] == [f"model-00001-of-{len(paths):05d}.safetensors"]
     assert len(paths) >= 3
     assert all(path.stat().st_size < HEADER + max(largest, total // 3) for path in paths)
-    again, theirs = read_weights(paths[0])
-    assert theirs == metadata
+    again, part_metadata = read_weights(paths[0])
+    assert part_metadata == metadata
     assert again.keys() == weights.keys()
     for name, value in weights.items():
         assert again[name].dtype == value.dtype

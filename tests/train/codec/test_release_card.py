@@ -11,7 +11,7 @@ from tests.support import commands
 from train.codec.release_card import TO_SAY
 
 
-def test_a_release_says_what_it_is_and_what_is_missing(
+def test_a_release_card_states_what_is_missing(
     release_checkpoint: Path, banked: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "release"

@@ -32,8 +32,10 @@ def test_the_released_codec_is_the_one_that_is_used(
     time_s = np.arange(44_100) / 44_100
     write_audio(tmp_path / "a.wav", 0.3 * np.sin(2 * np.pi * 440.0 * time_s).astype(np.float32), 44_100)
     register(["convert"])
-    said = CliRunner().invoke(app, ["convert", "--source", f"{tmp_path}/a.wav", "--out", f"{tmp_path}/b.wav"])
-    assert said.exit_code == 0, said.output
+    result = CliRunner().invoke(
+        app, ["convert", "--source", f"{tmp_path}/a.wav", "--out", f"{tmp_path}/b.wav"]
+    )
+    assert result.exit_code == 0, result.output
     assert soundfile.info(tmp_path / "b.wav").frames == 44_100
     for needed in ("pyproject.toml", "constraints.txt"):
         (tmp_path / needed).touch()

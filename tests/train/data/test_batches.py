@@ -23,7 +23,7 @@ from train.data.tables import Tables
         (12, None, 3, 2, 6),
     ],
 )
-def test_parts_are_kept_where_they_can_be(
+def test_parts_are_kept_where_they_divide_evenly(
     batch: int, micro_batch: int | None, world: int, begun_with: int | None, parts: int
 ) -> None:
     assert parts_of(batch, micro_batch, world, begun_with) == parts
@@ -46,15 +46,15 @@ def test_batches_that_do_not_divide_are_refused(
 
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_parts_hold_the_same_examples_on_any_number_of_devices(tables: Tables, world: int) -> None:
-    whole = [example.target.id.key for example in take(tables, 24, start=16, pool=4)]
+    expected = [example.target.id.key for example in take(tables, 24, start=16, pool=4)]
     parts: dict[int, list[list[str]]] = {}
     for rank in range(world):
         loader = Loader(Shards(tables), EXAMPLE_KINDS, 5, pool_blocks=4, rank=rank, world=world)
         with Batches(loader, lambda part: [e.target.id.key for e in part], 8, 4, threads=3) as batches:
-            for _, found in zip(range(3), batches.steps(2), strict=False):
-                for number, part in zip(batches.numbers, found, strict=True):
+            for _, batch in zip(range(3), batches.steps(2), strict=False):
+                for number, part in zip(batches.numbers, batch, strict=True):
                     parts.setdefault(number, []).append(part)
-            assert batches.keys(3) == whole[8:16]
-            assert batches.keys(3, [1, 3]) == whole[8:16][1::2]
+            assert batches.keys(3) == expected[8:16]
+            assert batches.keys(3, [1, 3]) == expected[8:16][1::2]
     for number in range(4):
-        assert parts[number] == [whole[step * 8 : step * 8 + 8][number::4] for step in range(3)]
+        assert parts[number] == [expected[step * 8 : step * 8 + 8][number::4] for step in range(3)]

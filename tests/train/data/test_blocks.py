@@ -15,7 +15,7 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 
 
-def test_blocks_and_single_clips_are_read_alike(tables: Tables) -> None:
+def test_blocks_and_single_clips_read_the_same_audio(tables: Tables) -> None:
     block = tables.blocks("validation")[0]
     clips = Shards(tables, "validation").clips(block, range(block.clips))
     single = read_clips(tables.layout, [clip.key for clip in block.ids()])

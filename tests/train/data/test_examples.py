@@ -43,7 +43,7 @@ def test_partners_share_exactly_what_their_kind_says(tables: Tables) -> None:
             assert getattr(source.id, axis) != getattr(reference.id, axis)
 
 
-def test_what_partners_cost_does_not_grow_with_the_dataset(tmp_path: Path) -> None:
+def test_choosing_partners_does_not_cost_more_on_larger_datasets(tmp_path: Path) -> None:
     """No scan of rows for a partner: a block costs the same calls beside one more or seven."""
     calls = []
     for timbres in (4, 16):
@@ -70,7 +70,7 @@ def test_what_partners_cost_does_not_grow_with_the_dataset(tmp_path: Path) -> No
     assert calls[0] == calls[1]
 
 
-def test_labels_say_what_is_in_the_audio(tables: Tables) -> None:
+def test_labels_match_the_audio(tables: Tables) -> None:
     for example in take(tables, 12):
         clip = example.target
         loud = compose.gain(clip.notes, clip.envelope, tables.rate, tables.frames, tables.cut_fade_ms)

@@ -31,17 +31,17 @@ def test_the_stream_is_the_same_for_any_number_of_threads(tables: Tables) -> Non
 
 
 @pytest.mark.parametrize("at", [1, 17, 23, 24, 25, 51, 52, 53, 75, 103, 110])
-def test_the_stream_goes_on_from_any_example(tables: Tables, at: int) -> None:
+def test_the_stream_resumes_at_any_example(tables: Tables, at: int) -> None:
     assert same(take(tables, at + 40)[at:], take(tables, 40, start=at))
 
 
 @pytest.mark.parametrize(("world", "pool"), [(2, 2), (2, 3), (3, 3), (3, 4)])
 def test_any_number_of_ranks_shares_one_stream(tables: Tables, world: int, pool: int) -> None:
     """Over an epoch and a half, from the middle, whether the ranks divide the pools or not."""
-    whole = take(tables, 78, start=30, pool=pool)
+    expected = take(tables, 78, start=30, pool=pool)
     for rank in range(world):
         mine = take(tables, 78 // world, start=30, rank=rank, world=world, pool=pool)
-        assert same(mine, whole[rank::world])
+        assert same(mine, expected[rank::world])
 
 
 class Counting(Shards):
@@ -51,9 +51,9 @@ class Counting(Shards):
         super().__init__(tables)
         self.asked: Counter[int] = Counter()
 
-    def clips(self, block: Block, wanted: Sequence[int]) -> list[Clip]:
-        self.asked[block.block] += len(wanted)
-        return super().clips(block, wanted)
+    def clips(self, block: Block, keys: Sequence[int]) -> list[Clip]:
+        self.asked[block.block] += len(keys)
+        return super().clips(block, keys)
 
 
 def test_ranks_read_blocks_of_their_own_and_decode_each_clip_once(tables: Tables) -> None:

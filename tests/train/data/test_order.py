@@ -14,14 +14,14 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 
 
-def test_each_epoch_has_an_order_of_its_own() -> None:
+def test_each_epoch_has_its_own_order() -> None:
     epochs = [pools(40, 8, seed=3, epoch=epoch) for epoch in range(3)]
     assert all(sorted(chain.from_iterable(epoch)) == list(range(40)) for epoch in epochs)
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
     assert pool_order([9] * 8, 3, 0, 0) != pool_order([9] * 8, 3, 1, 0)
 
 
-def test_pools_hold_what_was_asked_for() -> None:
+def test_pools_have_the_requested_size() -> None:
     for blocks in range(16, 70):
         parts = pools(blocks, 16, seed=1, epoch=2)
         assert sorted(index for part in parts for index in part) == list(range(blocks))

@@ -24,6 +24,6 @@ def test_pairs_are_conversions_with_a_known_answer(layout: Layout, kind: str) ->
         assert target.envelope == (source if kind == "timbre" else reference).envelope
 
 
-def test_more_pairs_than_there_are_are_refused(layout: Layout) -> None:
+def test_more_pairs_than_exist_are_refused(layout: Layout) -> None:
     with pytest.raises(InputError, match="holds 16 pairs"):
         draw_pairs(layout, "validation", "both", 17, seed=1)

@@ -11,7 +11,7 @@ from tests.support.synthetic_dataset import make_dataset
 from train.data.tables import Tables
 
 
-def test_a_dataset_that_grows_is_not_read_in_part(tmp_path: Path) -> None:
+def test_a_growing_dataset_is_refused(tmp_path: Path) -> None:
     """While shards are rendered there is no table of them; blocks that are there would not be all."""
     copy = make_dataset(tmp_path / "set", train=(2, 2, 2), seconds=0.3, rate=8000, validation=0.0)
     copy.table("shards").unlink()

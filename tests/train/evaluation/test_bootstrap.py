@@ -9,7 +9,7 @@ from manifests.splits.seeds import stream
 from train.evaluation.bootstrap import Resampler, holm, summarise
 
 
-def test_the_interval_of_independent_rows_is_the_textbook_one() -> None:
+def test_intervals_of_independent_rows_equal_the_normal_interval() -> None:
     values = stream(1, "values").random(400)
     got = summarise(values, np.arange(400), np.zeros(400), seed=3)
     assert got.low is not None
@@ -33,7 +33,7 @@ def test_one_cluster_has_no_interval() -> None:
     assert (got.mean, got.low, got.high, got.worst) == (2.0, None, None, 3.0)
 
 
-def test_each_stratum_counts_the_same_however_many_rows_it_has() -> None:
+def test_strata_have_equal_weight() -> None:
     values = np.array([1.0, 1.0, 1.0, 5.0])
     got = summarise(values, [0, 1, 2, 3], [0, 0, 0, 0], seed=0, strata=["a", "a", "a", "b"])
     assert got.mean == 3.0
@@ -47,7 +47,7 @@ def test_intervals_do_not_depend_on_the_order_of_rows() -> None:
     assert (straight.low, straight.high) == pytest.approx((shuffled.low, shuffled.high), abs=1e-12)
 
 
-def test_three_clusters_prove_nothing_and_many_do() -> None:
+def test_three_clusters_are_never_significant_and_many_are() -> None:
     values = np.array([[-1.0], [-1.1], [-0.9], [-1.0]])
     few = Resampler(["a", "a", "b", "c"], ["x"] * 4, 0).sign_flips(values, 0)
     assert few == [pytest.approx(0.25)], "2 of 8 combinations of signs are as extreme"
@@ -60,7 +60,7 @@ def test_three_clusters_prove_nothing_and_many_do() -> None:
     assert nothing > 0.2
 
 
-def test_holm_corrects_for_how_many_were_looked_at() -> None:
+def test_holm_corrects_for_multiple_tests() -> None:
     assert holm([0.01, 0.04, None, 0.03]) == [
         pytest.approx(0.03),
         pytest.approx(0.06),

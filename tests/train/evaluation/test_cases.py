@@ -13,15 +13,15 @@ from train.metrics.features import Ears
 from train.metrics.measurement import Known, hear_goal
 
 
-def test_hard_cases_are_told_from_notes_and_envelopes() -> None:
+def test_hard_cases_are_found_from_notes_and_envelopes() -> None:
     short = Envelope(attack_ms=5, decay_ms=60, sustain=0.0, release_ms=30)
     long = Envelope(attack_ms=5, decay_ms=60, sustain=0.8, release_ms=200)
     assert sounding_ms(short) < 100 < 500 < sounding_ms(long)
     sound, notes = played(1, 0, long)
     source = Part(sound.astype(np.float32), moved(notes, (Note(0.0, 1.0, 85, 100),)), short)
-    found = cases_of(source, hear_goal(Ears(sound, RATE), Known(notes, long, CUT_FADE_MS)))
-    assert {"short_to_long", "octave_shifted"} <= found
-    assert "long_to_short" not in found
+    cases = cases_of(source, hear_goal(Ears(sound, RATE), Known(notes, long, CUT_FADE_MS)))
+    assert {"short_to_long", "octave_shifted"} <= cases
+    assert "long_to_short" not in cases
     spaced = (Note(0.0, 0.3, 86, 100), Note(0.8, 0.1, 88, 100), Note(0.9, 0.4, 90, 100))
     goal = hear_goal(Ears(sine(1175.0, 1.5), RATE), Known(spaced, long, CUT_FADE_MS))
     assert {"rests", "fast", "very_high"} <= cases_of(source, goal)

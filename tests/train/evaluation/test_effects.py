@@ -21,7 +21,7 @@ def test_an_effect_keeps_length_and_level_and_changes_the_sound(effect: str) -> 
     assert not EFFECTS[effect](np.zeros(RATE, dtype=np.float32), RATE).any()
 
 
-def test_vibrato_is_as_deep_as_it_says() -> None:
+def test_vibrato_has_its_stated_depth() -> None:
     made = EFFECTS["vibrato"](sine(440.0).astype(np.float32), RATE).astype(float)
     spectrum = np.fft.fft(made)
     spectrum[len(made) // 2 :] = 0

@@ -54,9 +54,9 @@ def row(estimate: str, **more: str) -> dict[str, str]:
 
 
 def mean(summary: dict, method: str, metric: str) -> float:
-    found = find(summary["scores"], method=method, metric=metric)
-    assert found is not None
-    return float(found["mean"])
+    rows = find(summary["scores"], method=method, metric=metric)
+    assert rows is not None
+    return float(rows["mean"])
 
 
 def test_files_of_several_methods_are_scored_beside_the_copies(folder: Path) -> None:
@@ -79,7 +79,7 @@ def test_files_command_prints_a_table(folder: Path, capsys: pytest.CaptureFixtur
     assert "nearer to the target in 100% of pairs" in printed
 
 
-def test_a_short_estimate_pays_for_what_it_lacks(folder: Path) -> None:
+def test_a_short_estimate_is_scored_against_the_whole_target(folder: Path) -> None:
     path = table(folder, row("short.wav", method="short"), row("one.wav", method="one"))
     summary = evaluate_files(path, 0, folder / "out", lambda _: nothing)
     level = np.log(0.5 / np.sqrt(2) / 1e-3)
@@ -95,7 +95,7 @@ def test_an_estimate_at_another_rate_is_resampled(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("estimate", "says"),
+    ("estimate", "message"),
     [
         ("nan.wav", r"nan\.wav.*not finite"),
         ("empty.wav", r"empty\.wav.*no samples"),
@@ -104,8 +104,10 @@ def test_an_estimate_at_another_rate_is_resampled(folder: Path) -> None:
         ("", r"table\.csv line 2: column 'estimate' is empty"),
     ],
 )
-def test_bad_files_are_refused_by_name_and_nothing_is_written(folder: Path, estimate: str, says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_bad_files_are_refused_by_name_and_nothing_is_written(
+    folder: Path, estimate: str, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
         evaluate_files(table(folder, row(estimate)), 0, folder / "out", lambda _: nothing)
     assert not (folder / "out").exists()
 
@@ -124,7 +126,7 @@ def test_bad_tables_are_refused(folder: Path) -> None:
         evaluate_files(table(folder, header=list(good)), 0, folder / "o", lambda _: nothing)
 
 
-def test_notes_that_are_known_are_used(folder: Path) -> None:
+def test_given_notes_are_used(folder: Path) -> None:
     (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,0.5,73\n0.5,0.5,74\n")
     summary = evaluate_files(
         table(folder, row("good.wav", notes="notes.csv")), 0, folder / "out", lambda _: nothing
@@ -140,7 +142,7 @@ def test_notes_that_are_known_are_used(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["one.wav", "silent.wav", "slow.wav", "short.wav", "stereo.wav"])
-def test_odd_targets_are_scored(folder: Path, target: str) -> None:
+def test_unusual_targets_are_scored(folder: Path, target: str) -> None:
     soundfile.write(folder / "silent.wav", np.zeros(9000), 44_100)
     summary = evaluate_files(
         table(folder, row("good.wav") | {"target": target}), 0, folder / "out", lambda _: nothing
@@ -150,7 +152,7 @@ def test_odd_targets_are_scored(folder: Path, target: str) -> None:
         assert find(summary["scores"], metric="timbre", method="estimate") is None, "it has no timbre to miss"
 
 
-def test_the_command_fails_in_one_line_with_status_2(tmp_path: Path) -> None:
+def test_the_command_fails_with_one_line_and_status_2(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

@@ -46,12 +46,12 @@ def scored(many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def children_of(parent: int) -> set[int]:
     """Processes that this one has started and that are still there."""
-    found = set()
+    pids = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
-                found.add(int(path.parent.name))
-    return found
+                pids.add(int(path.parent.name))
+    return pids
 
 
 def killed_half_way(folder: Path, out: Path) -> None:
@@ -72,7 +72,7 @@ def killed_half_way(folder: Path, out: Path) -> None:
         time.sleep(0.05)
 
 
-def test_a_kill_half_way_leaves_no_trace(many: Path, scored: Path, tmp_path: Path) -> None:
+def test_a_killed_evaluation_resumes_to_the_same_scores(many: Path, scored: Path, tmp_path: Path) -> None:
     killed_half_way(many, tmp_path)
     journal = tmp_path / "progress.jsonl"
     assert 3 <= len(journal.read_text().splitlines()) - 1 < 10
@@ -97,14 +97,14 @@ def test_systems_are_compared_pair_by_pair(scored: Path) -> None:
     assert octave["mean"] == 0.0
 
 
-def test_no_score_depends_on_what_is_scored_beside_it(many: Path, scored: Path) -> None:
+def test_scores_do_not_depend_on_other_pairs_or_workers(many: Path, scored: Path) -> None:
     rows = [row for row in scan_folder(many, "{pair}_{system}", {})[0] if row["pair"] in ("03", "07")]
-    whole = pd.read_parquet(scored / "scores.parquet").set_index(["pair", "method", "metric"])
+    complete = pd.read_parquet(scored / "scores.parquet").set_index(["pair", "method", "metric"])
     backwards = score_trials(file_trials(many, pairs_of(rows[::-1])), workers=2)
     lone = score_trials(file_trials(many, pairs_of(rows[:1])), workers=1)
     assert len(backwards) > 2 * len(lone) * 0.9
     for score in [*backwards, *lone]:
-        before = whole.loc[(score.pair, score.method, score.metric)]
+        before = complete.loc[(score.pair, score.method, score.metric)]
         assert repr((score.value, score.status, score.cases)) == repr(
             (float(before["value"]), before["status"], before["cases"])
         )
@@ -131,15 +131,15 @@ def test_scoring_needs_no_torch_and_so_no_device(many: Path) -> None:
     assert ran.stdout.splitlines()[1] == "['CPUExecutionProvider']"
 
 
-def test_what_a_folder_calls_its_files_is_up_to_it(many: Path, tmp_path: Path) -> None:
+def test_file_name_patterns_are_configurable(many: Path, tmp_path: Path) -> None:
     many = Path(shutil.copytree(many, tmp_path / "copy"))
-    rows, said = scan_folder(many, "{pair}_{system}", {"target": "good"})
+    rows, messages = scan_folder(many, "{pair}_{system}", {"target": "good"})
     assert {row["method"] for row in rows} == {"gt", "bad one"}
-    assert said == []
+    assert messages == []
     (many / "00_gt.wav").unlink()
-    rows, said = scan_folder(many, "{pair}_{system}.wav", {})
+    rows, messages = scan_folder(many, "{pair}_{system}.wav", {})
     assert len(rows) == 18
-    assert said == ["pair '00': left out, it has no target"]
+    assert messages == ["pair '00': left out, it has no target"]
     with pytest.raises(InputError, match="no pair is whole; expected source \\(nothing\\)"):
         scan_folder(many, "{pair}_{system}", {"source": "nothing"})
     with pytest.raises(InputError, match="no file is named like"):

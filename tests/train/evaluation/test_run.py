@@ -63,7 +63,7 @@ def test_every_pair_method_and_metric_has_one_row(evaluated: Path) -> None:
     assert (frame[frame["metric"].isin([m.name for m in METRICS])]["status"] == "scored").all()
 
 
-def test_what_a_target_leaves_undefined_is_left_out_for_every_method(evaluated: Path) -> None:
+def test_undefined_metrics_are_omitted_for_every_method(evaluated: Path) -> None:
     frame = pd.read_parquet(evaluated / "scores.parquet")
     by_pair = frame.assign(out=frame["status"] == "excluded").groupby(["split", "pair", "metric"])["out"]
     assert set(by_pair.mean()) <= {0.0, 1.0}
@@ -77,7 +77,7 @@ def test_what_a_target_leaves_undefined_is_left_out_for_every_method(evaluated: 
     assert row["failed"] > 0
 
 
-def test_copies_are_scored_as_the_metrics_say(held_out: Layout, evaluated: Path) -> None:
+def test_copies_have_the_scores_of_the_metrics(held_out: Layout, evaluated: Path) -> None:
     frame = pd.read_parquet(evaluated / "scores.parquet")
     row = frame[(frame["method"] == "copy_of_reference") & (frame["metric"] == "mstft_floored")].iloc[3]
     clips = {key: clip / 32768.0 for key, clip in read_clips(held_out, [row.reference, row.target]).items()}
@@ -138,7 +138,7 @@ def test_an_untrained_conversion_by_true_notes_beats_the_copies(evaluated: Path)
     assert envelope["mean"] < 3.0
 
 
-def test_every_pairs_target_goes_through_the_codec_for_the_floor(evaluated: Path) -> None:
+def test_the_topline_reconstructs_every_pairs_target(evaluated: Path) -> None:
     frame = pd.read_parquet(evaluated / "scores.parquet")
     through = frame[(frame["method"] == "target_through_codec") & (frame["metric"] == "mstft_floored")]
     assert list(through["kind"]) == [*KINDS, *KINDS], "not those of reconstructions: they are it"
@@ -148,7 +148,7 @@ def test_every_pairs_target_goes_through_the_codec_for_the_floor(evaluated: Path
         assert set(same["value"]) == {row.value}
 
 
-def test_another_take_of_the_same_tones_is_the_target(evaluated: Path) -> None:
+def test_the_retake_of_the_same_tones_equals_the_target(evaluated: Path) -> None:
     frame = pd.read_parquet(evaluated / "scores.parquet")
     takes = frame[(frame["method"] == "another_take") & (frame["metric"] == "mstft")]
     assert set(takes["value"]) == {0.0}
@@ -164,7 +164,7 @@ class Echo:
         return self
 
 
-def test_robustness_changes_what_is_heard_and_not_what_is_wanted(held_out: Layout) -> None:
+def test_robustness_changes_the_source_and_not_the_target(held_out: Layout) -> None:
     chosen = choose_pairs(held_out, ["validation"], 1, 0, print)
     plan = with_extras(chosen, robustness=True)
     assert list(plan) == ["validation", *(f"robust_{effect}" for effect in EFFECTS)]
@@ -192,16 +192,16 @@ def test_reports_hold_every_method(evaluated: Path) -> None:
     assert len(list((evaluated / "plots").iterdir())) == 5
 
 
-def test_how_fast_it_converted_is_told_apart_from_the_scores(evaluated: Path) -> None:
+def test_timings_are_not_part_of_the_scores(evaluated: Path) -> None:
     timings = json.loads((evaluated / "timings.json").read_text())
     assert timings["estimate"]["real_time_factor"] > 0
     assert "real_time_factor" not in (evaluated / "summary.json").read_text()
 
 
-def test_a_split_with_fewer_pairs_is_said_and_scored_whole(held_out: Layout) -> None:
-    said: list[str] = []
-    chosen = choose_pairs(held_out, ["test_unseen_all"], 1000, 0, said.append)
-    assert said == ["test_unseen_all: holds 8 pairs of each kind, 1000 were asked for; all are scored"]
+def test_a_split_with_fewer_pairs_is_reported_and_scored_completely(held_out: Layout) -> None:
+    messages: list[str] = []
+    chosen = choose_pairs(held_out, ["test_unseen_all"], 1000, 0, messages.append)
+    assert messages == ["test_unseen_all: holds 8 pairs of each kind, 1000 were asked for; all are scored"]
     assert len(chosen["test_unseen_all"]) == 8 * len(KINDS)
 
 
@@ -215,7 +215,7 @@ def test_all_held_out_splits_are_the_default(held_out: Layout) -> None:
     ]
 
 
-def test_refusals_name_what_is_wrong(held_out: Layout, codec_checkpoint: Path, tmp_path: Path) -> None:
+def test_errors_name_the_argument(held_out: Layout, codec_checkpoint: Path, tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match="no rendered blocks of split 'test_unseen_synth'; it has validation"
     ):

@@ -30,8 +30,8 @@ def seeds(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> dict[st
 @pytest.fixture(scope="module")
 def scores(held_out: Layout, seeds: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("scores")
-    given = [str(path) for path in seeds.values()]
-    evaluate(out, given, str(held_out.root), ["test_unseen_all"], 1, workers=1)
+    checkpoints = [str(path) for path in seeds.values()]
+    evaluate(out, checkpoints, str(held_out.root), ["test_unseen_all"], 1, workers=1)
     return out
 
 
@@ -54,14 +54,14 @@ def test_each_seed_has_its_row_and_so_has_their_mean(scores: Path) -> None:
     assert f"| {BOTH} |" in (scores / "report.md").read_text()
 
 
-def test_one_seed_is_no_headline(evaluated: Path) -> None:
-    said = "One seed (this system): no headline figures."
-    assert said in json.loads((evaluated / "summary.json").read_text())["heading"]
-    assert f"**{said}" in (evaluated / "report.md").read_text()
-    assert said in (evaluated / "report.tex").read_text()
+def test_one_seed_gives_no_headline_figures(evaluated: Path) -> None:
+    sentence = "One seed (this system): no headline figures."
+    assert sentence in json.loads((evaluated / "summary.json").read_text())["heading"]
+    assert f"**{sentence}" in (evaluated / "report.md").read_text()
+    assert sentence in (evaluated / "report.tex").read_text()
 
 
-def test_what_differs_in_more_than_its_seed_has_no_mean(
+def test_runs_that_differ_in_more_than_the_seed_have_no_mean(
     held_out: Layout, seeds: dict[str, Path], tmp_path: Path
 ) -> None:
     same = make_checkpoint(tmp_path / "same.safetensors", held_out, seed=1)

@@ -12,7 +12,7 @@ from train.evaluation.transplant import Part, moved, re_envelope, transplant
 from train.metrics import describe, score
 
 
-def test_a_transplant_of_the_notes_own_sound_is_near_to_it() -> None:
+def test_transplanting_a_clips_own_notes_reproduces_it() -> None:
     envelope = Envelope(attack_ms=15, decay_ms=80, sustain=0.7, release_ms=60)
     sound, notes = played(1, 0, envelope)
     other, others = played(2, 1, envelope)
@@ -28,13 +28,13 @@ def test_a_transplant_of_the_notes_own_sound_is_near_to_it() -> None:
     assert len(others) > 0
 
 
-def test_re_enveloping_changes_nothing_but_the_envelope() -> None:
+def test_re_enveloping_changes_only_the_envelope() -> None:
     old = Envelope(attack_ms=20, decay_ms=100, sustain=0.5, release_ms=60)
     new = Envelope(attack_ms=60, decay_ms=200, sustain=0.9, release_ms=120)
     sound, notes = played(1, 0, old)
-    wanted, _ = played(1, 0, new)
+    target, _ = played(1, 0, new)
     made = re_envelope(Part(sound.astype(np.float32), notes, old), new, RATE, CUT_FADE_MS)
-    got = score(describe(made), describe(wanted))
+    got = score(describe(made), describe(target))
     assert got["lrmsd_floored_matched"] < 0.1
     assert re_envelope(Part(made, (), old), new, RATE, 5.0) is made
 

@@ -41,7 +41,7 @@ def stored(layout: Layout) -> Iterator[str]:
 
 
 @pytest.mark.xdist_group("s3")
-def test_training_and_scoring_from_a_store_are_those_from_the_folder(
+def test_training_and_scoring_from_an_object_store_equal_those_from_the_folder(
     layout: Layout, stored: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "run.yaml"

@@ -96,15 +96,15 @@ def check_alike(alone: Path, out: Path, ranks: list[dict[str, Any]], first: int)
     (one,) = notes(alone / "notes")
     for step in range(first, 5):
         assert step_keys(ranks, step - first) == step_keys([one], step)
-        theirs = ranks[0]["losses"][str(step + 1)]
+        expected = ranks[0]["losses"][str(step + 1)]
         for name, value in one["losses"][str(step + 1)].items():
-            assert theirs[name] == pytest.approx(value, rel=1e-4, abs=1e-4), (step, name)
-    whole, ours = (read_state(run / "last.state.pt") for run in (alone / "run", out))
-    for name, value in whole["weights"].items():
-        torch.testing.assert_close(ours["weights"][name], value, rtol=1e-3, atol=1e-4)
+            assert expected[name] == pytest.approx(value, rel=1e-4, abs=1e-4), (step, name)
+    single, several = (read_state(run / "last.state.pt") for run in (alone / "run", out))
+    for name, value in single["weights"].items():
+        torch.testing.assert_close(several["weights"][name], value, rtol=1e-3, atol=1e-4)
 
 
-def test_two_devices_do_what_one_does_from_the_start_and_in_between(
+def test_two_devices_equal_one_from_the_start_and_resumed(
     alone: Path, layout: Layout, tmp_path: Path
 ) -> None:
     """One device does two steps and is stopped; two go on, and come to where one alone comes to."""
@@ -122,7 +122,7 @@ def test_two_devices_do_what_one_does_from_the_start_and_in_between(
 
 
 @pytest.mark.verify
-def test_the_reference_learns_on_two_devices_what_it_learns_on_one(
+def test_the_reference_trains_equally_on_one_and_two_devices(
     layout: Layout, tmp_path: Path, one_thread: None
 ) -> None:
     """The published code's discriminators and codec were not wrapped for DDP: each device trained its own."""
@@ -138,7 +138,7 @@ def test_the_reference_learns_on_two_devices_what_it_learns_on_one(
 
 
 @pytest.mark.verify
-def test_two_machines_do_what_one_does(alone: Path, layout: Layout, tmp_path: Path) -> None:
+def test_two_machines_equal_one(alone: Path, layout: Layout, tmp_path: Path) -> None:
     """Two machines of one device each, both here: the command is started on each with its NODE_RANK."""
     config, out = write_config(tmp_path / "run.yaml", num_nodes=2), tmp_path / "run"
     command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "notes")
@@ -159,8 +159,8 @@ def test_sigterm_to_the_command_stops_all_its_devices_and_saves(layout: Layout, 
     while not (out / "config.yaml").exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 128 + signal.SIGTERM, said
-    assert "2 x cpu, 32-true; a step is 4 examples in 2 part(s) of 2" in said
-    assert said.count("run the same command again to go on") == 1
+    _, message = process.communicate(timeout=120)
+    assert process.returncode == 128 + signal.SIGTERM, message
+    assert "2 x cpu, 32-true; a step is 4 examples in 2 part(s) of 2" in message
+    assert message.count("run the same command again to go on") == 1
     assert read_state(out / "last.state.pt")["step"] >= 1

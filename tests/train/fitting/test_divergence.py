@@ -21,20 +21,20 @@ from train.systems.base import Turn
 from train.systems.triptych.system import Triptych
 
 
-@pytest.mark.parametrize("amiss", ["loss", "gradient"])
-def test_a_run_that_diverges_stops_at_once_and_says_where(
-    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, amiss: str
+@pytest.mark.parametrize("fault", ["loss", "gradient"])
+def test_a_diverging_run_stops_and_names_the_step(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """From the third step on a loss, or only its gradient, is not finite."""
-    turns, seen = Triptych.turns, []
+    turns, batches = Triptych.turns, []
 
     def broken(self: Triptych, batch: Any, progress: float) -> Iterator[Turn]:
-        seen.append(progress)
+        batches.append(progress)
         for turn in turns(self, batch, progress):
             name, value = next(iter(turn.losses.items()))
-            if len(seen) > 2 and amiss == "loss":
+            if len(batches) > 2 and fault == "loss":
                 value = value * math.nan
-            if len(seen) > 2 and amiss == "gradient":
+            if len(batches) > 2 and fault == "gradient":
                 value = value + (next(self.parameters()).sum() * 0.0).abs().sqrt()
             yield turn._replace(losses={**turn.losses, name: value})
 
@@ -42,22 +42,22 @@ def test_a_run_that_diverges_stops_at_once_and_says_where(
     out = tmp_path / "run"
     with pytest.raises(Diverged) as stopped:
         fit(settings(save_every=1, judge_pairs=0), layout.root, out)
-    said, about = str(stopped.value), json.loads((out / "diverged.json").read_text())
-    assert "step 2: " in said
-    assert "is nan" in said
-    assert ("loss '" in said) == (amiss == "loss")
-    assert "optimiser.learning_rate (now 0.001)" in said
-    assert "\n" not in said
+    message, about = str(stopped.value), json.loads((out / "diverged.json").read_text())
+    assert "step 2: " in message
+    assert "is nan" in message
+    assert ("loss '" in message) == (fault == "loss")
+    assert "optimiser.learning_rate (now 0.001)" in message
+    assert "\n" not in message
     assert about["step"] == 2
     assert len(about["keys"]) == 4
-    assert all(ClipId.parse(key).key in said for key in about["keys"])
+    assert all(ClipId.parse(key).key in message for key in about["keys"])
     # The last checkpoint is from before, and whole.
     state = read_state(out / "last.state.pt")
     assert state["step"] == 2
     assert all(torch.isfinite(value).all() for value in state["weights"].values())
 
 
-def test_losses_far_above_what_is_usual_end_a_run_but_not_a_single_one() -> None:
+def test_repeated_outlier_losses_end_a_run_and_a_single_one_does_not() -> None:
     usual = Usual()
     for step in range(SETTLED):
         usual.check({0: {"a": 2.0 - step * 0.01, "b": -1.0}, 1: {"a": 1.0, "b": -1.0}})
@@ -76,7 +76,7 @@ def test_losses_far_above_what_is_usual_end_a_run_but_not_a_single_one() -> None
 
 
 @pytest.mark.parametrize("begins", [1, SETTLED])
-def test_losses_that_grow_step_by_step_are_an_explosion(begins: int) -> None:
+def test_steadily_growing_losses_are_a_divergence(begins: int) -> None:
     """Twice as high at every step: no step is far above the last ones."""
     usual, step, size = Usual(), 0, 2.0
     with pytest.raises(Exploded, match=r"losses of .* in all, usual is 2$"):  # noqa: PT012

@@ -11,7 +11,7 @@ from tests.support.training.short_runs import settings
 from train.fitting.loop import fit
 
 
-def test_a_run_can_be_heard_and_seen(layout: Layout, tmp_path: Path) -> None:
+def test_logs_hold_losses_audio_and_figures(layout: Layout, tmp_path: Path) -> None:
     fit(settings(log_every=2, judge_every=6), layout.root, tmp_path)
     events = EventAccumulator(str(tmp_path / "logs"))
     events.Reload()

@@ -21,18 +21,18 @@ from train.fitting.loop import Report, fit
 
 
 def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:
-    seen: list[dict[str, float]] = []
+    history: list[dict[str, float]] = []
     optimiser = {"warmup_steps": 2, "learning_rate": 3e-3}
     config = settings(steps=18, judge_pairs=0, save_every=100, optimiser=optimiser)
-    fit(config, layout.root, tmp_path / "run", Report(on_step=lambda step, losses, s: seen.append(losses)))
+    fit(config, layout.root, tmp_path / "run", Report(on_step=lambda step, losses, s: history.append(losses)))
     for name in ("stft", "onset", "pitch", "envelope", "envelope_curve"):
-        first, last = (np.mean([row[name] for row in rows]) for rows in (seen[:4], seen[-4:]))
+        first, last = (np.mean([row[name] for row in rows]) for rows in (history[:4], history[-4:]))
         assert last < first, name
-    assert {"judge", "fooling", "matching"} <= set(seen[-1])
-    assert not {"judge", "fooling"} & set(seen[0])
+    assert {"judge", "fooling", "matching"} <= set(history[-1])
+    assert not {"judge", "fooling"} & set(history[0])
 
 
-def test_a_stopped_run_goes_on_bit_for_bit(layout: Layout, finished: Path, tmp_path: Path) -> None:
+def test_a_stopped_run_resumes_bit_for_bit(layout: Layout, finished: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
 
     def stop(step: int, losses: dict[str, float], speed: float) -> None:
@@ -45,8 +45,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(layout: Layout, finished: Path, tmp_p
     outcome = fit(settings(data={"pool_blocks": 2, "threads": 5}), layout.root, out)
     assert (outcome.step, outcome.interrupted) == (6, False)
     assert equal(out / "last.safetensors", finished / "last.safetensors")
-    state, whole = (read_state(folder / "last.state.pt") for folder in (out, finished))
-    for name, value in whole["weights"].items():
+    state, uninterrupted = (read_state(folder / "last.state.pt") for folder in (out, finished))
+    for name, value in uninterrupted["weights"].items():
         assert torch.equal(value, state["weights"][name]), name
 
 
@@ -63,7 +63,7 @@ def test_a_run_out_of_time_finishes_its_schedule(layout: Layout, tmp_path: Path)
     assert fit(settings(steps=100_000, minutes=0.03), layout.root, tmp_path / "run").step == outcome.step
 
 
-def test_a_run_is_not_continued_with_another_config_or_dataset(
+def test_a_run_is_not_resumed_with_another_config_or_dataset(
     finished: Path, layout: Layout, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=r"another config \(batch: 5 != 4\)"):
@@ -76,7 +76,7 @@ def test_a_run_is_not_continued_with_another_config_or_dataset(
         fit(settings(), other.root, finished)
 
 
-def test_half_a_checkpoint_is_refused(finished: Path, layout: Layout, tmp_path: Path) -> None:
+def test_a_checkpoint_without_its_state_is_refused(finished: Path, layout: Layout, tmp_path: Path) -> None:
     (tmp_path / "last.safetensors").write_bytes((finished / "last.safetensors").read_bytes())
     with pytest.raises(InputError, match=r"last\.state\.pt: missing"):
         fit(settings(), layout.root, tmp_path)

@@ -12,7 +12,7 @@ from train.checkpoint import read_state
 from train.fitting.loop import Report, fit
 
 
-def test_a_run_whose_weights_were_not_yet_written_goes_on(layout: Layout, tmp_path: Path) -> None:
+def test_a_run_resumes_although_its_weights_were_not_yet_written(layout: Layout, tmp_path: Path) -> None:
     """Stopped for good between the state and the weights of one checkpoint: the state is enough."""
     config = settings(judge_pairs=0, save_every=2)
     fit(config, layout.root, tmp_path / "whole")

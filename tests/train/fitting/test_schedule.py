@@ -18,7 +18,7 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert factors[100] == 0.0
 
 
-def test_average_follows_the_weights() -> None:
+def test_the_moving_average_follows_the_weights() -> None:
     module = torch.nn.Linear(2, 2)
     average = Average(module, 0.9)
     target = torch.full((2, 2), 5.0)

@@ -23,7 +23,7 @@ def test_mixed_precision_keeps_weights_in_float32(layout: Layout, tmp_path: Path
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
 
 
-def test_parts_in_turn_are_one_batch(layout: Layout, tmp_path: Path) -> None:
+def test_accumulated_parts_equal_one_batch(layout: Layout, tmp_path: Path) -> None:
     """Gradient accumulation: two parts of two on one device, against the same four in one."""
     seen = {
         micro: fit(

@@ -55,24 +55,22 @@ def test_the_gain_curve_error_is_that_of_the_curves_drawn_by_hand(a: Envelope, b
     assert gain_error_db(a, b) == pytest.approx(error_by_hand(a, b), rel=1e-9)
 
 
-@pytest.mark.parametrize(("made", "wanted"), [(PLUCK, LEAD), (LEAD, PLUCK), (ORGAN, LEAD)])
-def test_what_is_heard_of_two_known_envelopes_is_what_they_differ_by(
-    made: Envelope, wanted: Envelope
-) -> None:
-    goal = hear_goal(Ears(shaped(wanted), RATE), Known(NOTES, wanted))
-    heard = compare(hear(Ears(shaped(made), RATE), NOTES, 5.0), goal)
-    assert heard["envelope_db"] == pytest.approx(error_by_hand(made, wanted), abs=0.2)
-    assert heard["attack_ms"] == pytest.approx(abs(made.attack_ms - wanted.attack_ms), abs=3.0)
+@pytest.mark.parametrize(("made", "target"), [(PLUCK, LEAD), (LEAD, PLUCK), (ORGAN, LEAD)])
+def test_measured_envelope_errors_equal_those_by_hand(made: Envelope, target: Envelope) -> None:
+    goal = hear_goal(Ears(shaped(target), RATE), Known(NOTES, target))
+    measured = compare(hear(Ears(shaped(made), RATE), NOTES, 5.0), goal)
+    assert measured["envelope_db"] == pytest.approx(error_by_hand(made, target), abs=0.2)
+    assert measured["attack_ms"] == pytest.approx(abs(made.attack_ms - target.attack_ms), abs=3.0)
     if made is ORGAN:
-        assert np.isnan(heard["decay_ms"]), "it has none: a failure"
+        assert np.isnan(measured["decay_ms"]), "it has none: a failure"
     else:
-        fall = made.hold_ms + made.decay_ms - wanted.hold_ms - wanted.decay_ms
-        assert heard["decay_ms"] == pytest.approx(abs(fall), abs=6.0)
-    assert heard["sustain_db"] == pytest.approx(20 * abs(np.log10(made.sustain / wanted.sustain)), abs=0.1)
-    assert heard["release_ms"] == pytest.approx(abs(made.release_ms - wanted.release_ms), abs=6.0)
+        fall = made.hold_ms + made.decay_ms - target.hold_ms - target.decay_ms
+        assert measured["decay_ms"] == pytest.approx(abs(fall), abs=6.0)
+    assert measured["sustain_db"] == pytest.approx(20 * abs(np.log10(made.sustain / target.sustain)), abs=0.1)
+    assert measured["release_ms"] == pytest.approx(abs(made.release_ms - target.release_ms), abs=6.0)
 
 
-def test_an_envelope_that_is_right_costs_nothing_at_any_level() -> None:
+def test_a_correct_envelope_has_no_error_at_any_level() -> None:
     goal = hear_goal(Ears(shaped(LEAD), RATE), Known(NOTES, LEAD))
     same = compare(hear(Ears(shaped(LEAD, level=0.03), RATE), NOTES, 5.0), goal)
     assert same["envelope_db"] < 0.15
@@ -97,13 +95,13 @@ def test_a_spectrum_bent_by_a_cosine_over_the_mel_scale_is_one_cepstral_coeffici
     assert mfcc_distance(one, other) == pytest.approx(depth_db * np.sqrt(40.0 / 13.0), rel=0.03)
 
 
-def test_the_embeddings_distance_is_one_less_their_cosine() -> None:
+def test_the_embedding_distance_is_one_minus_the_cosine() -> None:
     def at(degrees: float) -> Timbre:
         turn = np.radians(degrees)
         return Timbre(np.zeros(13), np.array([np.cos(turn), np.sin(turn)]))
 
-    found = [embedding_distance(at(0), at(degrees)) for degrees in (0, 60, 90, 180)]
-    assert found == pytest.approx([0.0, 0.5, 1.0, 2.0], abs=1e-12)
+    distances = [embedding_distance(at(0), at(degrees)) for degrees in (0, 60, 90, 180)]
+    assert distances == pytest.approx([0.0, 0.5, 1.0, 2.0], abs=1e-12)
 
 
 def network(seed: int) -> dict[str, torch.Tensor]:

@@ -13,7 +13,7 @@ from tests.support.sounds import RATE, harmonic
 from train.metrics.envelope import gain_db, gain_error_db, hear_envelope, part_errors
 
 
-def test_gain_error_is_what_two_sustain_levels_differ_by() -> None:
+def test_gain_error_is_the_difference_of_sustain_levels() -> None:
     loud = Envelope(attack_ms=0, decay_ms=0, sustain=1.0, release_ms=0)
     soft = Envelope(attack_ms=0, decay_ms=0, sustain=0.5, release_ms=0)
     halved = 20 * np.log10(2)
@@ -25,7 +25,7 @@ def test_gain_error_is_what_two_sustain_levels_differ_by() -> None:
     assert gain_db(None).min() == -60.0
 
 
-def test_a_known_release_is_paid_for_in_the_tail() -> None:
+def test_a_release_difference_counts_in_the_tail() -> None:
     short = Envelope(attack_ms=0, decay_ms=0, sustain=1.0, release_ms=0)
     long = Envelope(attack_ms=0, decay_ms=0, sustain=1.0, release_ms=500)
     # a straight line to 0 over the tail, floored at -60 dB: the mean of 20 log10(1 - x) + 60 over x
@@ -34,16 +34,16 @@ def test_a_known_release_is_paid_for_in_the_tail() -> None:
     assert gain_error_db(short, long) == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_parts_of_an_envelope_are_heard_where_they_can_be() -> None:
-    asked = Envelope(attack_ms=40, decay_ms=120, sustain=0.4, release_ms=80)
+def test_observable_envelope_parts_are_measured() -> None:
+    envelope = Envelope(attack_ms=40, decay_ms=120, sustain=0.4, release_ms=80)
     notes = (Note(0.0, 0.6, 60, 100), Note(1.0, 0.6, 64, 100))
     frames = 2 * RATE
-    sound = gain(notes, asked, RATE, frames, 5.0) * np.concatenate([harmonic(262.0), harmonic(330.0)])
-    heard = hear_envelope(sound, notes, RATE, 5.0)
-    assert heard is not None
-    assert gain_error_db(heard.envelope, asked) < 0.5
-    errors = part_errors(heard, heard)
+    sound = gain(notes, envelope, RATE, frames, 5.0) * np.concatenate([harmonic(262.0), harmonic(330.0)])
+    measured = hear_envelope(sound, notes, RATE, 5.0)
+    assert measured is not None
+    assert gain_error_db(measured.envelope, envelope) < 0.5
+    errors = part_errors(measured, measured)
     assert errors == {"attack_ms": 0.0, "decay_ms": 0.0, "sustain_db": 0.0, "release_ms": 0.0}
-    assert all(math.isnan(value) for value in part_errors(None, heard).values())
+    assert all(math.isnan(value) for value in part_errors(None, measured).values())
     assert hear_envelope(np.zeros(frames), notes, RATE, 5.0) is None
     assert hear_envelope(sound, (), RATE, 5.0) is None

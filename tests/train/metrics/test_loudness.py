@@ -9,7 +9,7 @@ from tests.support.sounds import RATE, sine
 from train.metrics.loudness import QUIETEST, loudness
 
 
-def test_loudness_is_the_recommendations() -> None:
+def test_loudness_equals_itu_r_bs_1770() -> None:
     # BS.1770: a 0 dBFS sine at 997 Hz in one channel is -3.01 LUFS
     assert loudness(sine(997.0, 2.0, level=1.0), RATE) == pytest.approx(-3.01, abs=0.02)
     assert loudness(sine(997.0, 2.0, level=0.1, rate=48_000), 48_000) == pytest.approx(-23.01, abs=0.02)

@@ -14,7 +14,7 @@ from train.metrics.features import Ears
 from train.metrics.measurement import Known, compare, hear, hear_goal
 
 
-def test_an_equal_sound_is_perfect_and_silence_fails_where_the_target_speaks() -> None:
+def test_equal_sounds_are_perfect_and_silence_fails() -> None:
     envelope = Envelope(attack_ms=20, decay_ms=100, sustain=0.5, release_ms=60)
     sound, notes = played(1, 0, envelope)
     goal = hear_goal(Ears(sound, RATE), Known(notes, envelope, CUT_FADE_MS))
@@ -37,7 +37,7 @@ def test_a_silent_target_defines_no_pitch_timbre_or_envelope() -> None:
 
 
 @pytest.mark.parametrize("samples", [1, 2, 300, 5000])
-def test_sounds_of_any_length_are_heard(samples: int) -> None:
+def test_sounds_of_any_length_are_measured(samples: int) -> None:
     sound = sine(440.0)[-samples:]
     values = compare(hear(Ears(sound, RATE), (), 5.0), hear_goal(Ears(sound, RATE), None))
     assert values["mstft"] == 0.0

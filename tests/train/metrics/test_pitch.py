@@ -18,7 +18,7 @@ def steps(*midi: float | None) -> Track:
     return Track(np.array([m or 0.0 for m in midi]), np.array([m is not None for m in midi]))
 
 
-def test_f_pitch_is_what_its_formula_says() -> None:
+def test_f_pitch_follows_its_formula() -> None:
     target = steps(60, 60, 62, 62, None)
     assert f_pitch(target, target) == 1.0
     # hits 2 (within 50 cents), voiced 4 and 4
@@ -29,7 +29,7 @@ def test_f_pitch_is_what_its_formula_says() -> None:
     assert f_pitch(target, steps(None, None, None, None, None)) is None
 
 
-def test_f0_rmse_is_unfiltered_and_fails_by_name() -> None:
+def test_f0_rmse_is_unfiltered_and_may_be_undefined() -> None:
     target = steps(60, 60, 60, 60, None)
     assert f0_rmse_cents(steps(60.1, 60.1, 60.1, 60.1, 99), target) == pytest.approx(10.0)
     assert f0_rmse_cents(steps(60, 60, 60, 72, None), target) == pytest.approx(1200 / 2)
@@ -45,11 +45,11 @@ def test_an_octave_costs_all_of_f_pitch_and_nothing_of_its_chroma() -> None:
     assert chroma > 0.95
 
 
-def test_pitch_against_notes_asks_only_where_a_note_is_held_and_audible() -> None:
+def test_pitch_against_notes_counts_only_audible_held_frames() -> None:
     times = np.arange(63) * HOP_S
     notes = (Note(0.0, 0.5, 69, 100),)
-    found = Track(np.where(times < 0.25, 69.0, 71.0), np.ones(63, dtype=bool))
+    estimate = Track(np.where(times < 0.25, 69.0, 71.0), np.ones(63, dtype=bool))
     everywhere = np.ones(63, dtype=bool)
-    assert f_pitch_notes(found, notes, everywhere) == pytest.approx(0.5, abs=0.02)
-    assert f_pitch_notes(found, notes, times < 0.25) == 1.0
-    assert f_pitch_notes(found, notes, times > 0.7) is None
+    assert f_pitch_notes(estimate, notes, everywhere) == pytest.approx(0.5, abs=0.02)
+    assert f_pitch_notes(estimate, notes, times < 0.25) == 1.0
+    assert f_pitch_notes(estimate, notes, times > 0.7) is None

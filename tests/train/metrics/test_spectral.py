@@ -25,7 +25,7 @@ def test_equal_sounds_score_zero_on_every_metric() -> None:
     assert set(scores(noise(0.1), noise(0.1)).values()) == {0.0}
 
 
-def test_a_known_gain_costs_what_it_must_and_nothing_when_level_matched() -> None:
+def test_a_known_gain_has_its_error_and_none_when_level_matched() -> None:
     loud, gain = noise(0.2), 10 ** (-6 / 20)
     got = scores(gain * loud, loud)
     # every magnitude is far above the low floors: each bin differs by 6 dB, log10 of the square by 0.6
@@ -36,7 +36,7 @@ def test_a_known_gain_costs_what_it_must_and_nothing_when_level_matched() -> Non
     assert all(got[m.name] == pytest.approx(0.0, abs=1e-9) for m in METRICS if m.matched)
 
 
-def test_noise_below_the_floor_is_heard_by_the_reference_definition_only() -> None:
+def test_noise_below_the_floor_counts_only_in_the_reference_definition() -> None:
     sound = np.concatenate([sine(440.0), np.zeros(RATE)])
     # Hann-windowed noise of RMS r has magnitudes of about r * sqrt(0.375 * window)
     hiss = noise(1e-5, 2.0)
@@ -67,14 +67,14 @@ def test_a_sine_has_the_magnitude_that_the_floor_refers_to() -> None:
 
 
 def test_agrees_with_torch_stft() -> None:
-    ours, sound = magnitude(noise(0.1), 512), torch.from_numpy(noise(0.1))
+    actual, sound = magnitude(noise(0.1), 512), torch.from_numpy(noise(0.1))
     window = torch.hann_window(512, dtype=torch.float64)
-    theirs = torch.stft(sound, 512, 128, window=window, center=True, return_complex=True).abs().T.numpy()
-    assert ours.shape == theirs.shape
-    np.testing.assert_allclose(ours, theirs, atol=1e-10)
+    expected = torch.stft(sound, 512, 128, window=window, center=True, return_complex=True).abs().T.numpy()
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(actual, expected, atol=1e-10)
 
 
-def test_a_delay_is_paid_for_in_the_level_curve() -> None:
+def test_a_delay_counts_in_the_level_curve() -> None:
     gate = np.concatenate([np.zeros(RATE // 2), np.full(RATE // 2, 0.5)])
     late = np.concatenate([np.zeros(RATE // 2 + 512 * 4), gate[RATE // 2 : -512 * 4]])
     got = scores(late, gate)["lrmsd_floored"]
@@ -83,7 +83,7 @@ def test_a_delay_is_paid_for_in_the_level_curve() -> None:
     assert got == pytest.approx(4 * np.log(501) / frames, rel=0.25)
 
 
-def test_length_is_the_targets() -> None:
+def test_estimates_are_fitted_to_the_targets_length() -> None:
     assert len(fit_length(np.ones(10), 4)) == 4
     np.testing.assert_array_equal(fit_length(np.ones(2), 4), [1, 1, 0, 0])
     with pytest.raises(ValueError, match="estimate of 10 samples"):
@@ -97,15 +97,15 @@ def test_sounds_shorter_than_a_window_are_scored(samples: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bad", "says"),
+    ("bad", "message"),
     [
         (np.zeros(0), "x.wav: holds no samples"),
         (np.zeros((5, 2)), "x.wav: expected mono"),
         (np.array([0.0, np.nan, np.inf]), "x.wav: 2 of 3 samples are not finite"),
     ],
 )
-def test_what_cannot_be_scored_is_refused_by_name(bad: np.ndarray, says: str) -> None:
-    with pytest.raises(InputError, match=says):
+def test_unscorable_audio_is_refused_by_name(bad: np.ndarray, message: str) -> None:
+    with pytest.raises(InputError, match=message):
         describe(bad, "x.wav")
 
 

@@ -10,7 +10,7 @@ from tests.support.synthetic_dataset import make_envelope, make_phrase
 from train.metrics.timbre import embedding_distance, hear_timbre, mfcc_distance
 
 
-def test_timbre_hears_neither_level_nor_length_but_hears_spectra() -> None:
+def test_timbre_distance_ignores_level_and_length_but_not_spectra() -> None:
     one, loud = hear_timbre(harmonic(220.0), RATE), hear_timbre(0.1 * harmonic(220.0, 2.0), RATE)
     other = hear_timbre(harmonic(220.0, slope=3.0), RATE)
     assert one is not None
@@ -21,19 +21,19 @@ def test_timbre_hears_neither_level_nor_length_but_hears_spectra() -> None:
     assert hear_timbre(np.zeros(RATE), RATE) is None
 
 
-def test_the_embedding_tells_timbres_apart_that_it_was_not_fitted_on() -> None:
+def test_the_embedding_separates_unseen_timbres() -> None:
     """AUC of one timbre on two phrases at matched pitch against two timbres: a synth it was not fitted on."""
     medians = [median_pitch(make_phrase(7, phrase, 1.0)) for phrase in range(16)]
     phrases = [phrase for phrase, pitch in enumerate(medians) if pitch == max(medians, key=medians.count)]
-    heard = [
+    timbres = [
         [hear_timbre(played(t, p, make_envelope(7, t + p)[1], 1.0)[0], RATE) for p in phrases[:2]]
         for t in range(9)
     ]
-    found: dict[bool, list[float]] = {True: [], False: []}
-    for a, (one, _) in enumerate(heard):
-        for b, (_, two) in enumerate(heard):
+    distances: dict[bool, list[float]] = {True: [], False: []}
+    for a, (one, _) in enumerate(timbres):
+        for b, (_, two) in enumerate(timbres):
             assert one is not None
             assert two is not None
-            found[a == b].append(embedding_distance(one, two))
-    below = np.array(found[True])[:, None] < np.array(found[False])[None, :]
+            distances[a == b].append(embedding_distance(one, two))
+    below = np.array(distances[True])[:, None] < np.array(distances[False])[None, :]
     assert below.mean() >= 0.95

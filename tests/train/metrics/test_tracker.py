@@ -10,6 +10,6 @@ from train.metrics.tracker import track
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_a_tones_pitch_is_tracked_at_any_rate(rate: int) -> None:
-    found = track(sine(440.0, rate=rate), rate)
-    assert found.voiced[6:-6].all()
-    assert found.midi[6:-6] == pytest.approx(69.0, abs=0.1)
+    tracked = track(sine(440.0, rate=rate), rate)
+    assert tracked.voiced[6:-6].all()
+    assert tracked.midi[6:-6] == pytest.approx(69.0, abs=0.1)

@@ -18,14 +18,14 @@ def test_notes_are_read_off_a_phrase() -> None:
     envelope = Envelope(attack_ms=10, decay_ms=100, sustain=0.6, release_ms=50)
     for phrase in (0, 2):
         sound, notes = played(1, phrase, envelope)
-        found = transcribe(Ears(sound, RATE))
-        assert [n.pitch for n in found] == [n.pitch for n in notes]
-        assert [n.onset for n in found] == pytest.approx([n.onset for n in notes], abs=0.02)
+        notes_found = transcribe(Ears(sound, RATE))
+        assert [n.pitch for n in notes_found] == [n.pitch for n in notes]
+        assert [n.onset for n in notes_found] == pytest.approx([n.onset for n in notes], abs=0.02)
     assert transcribe(Ears(np.zeros(RATE), RATE)) == ()
     assert transcribe(Ears(np.zeros(10), RATE)) == ()
 
 
-def test_notes_that_die_away_alike_are_held_until_the_next() -> None:
+def test_repeated_decaying_notes_last_until_the_next() -> None:
     pluck = Envelope(attack_ms=5, decay_ms=120, sustain=0.0, release_ms=40)
     organ = Envelope(attack_ms=5, decay_ms=0, sustain=1.0, release_ms=60)
     onsets, ends = (0.0, 0.4, 0.6, 1.2, 1.5), (0.4, 0.6, 1.2, 1.5, 2.0)
@@ -36,11 +36,11 @@ def test_notes_that_die_away_alike_are_held_until_the_next() -> None:
     ]
     for envelope, notes in ((pluck, legato), (organ, short)):
         sound = gain(notes, envelope, RATE, 2 * RATE, 5.0) * np.concatenate(tones)
-        found = transcribe(Ears(sound, RATE))
-        assert [n.duration for n in found] == pytest.approx([n.duration for n in notes], abs=0.04)
-        assert [n.pitch for n in found] == [57, 58, 59, 60, 61]
+        notes_found = transcribe(Ears(sound, RATE))
+        assert [n.duration for n in notes_found] == pytest.approx([n.duration for n in notes], abs=0.04)
+        assert [n.pitch for n in notes_found] == [57, 58, 59, 60, 61]
 
 
-def test_a_notes_pitch_is_not_the_trackers_slip_of_octaves() -> None:
+def test_octave_errors_of_the_tracker_do_not_move_a_note() -> None:
     assert pitch_of(np.array([63.1, 87.0, 87.1, 86.9, 87.0, 62.9, 75.0]), 64.0) == 63
     assert pitch_of(np.array([63.0] * 9 + [51.0]), 50.0) == 63, "a slip now and then is none"

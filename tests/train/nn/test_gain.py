@@ -18,14 +18,14 @@ RATE = 44_100
 def both(
     notes: tuple[Note, ...], envelope: Envelope, frames: int, cut: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    ours = clip_gain(
+    actual = clip_gain(
         note_batch([notes], RATE, frames),
         envelope_batch([envelope]),
         torch.arange(frames, dtype=torch.float32)[None],
         RATE,
         cut,
     )
-    return ours[0].numpy(), compose.gain(notes, envelope, RATE, frames, cut)
+    return actual[0].numpy(), compose.gain(notes, envelope, RATE, frames, cut)
 
 
 @pytest.mark.parametrize("index", range(12))
@@ -35,9 +35,9 @@ def test_torch_gain_equals_numpy_gain(index: int) -> None:
         envelope = Envelope(
             envelope.attack_ms, envelope.decay_ms, envelope.sustain, envelope.release_ms, 0.0, "exponential"
         )
-    ours, theirs = both(make_phrase(3, index, 3.0), envelope, 3 * RATE, 5.0)
-    assert theirs.max() > 0.3
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    actual, expected = both(make_phrase(3, index, 3.0), envelope, 3 * RATE, 5.0)
+    assert expected.max() > 0.3
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -48,18 +48,18 @@ def test_torch_gain_equals_numpy_gain(index: int) -> None:
         Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "exponential"),
     ],
 )
-def test_gain_at_the_edges_of_what_envelopes_may_be(envelope: Envelope) -> None:
+def test_gain_of_extreme_envelopes(envelope: Envelope) -> None:
     notes = (
         Note(0.1, 0.013, 60, 127),
         Note(0.2, 0.3, 62, 40),
         Note(0.5, 0.0004, 61, 1),
         Note(0.5006, 0.2, 60, 90),
     )
-    ours, theirs = both(notes, envelope, RATE, 5.0)
-    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    actual, expected = both(notes, envelope, RATE, 5.0)
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-def test_clips_of_a_batch_do_not_touch_each_other() -> None:
+def test_clips_of_a_batch_are_independent() -> None:
     phrases = [make_phrase(5, index, 3.0) for index in range(4)]
     envelopes = [make_envelope(5, index)[1] for index in range(4)]
     at = torch.arange(0, 3 * RATE, 7, dtype=torch.float32).expand(4, -1)
@@ -69,7 +69,7 @@ def test_clips_of_a_batch_do_not_touch_each_other() -> None:
         np.testing.assert_allclose(batched[row].numpy(), alone, atol=1e-5)
 
 
-def test_gradients_in_the_envelopes_numbers_agree_with_differences() -> None:
+def test_gradients_in_envelope_parameters_agree_with_differences() -> None:
     values = torch.tensor([20.0, 15.0, 80.0, 0.4, 60.0], dtype=torch.float64, requires_grad=True)
     times = torch.from_numpy(stream(1, "times").random(50) * 400.0)
 

@@ -40,7 +40,7 @@ def test_datasets_of_other_rates(name: str, rate: int) -> None:
     assert made.audio.shape == sound(0.7, rate=rate).shape
 
 
-def test_silence_numbers_and_notes(codec: Codec) -> None:
+def test_silence_numeric_envelopes_and_unsupported_arguments(codec: Codec) -> None:
     silence = np.zeros(RATE, dtype=np.float32)
     for source, reference, silent in ((silence, sound(0.5), "source"), (sound(0.5), silence, "reference")):
         made = codec.convert(source, reference)

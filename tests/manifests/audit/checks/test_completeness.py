@@ -13,9 +13,9 @@ from tests.support.audit_reports import report
 def test_missing_cells_are_named_with_their_shard(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy")
     (copy / "clips/train/shard-000001.parquet").unlink()
-    found = [finding.what for finding in report(copy).findings if finding.check == "coverage"]
-    assert any("missing: 16, first timbre" in what for what in found), found
-    assert any(what.endswith("in shards/train/shard-000001.tar") for what in found)
+    findings = [finding.what for finding in report(copy).findings if finding.check == "coverage"]
+    assert any("missing: 16, first timbre" in what for what in findings), findings
+    assert any(what.endswith("in shards/train/shard-000001.tar") for what in findings)
 
 
 def test_manifests_alone_pass_without_audio(tiny: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from manifests.audit.run import Tiers, audit
 from manifests.dataset.layout import Layout
 
 
-def test_figures_by_split_are_those_of_the_rows(tiny: Path) -> None:
+def test_figures_of_a_split_equal_those_of_its_rows(tiny: Path) -> None:
     audited = audit(Layout(tiny), Tiers(), lambda _: None)
     assert audited.clips is not None
     assert audited.tables is not None

@@ -14,12 +14,12 @@ def on_the_side_of_a_synth_left_out(rows: Rows) -> None:
     other |= {"side": "synth", "cluster": one["cluster"], "fingerprint": one["fingerprint"]}
 
 
-def test_what_is_alike_may_be_tested_on_in_two_ways(tiny: Path, tmp_path: Path) -> None:
-    found = report(forge(tiny, tmp_path / "copy", "timbres", on_the_side_of_a_synth_left_out)).findings
-    assert not any("two sides" in finding.what for finding in found), found
+def test_similar_ids_may_stand_on_both_test_sides(tiny: Path, tmp_path: Path) -> None:
+    findings = report(forge(tiny, tmp_path / "copy", "timbres", on_the_side_of_a_synth_left_out)).findings
+    assert not any("two sides" in finding.what for finding in findings), findings
 
 
-def test_one_audio_under_two_keys_is_a_leak(tiny: Path, tmp_path: Path) -> None:
+def test_equal_audio_under_two_keys_is_a_leak(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     path = copy / "clips/train/shard-000000.parquet"
     table = read_table(path, "clips")

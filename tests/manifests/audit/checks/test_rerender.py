@@ -18,22 +18,22 @@ def transposed(rows: Rows) -> None:
             note["pitch"] += 1 if note["pitch"] < 72 else -1
 
 
-def test_another_pitch_is_heard_and_made_again_differently(tiny: Path, tmp_path: Path) -> None:
+def test_transposed_phrases_fail_the_pitch_and_rerender_checks(tiny: Path, tmp_path: Path) -> None:
     copy = forge(tiny, tmp_path / "copy", "phrases", transposed)
     here = version("dawdreamer")
     path = copy / "dataset.json"
     path.write_text(path.read_text().replace(f'"dawdreamer": "{here}"', '"dawdreamer": "0.0.1"'))
-    found = report(copy, Tiers(deep=True, rerender=2)).findings
-    pitch = [finding for finding in found if finding.check == "pitch"]
+    findings = report(copy, Tiers(deep=True, rerender=2)).findings
+    pitch = [finding for finding in findings if finding.check == "pitch"]
     assert "notes heard are not the phrase's (-1.0 semitones)" in pitch[0].what
-    again = [finding for finding in found if finding.check == "rerender"]
+    again = [finding for finding in findings if finding.check == "rerender"]
     assert len(again) == 2
     assert again[0].what.startswith("made again, it came out differently: by up to ")
     why = f"changed tables, or another renderer; made with dawdreamer 0.0.1, here is {here}"
     assert again[0].what.endswith(f"({why})")
 
 
-def test_a_renderer_of_another_sound_is_named(tiny: Path, tmp_path: Path) -> None:
+def test_rerender_findings_name_another_audio_version(tiny: Path, tmp_path: Path) -> None:
     copy = forge(tiny, tmp_path / "copy", "phrases", transposed)
     path = copy / "dataset.json"
     planned = json.loads(path.read_text())
@@ -49,19 +49,19 @@ def never_the_same(rows: Rows) -> None:
         row["deterministic"] = False
 
 
-def test_clips_of_synths_that_never_repeat_are_counted_not_compared(tiny: Path, tmp_path: Path) -> None:
+def test_clips_of_nondeterministic_synths_are_counted_not_compared(tiny: Path, tmp_path: Path) -> None:
     copy = forge(tiny, tmp_path / "copy", "timbres", never_the_same)
     audited = report(copy, Tiers(rerender=2))
     assert audited.looked_at["made again"] == "2 clips, 2 of synths that are not deterministic"
     assert audited.passed
 
 
-def test_another_plugin_is_why_nothing_can_be_made_again(tiny: Path, tmp_path: Path) -> None:
+def test_rerender_findings_name_another_plugin(tiny: Path, tmp_path: Path) -> None:
     def other(rows: Rows) -> None:
         for row in rows:
             row["plugin_sha256"] = "f" * 64
 
-    found = report(forge(tiny, tmp_path / "copy", "timbres", other), Tiers(rerender=2)).findings
-    assert [finding.check for finding in found] == ["rerender"]
-    assert "0 of 2 clips could be made again" in found[0].what
-    assert "made with plugin ffffffffffff…, here is" in found[0].what
+    findings = report(forge(tiny, tmp_path / "copy", "timbres", other), Tiers(rerender=2)).findings
+    assert [finding.check for finding in findings] == ["rerender"]
+    assert "0 of 2 clips could be made again" in findings[0].what
+    assert "made with plugin ffffffffffff…, here is" in findings[0].what

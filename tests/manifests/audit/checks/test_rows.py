@@ -39,7 +39,7 @@ def unsteady(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "change", "check", "said"),
+    ("table", "change", "check", "message"),
     [
         ("timbres", same_timbre, "leak", "sound alike, but are on two sides"),
         ("phrases", same_phrase, "leak", "are one music, in another key or shifted, but are on two sides"),
@@ -50,19 +50,19 @@ def unsteady(rows: Rows) -> None:
     ],
     ids=lambda value: value.__name__ if callable(value) else None,
 )
-def test_what_the_tables_say_is_checked_afresh(
-    tiny: Path, tmp_path: Path, table: str, change: Callable[[Rows], None], check: str, said: str
+def test_forged_table_values_are_found(
+    tiny: Path, tmp_path: Path, table: str, change: Callable[[Rows], None], check: str, message: str
 ) -> None:
-    found = report(forge(tiny, tmp_path / "copy", table, change)).findings
-    assert any(finding.check == check and said in finding.what for finding in found), found
+    findings = report(forge(tiny, tmp_path / "copy", table, change)).findings
+    assert any(finding.check == check and message in finding.what for finding in findings), findings
 
 
-def test_a_column_in_other_units_is_found(tiny: Path, tmp_path: Path) -> None:
+def test_a_column_in_another_unit_is_found(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     table = Layout(copy).read("envelopes")
     place = table.schema.get_field_index("release_ms")
     seconds = table.schema.field(place).with_metadata({"unit": "s", "description": "release"})
     write_table(copy / "envelopes.parquet", table.cast(table.schema.set(place, seconds)))
-    found = report(copy).findings
-    assert [(f.check, f.where) for f in found] == [("units", "envelopes.parquet")]
-    assert "release_ms" in found[0].what
+    findings = report(copy).findings
+    assert [(f.check, f.where) for f in findings] == [("units", "envelopes.parquet")]
+    assert "release_ms" in findings[0].what

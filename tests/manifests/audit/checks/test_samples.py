@@ -15,7 +15,7 @@ TONE = np.round(20_000 * np.sin(np.arange(4410) * 2 * np.pi / 105)).astype(np.in
 
 
 @pytest.mark.parametrize(
-    ("heard", "changed", "said"),
+    ("pcm", "changed", "message"),
     [
         (TONE, {}, ""),
         (TONE, {"frames": 4411}, "its row says mono, 4411 at 44100"),
@@ -28,11 +28,11 @@ TONE = np.round(20_000 * np.sin(np.arange(4410) * 2 * np.pi / 105)).astype(np.in
         (TONE + np.int16(100), {}, "DC offset -50.3 dBFS"),
     ],
 )
-def test_every_defect_of_a_clip_is_named(heard: np.ndarray, changed: dict[str, Any], said: str) -> None:
+def test_every_defect_of_a_clip_is_named(pcm: np.ndarray, changed: dict[str, Any], message: str) -> None:
     row = {
-        "frames": len(heard), "rate": 44_100, "pcm_sha256": pcm_sha256(heard),
-        "peak": int(np.abs(heard.astype(int)).max()), "rms": rms(heard),
+        "frames": len(pcm), "rate": 44_100, "pcm_sha256": pcm_sha256(pcm),
+        "peak": int(np.abs(pcm.astype(int)).max()), "rms": rms(pcm),
     }  # fmt: skip
-    found = list(pcm_defects(heard, 44_100, SimpleNamespace(**{**row, **changed})))
-    assert len(found) == (1 if said else 0), found
-    assert said in "".join(found)
+    defects = list(pcm_defects(pcm, 44_100, SimpleNamespace(**{**row, **changed})))
+    assert len(defects) == (1 if message else 0), defects
+    assert message in "".join(defects)

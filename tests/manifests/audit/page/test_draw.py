@@ -26,7 +26,7 @@ def test_bars_are_as_high_as_their_counts() -> None:
     assert ">20 ms<" in picture
 
 
-def test_the_even_height_is_that_of_a_flat_histogram() -> None:
+def test_the_even_line_is_the_height_of_a_flat_histogram() -> None:
     flat = np.linspace(0.001, 9.999, 2600)
     picture = draw.histogram([("train", flat, None)], "", (0.0, 10.0), even=True)
     line = re.search(r'class="even" [^>]*y1="([\d.]+)"', picture)
@@ -34,14 +34,14 @@ def test_the_even_height_is_that_of_a_flat_histogram() -> None:
     assert float(line[1]) == pytest.approx(88.0 - 82.0, abs=1.0)
 
 
-def test_a_map_joins_equal_neighbours_and_leaves_out_what_is_empty() -> None:
+def test_a_map_merges_equal_neighbours_and_omits_empty_cells() -> None:
     share = np.array([[1.0, 1.0, 0.0], [1.0, 0.5, 0.5]])
     kind = np.array([["train", "train", "train"], ["asked", "test", "test"]])
-    found = re.findall(
+    rectangles = re.findall(
         r'<rect class="(\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', draw.heat(share, kind, "a", "b")
     )
     third = draw.WIDTH / 3
-    assert [(name, *(round(float(v)) for v in at)) for name, *at in found if name != "frame"] == [
+    assert [(name, *(round(float(v)) for v in at)) for name, *at in rectangles if name != "frame"] == [
         ("train", 0, 0, round(2 * third)),
         ("asked", 0, 100, round(third)),
         ("test", round(third), 100, round(2 * third)),
@@ -57,7 +57,7 @@ def test_a_roll_places_notes_by_time_and_pitch() -> None:
     assert y == pytest.approx(77.0), "the lowest pitch is at the bottom"
 
 
-def test_a_class_is_never_what_a_table_says() -> None:
+def test_table_values_never_become_css_classes() -> None:
     hostile = 'x" onload="alert(1)'
     pictures = (
         draw.roll((Note(0.0, 1.0, 60, 100),), 3.0, hostile, 50, 70)

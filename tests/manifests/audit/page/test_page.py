@@ -56,7 +56,7 @@ def test_missing_cells_are_marked_and_explained(tiny: Path, tmp_path: Path) -> N
     assert cells[4] == "not in the clip table of shards/train/shard-000001.tar"
 
 
-def test_what_failed_is_counted_with_its_reason(tiny: Path, tmp_path: Path) -> None:
+def test_failures_are_counted_by_reason(tiny: Path, tmp_path: Path) -> None:
     root = copied(tiny, tmp_path)
     old = Layout(root).read("failures")
     failed = {"stage": "tones", "synth": "builtin", "reason": "silent", "detail": "peak 0", "shard": ""}
@@ -151,7 +151,7 @@ def test_a_broken_dataset_still_gives_its_findings_and_a_page(
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "message"),
     [
         ("{data}/page.html", "lies in the dataset"),
         ("{tmp}", "expected the name of a file"),
@@ -159,12 +159,12 @@ def test_a_broken_dataset_still_gives_its_findings_and_a_page(
         ("{tmp}/file/page.html", "--html"),
     ],
 )
-def test_a_page_that_cannot_be_written_is_refused_in_one_line(
-    tiny: Path, tmp_path: Path, place: str, said: str
+def test_an_unwritable_page_path_gives_a_one_line_error(
+    tiny: Path, tmp_path: Path, place: str, message: str
 ) -> None:
     (tmp_path / "file").write_text("")
     done = commands.run("manifests", "audit", tiny, "--html", place.format(data=tiny, tmp=tmp_path))
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (tiny / "page.html").exists()

@@ -21,7 +21,7 @@ from train.data.tables import Tables
 CPU = torch.device("cpu")
 
 
-def test_altered_timbres_are_still_gain_times_dry_in_both_ways(bank: Bank) -> None:
+def test_altered_timbres_are_gain_times_dry_by_both_algorithms(bank: Bank) -> None:
     tables, format = Tables.open(bank.root), clip_format(bank)
     tones = Tones.load(bank, tables.train_timbres, CPU)
     first, second = tables.train_timbres[:2]
@@ -79,7 +79,7 @@ def test_octaves_and_formants_are_read_from_other_tones(whole: bool) -> None:
         assert moved / 293.66 == pytest.approx(round(moved / 293.66), abs=0.01), "the pitch stays"
 
 
-def test_recipes_cover_what_they_say_and_octaves_stay_near() -> None:
+def test_recipes_cover_their_ranges() -> None:
     recipes = [draw_recipe(np.random.default_rng(i), (7,), i, i % 3 - 1) for i in range(600)]
     assert {len(recipe.cents) for recipe in recipes} == {0, 1, 2, 3, 4, 5, 6}
     assert {recipe.formant for recipe in recipes} == {-5, -3, 0, 3, 5}
@@ -91,7 +91,7 @@ def test_recipes_cover_what_they_say_and_octaves_stay_near() -> None:
     assert -60.0 <= min(noises) < -58.0 < -22.0 < max(noises) <= -20.0
 
 
-def test_altered_timbres_have_ids_of_their_own_and_come_again(bank: Bank) -> None:
+def test_altered_timbres_have_their_own_ids_and_repeat(bank: Bank) -> None:
     examples = taken(bank, 24, altered=0.5)
     ids = [example.target.id.timbre for example in examples]
     assert 0 < sum(id >= 6 for id in ids) < len(ids)

@@ -24,13 +24,13 @@ BELOW_60_DB = 1e-3
 def test_clips_of_the_bank_are_the_rendered_clips(banked: Path, bank: Bank) -> None:
     layout = Tables.open(banked).layout
     keys = [key for split in SPLITS for key in layout.read_clips(split).column("key").to_pylist()[::5]]
-    theirs, ours = (read_clips(where, keys) for where in (layout, bank))
+    expected, actual = (read_clips(where, keys) for where in (layout, bank))
     for key in keys:
-        assert ours[key].dtype == np.int16
-        assert np.abs(ours[key].astype(int) - theirs[key]).max() <= 2, "60 dB below the peak would be 29"
+        assert actual[key].dtype == np.int16
+        assert np.abs(actual[key].astype(int) - expected[key]).max() <= 2, "60 dB below the peak would be 29"
 
 
-def test_both_ways_of_composing_agree(bank: Bank) -> None:
+def test_both_composing_algorithms_agree(bank: Bank) -> None:
     tables, format = Tables.open(bank.root), clip_format(bank)
     tones = Tones.load(bank, tables.train_timbres, CPU)
     block = (tones, tables.train_timbres[:2], tables.phrases[:3], tables.envelopes[1:5], format)
@@ -58,7 +58,7 @@ def test_pitches_between_tones_are_read_by_a_windowed_sinc(whole: bool) -> None:
 
 
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_note_longer_than_its_tone_goes_round_the_loop(whole: bool) -> None:
+def test_a_note_longer_than_its_tone_repeats_the_loop(whole: bool) -> None:
     tones = sines(12, 1.0)  # 220 and 440 Hz: the loop of half a second is whole periods
     notes = (Note(0.0, 2.4, 69, 127), Note(2.4, 0.5, 57, 127))
     format = ClipFormat(44_100, 3 * 44_100, 32767, 3.0)

@@ -51,7 +51,7 @@ def described(spec: GenerateSpec, observe: Observability) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("changes", "seconds", "observe"), SPECS)
-def test_phrases_are_the_renderers_from_the_same_numbers(
+def test_phrases_equal_the_renderers_for_the_same_random_numbers(
     changes: dict[str, Any], seconds: float, observe: Observability
 ) -> None:
     spec = GenerateSpec(**changes)
@@ -62,16 +62,18 @@ def test_phrases_are_the_renderers_from_the_same_numbers(
     made = phrases(notes, counts)
     assert len({len(phrase) for phrase in made}) > 1
     for index in range(count):
-        theirs = generate._draw(5, index, 0, spec, seconds, observe)
-        assert [(n.pitch, n.velocity) for n in made[index]] == [(n.pitch, n.velocity) for n in theirs]
-        times = [[(n.onset, n.off) for n in notes] for notes in (made[index], theirs)]
+        expected = generate._draw(5, index, 0, spec, seconds, observe)
+        assert [(n.pitch, n.velocity) for n in made[index]] == [(n.pitch, n.velocity) for n in expected]
+        times = [[(n.onset, n.off) for n in notes] for notes in (made[index], expected)]
         np.testing.assert_allclose(*times, rtol=0, atol=1e-9)
-        assert bool(inside[index]) == all(spec.lowest_pitch <= n.pitch <= spec.highest_pitch for n in theirs)
+        assert bool(inside[index]) == all(
+            spec.lowest_pitch <= n.pitch <= spec.highest_pitch for n in expected
+        )
         assert 56 <= median_pitch(made[index]) <= 67
     assert inside.float().mean() > 0.8
 
 
-def test_constants_are_the_generators() -> None:
+def test_constants_equal_the_generators() -> None:
     from train.data.bank import melodies, rhythms
 
     assert (melodies.STEPS, FARTHEST) == (generate.STEPS, generate.FARTHEST)
@@ -86,9 +88,9 @@ def families() -> tuple[dict[str, Family], Families]:
 
 
 def test_envelopes_come_from_the_families_on_the_renderers_grid() -> None:
-    configured, ours = families()
-    value, family = ours.draw(uniforms(3, 4000, DRAWS, CPU))
-    made = ours.envelopes(value, family)
+    configured, batched = families()
+    value, family = batched.draw(uniforms(3, 4000, DRAWS, CPU))
+    made = batched.envelopes(value, family)
     assert 0.2 < np.mean([e.curve == "linear" for e in made]) < 0.3
     for envelope in made:
         of = configured["lead" if envelope.curve == "linear" else "pluck"]
@@ -103,24 +105,24 @@ def test_envelopes_come_from_the_families_on_the_renderers_grid() -> None:
     assert np.mean(attacks) == pytest.approx(55.0, abs=3.0)
 
 
-def test_what_is_near_an_unseen_envelope_is_told() -> None:
-    _, ours = families()
-    value, _ = ours.draw(uniforms(4, 600, DRAWS, CPU))
+def test_envelopes_near_held_out_ones_are_detected() -> None:
+    _, batched = families()
+    value, _ = batched.draw(uniforms(4, 600, DRAWS, CPU))
     tests = [Envelope(30.0, 100.0, 0.1, 60.0), Envelope(50.0, 200.0, 0.6, 200.0, 100.0)]
     close = value.clone()
     close[0] = torch.tensor([30.8, 0.9, 102.9, 0.109, 60.5], dtype=torch.float64)
     close[1] = torch.tensor([31.2, 0.0, 100.0, 0.1, 60.0], dtype=torch.float64)
-    told = near(close, tests)
-    assert told[:2].tolist() == [True, False]
+    is_near = near(close, tests)
+    assert is_near[:2].tolist() == [True, False]
     # The same rule as the clusters'.
     linear = [Envelope(*(float(x) for x in (row[0], row[2], row[3], row[4], row[1]))) for row in close[:200]]
     for index, envelope in enumerate(linear):
         clusters = envelope_clusters([*tests, envelope])
-        assert bool(told[index]) == (clusters[2] in clusters[:2])
+        assert bool(is_near[index]) == (clusters[2] in clusters[:2])
     assert not near(value, []).any()
 
 
-def test_an_unseen_phrase_is_known_in_any_key_and_a_little_late() -> None:
+def test_held_out_phrases_are_detected_in_any_key_and_shifted() -> None:
     spec = described(GenerateSpec(), OBSERVE)
     melodies = Melodies(spec, SECONDS, CPU)
     notes, counts, _ = melodies.draw(uniforms(9, 50, melodies.draws, CPU))

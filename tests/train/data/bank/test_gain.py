@@ -51,7 +51,7 @@ def test_the_stored_vectors_pass_in_torch(case: dict) -> None:
         Envelope(0.01, 0.01, 0.3, 0.01),
     ],
 )
-def test_gains_at_the_edges_of_what_envelopes_may_be(envelope: Envelope) -> None:
+def test_gains_of_extreme_envelopes(envelope: Envelope) -> None:
     notes = (
         Note(0.1, 0.013, 60, 127), Note(0.2, 0.3, 62, 40), Note(0.5, 0.000001, 61, 1),
         Note(0.5006, 0.2, 60, 90), Note(0.95, 0.05, 60, 90),

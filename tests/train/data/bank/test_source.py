@@ -37,7 +37,7 @@ from train.systems.base import Format
 BELOW_60_DB = 1e-3
 
 
-def test_the_stream_is_the_same_with_threads_and_from_any_place(bank: Bank) -> None:
+def test_the_stream_does_not_depend_on_threads_or_the_start(bank: Bank) -> None:
     examples = taken(bank, 40)
     assert all(same(a, b) for a, b in zip(examples, taken(bank, 40, threads=3), strict=True))
     for start in (7, 24, 29):
@@ -50,7 +50,7 @@ def test_the_stream_is_the_same_with_threads_and_from_any_place(bank: Bank) -> N
     assert not any(same(a, b) for a, b in zip(examples, taken(bank, 40, seed=4), strict=True))
 
 
-def test_partners_share_what_their_kind_says_and_nothing_unseen_is_used(bank: Bank) -> None:
+def test_partners_share_their_kinds_factors_and_no_held_out_id_is_used(bank: Bank) -> None:
     tables = Tables.open(bank.root)
     axes = ("timbre", "phrase", "envelope")
     sides = {axis: bank.read(f"{axis}s").column("side").to_pylist() for axis in axes}
@@ -85,18 +85,18 @@ def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: 
     recomposed = [with_audio(example, lambda clip: composed[clip.id.key]) for example in examples]
 
     system = build(config.system, config.model, Format(tables.rate, tables.cut_fade_ms, ("a",)), 3)
-    found = []
+    losses = []
     for source in (examples, recomposed):
         batch = system.collate(source, {0: 0})
         with torch.no_grad():
             turns = list(system.turns(batch, 0.0))
-        found.append({name: float(value) for turn in turns for name, value in turn.losses.items()})
-    assert found[0].keys() == found[1].keys()
-    for name, value in found[0].items():
-        assert found[1][name] == pytest.approx(value, rel=2e-3, abs=1e-5), name
+        losses.append({name: float(value) for turn in turns for name, value in turn.losses.items()})
+    assert losses[0].keys() == losses[1].keys()
+    for name, value in losses[0].items():
+        assert losses[1][name] == pytest.approx(value, rel=2e-3, abs=1e-5), name
 
 
-def test_fit_takes_a_bank_and_goes_on_bit_for_bit(bank: Bank, tmp_path: Path) -> None:
+def test_fit_on_a_bank_resumes_bit_for_bit(bank: Bank, tmp_path: Path) -> None:
     config = parse_config({**SETTINGS, "steps": 3, "save_every": 2, "judge_pairs": 0}, "test")
     losses: list[dict[str, float]] = []
     outcome = fit(
@@ -115,46 +115,48 @@ def test_fit_takes_a_bank_and_goes_on_bit_for_bit(bank: Bank, tmp_path: Path) ->
     with pytest.raises(Stop):
         fit(config, bank.root, tmp_path / "run", Report(on_step=stop))
     fit(config, bank.root, tmp_path / "run")
-    ours, theirs = (read_weights(tmp_path / name / "last.safetensors")[0] for name in ("run", "whole"))
-    assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+    resumed, uninterrupted = (
+        read_weights(tmp_path / name / "last.safetensors")[0] for name in ("run", "whole")
+    )
+    assert all(torch.equal(resumed[name], value) for name, value in uninterrupted.items())
 
 
-def test_the_judge_hears_the_same_from_a_bank(banked: Path, bank: Bank) -> None:
-    ours, theirs = (Judge(Tables.open(root), 2, 1) for root in (bank.root, banked))
-    for a, b in zip(ours.trials, theirs.trials, strict=True):
+def test_validation_is_the_same_from_a_bank(banked: Path, bank: Bank) -> None:
+    from_bank, from_clips = (Judge(Tables.open(root), 2, 1) for root in (bank.root, banked))
+    for a, b in zip(from_bank.trials, from_clips.trials, strict=True):
         assert a.pair == b.pair
         for x, y in ((a.source, b.source), (a.reference, b.reference), (a.target, b.target)):
             assert np.abs(x - y).max() < BELOW_60_DB
 
 
 def test_a_page_of_a_bank_counts_the_clips_of_its_plan(banked: Path, bank: Bank) -> None:
-    ours, theirs = (dict(dataset_facts(Tables.open(root))) for root in (bank.root, banked))
-    assert ours["clips"] == theirs["clips"]
-    assert not ours["clips"].startswith("0 ")
+    from_bank, from_clips = (dict(dataset_facts(Tables.open(root))) for root in (bank.root, banked))
+    assert from_bank["clips"] == from_clips["clips"]
+    assert not from_bank["clips"].startswith("0 ")
 
 
-def test_a_batch_of_tensors_is_that_of_arrays(bank: Bank) -> None:
+def test_a_batch_of_tensors_equals_a_batch_of_arrays(bank: Bank) -> None:
     """On a GPU the audio of examples stays there: the codec collates it as it does arrays."""
     config = parse_config(SETTINGS, "test")
     system = build(config.system, config.model, Format(44_100, 3.0, ("a",)), 3)
     arrays = taken(bank, 3)
     tensors = [with_audio(example, lambda clip: torch.from_numpy(clip.audio)) for example in arrays]
     assert system.on_device
-    ours, theirs = (system.collate(examples, {0: 0}) for examples in (tensors, arrays))
-    assert torch.equal(ours.audio_BT, theirs.audio_BT)
-    assert torch.equal(ours.piece_RT, theirs.piece_RT)
+    actual, expected = (system.collate(examples, {0: 0}) for examples in (tensors, arrays))
+    assert torch.equal(actual.audio_BT, expected.audio_BT)
+    assert torch.equal(actual.piece_RT, expected.piece_RT)
 
 
-def test_a_bank_that_does_not_fit_is_refused_by_name(bank: Bank, tmp_path: Path) -> None:
+def test_a_bank_that_does_not_fit_the_config_is_refused(bank: Bank, tmp_path: Path) -> None:
     copy = tmp_path / "bank"
     shutil.copytree(bank.root, copy, ignore=shutil.ignore_patterns(".work"))
     config = parse_config(SETTINGS, "test")
 
     def refused() -> str:
-        with pytest.raises(InputError) as found:
+        with pytest.raises(InputError) as error:
             fit(config, copy, tmp_path / "run")
         assert not (tmp_path / "run").exists()
-        return str(found.value)
+        return str(error.value)
 
     (copy / "shard-000000.tar").rename(copy / "away")
     assert "shard-000000.tar: shard is missing" in refused()
@@ -172,7 +174,7 @@ def test_a_bank_that_does_not_fit_is_refused_by_name(bank: Bank, tmp_path: Path)
 
 
 @pytest.mark.xdist_group("s3")
-def test_a_bank_in_a_store_is_the_bank_of_the_folder(
+def test_a_bank_in_an_object_store_equals_the_folders(
     banked: Path, bank: Bank, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     s3fs = pytest.importorskip("s3fs")

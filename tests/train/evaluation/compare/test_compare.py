@@ -49,8 +49,8 @@ def run(*arguments: str | Path) -> str:
 def test_one_command_trains_and_scores_all(tmp_path: Path) -> None:
     make_dataset(tmp_path / "set", train=(2, 2, 4), seconds=0.6)
     path, out = write_configs(tmp_path), tmp_path / "out"
-    said = run(path, "--data", tmp_path / "set", "--out", out, "--workers", "1")
-    assert said.index("estimate:") < said.index("training for")
+    output = run(path, "--data", tmp_path / "set", "--out", out, "--workers", "1")
+    assert output.index("estimate:") < output.index("training for")
     text = (out / "comparison.md").read_text()
     assert text.startswith("# Plumbing\n")
     for name in SYSTEMS:
@@ -88,8 +88,8 @@ def test_all_four_systems_as_they_ship_on_a_rendered_dataset(tmp_path: Path) -> 
     commands.succeed("render", "make", COMPARE_CONFIGS / "tiny-dataset.yaml", "--out", data)
     tables = []
     for _ in range(2):
-        said = run(COMPARE_CONFIGS / "tiny.yaml", "--data", data, "--out", out, "--workers", "1")
-        assert said.startswith("Plumbing check, not a comparison")
+        output = run(COMPARE_CONFIGS / "tiny.yaml", "--data", data, "--out", out, "--workers", "1")
+        assert output.startswith("Plumbing check, not a comparison")
         text = (out / "comparison.md").read_text()
         assert text.startswith("# Plumbing check, not a comparison\n")
         tables.append(pd.read_parquet(out / "scores" / "scores.parquet"))
@@ -100,14 +100,14 @@ def test_all_four_systems_as_they_ship_on_a_rendered_dataset(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["tiny", "full"])
-def test_the_comparisons_that_ship(name: str) -> None:
+def test_shipped_comparisons_load(name: str) -> None:
     config, runs = load_compare(COMPARE_CONFIGS / f"{name}.yaml")
     assert [run.system for run in runs.values()] == ["triptych", "synthcloner", "ctd", "ss-vq-vae"]
     assert {run.minutes for run in runs.values()} == {config.minutes}
     assert name == "full" or config.heading == "Plumbing check, not a comparison"
 
 
-def test_what_is_wrong_is_named(tmp_path: Path) -> None:
+def test_errors_name_the_setting(tmp_path: Path) -> None:
     path = write_configs(tmp_path)
     with pytest.raises(InputError, match=r"none\.yaml: no such comparison"):
         load_compare(tmp_path / "none.yaml")

@@ -19,6 +19,6 @@ def test_a_waveform_is_drawn_by_its_peaks() -> None:
     assert int(points[120]) == pytest.approx(128, abs=2), "half the peak, half way up"
 
 
-def test_data_in_a_script_cannot_end_it() -> None:
+def test_json_data_cannot_end_its_script_element() -> None:
     assert "</script>" not in script_json(["</script><script>alert(1)//", "\u2028"])
     assert json.loads(script_json(["</script>"])) == ["</script>"]

@@ -11,7 +11,7 @@ from manifests.types import InputError
 from train.cli.page import page
 
 
-def test_a_long_page_has_its_sounds_beside_it(page_files: Path, tmp_path: Path, monkeypatch: Any) -> None:
+def test_a_long_page_keeps_its_sounds_in_files(page_files: Path, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("train.evaluation.page.page.INSIDE", 2)
     out = tmp_path / "long.html"
     for _ in range(2):  # the second time over the first's files

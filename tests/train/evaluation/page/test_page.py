@@ -53,7 +53,7 @@ def test_the_sounds_are_the_datasets_clips(held_out: Layout, text: str) -> None:
         np.testing.assert_array_equal(samples, clips[key])
 
 
-def test_a_page_of_train_clips_does_not_call_them_unseen() -> None:
+def test_a_page_of_train_clips_labels_them_as_seen() -> None:
     facts = Facts([], [], [RATE], "drawn")
     rows = [{"split": "train", "kind": "both", "cases": [], "sounds": []}]
     assert "was not trained on" not in render(rows, None, facts)

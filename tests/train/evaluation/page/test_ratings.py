@@ -12,8 +12,8 @@ from manifests.types import InputError
 from train.evaluation.page.ratings import read_ratings, summarise_ratings
 
 
-def test_ratings_that_cannot_be_are_refused_by_line(tmp_path: Path) -> None:
-    key, given = tmp_path / "key.csv", tmp_path / "r.csv"
+def test_invalid_ratings_are_refused_with_their_line(tmp_path: Path) -> None:
+    key, path = tmp_path / "key.csv", tmp_path / "r.csv"
     key.write_text(
         "stimulus,trial,method,pair,kind,split,timbre_cluster,phrase_cluster\ns1,t1,a,p,both,f,x,y\n"
     )
@@ -25,13 +25,13 @@ def test_ratings_that_cannot_be_are_refused_by_line(tmp_path: Path) -> None:
         "z,ann,t1,s1,1,,\nz,ann,t1,s1,2,,\n": r"r\.csv line 3: ann has rated s1 before",
         "z,ann,t1,s1,,,\n": r"r\.csv: holds no ratings",
     }
-    for lines, says in cases.items():
-        given.write_text(head + lines)
-        with pytest.raises(InputError, match=says):
-            read_ratings(key, [given])
-    given.write_text("a,b\n1,2\n")
+    for lines, message in cases.items():
+        path.write_text(head + lines)
+        with pytest.raises(InputError, match=message):
+            read_ratings(key, [path])
+    path.write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="column 'test' is missing"):
-        read_ratings(key, [given])
+        read_ratings(key, [path])
 
 
 def test_a_difference_between_systems_needs_listeners_and_trials() -> None:

@@ -20,7 +20,7 @@ def test_short_sounds_can_be_drawn() -> None:
         assert np.isfinite(power(short, 44_100)).all()
 
 
-def test_a_tone_lies_where_the_axis_says() -> None:
+def test_a_tone_lies_at_its_frequency_on_the_axis() -> None:
     rate = 44_100
     tone = np.sin(2 * np.pi * 1000 * np.arange(rate) / rate).astype(np.float32)
     rows = power(tone, rate).sum(axis=1)
@@ -28,7 +28,7 @@ def test_a_tone_lies_where_the_axis_says() -> None:
     assert abs(int(np.argmax(rows)) - expected) <= 1.5
 
 
-def test_the_png_is_one_that_others_read() -> None:
+def test_the_png_is_readable_by_pillow() -> None:
     image = pytest.importorskip("PIL.Image")
     pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
     palette = np.stack([np.arange(256)] * 3, axis=1).astype(np.uint8)
@@ -36,11 +36,11 @@ def test_the_png_is_one_that_others_read() -> None:
     np.testing.assert_array_equal(read, pixels)
 
 
-def test_flac_keeps_16_bits_and_makes_softer_what_does_not_fit() -> None:
-    for loudest, says in ((1.0, [0, 16384, -16384]), (1.5, [0, 10922, -10922])):
+def test_flac_keeps_16_bits_and_scales_down_overloads() -> None:
+    for loudest, expected in ((1.0, [0, 16384, -16384]), (1.5, [0, 10922, -10922])):
         audio = np.array([0.0, 0.5, -0.5, loudest, -loudest] * 100, dtype=np.float32)
         samples, rate = soundfile.read(io.BytesIO(flac(audio, 22_050)), dtype="int16")
         assert rate == 22_050
-        assert samples[:3].tolist() == says
+        assert samples[:3].tolist() == expected
         assert samples[3] == 32767
         assert samples[4] in (-32767, -32768)

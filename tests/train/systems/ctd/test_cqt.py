@@ -24,7 +24,7 @@ def test_the_constant_q_spectrum_of_sines() -> None:
     assert frequencies()[BINS_AN_OCTAVE] == pytest.approx(2 * frequencies()[0])
 
 
-def test_the_constant_q_spectrum_tells_when() -> None:
+def test_the_constant_q_spectrum_resolves_an_onset() -> None:
     click = torch.zeros(1, RATE)
     click[0, 20 * 512 + 100] = 1.0
     power = cqt_power(click, 512, RATE)[0]

@@ -10,7 +10,7 @@ from train.systems.ctd.config import CTDConfig
 from train.systems.ctd.diffusion import Guidance, denoise, denoising_loss, guided, sample, sigmas
 
 
-def test_the_preconditioned_denoiser_of_gaussian_data_has_no_error_left() -> None:
+def test_the_optimal_denoiser_of_gaussian_data_has_zero_loss() -> None:
     """For data N(0, s^2) the ideal denoiser is x s^2 / (s^2 + sigma^2): what `denoise` gives if the network
     gives 0 and sigma_data is s. The weighted loss of that denoiser is then 1 at every noise level."""
     generator = torch.Generator().manual_seed(1)
@@ -46,8 +46,8 @@ def test_the_sampler_solves_the_gaussian_case() -> None:
     torch.testing.assert_close(made.mean((0, 2))[:, None], mean.double(), rtol=0.0, atol=0.15)
 
 
-def test_guidance_goes_from_nothing_to_timbre_to_both() -> None:
-    def told(
+def test_guidance_interpolates_between_conditions() -> None:
+    def predicted(
         x: torch.Tensor, sigma: torch.Tensor, timbre: torch.Tensor, structure: torch.Tensor
     ) -> torch.Tensor:
         has = (timbre[:, :1] != NONE).float()[..., None], (structure[:, :1] != NONE).float()
@@ -56,5 +56,5 @@ def test_guidance_goes_from_nothing_to_timbre_to_both() -> None:
     x, sigma = torch.zeros(2, 3, 4), torch.ones(2)
     timbre, structure = torch.zeros(2, 5), torch.zeros(2, 5, 4)
     for weights, value in (((1.0, 1.0), 111.0), ((0.0, 0.0), 1.0), ((2.0, 1.0), 121.0), ((1.0, 3.0), 311.0)):
-        made = guided(told, timbre, structure, Guidance(*weights))(x, sigma)
+        made = guided(predicted, timbre, structure, Guidance(*weights))(x, sigma)
         torch.testing.assert_close(made, torch.full_like(x, value))

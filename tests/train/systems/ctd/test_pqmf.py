@@ -12,7 +12,7 @@ from train.systems.ctd.config import BANDS
 from train.systems.ctd.pqmf import PQMF
 
 
-def test_the_filter_bank_gives_back_what_it_was_given() -> None:
+def test_the_filter_bank_reconstructs_its_input() -> None:
     bank = PQMF(BANDS)
     noise = np.random.default_rng(1).standard_normal(16_384)
     slide = np.sin(2 * np.pi * np.cumsum(np.linspace(20, 0.49 * RATE, 16_384)) / RATE)

@@ -54,7 +54,9 @@ def players_of(losses: dict[str, float]) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, float]]]:
+def short_run(
+    layout: Layout, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, list[dict[str, float]]]:
     """An uninterrupted run through every stage, and its losses step by step."""
     steps: list[dict[str, float]] = []
     out = tmp_path_factory.mktemp("run") / "whole"
@@ -62,8 +64,8 @@ def whole(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return out, steps
 
 
-def test_a_short_run_goes_through_every_stage(whole: tuple[Path, list[dict[str, float]]]) -> None:
-    _, steps = whole
+def test_a_short_run_goes_through_every_stage(short_run: tuple[Path, list[dict[str, float]]]) -> None:
+    _, steps = short_run
     assert all(np.isfinite(list(losses.values())).all() for losses in steps)
     assert [sorted(players_of(losses)) for losses in steps[:2]] == [["autoencoder"]] * 2
     assert {"mel", "multiband", "range"} <= set(steps[0])
@@ -92,15 +94,15 @@ def test_the_encoder_is_frozen_at_half(layout: Layout) -> None:
     assert learns == [[{True}, {True}], [{False}, {True}]]
 
 
-def test_killed_in_each_stage_it_goes_on_with_the_same_losses(
+def test_a_run_interrupted_in_each_stage_resumes_with_the_same_losses(
     layout: Layout,
     tmp_path: Path,
-    whole: tuple[Path, list[dict[str, float]]],
+    short_run: tuple[Path, list[dict[str, float]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Thrown out in each stage before anything of it is saved. What was lost is done again, with the same
     losses; the latents that were made already are not made again."""
-    seen: dict[int, dict[str, float]] = {}
+    losses_by_step: dict[int, dict[str, float]] = {}
     times = 0
     store, replace = tmp_path / "run" / "latents", files.replace
     for stop in (*STOPS, None):
@@ -108,7 +110,7 @@ def test_killed_in_each_stage_it_goes_on_with_the_same_losses(
         def note(step: int, losses: dict[str, float], speed: float, stop: object = stop) -> None:
             nonlocal times
             times += 1
-            assert seen.setdefault(step, losses) == losses
+            assert losses_by_step.setdefault(step, losses) == losses
             if step == stop:
                 raise KeyboardInterrupt
 
@@ -128,17 +130,17 @@ def test_killed_in_each_stage_it_goes_on_with_the_same_losses(
             (first,) = store.rglob("*.safetensors")
             made = first.stat().st_mtime_ns
     assert times > 24
-    assert [seen[step] for step in sorted(seen)] == whole[1]
+    assert [losses_by_step[step] for step in sorted(losses_by_step)] == short_run[1]
     assert first.stat().st_mtime_ns == made
     assert len(list(store.rglob("*.safetensors"))) == 2
 
 
 def test_latents_are_precomputed_for_every_train_clip(
-    layout: Layout, whole: tuple[Path, list[dict[str, float]]]
+    layout: Layout, short_run: tuple[Path, list[dict[str, float]]]
 ) -> None:
     """None is left out (the published code trains on a part of the data), each is the encoder's own, and a
     file of another encoder is made again."""
-    out, _ = whole
+    out, _ = short_run
     state = read_state(out / "last.state.pt")
     built = build("ctd", tiny().model, Format(RATE, 3.0, ("one",)))
     assert isinstance(built, CTD)
@@ -163,11 +165,11 @@ def test_latents_are_precomputed_for_every_train_clip(
 
 
 def test_the_timbre_comes_from_another_clip(
-    layout: Layout, whole: tuple[Path, list[dict[str, float]]]
+    layout: Layout, short_run: tuple[Path, list[dict[str, float]]]
 ) -> None:
-    system, _, _ = load_system(whole[0] / "last.safetensors")
+    system, _, _ = load_system(short_run[0] / "last.safetensors")
     assert isinstance(system, CTD)
-    system.prepare(1.0, Tables.open(layout.root), whole[0])
+    system.prepare(1.0, Tables.open(layout.root), short_run[0])
     assert system.store is not None
     examples = examples_of(layout, system, 12)
     batch = system.collate(examples, {})
@@ -181,12 +183,12 @@ def test_the_timbre_comes_from_another_clip(
         torch.testing.assert_close(batch.latents_BDF[row], system.store.latents(target))
     system.store = None
     early = system.collate(examples, {})
-    for ours, theirs in zip(system._latents_of(early), system._latents_of(batch), strict=True):
-        assert torch.equal(ours, theirs)  # one that was put together before there were latents
+    for first, second in zip(system._latents_of(early), system._latents_of(batch), strict=True):
+        assert torch.equal(first, second)  # one that was put together before there were latents
 
 
-def test_its_checkpoint_converts_and_always_the_same(whole: tuple[Path, list[dict[str, float]]]) -> None:
-    made, _, _ = load_system(whole[0] / "last.safetensors")
+def test_its_checkpoint_converts_deterministically(short_run: tuple[Path, list[dict[str, float]]]) -> None:
+    made, _, _ = load_system(short_run[0] / "last.safetensors")
     codec = Codec(made.train(), "test")
     first, second = (codec.convert(level * sound(0.7), sound(0.4, 1)).audio for level in (1.0, 0.01))
     assert first.shape == sound(0.7).shape
@@ -209,9 +211,9 @@ def test_it_trains_from_a_tone_bank(banked: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.verify
-def test_killed_for_real_in_each_stage(layout: Layout, tmp_path: Path) -> None:
+def test_a_process_killed_in_each_stage_resumes(layout: Layout, tmp_path: Path) -> None:
     """kill -9, each time in a process of its own: every step that is told twice is told alike."""
-    told: dict[str, str] = {}
+    outputs: dict[str, str] = {}
     for out, stops in (("whole", ("none",)), ("killed", (*STOPS, "none"))):
         for stop in stops:
             done = subprocess.run(
@@ -221,5 +223,5 @@ def test_killed_for_real_in_each_stage(layout: Layout, tmp_path: Path) -> None:
             assert done.returncode == (0 if stop == "none" else -signal.SIGKILL), done.stderr
             for line in done.stdout.splitlines():
                 step, losses = line.split(" ", 1)
-                assert told.setdefault(step, losses) == losses
-    assert len(told) == 24
+                assert outputs.setdefault(step, losses) == losses
+    assert len(outputs) == 24

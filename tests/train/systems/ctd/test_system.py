@@ -32,7 +32,7 @@ def test_the_published_sizes() -> None:
     assert (config.batch, config.optimiser.learning_rate, config.optimiser.ema) == (64, 1e-4, 0.999)
 
 
-def test_shapes_on_the_way() -> None:
+def test_intermediate_shapes() -> None:
     config = CTDConfig()
     with torch.device("meta"):
         model = CTD(config, Format(RATE, 3.0, ("one",)))
@@ -40,9 +40,9 @@ def test_shapes_on_the_way() -> None:
         timbre = model.timbre(latents)
         structure = model.structure(torch.zeros(2, BINS, 16))
         made = model.unet(latents, torch.zeros(2), timbre, structure)
-        told = model.adversary(structure)
+        logits = model.adversary(structure)
     assert latents.shape == made.shape == (2, 32, 16)
-    assert timbre.shape == told.shape == (2, 16)
+    assert timbre.shape == logits.shape == (2, 16)
     assert structure.shape == (2, 16, 16)
 
 

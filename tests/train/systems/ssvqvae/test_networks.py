@@ -7,7 +7,7 @@ import torch
 from train.systems.ssvqvae.networks import opening_relu
 
 
-def test_a_magnitude_that_is_shut_can_open_again() -> None:
+def test_a_zero_magnitude_keeps_a_gradient() -> None:
     """And one that is shut where there is silence stays as it is."""
     before = torch.tensor([-1.0, -1.0, 2.0], requires_grad=True)
     after = opening_relu(before)

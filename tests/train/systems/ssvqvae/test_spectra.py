@@ -9,11 +9,12 @@ from tests.support.training.baseline_systems import sound
 from train.systems.ssvqvae.spectra import griffin_lim, log_magnitudes
 
 
-def test_the_inversion_finds_exact_magnitudes_again() -> None:
+def test_griffin_lim_recovers_exact_magnitudes() -> None:
     clip = torch.from_numpy(sound(1.0, rate=16_000))[None]
-    seen = log_magnitudes(clip)
+    spectra = log_magnitudes(clip)
     errors = [
-        float((log_magnitudes(griffin_lim(seen, 16_000, steps)) - seen).square().mean()) for steps in (1, 60)
+        float((log_magnitudes(griffin_lim(spectra, 16_000, steps)) - spectra).square().mean())
+        for steps in (1, 60)
     ]
     assert errors[1] < 0.25 * errors[0]
-    np.testing.assert_array_equal(griffin_lim(seen, 16_000, 3), griffin_lim(seen, 16_000, 3))
+    np.testing.assert_array_equal(griffin_lim(spectra, 16_000, 3), griffin_lim(spectra, 16_000, 3))

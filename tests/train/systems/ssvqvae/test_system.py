@@ -45,13 +45,13 @@ def test_the_published_size() -> None:
     assert config.optimiser.weight_decay == config.optimiser.ema == 0.0
 
 
-def test_shapes_on_the_way(system: SSVQVAE) -> None:
+def test_intermediate_shapes(system: SSVQVAE) -> None:
     """3 s at 16 kHz: 97 frames of 1025 bins at 32 Hz, of which 96 make 24 codes at 8 Hz."""
-    seen = log_magnitudes(torch.from_numpy(sound(3.0, rate=16_000))[None])
-    assert seen.shape == (1, 1025, 97)
+    spectra = log_magnitudes(torch.from_numpy(sound(3.0, rate=16_000))[None])
+    assert spectra.shape == (1, 1025, 97)
     with torch.no_grad():
-        quantised = system.quantiser(system.content(seen[..., :96]))
-        style = system.style(seen)
+        quantised = system.quantiser(system.content(spectra[..., :96]))
+        style = system.style(spectra)
         made = system.decoder(quantised.frames, style)
     assert quantised.codes.shape == (1, 24)
     assert style.shape == (1, 12)
@@ -59,7 +59,7 @@ def test_shapes_on_the_way(system: SSVQVAE) -> None:
     assert float(made.min()) >= 0.0
 
 
-def test_it_learns_from_all_frames_that_it_converts(system: SSVQVAE) -> None:
+def test_training_uses_every_frame_that_conversion_uses(system: SSVQVAE) -> None:
     """Up to the last one: silence fills up the last code in training as in a conversion."""
     clip = sound(0.5, rate=RATE)
     frames = system._whole(system._low(clip))
@@ -73,7 +73,7 @@ def test_it_learns_from_all_frames_that_it_converts(system: SSVQVAE) -> None:
     assert learned == [frames.shape]
 
 
-def test_the_oracle_is_the_vocoder_alone(system: SSVQVAE) -> None:
+def test_the_oracle_uses_only_the_vocoder(system: SSVQVAE) -> None:
     """Nearer to the clip than silence is, at its level and length, nothing above 8 kHz."""
     clip = sound(0.9)
     made = Codec(system, "test").oracle(clip)
@@ -106,7 +106,7 @@ def test_it_trains_and_its_checkpoint_converts(layout: Layout, tmp_path: Path) -
     assert Codec(made, "test").convert(sound(0.7), sound(0.4, 1)).audio.shape == sound(0.7).shape
 
 
-def test_a_conversion_is_the_same_at_any_time(system: SSVQVAE) -> None:
+def test_a_conversion_does_not_depend_on_earlier_ones(system: SSVQVAE) -> None:
     """No batch statistics in it, no random phase, no level: whatever the state the system was left in."""
     codec = Codec(build("ss-vq-vae", system.config, system.format, seed=4).train(), "test")
     first, second = (codec.convert(level * sound(0.6), sound(0.5, 1)).audio for level in (1.0, 0.01))

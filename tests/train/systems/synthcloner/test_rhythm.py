@@ -9,7 +9,7 @@ from tests.support.training.baseline_systems import RATE
 from train.systems.synthcloner.rhythm import Gate, gates_of, heard_gates, retimed, sustain_mask
 
 
-def test_an_envelope_goes_onto_another_rhythm() -> None:
+def test_an_envelope_is_retimed_onto_another_rhythm() -> None:
     """A donor of one long note, a target of two: each note gets attack, sustain and release in its place."""
     level = np.concatenate([[-5.0] * 4, np.linspace(-2, -1, 10), [-1.0] * 10, np.linspace(-1, -4, 8)])
     donor = [Gate(4, 24, 32)]
@@ -31,7 +31,7 @@ def test_a_clip_of_its_own_rhythm_keeps_its_frames() -> None:
     np.testing.assert_array_equal(index[gate.onset : gate.end], range(gate.onset, gate.end))
 
 
-def test_notes_are_heard_in_level_and_onsets() -> None:
+def test_gates_are_estimated_from_level_and_onsets() -> None:
     level = np.full(60, -4.0, dtype=np.float32)
     level[5:20], level[30:50] = -1.0, -1.2
     onset = np.zeros(60, dtype=np.float32)
@@ -40,7 +40,7 @@ def test_notes_are_heard_in_level_and_onsets() -> None:
     assert heard_gates(level, np.zeros(60, dtype=np.float32))[0].onset == 0
 
 
-def test_the_mask_makes_no_click() -> None:
+def test_the_sustain_mask_makes_no_click() -> None:
     notes = (Note(0.1, 0.4, 60, 100), Note(0.6, 0.05, 62, 100))
     mask = sustain_mask(notes, RATE, RATE, 58.0, 5.0)
     assert mask[round(0.3 * RATE)] == 0.0

@@ -100,12 +100,12 @@ def test_it_learns(layout: Layout, tmp_path: Path) -> None:
     fit(config, layout.root, tmp_path / "run")
     trained = load_system(tmp_path / "run" / "last.safetensors")[0]
     fresh = build("synthcloner", config.model, trained.format, config.seed).eval()
-    ours, before = (held_out_losses(some, tables, 8) for some in (trained, fresh))
+    after, before = (held_out_losses(some, tables, 8) for some in (trained, fresh))
     for name, most in (("mel", 0.8), ("commitment", 0.5), ("pitch", 0.5), ("envelope", 0.5)):
-        assert ours[name] < most * before[name], name
+        assert after[name] < most * before[name], name
 
 
-def test_a_batch_is_cut_and_labelled_alike(layout: Layout, system: SynthCloner) -> None:
+def test_crops_and_labels_of_a_batch_agree(layout: Layout, system: SynthCloner) -> None:
     tables = Tables.open(layout.root)
     with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
         examples = [example for example, _ in zip(loader, range(12), strict=False)]
@@ -156,14 +156,14 @@ def test_a_validation_is_the_mean_of_all_its_pairs(layout: Layout, system: Synth
     assert {len(values) for values in alone.values()} == {2}
 
 
-def test_time_is_encoded(system: SynthCloner) -> None:
+def test_the_timbre_encoder_depends_on_the_order_of_frames(system: SynthCloner) -> None:
     frames = torch.randn(1, 16, 20, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         forward, backward = (system.timbre_encoder(x) for x in (frames, frames.flip(-1)))
     assert not torch.allclose(forward, backward, atol=1e-4)
 
 
-def test_silence_and_loudness_do_no_harm(system: SynthCloner) -> None:
+def test_silence_and_loud_input_stay_finite(system: SynthCloner) -> None:
     codec = Codec(system, "test")
     assert np.isfinite(codec.convert(np.zeros(RATE, dtype=np.float32), sound(0.5)).audio).all()
     loud, quiet = (codec.convert(level * sound(0.6), sound(0.5, 1)).audio for level in (1.0, 0.01))

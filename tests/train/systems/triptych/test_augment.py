@@ -10,7 +10,7 @@ from tests.support.training.tiny_codec import RATE
 from train.systems.triptych.augment import BANDS, equalise, in_rooms, level_change
 
 
-def test_an_equaliser_changes_levels_by_what_it_says() -> None:
+def test_the_equaliser_changes_levels_by_its_gains() -> None:
     time = np.arange(RATE) / RATE
     tones = np.stack([np.sin(2 * np.pi * hz * time) for hz in (60.0, 16_000.0)]).astype(np.float32)
     bands = torch.zeros(2, BANDS)
@@ -22,17 +22,17 @@ def test_an_equaliser_changes_levels_by_what_it_says() -> None:
     np.testing.assert_allclose(flat, tones, atol=1e-5)
 
 
-def test_a_room_rings_as_long_and_as_loud_as_it_says() -> None:
+def test_a_room_has_its_stated_decay_time_and_level() -> None:
     click = torch.zeros(4, RATE)
     click[:, 100] = 1.0
     rooms = torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, 1e-6], [0.5, 0.0]])
-    heard = in_rooms(click, rooms, torch.tensor(5), RATE)
-    torch.testing.assert_close(heard[3], click[3], atol=1e-6, rtol=0)
-    rest = (heard / heard[:, 100:101])[:3, 101:]
+    reverberated = in_rooms(click, rooms, torch.tensor(5), RATE)
+    torch.testing.assert_close(reverberated[3], click[3], atol=1e-6, rtol=0)
+    rest = (reverberated / reverberated[:, 100:101])[:3, 101:]
     energy = rest.square().cumsum(1)
     assert (10.0 * energy[:, -1].log10()).tolist() == pytest.approx([-6.0, -6.0, -24.0], abs=0.4)
     left = 10.0 * (1.0 - energy[:2] / energy[:2, -1:]).log10()
     fallen_s = (left > -20.0).sum(1) / RATE
     assert (3.0 * fallen_s).tolist() == pytest.approx([0.15, 0.8], rel=0.1)
-    assert torch.equal(heard, in_rooms(click, rooms, torch.tensor(5), RATE))
-    assert not torch.equal(heard[0], in_rooms(click, rooms, torch.tensor(6), RATE)[0])
+    assert torch.equal(reverberated, in_rooms(click, rooms, torch.tensor(5), RATE))
+    assert not torch.equal(reverberated[0], in_rooms(click, rooms, torch.tensor(6), RATE)[0])

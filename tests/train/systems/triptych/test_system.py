@@ -63,9 +63,11 @@ def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layo
         batch = system.collate(list(islice(loader, 4)), {id: id for id in range(4)})
     (turn,) = system.turns(batch, 0.0)
     parameters = dict(system.named_parameters())
-    found = torch.autograd.grad(
+    gradients = torch.autograd.grad(
         torch.stack(list(turn.losses.values())).sum(), list(parameters.values()), allow_unused=True
     )
-    idle = {name for (name, _), gradient in zip(parameters.items(), found, strict=True) if gradient is None}
+    idle = {
+        name for (name, _), gradient in zip(parameters.items(), gradients, strict=True) if gradient is None
+    }
     # Without a profile nothing is moved, and the discriminator has not come yet.
     assert {name for name in idle if not name.startswith("discriminator")} <= {"decoder.spread"}

@@ -19,11 +19,13 @@ from train.systems.triptych.networks.features import features
 @torch.no_grad()
 def test_loudness_of_notes_is_their_velocity() -> None:
     audio, notes, envelope = clip(1, 3.0, timbre=4)
-    seen = features(torch.from_numpy(audio)[None], RATE)
-    found = loudness(seen.level_BL[0], note_batch([notes], RATE, len(audio)), envelope, RATE, CUT_FADE_MS)
+    spectra = features(torch.from_numpy(audio)[None], RATE)
+    measured = loudness(
+        spectra.level_BL[0], note_batch([notes], RATE, len(audio)), envelope, RATE, CUT_FADE_MS
+    )
     loudest = max(note.velocity for note in notes)
-    for ours, theirs in zip((found / found.max()).tolist(), notes, strict=True):
-        assert ours == pytest.approx(theirs.velocity / loudest, rel=0.15)
+    for actual, theirs in zip((measured / measured.max()).tolist(), notes, strict=True):
+        assert actual == pytest.approx(theirs.velocity / loudest, rel=0.15)
 
 
 def test_a_tie_of_durations_does_not_change_the_octave() -> None:
@@ -34,14 +36,14 @@ def test_a_tie_of_durations_does_not_change_the_octave() -> None:
     assert analysis.heard_median(clear) == median_pitch(clear) == 70
 
 
-def test_what_is_long_is_heard_in_stretches_of_whole_notes() -> None:
+def test_long_recordings_are_analysed_in_stretches_of_whole_notes() -> None:
     notes = tuple(
         Note(at, length, 60, 100) for at, length in ((1.0, 0.5), (2.0, 1.0), (4.0, 9.0), (14.0, 0.5))
     )
     played = [
         analysis.Played(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
     ]
-    found = analysis.stretches(played, 15 * 1024, 3 * 1024)
-    assert [(part.first, part.last) for part in found] == [(0, 2), (2, 3), (3, 4)]
-    assert [(part.start, part.stop) for part in found] == [(1024, 4096), (4096, 7168), (14336, 15360)]
+    stretches = analysis.stretches(played, 15 * 1024, 3 * 1024)
+    assert [(part.first, part.last) for part in stretches] == [(0, 2), (2, 3), (3, 4)]
+    assert [(part.start, part.stop) for part in stretches] == [(1024, 4096), (4096, 7168), (14336, 15360)]
     assert analysis.stretches(played, 15 * 1024, 15 * 1024) == [analysis.Stretch(0, 4, 0, 15 * 1024)]

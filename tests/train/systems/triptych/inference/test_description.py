@@ -15,7 +15,7 @@ def heard(*notes: tuple[float, float], sure: float = 0.9, rings: bool = False, e
     return Heard(made, ENVELOPE, (sure,) * len(made), (errors,) * 5, None, rings)
 
 
-def test_what_cannot_be_heard_is_said() -> None:
+def test_unobservable_factors_are_reported() -> None:
     assert description.note_doubts(heard(), "a") == ("a: no note is heard; it is taken for silence",)
     fine = heard((0, 0.3), (0.5, 0.2))
     assert description.note_doubts(fine, "a") == description.envelope_doubts(fine, "a") == ()

@@ -15,7 +15,7 @@ from train.systems.triptych.networks.envelope_head import to_units
 from train.systems.triptych.networks.features import features
 
 
-def test_fitting_finds_the_envelopes_of_a_batch_from_rough_guesses() -> None:
+def test_envelope_fit_recovers_a_batch_from_rough_guesses() -> None:
     phrases, envelopes = ([make(11, index) for index in range(4)] for make in (
         lambda seed, index: make_phrase(seed, index, 3.0), lambda seed, index: make_envelope(seed, index)[1]
     ))  # fmt: skip

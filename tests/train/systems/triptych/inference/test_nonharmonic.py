@@ -12,7 +12,7 @@ from train.systems.triptych.inference.nonharmonic import unexplained
 from train.systems.triptych.networks.features import features
 
 
-def test_a_second_voice_is_what_the_notes_do_not_explain() -> None:
+def test_a_second_voice_raises_the_nonharmonic_power() -> None:
     time = np.arange(RATE) / RATE
     notes = note_batch([(Note(0.0, 0.5, 60, 100), Note(0.5, 0.5, 64, 100))], RATE, RATE)
 
@@ -22,7 +22,7 @@ def test_a_second_voice_is_what_the_notes_do_not_explain() -> None:
 
     line = np.where(time < 0.5, tone(60), tone(64)).astype(np.float32)
     for other, low, high in ((0.0, 0.0, 0.01), (1.0, 0.25, 0.55)):
-        seen = features(torch.from_numpy(line + other * tone(66.5))[None], RATE)
-        assert low <= unexplained(seen.long_BGC, notes, RATE) <= high
+        spectra = features(torch.from_numpy(line + other * tone(66.5))[None], RATE)
+        assert low <= unexplained(spectra.long_BGC, notes, RATE) <= high
     short = note_batch([(Note(0.0, 0.05, 60, 100),)], RATE, RATE)
-    assert unexplained(seen.long_BGC, short, RATE) == 0.0
+    assert unexplained(spectra.long_BGC, short, RATE) == 0.0

@@ -31,7 +31,7 @@ def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) 
 
 
 @torch.no_grad()
-def test_noise_is_not_taken_for_partials_and_played_twice(system: Triptych) -> None:
+def test_noise_is_not_counted_as_partials_too(system: Triptych) -> None:
     """Odd harmonics in noise: what stands where even ones would be is noise, however often it is played."""
     frames = 2 * RATE
     notes, envelope = (Note(0.0, 1.8, 60, 100),), Envelope(5.0, 50.0, 0.9, 50.0)
@@ -51,18 +51,18 @@ def test_noise_is_not_taken_for_partials_and_played_twice(system: Triptych) -> N
     np.testing.assert_allclose(noise[1:], float(noise[0]), rtol=0.15)
 
 
-def test_bf16_hears_and_plays_what_fp32_does(system: Triptych) -> None:
+def test_bf16_agrees_with_fp32(system: Triptych) -> None:
     """Under autocast: the trunks in bf16, spectra, phases, gains and pooling in fp32."""
     audio, notes, envelope = clip(2, 1.0)
 
     @torch.no_grad()
     def run(enabled: bool) -> tuple[torch.Tensor, ...]:
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            heard = passage(audio, notes)
-            logits = system.encoder(heard.features)
-            timbre = timbre_extraction.timbre_of(system, heard, envelope)
+            passage_heard = passage(audio, notes)
+            logits = system.encoder(passage_heard.features)
+            timbre = timbre_extraction.timbre_of(system, passage_heard, envelope)
             played = torch.from_numpy(np.array(play(system, notes, envelope, timbre, len(audio))))
-            guess = system.envelope_head(heard.features.level_BL, heard.notes).clip_BP
+            guess = system.envelope_head(passage_heard.features.level_BL, passage_heard.notes).clip_BP
         return logits.onset_BS, logits.pitch_BGP, timbre.vectors, guess, played
 
     for half, whole in zip(run(True), run(False), strict=True):

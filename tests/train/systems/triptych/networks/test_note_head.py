@@ -19,29 +19,29 @@ from train.systems.triptych.networks.note_head import (
 
 
 @torch.no_grad()
-def test_perfect_logits_are_read_as_the_notes() -> None:
+def test_perfect_logits_decode_to_the_notes() -> None:
     for index in range(6):
         audio, notes, _ = clip(index, 3.0)
         batch = note_batch([notes], RATE, len(audio))
-        seen = features(torch.from_numpy(audio)[None], RATE)
-        count = seen.mel_BFM.shape[1] * 4
+        spectra = features(torch.from_numpy(audio)[None], RATE)
+        count = spectra.mel_BFM.shape[1] * 4
         near_on, shift_on = event_targets(batch.onset_BN, batch.mask_BN, count)
         near_off, shift_off = event_targets(batch.off_BN, batch.mask_BN, count)
-        pitch = torch.full((1, seen.long_BGC.shape[1], 88), -9.0)
+        pitch = torch.full((1, spectra.long_BGC.shape[1], 88), -9.0)
         for note in notes:
             first, last = (round(s * RATE / 1024) for s in (note.onset, note.off))
             pitch[0, first : last + 1, note.pitch - 21] = 9.0
         logits = NoteLogits(
             near_on.logit(1e-4), shift_on, near_off.logit(1e-4), shift_off, torch.zeros(1, count // 4), pitch
         )
-        traits = octave_traits(seen.stack_HPN)
-        read = read_notes(logits, 0, traits, seen.level_BL[0], 64, RATE, len(audio))
+        traits = octave_traits(spectra.stack_HPN)
+        read = read_notes(logits, 0, traits, spectra.level_BL[0], 64, RATE, len(audio))
         assert len(read) == len(notes)
-        for (ours, sure), theirs in zip(read, notes, strict=True):
+        for (actual, sure), expected in zip(read, notes, strict=True):
             assert sure > 0.85
-            assert ours.pitch == theirs.pitch
-            assert ours.onset == pytest.approx(theirs.onset, abs=0.0011)
-            assert ours.off == pytest.approx(theirs.off, abs=0.0035)
+            assert actual.pitch == expected.pitch
+            assert actual.onset == pytest.approx(expected.onset, abs=0.0011)
+            assert actual.off == pytest.approx(expected.off, abs=0.0035)
         losses = note_losses(logits, batch)
         assert float(losses["onset_shift"]) < 1e-3
         assert float(losses["pitch"]) < 0.2

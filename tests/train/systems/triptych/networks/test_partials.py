@@ -13,15 +13,15 @@ from train.systems.triptych.networks.partials import noise_level
 
 
 @pytest.mark.parametrize("pitch", [40, 48, 60])
-def test_what_steady_partials_leak_is_not_heard_as_noise(pitch: int) -> None:
+def test_leakage_of_steady_partials_is_not_counted_as_noise(pitch: int) -> None:
     """The lower a note, the nearer are its partials; white noise beside them reads as loud as it is."""
     time = np.arange(8 * 4096) / RATE * 440.0 * 2.0 ** ((pitch - 69) / 12.0)
     tone = 0.1 * sum(np.sin(2 * np.pi * k * time + k) / k for k in range(1, 30))
     hiss = stream(1, "hiss").normal(size=len(time))
     heard = []
     for noise in (0.0, 0.01):
-        seen = features(torch.from_numpy(tone + noise * hiss).float()[None], RATE)
-        power = seen.long_BGC[:, 4:-4].square().mean(1, keepdim=True)
+        spectra = features(torch.from_numpy(tone + noise * hiss).float()[None], RATE)
+        power = spectra.long_BGC[:, 4:-4].square().mean(1, keepdim=True)
         levels = noise_level(power, torch.tensor([[440.0 * 2.0 ** ((pitch - 69) / 12.0)]]), 24, RATE)
         heard.append(levels[0, 0].exp().numpy())
     assert heard[0].max() < 0.03

@@ -7,13 +7,19 @@ import numpy as np
 from train.systems.triptych.networks.pitch_path import in_one_octave, likeliest
 
 
-def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:
+def test_octave_ambiguous_notes_are_decoded_in_one_octave() -> None:
     """And a leap that is clearly heard stays."""
-    melody, said = [40, 44, 42, 45, 43], np.full((5, 88), -9.0, dtype=np.float32)
-    said[np.arange(5), melody] = np.log([0.45, 0.55, 0.45, 0.55, 0.45])
-    said[np.arange(5), np.add(melody, 12)] = np.log([0.55, 0.45, 0.55, 0.45, 0.55])
-    assert [int(row.argmax()) - pitch for row, pitch in zip(said, melody, strict=True)] == [12, 0, 12, 0, 12]
-    assert likeliest(said) in (melody, [pitch + 12 for pitch in melody])
+    melody, logits = [40, 44, 42, 45, 43], np.full((5, 88), -9.0, dtype=np.float32)
+    logits[np.arange(5), melody] = np.log([0.45, 0.55, 0.45, 0.55, 0.45])
+    logits[np.arange(5), np.add(melody, 12)] = np.log([0.55, 0.45, 0.55, 0.45, 0.55])
+    assert [int(row.argmax()) - pitch for row, pitch in zip(logits, melody, strict=True)] == [
+        12,
+        0,
+        12,
+        0,
+        12,
+    ]
+    assert likeliest(logits) in (melody, [pitch + 12 for pitch in melody])
     leaping = [40, 64, 30, 30, 80]
     clear = np.full((5, 88), -5.0, dtype=np.float32)
     clear[np.arange(5), leaping] = -0.05
@@ -21,14 +27,14 @@ def test_notes_that_could_be_in_two_octaves_are_read_in_one() -> None:
     assert likeliest(clear[:1]) == [40]
 
 
-def test_notes_of_one_timbre_are_read_in_one_octave_however_they_leap() -> None:
+def test_leaping_notes_of_one_timbre_are_decoded_in_one_octave() -> None:
     """What stands between the harmonics of a candidate tells which of two octaves all notes are in."""
-    melody, said = [40, 52, 41, 57, 45], np.full((5, 88), -9.0, dtype=np.float32)
-    said[np.arange(5), melody] = np.log([0.9, 0.2, 0.9, 0.2, 0.9])
-    said[np.arange(5), np.add(melody, 12)] = np.log([0.1, 0.8, 0.1, 0.8, 0.1])
+    melody, logits = [40, 52, 41, 57, 45], np.full((5, 88), -9.0, dtype=np.float32)
+    logits[np.arange(5), melody] = np.log([0.9, 0.2, 0.9, 0.2, 0.9])
+    logits[np.arange(5), np.add(melody, 12)] = np.log([0.1, 0.8, 0.1, 0.8, 0.1])
     traits = np.zeros((5, 88, 2), dtype=np.float32)
     traits[np.arange(5), melody] = (-0.8, 0.1)
     traits[np.arange(5), np.add(melody, 12)] = (0.0, 0.1)
-    assert likeliest(said) == [40, 64, 41, 69, 45]
-    assert in_one_octave(said, traits) == melody
-    assert in_one_octave(said, np.zeros_like(traits)) == likeliest(said)
+    assert likeliest(logits) == [40, 64, 41, 69, 45]
+    assert in_one_octave(logits, traits) == melody
+    assert in_one_octave(logits, np.zeros_like(traits)) == likeliest(logits)

@@ -23,10 +23,10 @@ def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -
 
     def vectors(order: list[int]) -> torch.Tensor:
         audio = torch.from_numpy(np.stack([clips[i][0] for i in order]))
-        seen = features(audio, RATE)
+        spectra = features(audio, RATE)
         notes = note_batch([clips[i][1] for i in order], RATE, audio.shape[1])
         envelope = envelope_batch([clips[i][2] for i in order])
-        opened = open_frames(seen, notes, envelope, RATE, CUT_FADE_MS)
+        opened = open_frames(spectra, notes, envelope, RATE, CUT_FADE_MS)
         return system.timbre_encoder.views(opened, notes, RATE).whole_BKD
 
     whole = vectors([0, 1, 2, 3])
@@ -48,9 +48,9 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
     envelope = Envelope(20.0, 100.0, 0.5, 80.0)
     sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
     tone_rms = np.sqrt(np.sum(np.square(levels)) / 2.0)
-    seen = features(torch.from_numpy(sound)[None], RATE)
+    spectra = features(torch.from_numpy(sound)[None], RATE)
     batch = note_batch([notes], RATE, frames)
-    opened = open_frames(seen, batch, envelope_batch([envelope]), RATE, CUT_FADE_MS)
+    opened = open_frames(spectra, batch, envelope_batch([envelope]), RATE, CUT_FADE_MS)
     profile = measure(opened, batch, system.config, RATE)
     measured = profile.harmonic_BNK[0, :, :4].exp().numpy() * tone_rms / 0.1
     np.testing.assert_allclose(measured[:, [0, 1, 3]], np.tile([0.1, 0.05, 0.02], (2, 1)), rtol=0.08)
