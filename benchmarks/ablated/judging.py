@@ -14,7 +14,7 @@ from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
 from train.metrics import HEADLINES, METRICS, Sound, describe
 from train.metrics.spectral import Match
-from train.systems.base import Audio, System
+from train.systems.base import Audio, ConversionRequest, System
 
 SEED = 11
 """Of the pairs: no run's own."""
@@ -74,7 +74,7 @@ def by_recordings(system: System) -> Convert:
         source = as_float(example.content.audio)
         others = [clip for clip in (example.timbre, example.envelope) if clip is not example.content]
         reference = as_float(others[0].audio) if others else None
-        return system.convert(source, reference, TAKES[example.kind], None, None).audio
+        return system.convert(ConversionRequest(source, reference, TAKES[example.kind])).audio
 
     return convert
 

@@ -17,7 +17,15 @@ from train.checkpoint import load_system
 from train.codec.factors import read_factors, save_factors
 from train.codec.recordings import AudioSource, Recording, named, named_errors, read_file, to_recording
 from train.codec.released import released_checkpoint
-from train.systems.base import ALL_TAKES, Audio, Description, Factors, Reshape, System
+from train.systems.base import (
+    ALL_TAKES,
+    Audio,
+    ConversionRequest,
+    Description,
+    EnvelopeTransform,
+    Factors,
+    System,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +110,7 @@ class Codec:
         source: AudioSource,
         reference: AudioSource | None = None,
         take: str | Iterable[str] | None = None,
-        envelope: Envelope | Reshape | None = None,
+        envelope: Envelope | EnvelopeTransform | None = None,
         octave: int | None = None,
         *,
         rate: int | None = None,
@@ -129,15 +137,15 @@ class Codec:
             codec.convert(samples, envelope=lambda e: replace(e, release_ms=2 * e.release_ms), rate=48_000)
         """
         takes = parse_take(take) if take is not None else ALL_TAKES if reference is not None else frozenset()
-        if takes and reference is None:
-            raise InputError("take: needs a reference to take from")
         given = {"source": to_recording(source, "source", self.rate, rate)}
         if reference is not None:
             given["reference"] = to_recording(reference, "reference", self.rate, rate)
         names = {argument: recording.name for argument, recording in given.items()}
         other = given["reference"].audio if reference is not None else None
         with named_errors(names):
-            made = self.system.convert(given["source"].audio, other, takes, envelope, octave)
+            made = self.system.convert(
+                ConversionRequest(given["source"].audio, other, takes, envelope, octave)
+            )
         doubts = tuple(named(line, names) for line in made.doubts)
         if not self.by_number:
             # A system that tells no notes cannot say that it found none.

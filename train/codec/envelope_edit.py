@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from manifests.types import CURVES, Curve, Envelope, InputError
-from train.systems.base import Reshape
+from train.systems.base import EnvelopeTransform
 
 NUMBERS = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
 NEEDED = frozenset({"attack_ms", "decay_ms", "sustain", "release_ms"})
@@ -43,7 +43,7 @@ class Edits:
             values["sustain"] = min(values["sustain"], 1.0)
         return replace(heard, **values, curve=self.curve or heard.curve)
 
-    def asked(self) -> Envelope | Reshape | None:
+    def asked(self) -> Envelope | EnvelopeTransform | None:
         """As `Codec.convert` takes it: an envelope where its four numbers are given, then with no hold and
         linear unless that is said too; else a change of the heard one; None where nothing is asked."""
         if not self:

@@ -12,7 +12,7 @@ from train.data.blocks import as_float, read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
 from train.metrics import Sound, describe, score
-from train.systems.base import Audio, System
+from train.systems.base import Audio, ConversionRequest, System
 
 METRIC = "mstft_floored"
 
@@ -52,7 +52,7 @@ class Judge:
         values: dict[str, list[float]] = {kind: [] for kind in KINDS}
         converted = []
         for trial, target in zip(self.trials, self._targets, strict=True):
-            made = system.convert(trial.source, trial.reference, TAKES[trial.pair.kind], None, None)
+            made = system.convert(ConversionRequest(trial.source, trial.reference, TAKES[trial.pair.kind]))
             values[trial.pair.kind].append(score(describe(made.audio), target)[METRIC])
             converted.append(made.audio)
         return Judgement({kind: float(np.mean(found)) for kind, found in values.items() if found}, converted)

@@ -33,8 +33,40 @@ class Turn(NamedTuple):
     losses: dict[str, Tensor]
 
 
-Reshape = Callable[[Envelope], Envelope]
-"""A change of the envelope that was heard, such as twice its release."""
+EnvelopeTransform = Callable[[Envelope], Envelope]
+"""A function of the measured envelope, such as one that doubles its release."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRequest:
+    """What to convert, and from where each factor comes. The result is as long as the source.
+
+    Attributes:
+        source: the recording whose notes are kept, float32 [n] at the system's rate, full scale 1.
+        reference: the recording to take from, float32 [m], or None. It may have another length and rhythm.
+        take: what the reference gives, of `ALL_TAKES`; what it does not give comes from the source.
+        envelope: an envelope to play in place of a measured one, or a function of the measured one.
+        octave: the octave in which the notes sound, in place of the timbre's.
+
+    Raises InputError if `take` names anything else, or is not empty without a reference.
+
+    Example::
+
+        ConversionRequest(source, reference, frozenset({"timbre"}), envelope=Envelope(5.0, 200.0, 0.3, 120.0))
+    """
+
+    source: Audio
+    reference: Audio | None = None
+    take: frozenset[str] = frozenset()
+    envelope: Envelope | EnvelopeTransform | None = None
+    octave: int | None = None
+
+    def __post_init__(self) -> None:
+        unknown = sorted(self.take - ALL_TAKES)
+        if unknown:
+            raise InputError(f"take: {unknown[0]!r} is none of {', '.join(sorted(ALL_TAKES))}")
+        if self.take and self.reference is None:
+            raise InputError("take: needs a reference to take from")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +153,11 @@ class System(nn.Module, ABC):
         """
 
     @abstractmethod
-    def convert(
-        self,
-        source: Audio,
-        reference: Audio | None,
-        take: frozenset[str],
-        envelope: Envelope | Reshape | None,
-        octave: int | None,
-    ) -> Conversion:
-        """Plays the source's notes with what `take` names of the reference; see `train.codec.api.Codec`."""
+    def convert(self, request: ConversionRequest) -> Conversion:
+        """Plays the source's notes with the factors that the request names.
+
+        Raises InputError if the request gives numbers and the system takes recordings only.
+        """
 
     def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
         """Called before each step: makes in `folder` (the run's) what the stage at `progress` needs first,
@@ -164,9 +192,9 @@ class System(nn.Module, ABC):
         """A timbre between two: `share` 0 is the one, 1 the other."""
         raise self._untold()
 
-    def refuse_numbers(self, envelope: Envelope | Reshape | None, octave: int | None) -> None:
-        """InputError where one that takes recordings only is given a number."""
-        if envelope is not None or octave is not None:
+    def refuse_numbers(self, request: ConversionRequest) -> None:
+        """Raises InputError if the request gives an envelope or an octave by number."""
+        if request.envelope is not None or request.octave is not None:
             raise InputError(
                 f"system {self.name}: takes envelope and octave from recordings only, not by number"
             )

@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from manifests.dataset.bank import Bank
 from manifests.splits.seeds import stream
 from manifests.synthesis.compose import FULL_SCALE
-from manifests.types import Envelope
 from train.data.blocks import read_clips
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
 from train.nn.discriminator import Discriminator, feature_matching_loss
 from train.nn.losses import mel_distances
-from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
+from train.systems.base import Audio, Conversion, ConversionRequest, Format, System, Turn
 from train.systems.ctd.autoencoder import Autoencoder
 from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
 from train.systems.ctd.config import CTDConfig
@@ -257,26 +256,19 @@ class CTD(System):
 
         return denoise(network, x, sigma_B, self.config.sigma_data)
 
-    def convert(
-        self,
-        source: Audio,
-        reference: Audio | None,
-        take: frozenset[str],
-        envelope: Envelope | Reshape | None,
-        octave: int | None,
-    ) -> Conversion:
+    def convert(self, request: ConversionRequest) -> Conversion:
         """Its timbre is one vector: whichever of timbre and envelope is taken, it comes whole."""
-        self.refuse_numbers(envelope, octave)
+        self.refuse_numbers(request)
         config, scale = self.config, self.config.sigma_data / self.spread
-        heard = self._heard(source)
-        donor = heard if reference is None or not take else self._heard(reference)
+        heard = self._heard(request.source)
+        donor = heard if request.reference is None or not request.take else self._heard(request.reference)
         timbre = self.timbre(self.autoencoder.encode(donor) * scale)
         structure = self._structure(heard)
         shape = (1, config.latent, structure.shape[2])
         noise = _normal(shape).to(heard.device)
         guidance = Guidance(config.timbre_guidance, config.structure_guidance)
         latents = sample(guided(self._denoise, timbre, structure, guidance), noise, sigmas(config))
-        return Conversion(self._audible(latents / scale, len(source)), None, None, None)
+        return Conversion(self._audible(latents / scale, len(request.source)), None, None, None)
 
     def oracle(self, audio: Audio) -> Audio:
         """A recording through the autoencoder alone, at its level: what the diffusion cannot better."""

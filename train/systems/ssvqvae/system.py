@@ -11,10 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manifests.synthesis.compose import FULL_SCALE
-from manifests.types import Envelope
 from train.audio.resampling import resample
 from train.data.examples import Example, ExampleKind
-from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
+from train.systems.base import Audio, Conversion, ConversionRequest, Format, System, Turn
 from train.systems.peak import at_peak, level_of
 from train.systems.ssvqvae.config import SSVQVAEConfig
 from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
@@ -77,21 +76,14 @@ class SSVQVAE(System):
             },
         )
 
-    def convert(
-        self,
-        source: Audio,
-        reference: Audio | None,
-        take: frozenset[str],
-        envelope: Envelope | Reshape | None,
-        octave: int | None,
-    ) -> Conversion:
+    def convert(self, request: ConversionRequest) -> Conversion:
         """Its style is one vector: whichever of timbre and envelope is taken, both come."""
-        self.refuse_numbers(envelope, octave)
-        low = self._low(source)
-        donor = low if reference is None or not take else self._low(reference)
+        self.refuse_numbers(request)
+        low = self._low(request.source)
+        donor = low if request.reference is None or not request.take else self._low(request.reference)
         codes = self.quantiser(self.content(self._whole(low))).frames
         made = self.decoder(codes, self.style(log_magnitudes(donor)))
-        return Conversion(self._audible(made, low.shape[1], len(source)), None, None, None)
+        return Conversion(self._audible(made, low.shape[1], len(request.source)), None, None, None)
 
     def oracle(self, audio: Audio) -> Audio:
         """A recording's exact magnitudes through the same inversion, at its level: what its vocoder alone

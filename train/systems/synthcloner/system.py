@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manifests.splits.seeds import stream
-from manifests.types import Envelope, InputError
+from manifests.types import InputError
 from train.data.blocks import as_float
 from train.data.examples import Example
 from train.nn.discriminator import discriminator_loss, generator_loss
 from train.nn.losses import mel_distances
-from train.systems.base import Audio, Conversion, Format, Reshape, System, Turn
+from train.systems.base import Audio, Conversion, ConversionRequest, Format, System, Turn
 from train.systems.peak import at_peak
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
@@ -179,26 +179,19 @@ class SynthCloner(System):
         audio_BT: Tensor = self.decoder((mixed * (1.0 + scale) + shift).transpose(1, 2))
         return audio_BT
 
-    def convert(
-        self,
-        source: Audio,
-        reference: Audio | None,
-        take: frozenset[str],
-        envelope: Envelope | Reshape | None,
-        octave: int | None,
-    ) -> Conversion:
-        self.refuse_numbers(envelope, octave)
-        ours = self._hear(source)
-        theirs = ours if reference is None else self._hear(reference)
-        vector_BD = self.timbre_encoder((theirs if "timbre" in take else ours).frames_1CF)
-        shaping = theirs if "envelope" in take else ours
+    def convert(self, request: ConversionRequest) -> Conversion:
+        self.refuse_numbers(request)
+        ours = self._hear(request.source)
+        theirs = ours if request.reference is None else self._hear(request.reference)
+        vector_BD = self.timbre_encoder((theirs if "timbre" in request.take else ours).frames_1CF)
+        shaping = theirs if "envelope" in request.take else ours
         shape_1CF = self.envelope_encoder(shaping.loudness_12F)
         if shaping is not ours:
             index = retimed(
                 self._gates(ours), self._gates(shaping), _level(shaping), ours.content_1CF.shape[-1]
             )
             shape_1CF = take_frames(shape_1CF, torch.from_numpy(index)[None].to(shape_1CF.device))
-        made = self._decode(ours.content_1CF, shape_1CF, vector_BD)[0, : len(source)]
+        made = self._decode(ours.content_1CF, shape_1CF, vector_BD)[0, : len(request.source)]
         return Conversion(made.float().cpu().numpy(), None, None, None)
 
     def _hear(self, audio: Audio) -> Heard:

@@ -11,12 +11,20 @@ from torch import Tensor, nn
 
 from manifests.splits.seeds import stream
 from manifests.synthesis.compose import FULL_SCALE, spans
-from manifests.types import Envelope
 from train.data.examples import Clip, Example, stacked
 from train.nn.discriminator import Discriminator, discriminator_loss, feature_matching_loss, generator_loss
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
 from train.nn.losses import spectral_losses
-from train.systems.base import Audio, Conversion, Description, Factors, Format, Reshape, System, Turn
+from train.systems.base import (
+    Audio,
+    Conversion,
+    ConversionRequest,
+    Description,
+    Factors,
+    Format,
+    System,
+    Turn,
+)
 from train.systems.triptych.augment import BANDS, ROOM, equalise, in_rooms, level_change
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.inference.conversion import blend, convert, decode, encode
@@ -217,15 +225,8 @@ class Triptych(TriptychModel, System):
         estimate_RT: Tensor = tone_RT * gain * batch.scale_R[:, None]
         return estimate_RT
 
-    def convert(
-        self,
-        source: Audio,
-        reference: Audio | None,
-        take: frozenset[str],
-        envelope: Envelope | Reshape | None,
-        octave: int | None,
-    ) -> Conversion:
-        return convert(self, source, reference, take, envelope, octave)
+    def convert(self, request: ConversionRequest) -> Conversion:
+        return convert(self, request)
 
     def describe(self, audio: Audio) -> Description:
         return describe(self, audio)

@@ -27,7 +27,7 @@ from train.fitting.schedule import rate_factor
 from train.fitting.validation import Judge
 from train.metrics import describe, score
 from train.systems import build
-from train.systems.base import Format
+from train.systems.base import ConversionRequest, Format
 from train.systems.synthcloner.envelope import loudness
 from train.systems.synthcloner.layers import Head
 from train.systems.synthcloner.system import SynthCloner, take_frames
@@ -148,7 +148,7 @@ def test_a_validation_is_the_mean_of_all_its_pairs(layout: Layout, system: Synth
     judge = Judge(Tables.open(layout.root), 2, 1)
     alone: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for trial in judge.trials:
-        made = system.convert(trial.source, trial.reference, TAKES[trial.pair.kind], None, None).audio
+        made = system.convert(ConversionRequest(trial.source, trial.reference, TAKES[trial.pair.kind])).audio
         alone[trial.pair.kind].append(score(describe(made), describe(trial.target))["mstft_floored"])
     assert judge.judge(system).scores == {
         kind: pytest.approx(np.mean(values)) for kind, values in alone.items()

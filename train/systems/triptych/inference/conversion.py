@@ -10,7 +10,7 @@ from torch import Tensor
 
 from manifests.synthesis.octaves import transpose
 from manifests.types import Envelope, InputError, Notes
-from train.systems.base import Audio, Conversion, Factors, Reshape
+from train.systems.base import Audio, Conversion, ConversionRequest, EnvelopeTransform, Factors
 from train.systems.triptych.inference.analysis import hear
 from train.systems.triptych.inference.description import TIMES, envelope_doubts, note_doubts
 from train.systems.triptych.inference.synthesis import play
@@ -18,15 +18,9 @@ from train.systems.triptych.inference.timbre_extraction import between, from_ten
 from train.systems.triptych.networks.model import TriptychModel
 
 
-def convert(
-    model: TriptychModel,
-    source: Audio,
-    reference: Audio | None,
-    take: frozenset[str],
-    envelope: Envelope | Reshape | None,
-    octave: int | None,
-) -> Conversion:
+def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
     """The source's notes with what is taken of the reference; a given envelope or octave goes before both."""
+    source, reference, take, envelope = request.source, request.reference, request.take, request.envelope
     heard = hear(model, [source] if reference is None else [source, reference])
     ours, theirs = heard[0], heard[-1]
     sounding = theirs if "timbre" in take else ours
@@ -35,7 +29,7 @@ def convert(
     chosen = envelope if isinstance(envelope, Envelope) else shaping.envelope
     if callable(envelope):
         chosen = envelope(chosen)
-    octave = sounding.octave if octave is None else octave
+    octave = sounding.octave if request.octave is None else request.octave
     said = note_doubts(ours, "source")
     if theirs is not ours and take:
         said += note_doubts(theirs, "reference")
@@ -50,7 +44,7 @@ def convert(
     return Conversion(play(model, notes, chosen, timbre, len(source)), notes, chosen, octave, said)
 
 
-def follows(change: Reshape, heard: Envelope, name: str) -> bool:
+def follows(change: EnvelopeTransform, heard: Envelope, name: str) -> bool:
     """Whether what is made of a heard envelope depends on its number `name`."""
     changed: dict[str, Any] = {name: 0.0 if getattr(heard, name) > 0.0 else 0.5}
     return change(replace(heard, **changed)) != change(heard)
