@@ -28,7 +28,7 @@ from manifests.dataset.schema import schema
 from manifests.splits.splits import assign_sides
 from manifests.synthesis.compose import peak_value, to_samples
 from manifests.types import ENVELOPE_FIELDS
-from render.clips.clips import ClipSpec, observed
+from render.clips.clips import ClipSpec, observability
 from render.config import Config, parse
 from render.planning.plan import make_plan, write_plan
 from render.planning.product import cut_blocks
@@ -127,7 +127,7 @@ def write(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
     frames, peak = to_samples(clip.seconds, clip.rate), peak_value(clip.peak_dbfs)
     spec = ClipSpec(clip.rate, frames, peak, clip.cut_fade_ms, config.flac_level)
     notes = [notes_of(row) for row in planned.phrases]
-    seen = np.array([[observed(n, envelope_of(e), spec) for n in notes] for e in planned.envelopes])
+    seen = np.array([[observability(n, envelope_of(e), spec) for n in notes] for e in planned.envelopes])
     lookup: dict[str, Any] = {
         name: np.array([e[name] for e in planned.envelopes]) for name in ENVELOPE_FIELDS
     }

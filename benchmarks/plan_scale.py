@@ -18,7 +18,7 @@ from pathlib import Path
 
 from benchmarks.audit_scale import config_of, timbre_rows
 from manifests.dataset.layout import Layout, to_table, write_table
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.planning.plan import make_plan, write_plan
 from render.planning.product import cut_blocks
 
@@ -40,7 +40,7 @@ def plan(root: Path, timbres: int, envelopes: int, phrases: int) -> dict[str, fl
     write_table(layout.table("blocks"), blocks)
     cut = time.process_time()
     planning = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    dataset = Dataset(root)
+    dataset = PlannedDataset(root)
     shards = dataset.shards
     dataset.blocks_of(next(iter(shards)))
     opened = time.process_time()

@@ -1,7 +1,7 @@
-"""`python -m render tones`: a dataset's tone sets as a bank (see `manifests.dataset.bank`), by the shard.
+"""Writes a dataset's tone sets as a tone bank (see `manifests.dataset.bank`), shard by shard.
 
-Like clips: a shard is written aside, linked into place, and committed by its table; any run can be killed,
-repeated or doubled, and the bytes do not depend on it.
+As with clips, a shard is written aside, linked into place, and committed by its table. A run can be killed,
+repeated, or started twice; the bytes do not depend on it.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.types import InputError
 from midi.spec import SCALES
 from presets.tones.loops import with_loops
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.clips.shard import HEADER, TAR_MTIME, TAR_OWNER, HashingWriter, tar_writer
 from render.execution.executors import Executor, TaskQueue
 from render.execution.run import cast_first
 from render.execution.scratch import clear_dead, scratch_folder
-from render.execution.tasks import Where, do
+from render.execution.tasks import DatasetRef, run_task
 from render.planning.product import as_planned
 
 PER_SHARD = 16
-"""Timbres in a shard: about 0.1 GB."""
+"""Timbres per shard: about 0.1 GB."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToneShard:
-    """A shard to be made: where, and the timbres in it, all of one side."""
+    """A planned shard of a bank: its place, and its timbres, which are all of one side."""
 
     bank: Path
     fingerprint: str
@@ -53,11 +53,13 @@ class ToneShard:
 
 
 def make_bank(root: Path, out: Path, every: int, console: Console, executor: Executor) -> int:
-    """Makes what the bank at `out` lacks of the planned dataset at `root`; how many shards that was.
+    """Writes the missing shards of the bank at `out`; returns their number.
 
-    Casts the timbres first where no run has done so. InputError if another bank is there.
+    `root` is a planned dataset; its timbres are cast first if no run has done so. `every` keeps each N-th
+    semitone. Raises InputError if `out` holds another bank or something else, or if the dataset has
+    `shaping: plugin`, and MachineFault if this machine cannot make the tones.
     """
-    dataset = Dataset(root.absolute())
+    dataset = PlannedDataset(root.absolute())
     if dataset.config.shaping == "plugin":
         raise InputError(
             f"{root}: shaping: plugin: its clips are played by the synths, not composed of tones;"
@@ -65,11 +67,9 @@ def make_bank(root: Path, out: Path, every: int, console: Console, executor: Exe
         )
     dataset.check_machine()
     clear_dead(dataset.layout.work)
-    offered = TaskQueue(
-        executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True)
-    )
-    where = Where(dataset.root, str(dataset.metadata["fingerprint"]))
-    dataset = cast_first(dataset, where, offered, console)
+    queue = TaskQueue(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
+    ref = DatasetRef(dataset.root, str(dataset.metadata["fingerprint"]))
+    dataset = cast_first(dataset, ref, queue, console)
     bank = Bank(out.absolute())
     metadata = describe(dataset, every)
     begin(bank, metadata)
@@ -78,15 +78,15 @@ def make_bank(root: Path, out: Path, every: int, console: Console, executor: Exe
     missing = [job for job in planned if job.shard not in done]
     with terminal.progress(console) as progress:
         task = progress.add_task("bank  ", total=sum(len(job.timbres) for job in missing), rate="")
-        for place, _ in offered.answers(make_shard, where, missing):
+        for place, _ in queue.results(make_shard, ref, missing):
             terminal.advance(progress, task, len(missing[place].timbres), "timbres")
     if missing or not bank.table("tone_shards").exists():
         finish(dataset, bank, planned)
     return len(missing)
 
 
-def describe(dataset: Dataset, every: int) -> dict[str, Any]:
-    """The bank.json of a dataset's bank: a function of the dataset's plan and of `every`."""
+def describe(dataset: PlannedDataset, every: int) -> dict[str, Any]:
+    """Returns the bank.json of a dataset's bank, a function of the dataset's plan and `every`."""
     config, spec = dataset.config, dataset.clip_spec
     clip = {
         "rate": spec.rate,
@@ -119,7 +119,7 @@ def describe(dataset: Dataset, every: int) -> dict[str, Any]:
 
 
 def begin(bank: Bank, metadata: dict[str, Any]) -> None:
-    """Writes bank.json; InputError where the folder holds another bank, or something else."""
+    """Writes bank.json; raises InputError if the folder holds another bank or something else."""
     if bank.json.exists():
         present = bank.metadata()
         if lines := differences(metadata["fingerprint_of"], present["fingerprint_of"]):
@@ -138,7 +138,7 @@ def begin(bank: Bank, metadata: dict[str, Any]) -> None:
 def cut_shards(
     root: Path, fingerprint: str, every: int, timbres: Sequence[dict[str, Any]]
 ) -> list[ToneShard]:
-    """The bank's shards: the timbres of each side in order of their ids, `PER_SHARD` together."""
+    """Cuts a bank into shards: the timbres of each side in order of their ids, `PER_SHARD` per shard."""
     jobs: list[ToneShard] = []
     for side in ("train", "test", "synth"):
         ids = [row["timbre"] for row in timbres if row["side"] == side]
@@ -148,13 +148,13 @@ def cut_shards(
     return jobs
 
 
-def make_shard(where: Where, job: ToneShard) -> Any:
-    """The task of a worker: one shard of tones, packed and committed; a Fault or a refusal if it cannot."""
-    return do(where, job.shard, lambda dataset: write_shard(dataset, job))
+def make_shard(ref: DatasetRef, job: ToneShard) -> Any:
+    """Packs and commits one shard of tones; returns a TaskFault or TaskRefusal if this machine cannot."""
+    return run_task(ref, job.shard, lambda dataset: write_shard(dataset, job))
 
 
-def write_shard(dataset: Dataset, job: ToneShard) -> bool:
-    """Makes and commits one shard; False if somebody else committed it meanwhile."""
+def write_shard(dataset: PlannedDataset, job: ToneShard) -> bool:
+    """Writes and commits one shard; returns False if another process committed it meanwhile."""
     bank = Bank(job.bank)
     final, table_path = bank.inside(job.shard), bank.tone_table(job.shard)
     with (
@@ -163,7 +163,7 @@ def write_shard(dataset: Dataset, job: ToneShard) -> bool:
         files.temporary(scratch, table_path.name) as table_file,
     ):
         rows, digest, size = pack(dataset, job, tar)
-        said = {
+        note = {
             "fingerprint": job.fingerprint,
             "shard": job.shard,
             "side": job.side,
@@ -171,18 +171,18 @@ def write_shard(dataset: Dataset, job: ToneShard) -> bool:
             "bytes": size,
             "timbres": list(job.timbres),
         }
-        table = to_table("tones", rows, {"triptych_bank": canonical_json(said).decode()})
+        table = to_table("tones", rows, {"triptych_bank": canonical_json(note).decode()})
         table_file.write_bytes(table_bytes(table))
         if table_path.exists():
             return False
         if not files.create_once(tar, final) and not table_path.exists() and sha256_file(final) != digest:
-            # A tar that no table commits and that is not ours: not part of the bank, so replaced.
+            # No table commits the other tar, and it differs from ours: it is not part of the bank.
             files.supersede(tar, final)
         return files.create_once(table_file, table_path)
 
 
-def pack(dataset: Dataset, job: ToneShard, target: Path) -> tuple[list[dict[str, Any]], str, int]:
-    """Writes the tones of a shard to the tar `target`: their rows, the tar's SHA-256 and its size."""
+def pack(dataset: PlannedDataset, job: ToneShard, target: Path) -> tuple[list[dict[str, Any]], str, int]:
+    """Writes a shard's tones to the tar `target`; returns their rows, the tar's SHA-256 and size in bytes."""
     rows: list[dict[str, Any]] = []
     with target.open("wb", buffering=0) as file:
         hashing = HashingWriter(file)
@@ -208,8 +208,10 @@ def pack(dataset: Dataset, job: ToneShard, target: Path) -> tuple[list[dict[str,
     return rows, hashing.sha256.hexdigest(), hashing.bytes
 
 
-def tone_rows(dataset: Dataset, timbre: int, job: ToneShard) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """A timbre's tones with their loops, int16 [tones, frames], and what is known of each of them."""
+def tone_rows(
+    dataset: PlannedDataset, timbre: int, job: ToneShard
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """Returns a timbre's looped tones, int16 [tones, frames], and a row about each tone."""
     tones = dataset.tone_set(timbre).mapping()
     pitches = banks.kept_pitches(min(tones), max(tones), job.every)
     longer, starts = with_loops(np.stack([tones[pitch][0] for pitch in pitches]), dataset.clip_spec.rate)
@@ -229,25 +231,25 @@ def tone_rows(dataset: Dataset, timbre: int, job: ToneShard) -> tuple[np.ndarray
 
 
 def _npy(array: np.ndarray) -> tuple[bytes, int]:
-    """An array as the bytes of its .npy file, and where its samples begin in them."""
+    """Returns an array's .npy file as bytes, and the offset of its samples in them."""
     sink = io.BytesIO()
     np.save(sink, np.ascontiguousarray(array, dtype="<i2"), allow_pickle=False)
     data = sink.getvalue()
     return data, len(data) - array.nbytes
 
 
-def finish(dataset: Dataset, bank: Bank, planned: Sequence[ToneShard]) -> None:
-    """Writes the dataset's tables, the card, and tone_shards.parquet, which says that the bank is whole."""
+def finish(dataset: PlannedDataset, bank: Bank, planned: Sequence[ToneShard]) -> None:
+    """Writes the dataset's tables, the card, and tone_shards.parquet, which marks the bank as complete."""
     for name in ("timbres", "envelopes", "phrases"):
         files.replace(bank.table(name), dataset.layout.table(name).read_bytes())
     write_table(bank.table("blocks"), as_planned(dataset.blocks))
     rows = []
     for job in planned:
         table = bank.tones(job.shard)
-        said = json.loads(table.schema.metadata[b"triptych_bank"])
+        note = json.loads(table.schema.metadata[b"triptych_bank"])
         rows.append(
             {
-                **{name: said[name] for name in ("shard", "side", "sha256", "bytes", "timbres")},
+                **{name: note[name] for name in ("shard", "side", "sha256", "bytes", "timbres")},
                 "tones": table.num_rows,
                 "table_sha256": sha256_file(bank.tone_table(job.shard)),
             }

@@ -1,4 +1,4 @@
-"""`python -m render`: plan, run, make, extend, retry, status, remake, tones."""
+"""Defines `python -m render`: plan, run, make, extend, retry, status, remake, tones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from manifests.types import InputError
 from presets.host.client import MachineFailure
 from render import config as configs
 from render.bank import make_bank
-from render.clips.dataset import Dataset, MachineFault
+from render.clips.dataset import MachineFault, PlannedDataset
 from render.clips.player import forget_failures
 from render.execution.executors import Backend, Local, open_executor
 from render.execution.run import Share
@@ -30,7 +30,7 @@ from render.inspect.status import state
 from render.planning.extend import extend as extend_plan
 from render.planning.extend import plan_of
 from render.planning.fingerprint import AUDIO_VERSION
-from render.planning.plan import Planned, write_plan
+from render.planning.plan import Plan, write_plan
 
 app = console.app("Renders triplet datasets: synth presets x envelopes x phrases, as WebDataset shards.")
 
@@ -45,9 +45,9 @@ Out = Annotated[
 Workers = Annotated[int, typer.Option("--workers", min=1, help="local worker processes")]
 OnBackend = Annotated[Backend, typer.Option("--backend", help="where tasks run")]
 Address = Annotated[str | None, typer.Option("--address", help="scheduler of the Dask or Ray cluster")]
-TaskIndex = Annotated[int, typer.Option("--task-index", help="this job's place in an array of jobs")]
+TaskIndex = Annotated[int, typer.Option("--task-index", help="this task's index in a job array")]
 TaskCount = Annotated[
-    int, typer.Option("--task-count", help="jobs in the array: each renders every COUNT-th shard")
+    int, typer.Option("--task-count", help="tasks in the job array; each renders every COUNT-th shard")
 ]
 
 NOT_COMPARABLE = "made again; cannot be compared bit for bit: its synth is not deterministic"
@@ -62,17 +62,17 @@ def plan(
         Path | None, typer.Option("--out", help="folder to write the plan to", metavar="DIR", parser=location)
     ] = None,
     estimated: Annotated[
-        bool, typer.Option("--estimate", help="measure here what the dataset will cost")
+        bool, typer.Option("--estimate", help="estimate the cost by a short measurement on this machine")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the estimate as JSON")] = False,
 ) -> None:
-    """Check a config and write its plan: envelopes, phrases and dataset.json. Nothing is rendered.
+    """Check a config and write its plan: envelopes, phrases and dataset.json. Renders nothing.
 
     CONFIG may be a dataset's dataset.json: that dataset is planned again, with all its generations.
-    With --estimate: core-hours, bytes, shards and time, from some seconds of rendering on this machine.
+    --estimate prints core-hours, bytes, shards and time, from some seconds of rendering on this machine.
     """
     if out_dir is None and not estimated:
-        raise InputError("--out: say where to write the plan, or ask for --estimate")
+        raise InputError("--out: expected a folder for the plan, or --estimate")
     if estimated:
         _estimate(config, as_json)
     if out_dir is None:
@@ -93,7 +93,7 @@ def _estimate(config: Path, as_json: bool) -> None:
         out.print(line, highlight=False, soft_wrap=True)
 
 
-def _planned(planned: Planned, what: str) -> None:
+def _planned(planned: Plan, what: str) -> None:
     for remark in planned.remarks:
         err.print(f"note: {remark}", highlight=False, markup=False, soft_wrap=True)
     now = planned.metadata["generations"][-1]
@@ -103,14 +103,14 @@ def _planned(planned: Planned, what: str) -> None:
 
 @app.command()
 def extend(folder: Folder, config: ConfigFile) -> None:
-    """Plan a finished dataset on: CONFIG asks for more timbres, envelopes or phrases than it has.
+    """Extend a finished dataset's plan: CONFIG asks for more timbres, envelopes or phrases.
 
-    Nothing is rendered: `run` renders what the new generation adds. Finished shards stay as they are.
+    Renders nothing: `run` renders what the new generation adds. Finished shards stay.
     """
-    Dataset(folder).check_machine()
+    PlannedDataset(folder).check_machine()
     grown = extend_plan(folder, configs.load(config))
     if grown is None:
-        err.print(f"{folder}: has all that already", highlight=False, soft_wrap=True)
+        err.print(f"{folder}: already holds all that the config asks for", highlight=False, soft_wrap=True)
         return
     _planned(grown, f"planned on {folder}, generation {grown.metadata['generations'][-1]['generation']}")
 
@@ -124,7 +124,7 @@ def run(
     task_index: TaskIndex = 0,
     task_count: TaskCount = 1,
 ) -> None:
-    """Render what a planned folder lacks. Can be interrupted, killed and called again."""
+    """Render the missing shards of a planned folder. Can be killed and run again."""
     share = Share(task_index, task_count)
     with open_executor(backend, workers, address) as executor:
         made = run_plan(folder, err, executor, share)
@@ -133,11 +133,11 @@ def run(
 
 @app.command()
 def retry(folder: Folder, workers: Workers = 1) -> None:
-    """Render on, and try again what failed before.
+    """Retry failed presets, then render the missing shards.
 
-    A preset that failed is remembered in .work, so that `run` does not try it again. This forgets these
-    failures first; then it does what `run` does. It touches only what is not finished: timbres still to
-    be chosen, and shards still missing. Finished shards, and the substitutes in them, stay as they are.
+    A failed preset is noted in .work, and `run` does not try it again. This command deletes these notes
+    and then does what `run` does. It affects only what is unfinished: timbres still to be cast, and missing
+    shards. Finished shards stay, with the replacements in them.
     """
     layout = Layout(folder)
     layout.metadata()
@@ -148,7 +148,7 @@ def retry(folder: Folder, workers: Workers = 1) -> None:
 
 @app.command()
 def make(config: ConfigFile, out_dir: Out, workers: Workers = 1) -> None:
-    """Plan and run in one go."""
+    """Plan a dataset and render it (plan + run)."""
     plan(config, out_dir)
     run(out_dir, workers)
 
@@ -157,8 +157,8 @@ def make(config: ConfigFile, out_dir: Out, workers: Workers = 1) -> None:
 def status(
     folder: Folder, as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False
 ) -> None:
-    """Say how far a dataset has come, read from the folder alone."""
-    now = state(Dataset(folder))
+    """Print a dataset's progress, read from the folder alone."""
+    now = state(PlannedDataset(folder))
     if as_json:
         print(json.dumps(now.as_json(), indent=2))
         return
@@ -179,7 +179,7 @@ def remake(
     out_dir: Annotated[Path | None, typer.Option("--out", help="folder for the FLAC files")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Make clips again from their rows alone and compare them with the manifest, bit for bit."""
+    """Render clips again from their manifest rows and compare them bit for bit."""
     wanted = [key for arg in keys for key in _keys(arg)]
     different = 0
     for clip in remake_clips(folder, wanted):
@@ -189,8 +189,8 @@ def remake(
             (out_dir / f"{clip.key}.flac").write_bytes(clip.flac)
         if as_json:
             same = clip.same if clip.comparable else None
-            told = {"key": clip.key, "same": same, "pcm_sha256": clip.pcm_sha256, "audio": AUDIO_VERSION}
-            print(json.dumps(told))
+            line = {"key": clip.key, "same": same, "pcm_sha256": clip.pcm_sha256, "audio": AUDIO_VERSION}
+            print(json.dumps(line))
         else:
             verdict = "same, bit for bit" if clip.same else "DIFFERENT"
             print(f"{clip.key}  {verdict if clip.comparable else NOT_COMPARABLE}")
@@ -211,13 +211,13 @@ def tones(
         ),
     ] = None,
     every: Annotated[
-        int, typer.Option("--every", min=1, max=4, help="keep every N-th semitone, others are read from it")
+        int, typer.Option("--every", min=1, max=4, help="keep every N-th semitone; the others are resampled")
     ] = 1,
     workers: Workers = 1,
 ) -> None:
-    """Write a dataset's tone sets as a tone bank, from which `train fit` composes clips without end.
+    """Write a dataset's tone sets as a tone bank, from which `train fit` composes new clips.
 
-    Needs a planned folder; clips need not be rendered. Can be interrupted, killed and called again.
+    Needs a planned folder; clips need not be rendered. Can be killed and run again.
     """
     bank = out_dir or folder / FOLDER
     made = make_bank(folder, bank, every, err, Local(workers))
@@ -243,12 +243,12 @@ def _keys(argument: str) -> list[str]:
 
 
 def _summary(folder: Path, what: str) -> None:
-    now = state(Dataset(folder))
+    now = state(PlannedDataset(folder))
     err.print(f"{folder}: {now.stage}, {now.total.clips_done} clips; {what}", highlight=False, soft_wrap=True)
 
 
 def _command() -> None:
-    """Runs the command line; what this machine cannot do ends it with one line and exit code 1."""
+    """Runs the command line; a fault of this machine ends it with one line and exit code 1."""
     try:
         app()
     except (MachineFault, MachineFailure, UploadRefused) as fault:

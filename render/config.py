@@ -1,4 +1,4 @@
-"""What a dataset is configured by: a YAML file, checked field by field before anything is made."""
+"""Defines a dataset's YAML config and checks it field by field before anything is rendered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Strict(BaseModel):
 
 
 class Clip(Strict):
-    """The clip that every cell is rendered to."""
+    """Format of every clip: length in seconds, rate in Hz, peak in dBFS, fade of a cut note in ms."""
 
     seconds: float = Field(3.0, gt=0.1, le=60.0)
     rate: int = Field(44_100, ge=8_000, le=192_000)
@@ -43,7 +43,7 @@ class Timbres(Strict):
     """The profile file or plugin that `synth` is opened by. Planning puts a path given as `synth` here, and
     the profile's name in its place."""
     optional: bool = False
-    """Left out, and said, where the synth is not installed; otherwise that is an error."""
+    """Whether the synth is left out, with a remark, if it is not installed. By default that is an error."""
     scan: Path | None = None
     """A table made by `python -m presets scan`: only its passing presets are tried."""
     select: dict[str, bool | float | str | list[bool | float | str | None]] | None = None
@@ -57,11 +57,11 @@ class Timbres(Strict):
 
 
 class Tones(Strict):
-    """How tone sets are made and what they must be like."""
+    """How tone sets are made, and the checks that they must pass."""
 
     seconds: float | None = Field(None, ge=0.1, le=60.0)
-    """How long a tone is; planning sets it to what the phrases need. Longer notes that are to be added later
-    need more."""
+    """Length of a tone in seconds; by default planning sets what the phrases need. Set more if longer notes
+    are to be added later."""
     lowest_pitch: int = Field(48, ge=0, le=127)
     highest_pitch: int = Field(79, ge=0, le=127)
     velocity: int = Field(100, ge=1, le=127)
@@ -77,7 +77,7 @@ class Tones(Strict):
 
 
 class Range(Strict):
-    """A closed range to draw from, written [low, high] or as one number."""
+    """A closed range to draw from uniformly, written [low, high] or as one number."""
 
     low: float
     high: float
@@ -132,7 +132,7 @@ class GeneratedPhrases(Strict):
 
 
 class Phrases(Strict):
-    """Where phrases come from: the generator, MIDI files, or both."""
+    """Sources of phrases: the generator, MIDI files, or both."""
 
     generated: GeneratedPhrases | None = None
     midi: MidiPhrases | None = None
@@ -153,8 +153,8 @@ class Splits(Strict):
     validation: Fraction = 0.1
     unseen_synth: str | None = None
     sampled: dict[str, Annotated[float, Field(gt=0.0, le=1.0)]] = {}
-    """The share of its blocks that a split renders, where not all of its product; `validation` comes out
-    of what `train` keeps."""
+    """The share of its blocks that a split renders; by default all. `validation` is taken from the blocks
+    that `train` keeps."""
 
     @model_validator(mode="after")
     def _known_splits(self) -> Self:
@@ -173,7 +173,7 @@ class Blocks(Strict):
 
 
 class Config(Strict):
-    """A dataset, whole."""
+    """The config of a dataset."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(ge=0)
@@ -197,31 +197,37 @@ class Config(Strict):
         return self
 
     def longest_settle_ms(self) -> float:
-        """The longest attack + hold + decay that can be drawn."""
+        """Returns the longest attack + hold + decay in ms that can be drawn."""
         return max(f.attack_ms.high + f.hold_ms.high + f.decay_ms.high for f in self.envelopes.values())
 
     def longest_release_ms(self) -> float:
-        """The longest release that can be drawn."""
+        """Returns the longest release in ms that can be drawn."""
         return max(f.release_ms.high for f in self.envelopes.values())
 
 
-def parse(raw: Any, where: str) -> Config:
-    """A config from plain data; InputError gives one line with `where`, the field and what is wrong."""
+def parse(raw: Any, source: str) -> Config:
+    """Checks plain data as a config; raises InputError with one line: `source`, the field, the fault.
+
+    Example: `parse(yaml.safe_load(text), "config.yaml").clip.rate`.
+    """
     if not isinstance(raw, dict):
-        raise InputError(f"{where}: expected a mapping of settings, got {type(raw).__name__}")
+        raise InputError(f"{source}: expected a mapping of settings, got {type(raw).__name__}")
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        raise InputError(f"{where}: {first_fault(error.errors(), 'config')}") from None
+        raise InputError(f"{source}: {first_fault(error.errors(), 'config')}") from None
 
 
-def generations(metadata: dict[str, Any], where: str) -> list[Config]:
-    """The configs of a dataset.json's generations, the first one first."""
-    return [parse(one.get("config", metadata["config"]), where) for one in metadata["generations"]]
+def generations(metadata: dict[str, Any], source: str) -> list[Config]:
+    """Returns the configs of a dataset.json's generations, in order; raises InputError if one is invalid."""
+    return [parse(one.get("config", metadata["config"]), source) for one in metadata["generations"]]
 
 
 def load(path: Path) -> Config:
-    """The config in a YAML file; a relative MIDI folder counts from where the command is run."""
+    """Reads the config in a YAML file; raises InputError if it is missing or invalid.
+
+    A relative MIDI folder is relative to the current folder.
+    """
     try:
         raw = yaml.safe_load(path.read_text())
     except FileNotFoundError:

@@ -1,7 +1,7 @@
-"""Tone sets on demand: from the content-addressed cache, or made now in this process's snapshot host.
+"""Provides tone sets from a content-addressed cache, or makes them in this process's snapshot host.
 
-A tone set is a function of timbre and config only, so its cache key says all that it depends on. A
-preset that failed is remembered beside the cache, so that a resumed run does not try it again.
+A tone set is a function of timbre and config only, and its cache key hashes both. A failed preset is noted
+beside the cache, so that a resumed run does not try it again.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from presets.synths.synths import Preset, Synth, open_synth
 from presets.tones.making import ToneSet, ToneSpec, group_address, make_tone_set, repeats
 from render.config import Config, Timbres
 
-LISTENING_STEP = 5
-"""Semitones between the tones by which a timbre is judged that the plugin will play."""
+CHECK_PITCH_STEP = 5
+"""Semitones between the tones that check a timbre with `shaping: plugin`."""
 
 
 def tone_spec(config: Config) -> ToneSpec:
-    """What the config asks of every tone set.
+    """Returns the settings of a config's tone sets.
 
-    Where the plugin plays the clips itself, tones only tell what a timbre is like: some pitches are enough.
+    With `shaping: plugin` the tones only serve to check a timbre, so some pitches suffice.
     """
     return ToneSpec(
         rate=config.clip.rate,
@@ -37,13 +37,13 @@ def tone_spec(config: Config) -> ToneSpec:
         max_level_variation_db=config.tones.max_level_variation_db,
         require_pitched=config.tones.require_pitched,
         pitching=config.pitching,
-        step=LISTENING_STEP if config.shaping == "plugin" else 1,
+        step=CHECK_PITCH_STEP if config.shaping == "plugin" else 1,
     )
 
 
 @lru_cache(maxsize=8)
 def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> SnapshotHost:
-    """This process's host of a synth: started once, kept until the process ends."""
+    """Returns this process's host of a synth, started once and kept until the process ends."""
     host = SnapshotHost(synth, rate=rate, buffer_size=buffer_size, scratch=scratch)
     host.__enter__()
     host.check()
@@ -52,29 +52,29 @@ def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> Snapsho
 
 @lru_cache(maxsize=8)
 def synth_of(name: str, plugin: Path | None) -> Synth:
-    """The synth called `name`, opened once a process; InputError if it is not installed."""
+    """Opens the synth called `name` once per process; raises InputError if it is not installed."""
     return open_synth(name, plugin)
 
 
 def configured_synth(timbres: Timbres) -> Synth:
-    """The synth that timbres are taken from."""
+    """Returns the synth of a config's `timbres` entry; raises InputError if it is not installed."""
     return synth_of(timbres.synth if timbres.profile is None else str(timbres.profile), timbres.plugin)
 
 
 @dataclass(frozen=True, slots=True)
-class ToneMaker:
-    """Makes or finds the tone sets of one dataset folder. Picklable; holds no process and no audio."""
+class ToneSetCache:
+    """The tone sets of one dataset folder, loaded or made on demand. Picklable: holds no process or audio."""
 
     spec: ToneSpec
     buffer_size: int
     folder: Path
 
     @classmethod
-    def of(cls, config: Config, work: Path) -> ToneMaker:
+    def of(cls, config: Config, work: Path) -> ToneSetCache:
         return cls(tone_spec(config), config.buffer_size, work / "tones")
 
     def get(self, synth: Synth, preset: Preset) -> ToneSet:
-        """The tone set of a preset; GroupFailure if the preset is at fault, now or when it was tried."""
+        """Loads or makes a preset's tone set; raises GroupFailure if the preset fails or failed before."""
         address = group_address(synth, preset, self.spec)
         path, failed = self.folder / address, self.folder / f"{address}.failed.json"
         kept = ToneSet.load_if_whole(path)
@@ -92,7 +92,7 @@ class ToneMaker:
         return made
 
     def compare(self, synth: Synth, preset: Preset, tones: ToneSet) -> None:
-        """The canary: makes a set's first tones once more, in a fresh fork; MachineFailure if they differ."""
+        """Makes a set's first tones again in a fresh fork; MachineFailure unless they are identical."""
         try:
             same, how = repeats(self.host(synth), synth, preset, self.spec, tones), ""
         except GroupFailure as failure:
@@ -100,9 +100,9 @@ class ToneMaker:
         if not same:
             raise MachineFailure(
                 f"canary: the tones of {preset.name} came out differently the second time{how}, though the"
-                f" profile of {synth.name} calls it deterministic; mend the profile or the machine"
+                f" profile of {synth.name} calls it deterministic; correct the profile or the machine"
             )
 
     def host(self, synth: Synth) -> SnapshotHost:
-        """This process's host of a synth, for this dataset."""
+        """Returns this process's host of a synth for this dataset."""
         return host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")

@@ -1,7 +1,7 @@
-"""Casting: which presets become the dataset's timbres.
+"""Casts timbres: decides which presets become the dataset's timbres.
 
-Presets of each synth are tried in a seeded order until the configured number has passed; each failure is
-a row of failures.parquet. The outcome is that of trying them one by one, however many are tried at once.
+Presets of each synth are tried in a seeded order until the configured number has passed. Each failure is
+a row of failures.parquet. The result is that of trying presets one by one, whatever the parallelism.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from presets.scan.selection import selected
 from presets.synths.synths import Preset, Synth
 from presets.tones.making import ToneSet, alike, group_address
 from render.config import Config, Timbres
-from render.tones import ToneMaker, configured_synth
+from render.tones import ToneSetCache, configured_synth
 
-ATTEMPTS_PER_TIMBRE = 12
+MAX_TRIES_PER_TIMBRE = 12
 
 
 @dataclass(frozen=True, slots=True)
 class PresetResult:
-    """How a preset's try went: what is kept of its tone set, or why it failed."""
+    """A tried preset: its row of timbres.parquet without ids, or None with the reason of its failure."""
 
     synth: str
     preset: Preset
@@ -41,30 +41,33 @@ class PresetResult:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A preset to be tried; as the canary of its wave its tone set is made twice and compared."""
+    """A preset to try. The canary of a wave has its tone set made twice and compared."""
 
     timbres: Timbres
     preset: Preset
     canary: bool
 
 
-Auditions = Callable[[ToneMaker, list[Candidate]], Iterator[PresetResult]]
+TryPresets = Callable[[ToneSetCache, list[Candidate]], Iterator[PresetResult]]
 
 
-def audition(maker: ToneMaker, wanted: Candidate) -> PresetResult:
-    """Makes one preset's tone set; a preset's failure is an answer, a machine's failure raises."""
+def try_preset(tone_sets: ToneSetCache, wanted: Candidate) -> PresetResult:
+    """Makes one preset's tone set and checks it.
+
+    A preset's failure is a result. Raises MachineFailure if the canary's tones differ or the host fails.
+    """
     preset = wanted.preset
     synth = configured_synth(wanted.timbres)
     try:
-        tones = maker.get(synth, preset)
+        tones = tone_sets.get(synth, preset)
     except GroupFailure as failure:
         return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
     if wanted.canary and synth.repeats(preset):
-        maker.compare(synth, preset, tones)
-    return PresetResult(synth.name, preset, _row(maker, synth, preset, tones))
+        tone_sets.compare(synth, preset, tones)
+    return PresetResult(synth.name, preset, _row(tone_sets, synth, preset, tones))
 
 
-def _row(maker: ToneMaker, synth: Synth, preset: Preset, tones: ToneSet) -> dict[str, Any]:
+def _row(tone_sets: ToneSetCache, synth: Synth, preset: Preset, tones: ToneSet) -> dict[str, Any]:
     return {
         "name": preset.name,
         "synth": synth.name,
@@ -74,10 +77,10 @@ def _row(maker: ToneMaker, synth: Synth, preset: Preset, tones: ToneSet) -> dict
         "parameters": preset.parameters,
         "state": preset.state,
         "deterministic": synth.repeats(preset),
-        "group": group_address(synth, preset, maker.spec),
+        "group": group_address(synth, preset, tone_sets.spec),
         "tones_sha256": tones.sha256,
-        "lowest_pitch": maker.spec.lowest_pitch,
-        "highest_pitch": maker.spec.highest_pitch,
+        "lowest_pitch": tone_sets.spec.lowest_pitch,
+        "highest_pitch": tone_sets.spec.highest_pitch,
         "octave": tones.octave,
         "pitch_confidence": tones.pitch_confidence,
         "level_variation_db": tones.level_variation_db,
@@ -86,9 +89,9 @@ def _row(maker: ToneMaker, synth: Synth, preset: Preset, tones: ToneSet) -> dict
 
 
 def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Iterator[Preset]:
-    """A synth's presets in the order they are tried: its banks, shuffled, then random ones if it has any.
+    """Yields a synth's presets in the order of their tries: its banks shuffled, then random presets if any.
 
-    Where `timbres` name a scan, only what they select of it.
+    If `timbres` names a scan, only the presets that it selects are yielded.
     """
     presets = synth.presets()
     if timbres is not None and timbres.scan is not None:
@@ -105,18 +108,19 @@ def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Itera
 
 def cast(
     config: Config,
-    maker: ToneMaker,
-    auditions: Auditions,
+    tone_sets: ToneSetCache,
+    try_presets: TryPresets,
     before: Sequence[dict[str, Any]] = (),
     failed: Sequence[dict[str, Any]] = (),
     generation: int = 0,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The rows of timbres.parquet, and the failures met on the way.
+    """Casts a generation's timbres; returns the rows of timbres.parquet and of failures.parquet.
 
-    A later generation keeps the rows `before` it, and passes over their presets and those that `failed`.
+    A later generation keeps the rows `before` it, and skips their presets and those that `failed` earlier.
+    Raises InputError if too few presets pass.
     """
-    heard = {row["tones_sha256"]: row["name"] for row in before}
-    casting = _Casting(config, maker, auditions, [*failed], heard)
+    names_by_audio = {row["tones_sha256"]: row["name"] for row in before}
+    casting = _Casting(config, tone_sets, try_presets, [*failed], names_by_audio)
     sources = {
         timbres.synth: _untried(config.seed, timbres, [*before, *failed]) for timbres in config.timbres
     }
@@ -126,13 +130,13 @@ def cast(
             there = sum(row["synth"] == timbres.synth for row in [*before, *accepted])
             accepted += casting.find(timbres, timbres.count - there, sources[timbres.synth])
         rows = _with_sides(config, before, accepted, generation)
-        homeless = {row["group"]: row for row in rows if not row["side"]}
-        if not homeless:
+        unassigned = {row["group"]: row for row in rows if not row["side"]}
+        if not unassigned:
             return rows, casting.failures
-        for row in homeless.values():
+        for row in unassigned.values():
             detail = "sounds like timbres of two sides, or would be alone on its side"
             casting.fail(row["synth"], row["preset"], "homeless", detail)
-        accepted = [row for row in accepted if row["group"] not in homeless]
+        accepted = [row for row in accepted if row["group"] not in unassigned]
 
 
 def _untried(seed: int, timbres: Timbres, known: list[dict[str, Any]]) -> Iterator[Preset]:
@@ -143,13 +147,13 @@ def _untried(seed: int, timbres: Timbres, known: list[dict[str, Any]]) -> Iterat
 
 @dataclass
 class _Casting:
-    """What casting has met so far: failures, what was heard (tones' SHA-256 to timbre), tries by synth."""
+    """State of casting: failures, accepted timbres by SHA-256 of their tones, and tries per synth."""
 
     config: Config
-    maker: ToneMaker
-    auditions: Auditions
+    tone_sets: ToneSetCache
+    try_presets: TryPresets
     failures: list[dict[str, Any]]
-    heard: dict[str, str]
+    names_by_audio: dict[str, str]
     tried: Counter[str] = field(default_factory=Counter)
 
     def fail(self, synth: str, preset: str, reason: str, detail: str) -> None:
@@ -165,27 +169,27 @@ class _Casting:
         )
 
     def find(self, timbres: Timbres, wanted: int, source: Iterator[Preset]) -> list[dict[str, Any]]:
-        """The rows of so many timbres of a synth that pass, in the order in which they were tried."""
+        """Returns the rows of the next `wanted` timbres of a synth that pass, in the order of their tries."""
         accepted: list[dict[str, Any]] = []
         while len(accepted) < wanted:
             presets = list(islice(source, wanted - len(accepted)))
             tried = self.tried[timbres.synth]
             watched = permutation(self.config.seed, len(presets), "canary", timbres.synth, tried)[:1]
             wave = [Candidate(timbres, preset, place in watched) for place, preset in enumerate(presets)]
-            if not wave or tried > ATTEMPTS_PER_TIMBRE * timbres.count + 50:
+            if not wave or tried > MAX_TRIES_PER_TIMBRE * timbres.count + 50:
                 last = self.failures[-1]["reason"] if self.failures else "none left"
                 raise InputError(
                     f"timbres: {len(accepted)} of {wanted} {timbres.synth} timbres passed after {tried}"
                     f" tries; last failure: {last}. Lower the count, or widen tones.max_level_variation_db"
                 )
             self.tried[timbres.synth] += len(wave)
-            for answer in self.auditions(self.maker, wave):
+            for answer in self.try_presets(self.tone_sets, wave):
                 if answer.row is None:
                     self.fail(answer.synth, answer.preset.address, answer.reason, answer.detail)
                     continue
-                twin = self.heard.get(answer.row["tones_sha256"])
+                twin = self.names_by_audio.get(answer.row["tones_sha256"])
                 if twin is None:
-                    self.heard[answer.row["tones_sha256"]] = answer.row["name"]
+                    self.names_by_audio[answer.row["tones_sha256"]] = answer.row["name"]
                     accepted.append(answer.row)
                 else:
                     self.fail(answer.synth, answer.preset.address, "duplicate", f"same audio as {twin}")
@@ -195,7 +199,7 @@ class _Casting:
 def _with_sides(
     config: Config, before: Sequence[dict[str, Any]], accepted: list[dict[str, Any]], generation: int
 ) -> list[dict[str, Any]]:
-    """Ids, clusters and sides of all rows. A later generation's may have none: "", to be replaced."""
+    """Adds ids, clusters and sides to all rows. A later generation's row without a side ("") is replaced."""
     rows = [*before, *({**row, "generation": generation} for row in accepted)]
     clusters = connected(alike(np.array([row["fingerprint"] for row in rows], dtype=np.float32)))
     left_out, share = config.splits.unseen_synth, config.splits.test_timbres
@@ -212,7 +216,7 @@ def _with_sides(
 
 
 def _first_sides(config: Config, rows: list[dict[str, Any]], clusters: list[int]) -> list[str]:
-    """The synth left out has a side of its own, the others share theirs."""
+    """Draws the first generation's sides. The unseen synth has a side of its own."""
     seen = [i for i, row in enumerate(rows) if row["synth"] != config.splits.unseen_synth]
     sides = ["synth"] * len(rows)
     drawn = assign_sides([clusters[i] for i in seen], config.splits.test_timbres, config.seed, "timbre")
@@ -220,7 +224,7 @@ def _first_sides(config: Config, rows: list[dict[str, Any]], clusters: list[int]
         sides[i] = side
     left_out = {clusters[i] for i in range(len(rows)) if sides[i] == "synth"}
     for i in seen:
-        # Sounds like a timbre of the synth left out: in train it would leak, so it is tested on.
+        # It sounds like a timbre of the unseen synth: in train it would leak, so it is a test timbre.
         if clusters[i] in left_out:
             sides[i] = "test"
     return sides

@@ -1,4 +1,4 @@
-"""From a block's ids to its clips: compose, normalise, encode, hash, describe."""
+"""Makes clips from a block's ids: composes, normalises, encodes and hashes them, and writes their rows."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from manifests.synthesis.envelope import settle_ms
 from manifests.types import ClipId, Envelope, Notes
 from render.planning.blocks import Block
 
-KEPT_GAINS = 128
-"""How many gain curves a composer keeps: 68 MB of clips of 3 s."""
+GAIN_CACHE_SIZE = 128
+"""Gain curves that a composer caches: 68 MB for clips of 3 s."""
 
 Tones = Mapping[int, tuple[I16, float]]
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
-    """What all clips of a dataset share."""
+    """Settings that all clips share: rate in Hz, samples, int16 peak, fade in ms, FLAC level 0..8."""
 
     rate: int
     frames: int
@@ -35,7 +35,7 @@ class ClipSpec:
 
 @dataclass(frozen=True, slots=True)
 class TimbreInfo:
-    """What a clip has to know of its timbre."""
+    """A timbre's name, group address and octave, as a clip's row states them."""
 
     name: str
     group: str
@@ -44,7 +44,7 @@ class TimbreInfo:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A finished clip: its key, its FLAC bytes, its sidecar, and its row (shard and offset still open)."""
+    """A finished clip: its key, FLAC bytes, JSON sidecar, and its row without shard and offset."""
 
     key: str
     flac: bytes
@@ -53,14 +53,14 @@ class Clip:
 
 
 def encode_flac(pcm: I16, rate: int, level: int) -> bytes:
-    """int16 mono PCM as a FLAC file; `level` is FLAC's own 0..8."""
+    """Encodes int16 mono PCM [frames] as a FLAC file; `level` is FLAC's compression level 0..8."""
     sink = io.BytesIO()
     soundfile.write(sink, pcm, rate, format="FLAC", subtype="PCM_16", compression_level=level / 8)
     return sink.getvalue()
 
 
-def observed(notes: Notes, envelope: Envelope, spec: ClipSpec) -> tuple[bool, bool]:
-    """Whether a note is long enough to reach sustain, and whether a release is heard to its end."""
+def observability(notes: Notes, envelope: Envelope, spec: ClipSpec) -> tuple[bool, bool]:
+    """Returns whether any note reaches sustain, and whether any release is heard to its end."""
     per_ms = 1000.0 / spec.rate
     spans = compose.spans(notes, spec.rate, spec.frames)
     reached = any((span.off - span.onset) * per_ms >= settle_ms(envelope) for span in spans)
@@ -79,9 +79,9 @@ def finished(
     group_index: int = -1,
     substitutes: int | None = None,
 ) -> Clip:
-    """A clip's samples, encoded and described; `factor` is the gain that normalised them."""
-    reached, heard = observed(notes, envelope, spec)
-    described: dict[str, Any] = {
+    """Encodes int16 samples [frames] and makes the clip's row; `factor` is the normalising gain."""
+    reached, heard = observability(notes, envelope, spec)
+    with_generation: dict[str, Any] = {
         "key": clip.key,
         "block": clip.block,
         "timbre": clip.timbre,
@@ -93,12 +93,12 @@ def finished(
         "cut_fade_ms": spec.cut_fade_ms,
     }
     sidecar = {
-        **described,
+        **with_generation,
         "timbre_name": timbre.name,
         "notes": [[n.onset, n.duration, n.pitch, n.velocity] for n in notes],
     }
     row = {
-        **described,
+        **with_generation,
         "sustain_reached": reached,
         "release_heard": heard,
         "frames": spec.frames,
@@ -114,7 +114,10 @@ def finished(
 
 
 class Composer:
-    """Composes the clips of blocks, keeping dry phrases and gain curves while blocks share them."""
+    """Composes the clips of blocks. Caches dry phrases and gain curves while blocks share them.
+
+    `tones` returns a timbre's tones as pitch -> (int16 [frames], scale).
+    """
 
     def __init__(
         self,
@@ -135,7 +138,7 @@ class Composer:
         self._gain: dict[tuple[int, int], F32] = {}
 
     def dry(self, timbre: int, phrase: int) -> F32:
-        """The phrase on the timbre's tones: float32 [frames]."""
+        """Returns the phrase played on the timbre's tones, float32 [frames]."""
         if (timbre, phrase) not in self._dry:
             self._dry[timbre, phrase] = compose.dry(
                 self.phrases[phrase], self.tones(timbre), self.spec.rate, self.spec.frames
@@ -143,9 +146,9 @@ class Composer:
         return self._dry[timbre, phrase]
 
     def gain(self, phrase: int, envelope: int) -> F32:
-        """The phrase's gain under the envelope: float32 [frames]."""
+        """Returns the phrase's gain curve under the envelope, float32 [frames]."""
         if (phrase, envelope) not in self._gain:
-            while len(self._gain) >= KEPT_GAINS:
+            while len(self._gain) >= GAIN_CACHE_SIZE:
                 del self._gain[next(iter(self._gain))]
             self._gain[phrase, envelope] = compose.gain(
                 self.phrases[phrase],
@@ -157,10 +160,10 @@ class Composer:
         return self._gain[phrase, envelope]
 
     def block(self, number: int, block: Block) -> Iterator[Clip]:
-        """The block's clips: timbres slowest, then phrases, envelopes fastest."""
+        """Yields the block's clips: timbres vary slowest, envelopes fastest."""
         dry_keys = {(t, p) for t in block.timbres for p in block.phrases}
         self._dry = {key: self._dry[key] for key in sorted(dry_keys & self._dry.keys())}
-        # The next timbres of this band of phrases meet the same envelopes again.
+        # The next timbres of this band of phrases use the same envelopes again.
         self._gain = {key: curve for key, curve in self._gain.items() if key[0] in block.phrases}
         for timbre in block.timbres:
             for phrase in block.phrases:
@@ -168,12 +171,12 @@ class Composer:
                     yield self.clip(ClipId(number, timbre, envelope, phrase))
 
     def pcm(self, clip: ClipId) -> tuple[I16, float]:
-        """A clip's samples and the gain applied."""
+        """Returns a clip's int16 samples [frames] and the gain applied."""
         shaped = self.dry(clip.timbre, clip.phrase) * self.gain(clip.phrase, clip.envelope)
         return compose.to_int16(shaped, self.spec.peak)
 
     def clip(self, clip: ClipId) -> Clip:
-        """One clip, encoded and described."""
+        """Returns one clip with its FLAC bytes and row."""
         pcm, factor = self.pcm(clip)
         return finished(
             self.spec,

@@ -1,4 +1,4 @@
-"""A planned dataset folder, opened for rendering: its config, ids and tables as values."""
+"""Opens a planned dataset folder for rendering: its config, ids and tables as values."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from render import config as configs
 from render.clips.clips import ClipSpec, Composer, TimbreInfo, Tones
 from render.planning.blocks import Block
 from render.planning.fingerprint import platform_class
-from render.tones import ToneMaker, configured_synth
+from render.tones import ToneSetCache, configured_synth
 
 
 class MachineFault(RuntimeError):
-    """This machine cannot make what the dataset asks for; never the fault of a preset. One line."""
+    """This machine cannot render what the dataset asks for; never a preset's fault. One-line message."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShardPlan:
-    """A shard to be made: its split, its first block, how many blocks and clips it has."""
+    """A planned shard: its split, its first block, and its numbers of blocks and clips."""
 
     split: str
     first: int
@@ -41,8 +41,8 @@ class ShardPlan:
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """One folder; tables are read when first needed and kept."""
+class PlannedDataset:
+    """A planned folder. Tables are read at first use and cached."""
 
     root: Path
 
@@ -59,8 +59,8 @@ class Dataset:
         return configs.parse(self.metadata.get("config"), str(self.layout.dataset_json))
 
     @cached_property
-    def maker(self) -> ToneMaker:
-        return ToneMaker.of(self.config, self.layout.work)
+    def tone_sets(self) -> ToneSetCache:
+        return ToneSetCache.of(self.config, self.layout.work)
 
     @cached_property
     def envelopes(self) -> dict[int, Envelope]:
@@ -72,18 +72,18 @@ class Dataset:
 
     @cached_property
     def timbres(self) -> dict[int, dict[str, Any]]:
-        """Rows of timbres.parquet by id, `parameters` as a dict."""
+        """Rows of timbres.parquet by id, with `parameters` as a dict."""
         rows = self.layout.read("timbres").to_pylist(maps_as_pydicts="strict")
         return {row["timbre"]: row for row in rows}
 
     @cached_property
     def blocks(self) -> pa.Table:
-        """blocks.parquet, in order of the blocks' ids; as a table, since there may be half a million."""
+        """blocks.parquet in order of ids. It stays a table, since there may be half a million rows."""
         return self.layout.read("blocks").combine_chunks()
 
     @cached_property
     def shards(self) -> dict[str, ShardPlan]:
-        """The shards, in order: a shard's blocks stand together."""
+        """The planned shards in order. A shard's blocks are contiguous rows."""
         if not self.blocks.num_rows:
             return {}
         names = self.blocks["shard"].combine_chunks().dictionary_encode()
@@ -99,23 +99,23 @@ class Dataset:
         }
 
     def blocks_of(self, shard: str) -> list[dict[str, Any]]:
-        """The rows of a shard's blocks, in order."""
+        """Returns the rows of a shard's blocks, in order."""
         plan = self.shards[shard]
         rows: list[dict[str, Any]] = self.blocks.slice(plan.first, plan.blocks).to_pylist()
         return rows
 
     def block(self, number: int) -> dict[str, Any]:
-        """The row of a block."""
+        """Returns the row of a block."""
         row: dict[str, Any] = self.blocks.slice(number, 1).to_pylist()[0]
         return row
 
     @property
     def generations(self) -> list[configs.Config]:
-        """The config of each generation; the last one is the dataset's."""
+        """The config of each generation. The last one is the dataset's."""
         return configs.generations(self.metadata, str(self.layout.dataset_json))
 
     def generations_cut(self) -> int:
-        """How many generations are through the first stage: timbres chosen, blocks cut."""
+        """Returns how many generations have their timbres cast and their blocks cut."""
         path = self.layout.table("blocks")
         if not path.exists():
             return 0
@@ -123,15 +123,15 @@ class Dataset:
 
     @property
     def is_cast(self) -> bool:
-        """Whether the first stage is over, for all generations."""
+        """Whether the first stage is complete for all generations."""
         return self.generations_cut() == len(self.metadata["generations"])
 
     def is_done(self, shard: str) -> bool:
-        """Whether a shard is committed: its clip table is there."""
+        """Returns whether a shard is committed, which its clip table shows."""
         return self.layout.clip_table(shard).exists()
 
     def done(self) -> set[str]:
-        """All shards that are committed, from one look at the folder."""
+        """Returns all committed shards from one listing of the folder."""
         return self.layout.committed()
 
     @cached_property
@@ -146,11 +146,11 @@ class Dataset:
         )
 
     def check_machine(self) -> None:
-        """MachineFault unless this machine's platform class and synths are those it was planned with."""
+        """Checks that this machine has the plan's platform class and synths; raises MachineFault if not."""
         if lines := differences(self.metadata["platform"], platform_class()):
             raise MachineFault(
                 f"{self.root}: this machine is not of the platform class it was planned on (planned != here):"
-                f" {'; '.join(lines[:3])}; finish it on one that is, or plan anew in another folder"
+                f" {'; '.join(lines[:3])}; finish it on one that is, or plan again in another folder"
             )
         for timbres in self.config.timbres:
             try:
@@ -161,11 +161,11 @@ class Dataset:
             if lines := differences(planned, here, timbres.synth):
                 raise MachineFault(
                     f"{self.root}: this machine's {timbres.synth} is not the one it was planned with:"
-                    f" {'; '.join(lines[:3])}; install that version, or plan anew in another folder"
+                    f" {'; '.join(lines[:3])}; install that version, or plan again in another folder"
                 )
 
     def sound(self, timbre: int) -> tuple[Synth, Preset]:
-        """A timbre's synth and preset, from its row alone; MachineFault if plugin or profile differ here."""
+        """Returns a timbre's synth and preset from its row; MachineFault if plugin or profile differ."""
         row = self.timbres[timbre]
         synth = configured_synth(next(t for t in self.config.timbres if t.synth == row["synth"]))
         if synth.plugin_sha256 != row["plugin_sha256"]:
@@ -182,19 +182,19 @@ class Dataset:
         return synth, Preset(row["preset"], row["name"], values, row["bank_sha256"], state)
 
     def tone_set(self, timbre: int) -> ToneSet:
-        """A timbre's tone set, from the cache or made from its row alone; MachineFault if it differs."""
+        """Returns a timbre's tone set, cached or made from its row; raises MachineFault if it differs."""
         row = self.timbres[timbre]
-        tones = self.maker.get(*self.sound(timbre))
+        tones = self.tone_sets.get(*self.sound(timbre))
         if row["deterministic"] and tones.sha256 != row["tones_sha256"]:
             raise MachineFault(
                 f"timbre {timbre} ({row['name']}): its tones came out differently here"
                 f" ({tones.sha256[:12]}… instead of {row['tones_sha256'][:12]}…);"
-                " another platform class, or a synth that does not repeat itself"
+                " another platform class, or a synth whose renders do not repeat"
             )
         return tones
 
     def composer(self) -> Composer:
-        """A composer for this dataset's clips; it keeps the tone sets it used last."""
+        """Returns a composer for this dataset's clips. It caches the tone sets used last."""
         kept: dict[int, Tones] = {}
 
         def tones(timbre: int) -> Tones:
@@ -212,10 +212,10 @@ class Dataset:
 
 
 def block_of(row: dict[str, Any]) -> Block:
-    """The ids of a row of blocks.parquet."""
+    """Returns the ids in a row of blocks.parquet."""
     return Block(tuple(row["timbres"]), tuple(row["phrases"]), tuple(row["envelopes"]))
 
 
 def planned_timbres(row: dict[str, Any]) -> list[int]:
-    """A block's timbres as they were planned, whatever stands for them now."""
+    """Returns a block's timbres as planned, before any replacement."""
     return list(row["timbres"] if row["planned"] is None else row["planned"])

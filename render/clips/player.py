@@ -1,7 +1,7 @@
-"""`shaping: plugin` by the shard: groups played by the plugin, failures replaced, a canary in each shard.
+"""Renders shards with `shaping: plugin`: plays groups, replaces failed timbres, checks a canary.
 
-What a block holds depends on the block alone: a timbre that fails in it gives way to the next timbre of
-its side, in an order seeded by (timbre, block), that is not in the block yet.
+A block's content depends on the block alone. A timbre that fails in it is replaced by the next timbre of its
+side that the block does not hold yet, in an order seeded by (timbre, block).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from presets.host.client import GroupFailure
 from presets.synths.synths import Preset, Synth
 from presets.tones.playing import PlayedCell, PlaySpec, play_group, played_address
 from render.clips.clips import Clip, TimbreInfo, finished
-from render.clips.dataset import Dataset, MachineFault, planned_timbres
+from render.clips.dataset import MachineFault, PlannedDataset, planned_timbres
 from render.tones import host_of
 
 CANARY_CLIPS = 4
-"""How many clips of a group a canary plays again; what comes first cannot know what was to come after it."""
+"""Clips of a group that a canary plays again. The first clips do not depend on later ones, so few suffice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A timbre's clips of one block, still to be played: what is played, and its address."""
+    """A timbre's clips of one block, played by one plugin snapshot; `address` hashes all they depend on."""
 
     synth: Synth
     preset: Preset
@@ -43,10 +43,10 @@ class Group:
 
 
 @dataclass
-class Player:
-    """Plays the groups of one dataset. `failures` grows by a row for each timbre that failed."""
+class PluginPlayer:
+    """Plays the groups of one dataset with its plugins. `failures` collects a row per failed timbre."""
 
-    dataset: Dataset
+    dataset: PlannedDataset
     failures: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -55,7 +55,7 @@ class Player:
         return PlaySpec(clip.rate, clip.frames, clip.cut_fade_ms)
 
     def group(self, block: dict[str, Any], timbre: int) -> Group:
-        """The group of a timbre in a block: phrases slowest, envelopes fastest."""
+        """Returns a timbre's group in a block: phrases vary slowest, envelopes fastest."""
         ids = tuple(
             ClipId(block["block"], timbre, envelope, phrase)
             for phrase in block["phrases"]
@@ -68,12 +68,18 @@ class Player:
         return Group(synth, preset, cells, ids, played_address(synth, preset, cells, self.spec))
 
     def play(self, group: Group, first: int | None = None) -> list[F32]:
-        """A group's sounds, or its first ones, not yet normalised; GroupFailure blames its preset."""
+        """Plays a group, or its `first` clips; returns float32 [frames] each, not normalised.
+
+        Raises GroupFailure if the preset fails, and MachineFailure if the host fails.
+        """
         host = host_of(group.synth, self.spec.rate, self.dataset.config.buffer_size, self._work / "hosts")
         return play_group(host, group.synth, group.preset, group.cells, self.spec, first)
 
     def shard(self, shard: str) -> Iterator[Clip]:
-        """A shard's clips, blocks in order; the start of one group of them is played twice and compared."""
+        """Yields a shard's clips, blocks in order. One group's first clips are played twice and compared.
+
+        Raises MachineFault if no timbre is left to replace a failed one, or if the canary differs.
+        """
         blocks = self.dataset.blocks_of(shard)
         seed = self.dataset.config.seed
         watched = int(permutation(seed, len(blocks), "canary", shard)[0])
@@ -85,7 +91,7 @@ class Player:
                 yield from self._place(block, timbre, used, place == watched and index == twice)
 
     def _place(self, block: dict[str, Any], timbre: int, used: set[int], canary: bool) -> Iterator[Clip]:
-        """The clips of a timbre in a block, or of the timbre that stands for it."""
+        """Yields the clips of a timbre in a block, or of its replacement."""
         for candidate in [timbre, *self._spares(block, timbre)]:
             if candidate != timbre and candidate in used:
                 continue
@@ -101,21 +107,21 @@ class Player:
             yield from self._clips(group, sounds, None if candidate == timbre else timbre)
             return
         raise MachineFault(
-            f"block {block['block']}: timbre {timbre} failed, and no other of its side is left to stand for"
+            f"block {block['block']}: timbre {timbre} failed, and no other of its side is left to replace"
             f" it; last failure: {self.failures[-1]['reason']} ({self.failures[-1]['detail']})."
             " Plan with more timbres, or try `render retry`"
         )
 
     def _spares(self, block: dict[str, Any], timbre: int) -> list[int]:
         timbres = self.dataset.timbres
-        # A later generation's timbres stand for nobody: an old block stays what it was.
+        # A later generation's timbres replace none of an old block: its content stays.
         known = (i for i in timbres if timbres[i]["generation"] <= block["generation"])
         same = sorted(i for i in known if timbres[i]["side"] == timbres[timbre]["side"])
         order = permutation(self.dataset.config.seed, len(same), "spare", timbre, block["block"])
         return [same[int(i)] for i in order]
 
     def _play_or_remember(self, group: Group) -> list[F32]:
-        """Plays a group, unless it is known to fail: a resumed run does not try it again."""
+        """Plays a group unless its failure is noted: a resumed run does not try it again."""
         note = self._work / "groups" / f"{group.address}.failed.json"
         if note.exists():
             known = json.loads(note.read_bytes())
@@ -140,7 +146,7 @@ class Player:
         )
 
     def _check_repeatability(self, group: Group, sounds: list[F32]) -> None:
-        """The canary: the group's first clips once more, in a fresh fork, have to be the same samples."""
+        """Plays the group's first clips again in a fresh fork; MachineFault unless they are identical."""
         try:
             again = self.play(group, CANARY_CLIPS)
             same = all(np.array_equal(a, b) for a, b in zip(sounds, again, strict=False))
@@ -149,7 +155,7 @@ class Player:
         if not same:
             raise MachineFault(
                 f"canary: {group.synth.name} played {group.preset.name} differently the second time, though"
-                " its profile calls it deterministic; mend the profile, or this machine"
+                " its profile calls it deterministic; correct the profile, or this machine"
             )
 
     def _clips(self, group: Group, sounds: list[F32], substitutes: int | None) -> Iterator[Clip]:
@@ -166,7 +172,7 @@ class Player:
 
 
 def forget_failures(work: Path) -> int:
-    """Deletes the notes of what failed, so that it is tried again; how many there were."""
+    """Deletes the notes of failed presets, so that they are tried again; returns their number."""
     notes = sorted([*(work / "tones").glob("*.failed.json"), *(work / "groups").glob("*.failed.json")])
     for note in notes:
         note.unlink(missing_ok=True)

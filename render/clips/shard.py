@@ -1,8 +1,8 @@
-"""One shard: its blocks' clips in a tar, and the clip table that commits it.
+"""Writes and commits one shard: a tar of its blocks' clips, and the clip table that commits it.
 
-The tar is written under `.work/tmp`, synced, and linked into place; then the clip table, which names the
-tar's SHA-256 in its metadata. A shard exists once its table does; both are created only if absent, so
-two runs on one folder cannot harm each other: who comes second drops its work.
+The tar is written under `.work/tmp`, synced, and linked into place. The clip table follows and names the
+tar's SHA-256 in its metadata: a shard is committed once its table exists. Both are created only if absent,
+so two runs on one folder cannot harm each other: the second one drops its work.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ WRITE_BYTES = 1 << 20
 
 
 class HashingWriter(io.RawIOBase):
-    """A file that hashes what passes through it, so that a shard is read no second time."""
+    """A write-only file that hashes what passes through it, so that a shard need not be read again."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.sha256, self.bytes = file, hashlib.sha256(), 0
@@ -47,9 +47,10 @@ class HashingWriter(io.RawIOBase):
 
 
 def tar_writer() -> type[TarWriter]:
-    """webdataset's TarWriter. The package imports torch where it finds it: two seconds and 300 MB a worker.
+    """Returns webdataset's TarWriter, imported without torch.
 
-    A renderer never uses torch, so the import is told that there is none.
+    The package imports torch if it is installed, which costs two seconds and 300 MB per worker. A renderer
+    never uses torch, so torch is hidden during the import.
     """
     hidden = "torch" not in sys.modules
     if hidden:
@@ -65,7 +66,7 @@ def tar_writer() -> type[TarWriter]:
 def pack(
     clips: Iterable[Clip], split: str, shard: str, target: Path
 ) -> tuple[list[dict[str, Any]], str, int]:
-    """Writes clips to the tar `target`; returns their finished rows, the tar's SHA-256 and its size."""
+    """Writes clips to the tar `target`; returns their rows, the tar's SHA-256 and its size in bytes."""
     rows = []
     with target.open("wb", buffering=0) as file:
         hashing = HashingWriter(file)
@@ -86,9 +87,9 @@ def pack(
 
 
 def block_extents(rows: Iterable[dict[str, Any]], sidecars: dict[str, int]) -> Iterator[tuple[int, int, int]]:
-    """(block, offset, length) of each block in the tar, headers and padding included.
+    """Yields (block, offset, length) in bytes of each block in the tar, headers and padding included.
 
-    `sidecars` gives the byte length of each key's JSON.
+    `sidecars` maps each key to the byte length of its JSON.
     """
 
     def padded(length: int) -> int:
@@ -112,9 +113,9 @@ def write_shard(
     scratch: Path,
     failures: Sequence[dict[str, Any]] = (),
 ) -> bool:
-    """Makes and commits one shard; False if somebody else committed it meanwhile.
+    """Writes and commits one shard; returns False if another process committed it meanwhile.
 
-    `failures` are rows of failures.parquet; it may grow while `clips` are made.
+    `failures` are rows of failures.parquet. The list may grow while `clips` are iterated.
     """
     final, table_path = layout.inside(shard), layout.clip_table(shard)
     sidecars: dict[str, int] = {}
@@ -145,12 +146,12 @@ def write_shard(
         if table_path.exists():
             return False
         if not files.create_once(tar, final) and (not table_path.exists() and sha256_file(final) != sha256):
-            # A tar that no table commits and that is not ours: not part of the dataset, so replaced.
+            # No table commits the other tar, and it differs from ours: it is not part of the dataset.
             files.supersede(tar, final)
         return files.create_once(table_file, table_path)
 
 
 def shard_note(metadata: dict[bytes, bytes]) -> dict[str, Any]:
-    """What a clip table's metadata says: shard, sha256, bytes, blocks [[id, offset, length]], failures."""
+    """Reads a clip table's metadata: shard, sha256, bytes, blocks [[id, offset, length]], failures."""
     note: dict[str, Any] = json.loads(metadata[b"triptych_shard"])
     return note

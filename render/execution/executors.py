@@ -1,8 +1,8 @@
-"""Where tasks run: processes of this machine, a Dask cluster, a Ray cluster. All through joblib's backends.
+"""Runs tasks on local processes, a Dask cluster or a Ray cluster, all through joblib's backends.
 
-A task is idempotent and never raises, so a worker that dies costs what it was at. Where the engine does
-not give that work to another worker itself, the round ends and what has no answer yet is offered anew.
-A machine that refuses gives its task back, and with Dask it gets no other.
+A task is idempotent and never raises. A dead worker therefore loses only its current task. Dask reschedules
+such a task itself; with the other backends the round ends, and unanswered tasks are submitted again.
+A machine that refuses returns its task. With Dask it gets no further tasks.
 """
 
 from __future__ import annotations
@@ -18,46 +18,46 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from manifests.types import InputError
 from render.clips.dataset import MachineFault
-from render.execution.tasks import Fault, Refused, Where
+from render.execution.tasks import DatasetRef, TaskFault, TaskRefusal
 
 Backend = Literal["loky", "dask", "ray"]
-FRUITLESS = 5
-"""So many rounds that bring nothing end a run."""
+MAX_EMPTY_ROUNDS = 5
+"""A run ends after this many consecutive rounds without a result."""
 CONNECT_S = 30
 RAY_TASKS_A_CPU = 8
 WORKERS_S = 120
-"""How long a cluster may take until its first worker is there."""
+"""Seconds to wait for a cluster's first worker."""
 
 
 class Executor(Protocol):
-    """One kind of place where tasks run."""
+    """A backend that runs tasks."""
 
     def round(self, avoid: set[str]) -> Parallel:
-        """A joblib Parallel for one round, on no worker named in `avoid`."""
+        """Returns a joblib Parallel for one round that uses no worker named in `avoid`."""
 
-    def at_once(self, tasks: int) -> int:
-        """How many of so many tasks a round takes."""
+    def batch_size_of(self, tasks: int) -> int:
+        """Returns how many of `tasks` waiting tasks one round submits."""
 
     def lost(self, error: Exception) -> str | None:
-        """What to tell if the error means that a worker died; None if it means something else."""
+        """Returns a message if the error means that a worker died, else None."""
 
 
 @dataclass(frozen=True)
 class Local:
-    """joblib's loky: worker processes of this machine; with one worker, this process itself."""
+    """Runs tasks in joblib's loky processes on this machine, or in this process if `workers` is 1."""
 
     workers: int = 1
 
     def round(self, avoid: set[str]) -> Parallel:
         return Parallel(n_jobs=self.workers, batch_size=1, return_as="generator_unordered")
 
-    def at_once(self, tasks: int) -> int:
+    def batch_size_of(self, tasks: int) -> int:
         return tasks
 
     def lost(self, error: Exception) -> str | None:
         if isinstance(error, TerminatedWorkerError):
             raise MachineFault(
-                "a worker process was killed (out of memory?); whole shards are kept: run again to go on"
+                "a worker process was killed (out of memory?); finished shards are kept: run again to go on"
             ) from None
         return None
 
@@ -75,7 +75,7 @@ def _cluster_only() -> type[Any]:
 
 @dataclass(frozen=True)
 class Dask:
-    """The workers of a Dask cluster. It gives a dead worker's task to another by itself."""
+    """Runs tasks on the workers of a Dask cluster, which reschedules a dead worker's task itself."""
 
     client: Any
 
@@ -83,13 +83,13 @@ class Dask:
         fit = [
             address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in avoid
         ]
-        # Without anybody to avoid, workers that join later may take part too.
+        # With no worker to avoid, workers that join later take part as well.
         only = {"workers": fit} if avoid and fit else {}
         backend = _cluster_only()(client=self.client, wait_for_workers_timeout=WORKERS_S, **only)
         with parallel_config(backend=backend):
             return Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered")
 
-    def at_once(self, tasks: int) -> int:
+    def batch_size_of(self, tasks: int) -> int:
         return tasks
 
     def lost(self, error: Exception) -> str | None:
@@ -100,14 +100,14 @@ class Dask:
 
 @dataclass(frozen=True)
 class Ray:
-    """The CPUs of a Ray cluster, one actor each, held for a round."""
+    """Runs tasks on the CPUs of a Ray cluster, with one actor per CPU for each round."""
 
     def round(self, avoid: set[str]) -> Parallel:
         with parallel_config(backend="ray"):
             return Parallel(n_jobs=-1, batch_size=1)
 
-    def at_once(self, tasks: int) -> int:
-        # Ray's backend answers when a round is over: short rounds, so that a fault is told early.
+    def batch_size_of(self, tasks: int) -> int:
+        # Ray's backend returns results at the end of a round. Short rounds report a fault early.
         import ray
 
         return min(tasks, RAY_TASKS_A_CPU * max(1, int(ray.cluster_resources().get("CPU", 1))))
@@ -120,7 +120,11 @@ class Ray:
 
 @contextmanager
 def open_executor(backend: Backend, workers: int, address: str | None) -> Iterator[Executor]:
-    """The executor a user asked for, connected. InputError where it is not installed or not there."""
+    """Connects to the executor that the user chose.
+
+    Raises InputError if its package is not installed, if `address` is missing or not applicable, or if no
+    scheduler answers there.
+    """
     if backend == "loky":
         if address is not None:
             raise InputError("--address: goes with --backend dask or ray")
@@ -176,29 +180,36 @@ def _short(error: object) -> str:
 
 @dataclass
 class TaskQueue:
-    """Tasks on an executor, offered until each has its answer. Faults and endless refusals stop it."""
+    """Submits tasks to an executor until each has a result.
+
+    `notify` receives a line about each worker that died or refused. `results` raises MachineFault on the
+    first fault, and after MAX_EMPTY_ROUNDS rounds without a result.
+    """
 
     executor: Executor
-    say: Callable[[str], None]
+    notify: Callable[[str], None]
     refusals: set[str] = field(default_factory=set)
     avoid: set[str] = field(default_factory=set)
-    """Dask addresses of workers that refused."""
+    """Addresses of Dask workers that refused a task."""
 
-    def answers(
-        self, task: Callable[..., Any], where: Where, items: Sequence[Any]
+    def results(
+        self, task: Callable[..., Any], ref: DatasetRef, items: Sequence[Any]
     ) -> Iterator[tuple[int, Any]]:
-        """(place, answer) of each item, in the order in which they come."""
+        """Yields (index, result) of each item in order of completion.
+
+        Raises MachineFault if a task reports a fault, or if no worker accepts the tasks.
+        """
         left = dict.fromkeys(range(len(items)))
-        fruitless, lost = 0, ""
+        empty_rounds, lost = 0, ""
         while left:
             before = len(left)
-            offered = list(left)[: self.executor.at_once(len(left))]
-            calls = (delayed(_placed)(place, task, where, items[place]) for place in offered)
+            queue = list(left)[: self.executor.batch_size_of(len(left))]
+            calls = (delayed(_placed)(place, task, ref, items[place]) for place in queue)
             try:
                 for place, answer in self.executor.round(self.avoid)(calls):
-                    if isinstance(answer, Fault):
+                    if isinstance(answer, TaskFault):
                         raise MachineFault(answer.line)
-                    if isinstance(answer, Refused):
+                    if isinstance(answer, TaskRefusal):
                         self._note(answer)
                         continue
                     del left[place]
@@ -206,22 +217,22 @@ class TaskQueue:
             except MachineFault:
                 raise
             except Exception as error:
-                told = self.executor.lost(error)
-                if told is None:
+                message = self.executor.lost(error)
+                if message is None:
                     raise
-                lost = f"workers die on them ({_short(told)})"
-                self.say("a worker died; what it was at is offered again")
-            fruitless = fruitless + 1 if len(left) == before else 0
-            if fruitless == FRUITLESS:
+                lost = f"workers die on them ({_short(message)})"
+                self.notify("a worker died; its task is submitted again")
+            empty_rounds = empty_rounds + 1 if len(left) == before else 0
+            if empty_rounds == MAX_EMPTY_ROUNDS:
                 why = "; ".join([*sorted(self.refusals), *([lost] if lost else [])])
                 raise MachineFault(f"{len(left)} tasks found no worker: {why}")
 
-    def _note(self, refused: Refused) -> None:
+    def _note(self, refused: TaskRefusal) -> None:
         if refused.line not in self.refusals:
             self.refusals.add(refused.line)
-            self.say(f"refuses work: {refused.line}")
+            self.notify(f"refuses work: {refused.line}")
         self.avoid |= {refused.worker} - {""}
 
 
-def _placed(place: int, task: Callable[..., Any], where: Where, item: Any) -> tuple[int, Any]:
-    return place, task(where, item)
+def _placed(place: int, task: Callable[..., Any], ref: DatasetRef, item: Any) -> tuple[int, Any]:
+    return place, task(ref, item)

@@ -1,4 +1,4 @@
-"""When the last shard is there: the tables that sum up the shards, and the card. A pure function of them."""
+"""Finishes a dataset after its last shard: writes the summary tables and the card from the shard tables."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from manifests.dataset.canonical import sha256_file
 from manifests.dataset.card import card
 from manifests.dataset.layout import to_table, write_table
 from manifests.dataset.storage import parquet_file
-from render.clips.dataset import Dataset, planned_timbres
+from render.clips.dataset import PlannedDataset, planned_timbres
 from render.clips.shard import shard_note
 from render.planning.generations import failures_table, read_failures
 
 
-def finish(dataset: Dataset) -> None:
-    """Writes failures.parquet, blocks.parquet with each block's place and timbres, the card, shards.parquet.
+def finish(dataset: PlannedDataset) -> None:
+    """Writes failures.parquet, blocks.parquet with offsets and timbres, the card, and shards.parquet.
 
-    shards.parquet comes last: it says that the dataset is whole.
+    shards.parquet is written last and marks the dataset as finished.
     """
     layout = dataset.layout
     shard_rows: list[dict[str, Any]] = []
@@ -63,7 +63,7 @@ def finish(dataset: Dataset) -> None:
 
 
 def _substitutes(file: pq.ParquetFile) -> dict[tuple[int, int], int]:
-    """The timbre that stands for another in a block, by (block, other timbre)."""
+    """Maps (block, planned timbre) to the timbre that replaced it."""
     column = file.read(columns=["substitutes"])["substitutes"]
     if column.null_count == len(column):
         return {}
@@ -75,7 +75,11 @@ def _substitutes(file: pq.ParquetFile) -> dict[tuple[int, int], int]:
 def _placed(
     blocks: pa.Table, places: npt.NDArray[np.int64], stands_for: dict[tuple[int, int], int]
 ) -> pa.Table:
-    """blocks.parquet with each block's offset and length, and the timbres that it really has."""
+    """Returns blocks.parquet with each block's offset, length and actual timbres.
+
+    `places` is int64 [blocks, 2]: offset and length in bytes. `stands_for` maps (block, planned timbre) to
+    its replacement.
+    """
     columns = {"offset": pa.array(places[:, 0]), "length": pa.array(places[:, 1])}
     if stands_for or blocks["planned"].null_count < blocks.num_rows:
         changed = {block for block, _ in stands_for}

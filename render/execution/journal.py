@@ -1,6 +1,6 @@
-"""Small JSON files in a dataset's `.work/state`: shards in work, shards that failed, machines that refused.
+"""Keeps small JSON notes in a dataset's `.work/state`: running shards, failed shards, refusing machines.
 
-They inform whoever looks; no command depends on them, and they may be deleted.
+The notes are informative only. No result depends on them, and they may be deleted.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from manifests.dataset import files
 T = TypeVar("T")
 
 BEAT_S = 10.0
-"""How often a worker says that it is still at a shard."""
+"""Seconds between two updates of a worker's note."""
 STALE_S = 120.0
-"""Who has said nothing for so long is taken for dead."""
+"""A worker whose note is older than this many seconds counts as dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A worker at a shard: the clips of it made by `time`, and all that the process made, in how long."""
+    """A worker's note on the shard that it renders.
+
+    `clips` counts this shard's clips at Unix time `time`. `made` and `seconds` are the totals of the process.
+    """
 
     shard: str
     node: str
@@ -52,10 +55,10 @@ def _name(shard: str) -> str:
     return f"{pure.parent.name}.{pure.stem}"
 
 
-def _write(path: Path, said: dict[str, Any]) -> None:
-    # What only informs must not stop the work: a full disk is met again, and told, by the shard itself.
+def _write(path: Path, note: dict[str, Any]) -> None:
+    # An informative note must not stop the work. The shard itself meets and reports a full disk.
     with suppress(OSError):
-        files.replace(path, json.dumps(said, sort_keys=True).encode())
+        files.replace(path, json.dumps(note, sort_keys=True).encode())
 
 
 def _forget(path: Path) -> None:
@@ -65,7 +68,7 @@ def _forget(path: Path) -> None:
 
 @dataclass
 class _Pace:
-    """What this process has made so far, and the seconds it took."""
+    """Counts the clips that this process made and the seconds they took."""
 
     clips: int = 0
     seconds: float = 0.0
@@ -76,11 +79,14 @@ _pace = _Pace()
 
 @contextmanager
 def claim(root: Path, shard: str) -> Iterator[Callable[[Iterable[T]], Iterator[T]]]:
-    """Says that this process is at a shard, as often as needed while what it yields is run through."""
+    """Keeps this process's note on a shard; yields a wrapper that updates it while clips are iterated.
+
+    The note is removed at the end. A note of an earlier failure is removed when the block succeeds.
+    """
     path = _note(root, "running", _name(shard))
     begun, before, clips = time.monotonic(), _pace.seconds, 0
 
-    def alive(made: Iterable[T]) -> Iterator[T]:
+    def tracked(made: Iterable[T]) -> Iterator[T]:
         nonlocal clips
         last = 0.0
         for clip in made:
@@ -94,41 +100,41 @@ def claim(root: Path, shard: str) -> Iterator[Callable[[Iterable[T]], Iterator[T
             _pace.seconds = before + time.monotonic() - begun
 
     try:
-        yield alive
+        yield tracked
     finally:
         _forget(path)
     _forget(_note(root, "failed", _name(shard)))
 
 
 def fail(root: Path, shard: str, line: str) -> None:
-    """Notes why a shard could not be made."""
+    """Writes the reason why a shard failed."""
     _write(_note(root, "failed", _name(shard)), {"shard": shard, "reason": line, "node": platform.node()})
 
 
 def refuse(root: Path, worker: str, line: str) -> None:
-    """Notes why a machine must not work on the dataset."""
+    """Writes the reason why a machine must not work on the dataset."""
     _write(_note(root, "refused", worker), {"worker": worker, "reason": line})
 
 
-def welcome(root: Path) -> None:
-    """Forgets failures and refusals of earlier runs: a new run may find them mended."""
+def clear_notes(root: Path) -> None:
+    """Deletes notes of failures and refusals of earlier runs, whose causes may be gone."""
     for kind in ("failed", "refused", "casting"):
         for path in _paths(root, kind):
             _forget(path)
 
 
 def casting(root: Path, passed: int, wanted: int) -> None:
-    """Notes how many timbres have been found so far."""
+    """Writes how many timbres have passed so far."""
     _write(_note(root, "casting", "timbres"), {"passed": passed, "wanted": wanted, "time": time.time()})
 
 
-def cast_over(root: Path) -> None:
-    """Forgets that timbres were being looked for."""
+def clear_casting(root: Path) -> None:
+    """Deletes the note of the casting stage."""
     _forget(_note(root, "casting", "timbres"))
 
 
 def running(root: Path) -> list[Claim]:
-    """Who is at a shard now."""
+    """Returns the notes of workers that render a shard now."""
     claims = [claim for note in _notes(root, "running") if (claim := _claim(note)) is not None]
     return [claim for claim in claims if abs(time.time() - claim.time) < STALE_S]
 
@@ -141,24 +147,24 @@ def _claim(note: dict[str, Any]) -> Claim | None:
 
 
 def failed(root: Path) -> dict[str, str]:
-    """Shards that could not be made, and why."""
+    """Maps each failed shard to its reason."""
     return {note["shard"]: note["reason"] for note in _notes(root, "failed")}
 
 
 def refused(root: Path) -> dict[str, str]:
-    """Machines that must not work on the dataset, and why."""
+    """Maps each refusing machine to its reason."""
     return {note["worker"]: note["reason"] for note in _notes(root, "refused")}
 
 
-def found(root: Path) -> int | None:
-    """How many timbres have been found so far; None if nobody is looking for them."""
+def timbres_passed(root: Path) -> int | None:
+    """Returns how many timbres have passed so far, or None if no run is casting."""
     notes = [note for note in _notes(root, "casting") if abs(time.time() - note["time"]) < STALE_S]
     return int(notes[0]["passed"]) if notes else None
 
 
 def _notes(root: Path, kind: str) -> Iterator[dict[str, Any]]:
     for path in _paths(root, kind):
-        # Its writer may take it away at any moment.
+        # Its writer may delete it at any moment.
         with suppress(OSError, ValueError):
             yield json.loads(path.read_bytes())
 

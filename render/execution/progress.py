@@ -1,4 +1,4 @@
-"""Progress on the terminal: tone sets as they pass; clips as the folder says, whoever renders them."""
+"""Shows progress on the terminal: timbres as they pass, and clips counted in the dataset folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 
 from manifests.cli import console as terminal
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.execution import journal
 
 LOOK_S = 2.0
@@ -17,7 +17,7 @@ LOOK_S = 2.0
 
 @contextmanager
 def tones_progress(wanted: int, console: Console) -> Iterator[Callable[[bool], None]]:
-    """A bar of timbres; what it yields is told of each preset whether it passed."""
+    """Shows a bar of timbres; yields a function to call for each preset with whether it passed."""
     with terminal.progress(console) as progress:
         task = progress.add_task("tones ", total=wanted, rate="")
 
@@ -28,8 +28,8 @@ def tones_progress(wanted: int, console: Console) -> Iterator[Callable[[bool], N
 
 
 @contextmanager
-def clips_progress(dataset: Dataset, console: Console) -> Iterator[None]:
-    """A bar of the dataset's clips, looked up in the folder every two seconds, whoever makes them."""
+def clips_progress(dataset: PlannedDataset, console: Console) -> Iterator[None]:
+    """Shows a bar of the dataset's clips, counted in the folder every two seconds."""
     over, seen = threading.Event(), 0
     with terminal.progress(console) as progress:
         total = sum(plan.clips for plan in dataset.shards.values())
@@ -57,8 +57,8 @@ def clips_progress(dataset: Dataset, console: Console) -> Iterator[None]:
             look()
 
 
-def _clips(dataset: Dataset) -> int:
-    """The clips of finished shards, and those of shards in work as far as their workers have told."""
+def _clips(dataset: PlannedDataset) -> int:
+    """Counts the clips of finished shards and those that workers have reported for running shards."""
     done = dataset.done()
     at_work = {c.shard: c.clips for c in journal.running(dataset.root) if c.shard not in done}
     return sum(dataset.shards[shard].clips for shard in done) + sum(at_work.values())

@@ -1,7 +1,7 @@
-"""Running a plan: cast the timbres, render the missing shards, finish. Interrupt and call again at will.
+"""Runs a plan: casts the timbres, renders missing shards, finishes. Can be killed and resumed.
 
-What a task makes does not depend on which worker makes it. Tasks run where an executor puts them; an
-array of runs shares the shards by a stride, and who finds them all done sums them up.
+A task's result does not depend on the worker that runs it. The runs of a job array share the shards by a
+stride. The run that finds all shards committed writes the summary tables.
 """
 
 from __future__ import annotations
@@ -17,21 +17,24 @@ from rich.console import Console
 from manifests.dataset.storage import is_local
 from manifests.types import InputError
 from render.casting.cast import Candidate, PresetResult, cast
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.execution import journal
 from render.execution.executors import Executor, Local, TaskQueue
 from render.execution.finish import finish
 from render.execution.progress import clips_progress, tones_progress
 from render.execution.scratch import clear_dead
-from render.execution.tasks import Where, make_tones, render_shard
+from render.execution.tasks import DatasetRef, make_tones, render_shard
 from render.planning.extend import drop_uncommitted
 from render.planning.generations import read_before
-from render.tones import ToneMaker
+from render.tones import ToneSetCache
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Task `index` of an array of `count`: it renders every `count`-th shard, from its own index on."""
+    """Task `index` of a job array of `count` tasks: it renders shards index, index + count, and so on.
+
+    Raises InputError unless 0 <= index < count.
+    """
 
     index: int = 0
     count: int = 1
@@ -44,29 +47,30 @@ class Share:
 
 
 def run(root: Path, console: Console, executor: Executor | None = None, share: Share | None = None) -> int:
-    """Brings a planned folder (or a share of it) to its end; the number of shards that were missing.
+    """Renders a planned folder, or a share of it, and returns the number of shards that were missing.
 
-    MachineFault stops it. Without an executor, this process does the work itself.
+    Without an executor this process does the work. Raises MachineFault if this machine or all workers cannot
+    do the work, and InputError if the folder holds no plan.
+
+    Example: `run(Path("dataset"), Console(), Local(workers=2))`.
     """
     executor, share = executor or Local(), share or Share()
     root = root.absolute() if is_local(root) else root
-    dataset = Dataset(root)
-    where = Where(root, str(dataset.metadata["fingerprint"]))
+    dataset = PlannedDataset(root)
+    ref = DatasetRef(root, str(dataset.metadata["fingerprint"]))
     if isinstance(executor, Local):
         dataset.check_machine()
     clear_dead(dataset.layout.work)
     if share.count == 1:
-        journal.welcome(root)
-    offered = TaskQueue(
-        executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True)
-    )
+        journal.clear_notes(root)
+    queue = TaskQueue(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
     try:
-        dataset = cast_first(dataset, where, offered, console)
+        dataset = cast_first(dataset, ref, queue, console)
         done = dataset.done()
         missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
         if missing:
             with clips_progress(dataset, console):
-                for _ in offered.answers(render_shard, where, missing):
+                for _ in queue.results(render_shard, ref, missing):
                     pass
         if dataset.done() >= dataset.shards.keys() and (
             missing or not dataset.layout.table("shards").exists()
@@ -78,40 +82,42 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
 
 
 @contextmanager
-def _alone(work: Path) -> Iterator[None]:
-    """Only one run casts at a time; the others wait for it and find its tables."""
+def _casting_lock(work: Path) -> Iterator[None]:
+    """Lets one run cast at a time; the others wait and then find its tables."""
     with (work / "cast.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def cast_first(dataset: Dataset, where: Where, offered: TaskQueue, console: Console) -> Dataset:
-    """The first stage, where no run has been through it yet; the dataset as it is after that."""
-    with _alone(dataset.layout.work):
+def cast_first(
+    dataset: PlannedDataset, ref: DatasetRef, queue: TaskQueue, console: Console
+) -> PlannedDataset:
+    """Casts the timbres and cuts the blocks unless a run has done so; returns the dataset afterwards."""
+    with _casting_lock(dataset.layout.work):
         if dataset.is_cast:
             return dataset
-        _first_stage(dataset, where, offered, console)
-    # What was read of the tables so far is out of date.
-    return Dataset(dataset.root)
+        _cast_and_cut(dataset, ref, queue, console)
+    # The tables that were read before casting are out of date.
+    return PlannedDataset(dataset.root)
 
 
-def _first_stage(dataset: Dataset, where: Where, offered: TaskQueue, console: Console) -> None:
+def _cast_and_cut(dataset: PlannedDataset, ref: DatasetRef, queue: TaskQueue, console: Console) -> None:
     """Casts the timbres and cuts the blocks of each generation that lacks them."""
     layout = dataset.layout
     drop_uncommitted(layout)
     first = dataset.generations_cut()
     before = read_before(layout, first)
-    wanted, found = sum(timbres.count for timbres in dataset.config.timbres), len(before.timbres)
-    with tones_progress(wanted - found, console) as accepted:
+    wanted, passed = sum(timbres.count for timbres in dataset.config.timbres), len(before.timbres)
+    with tones_progress(wanted - passed, console) as accepted:
 
-        def auditions(maker: ToneMaker, wave: list[Candidate]) -> Iterator[PresetResult]:
-            nonlocal found
+        def try_presets(tone_sets: ToneSetCache, wave: list[Candidate]) -> Iterator[PresetResult]:
+            nonlocal passed
             early: dict[int, PresetResult] = {}
             due = 0
-            for place, answer in offered.answers(make_tones, where, wave):
+            for place, answer in queue.results(make_tones, ref, wave):
                 accepted(answer.row is not None)
-                found += answer.row is not None
-                journal.casting(dataset.root, found, wanted)
+                passed += answer.row is not None
+                journal.casting(dataset.root, passed, wanted)
                 early[place] = answer
                 while due in early:
                     yield early.pop(due)
@@ -119,7 +125,7 @@ def _first_stage(dataset: Dataset, where: Where, offered: TaskQueue, console: Co
 
         for generation, config in enumerate(dataset.generations[first:], start=first):
             known = (before.timbres, before.failures, generation)
-            timbres, failures = cast(config, dataset.maker, auditions, *known)
+            timbres, failures = cast(config, dataset.tone_sets, try_presets, *known)
             before = before.grown(config, timbres, failures, layout, generation)
             before.write(layout)
-    journal.cast_over(dataset.root)
+    journal.clear_casting(dataset.root)

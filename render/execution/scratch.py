@@ -1,4 +1,4 @@
-"""A temporary folder of one task, inside the dataset's `.work`; those left by killed ones are cleared."""
+"""Gives each task a temporary folder inside the dataset's `.work`, and removes those of killed tasks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOCK = "lock"
 
 @contextmanager
 def scratch_folder(work: Path) -> Iterator[Path]:
-    """A folder of this task alone, locked while its process lives and removed when it ends."""
+    """Yields a folder for this task, locked while its process lives and removed afterwards."""
     clear_dead(work)
     folder = _base(work) / f"{platform.node()}-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
@@ -30,10 +30,10 @@ def scratch_folder(work: Path) -> Iterator[Path]:
 
 
 def clear_dead(work: Path) -> None:
-    """Removes what killed processes of this machine left behind: folders whose lock can be taken.
+    """Removes the folders of killed processes of this machine: those whose lock is free.
 
-    Other machines' folders are theirs to clear, since not every shared file system carries locks across.
-    A folder without a lock file is one being made this moment, so it is left alone.
+    Each machine removes only its own, since not every shared file system shares locks. A folder without a
+    lock file is being created at this moment and stays.
     """
     base = _base(work)
     base.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""What a worker process does, whatever started it: one preset's tone set, or one shard.
+"""Tasks of a worker process: try one preset, or render one shard.
 
-A task never raises: it answers with what it made, with a `Fault` of this machine, or, where this machine
-must not work on the dataset at all (another plugin, another platform class, no such folder), `Refused`.
+A task never raises. It returns its result, a `TaskFault` of this machine, or a `TaskRefusal` if this machine
+must not work on the dataset: another plugin version, another platform class, or no such folder.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ from typing import Any, TypeVar
 
 from manifests.types import InputError
 from presets.host.client import GroupFailure, MachineFailure
-from render.casting.cast import Candidate, PresetResult, audition
-from render.clips.dataset import Dataset, MachineFault, block_of
-from render.clips.player import Player
+from render.casting.cast import Candidate, PresetResult, try_preset
+from render.clips.dataset import MachineFault, PlannedDataset, block_of
+from render.clips.player import PluginPlayer
 from render.clips.shard import write_shard
 from render.execution import journal
 from render.execution.heap import keep_heap
 from render.execution.scratch import scratch_folder
 
 REFUSAL_S = 2.0
-"""How long a refusal takes, so that a machine that refuses cannot empty a queue faster than others work."""
+"""Seconds that a refusal takes, so that a refusing machine cannot drain the queue faster than others work."""
 
 T = TypeVar("T")
 
 _ONE_AT_A_TIME = threading.Lock()
-"""Dask may run tasks in several threads of a worker; a plugin host serves one."""
+"""Dask may run tasks in several threads of a worker, but a plugin host serves one thread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
-    """The dataset that a task belongs to."""
+class DatasetRef:
+    """A task's dataset: its folder and the fingerprint it must have."""
 
     root: Path
     fingerprint: str
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
-    """Why a task could not be done on this machine, in one line."""
+class TaskFault:
+    """A task's failure on this machine, with the reason in one line."""
 
     line: str
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
-    """Why this machine must not work on the dataset, in one line; `worker` is its Dask address, if any."""
+class TaskRefusal:
+    """A machine's refusal of a dataset, with the reason in one line. `worker` is its Dask address, if any."""
 
     line: str
     worker: str
@@ -62,39 +62,39 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A shard that is committed now; `ours` is False where somebody else was faster."""
+    """A committed shard. `ours` is False if another process committed it first."""
 
     shard: str
     ours: bool
 
 
 @lru_cache(maxsize=2)
-def _dataset(where: Where) -> Dataset:
-    """The dataset as this worker process knows it: tables are read once a process."""
+def _dataset(ref: DatasetRef) -> PlannedDataset:
+    """Opens the dataset once per worker process, so that its tables are read once."""
     keep_heap()
-    return Dataset(where.root)
+    return PlannedDataset(ref.root)
 
 
 @lru_cache(maxsize=2)
-def _unfit(where: Where) -> str | None:
-    """Why this machine must not work on the dataset, found out once a process; None if it may."""
+def _unfit(ref: DatasetRef) -> str | None:
+    """Checks this machine once per process; returns why it must not work on the dataset, or None."""
     try:
-        dataset = _dataset(where)
-        if dataset.metadata["fingerprint"] != where.fingerprint:
-            return f"{where.root}: holds another dataset here"
+        dataset = _dataset(ref)
+        if dataset.metadata["fingerprint"] != ref.fingerprint:
+            return f"{ref.root}: holds another dataset here"
         dataset.check_machine()
     except (MachineFault, InputError, OSError) as error:
         return " ".join(str(error).split())
     return None
 
 
-def _refused(where: Where) -> Refused | None:
-    line = _unfit(where)
+def _refused(ref: DatasetRef) -> TaskRefusal | None:
+    line = _unfit(ref)
     if line is None:
         return None
-    journal.refuse(where.root, f"{platform.node()}-{os.getpid()}", line)
+    journal.refuse(ref.root, f"{platform.node()}-{os.getpid()}", line)
     time.sleep(REFUSAL_S)
-    return Refused(f"{platform.node()}: {line}", _dask_address())
+    return TaskRefusal(f"{platform.node()}: {line}", _dask_address())
 
 
 def _dask_address() -> str:
@@ -107,33 +107,33 @@ def _dask_address() -> str:
     return address
 
 
-def _fault(error: Exception) -> Fault:
+def _fault(error: Exception) -> TaskFault:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return Fault("no space left on the disk: only whole shards were kept; free some and run again")
+        return TaskFault("no space left on the disk: only finished shards were kept; free some and run again")
     if isinstance(error, MemoryError):
-        return Fault("out of memory: use fewer workers, or a machine with more")
-    return Fault(" ".join(str(error).split()))
+        return TaskFault("out of memory: use fewer workers, or a machine with more")
+    return TaskFault(" ".join(str(error).split()))
 
 
-def render_shard(where: Where, shard: str) -> Committed | Fault | Refused:
-    """The task of the second stage: one shard, composed, packed and committed."""
+def render_shard(ref: DatasetRef, shard: str) -> Committed | TaskFault | TaskRefusal:
+    """Renders, packs and commits one shard: the task of the second stage."""
     with _ONE_AT_A_TIME:
-        if (refused := _refused(where)) is not None:
+        if (refused := _refused(ref)) is not None:
             return refused
-        dataset = _dataset(where)
+        dataset = _dataset(ref)
         if dataset.is_done(shard):
             return Committed(shard, False)
         answer = _render(dataset, shard)
-        if isinstance(answer, Fault):
-            journal.fail(where.root, shard, answer.line)
+        if isinstance(answer, TaskFault):
+            journal.fail(ref.root, shard, answer.line)
         return answer
 
 
-def _render(dataset: Dataset, shard: str) -> Committed | Fault:
+def _render(dataset: PlannedDataset, shard: str) -> Committed | TaskFault:
     try:
         failures: list[dict[str, Any]] = []
         if dataset.config.shaping == "plugin":
-            player = Player(dataset)
+            player = PluginPlayer(dataset)
             clips, failures = player.shard(shard), player.failures
         else:
             composer, blocks = dataset.composer(), dataset.blocks_of(shard)
@@ -143,33 +143,33 @@ def _render(dataset: Dataset, shard: str) -> Committed | Fault:
             ours = write_shard(dataset.layout, split, shard, alive(clips), scratch, failures)
         return Committed(shard, ours)
     except GroupFailure as failure:
-        # The timbre passed when it was cast: what fails now is this machine or an unrepeatable synth.
-        return Fault(
+        # The timbre passed when it was cast, so this machine or an unrepeatable synth is at fault.
+        return TaskFault(
             f"{shard}: a timbre that passed its checks failed now: {failure.reason} ({failure.detail})"
         )
     except (MachineFault, MachineFailure, OSError, MemoryError) as error:
         return _fault(error)
 
 
-def do(where: Where, what: str, work: Callable[[Dataset], T]) -> T | Fault | Refused:
-    """Does `work` on the dataset, as the task called `what`; what the machine is at fault for is a Fault."""
+def run_task(ref: DatasetRef, what: str, work: Callable[[PlannedDataset], T]) -> T | TaskFault | TaskRefusal:
+    """Runs `work` on the dataset as the task named `what`; returns a TaskFault if this machine fails."""
     with _ONE_AT_A_TIME:
-        if (refused := _refused(where)) is not None:
+        if (refused := _refused(ref)) is not None:
             return refused
         try:
-            return work(_dataset(where))
+            return work(_dataset(ref))
         except GroupFailure as failure:
-            return Fault(f"{what}: a timbre that passed its checks failed now: {failure}")
+            return TaskFault(f"{what}: a timbre that passed its checks failed now: {failure}")
         except (MachineFault, MachineFailure, OSError, MemoryError) as error:
             return _fault(error)
 
 
-def make_tones(where: Where, wanted: Candidate) -> PresetResult | Fault | Refused:
-    """The task of the first stage: one preset's tone set."""
+def make_tones(ref: DatasetRef, wanted: Candidate) -> PresetResult | TaskFault | TaskRefusal:
+    """Tries one preset: the task of the first stage."""
     with _ONE_AT_A_TIME:
-        if (refused := _refused(where)) is not None:
+        if (refused := _refused(ref)) is not None:
             return refused
         try:
-            return audition(_dataset(where).maker, wanted)
+            return try_preset(_dataset(ref).tone_sets, wanted)
         except (MachineFailure, OSError, MemoryError) as error:
             return _fault(error)

@@ -1,8 +1,8 @@
-"""What a plan will cost, from a short measurement on this machine: a few timbres, and a few blocks of clips.
+"""Estimates a plan's cost from a short measurement on this machine: a few timbres and a few blocks.
 
-The measurement is a small dataset of the same settings, really made in a temporary folder. It counts CPU
-time, plugin processes included, so that other work on the machine does not change it; waiting for disks and
-for the store is not in it, nor is what many cores take from each other.
+The measurement renders a small dataset of the same settings in a temporary folder. It counts CPU time,
+plugin processes included, so that other load on the machine does not change it. It leaves out waiting for
+disks and stores, and contention between cores.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from rich.console import Console
 
 from manifests.splits.splits import assign_sides
 from presets.host.client import SnapshotHost
-from render.clips.dataset import Dataset, MachineFault
+from render.clips.dataset import MachineFault, PlannedDataset
 from render.clips.shard import tar_writer
 from render.config import Config
 from render.execution.executors import Local, TaskQueue
 from render.execution.run import cast_first
-from render.execution.tasks import Committed, Where, render_shard
-from render.planning.plan import Planned, make_plan, write_plan
+from render.execution.tasks import Committed, DatasetRef, render_shard
+from render.planning.plan import Plan, make_plan, write_plan
 from render.planning.product import cut_blocks
 from render.tones import configured_synth
 
 TIMBRES = 6
-"""Timbres of each synth that the measurement looks for."""
+"""Timbres of each synth that the measurement casts."""
 BLOCKS = 16
 """Blocks that it renders."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A plan's counts, what was measured (CPU seconds, bytes), and what follows from it."""
+    """A plan's counts, the measured CPU seconds and bytes, and the totals that follow."""
 
     timbres: int
     clips: int
@@ -52,7 +52,7 @@ class Estimate:
     tones_bytes: int
 
     def seconds_on(self, cores: int) -> float:
-        """How long it takes on so many cores: no timbre and no shard is made by two of them."""
+        """Returns wall seconds on `cores` cores. A timbre or a shard is never split between cores."""
         timbres = self.seconds_a_timbre * -(-self.timbres // cores)
         return timbres + self.seconds_a_clip * self.clips / self.shards * -(-self.shards // cores)
 
@@ -61,7 +61,10 @@ class Estimate:
 
 
 def estimate(config: Config) -> Estimate:
-    """Measures, for some seconds; InputError where the config cannot be planned, MachineFault elsewhere."""
+    """Measures for some seconds and extrapolates to the whole plan.
+
+    Raises InputError if the config cannot be planned, and MachineFault if the measurement fails.
+    """
     planned = make_plan(config)
     blocks = cut_blocks(config, _stand_ins(config), planned.envelopes, planned.phrases)
     clips, shards = pc.sum(blocks["clips"]).as_py(), len(blocks["shard"].unique())
@@ -84,7 +87,7 @@ def estimate(config: Config) -> Estimate:
 
 
 def _stand_ins(config: Config) -> list[dict[str, Any]]:
-    """Timbres as they will be, as far as blocks depend on them, if no two sound alike."""
+    """Returns placeholder rows of timbres, with sides as if no two timbres sounded alike."""
     synths = [of.synth for of in config.timbres for _ in range(of.count)]
     seen = [i for i, synth in enumerate(synths) if synth != config.splits.unseen_synth]
     sides = ["synth"] * len(synths)
@@ -94,7 +97,7 @@ def _stand_ins(config: Config) -> list[dict[str, Any]]:
     return [{"timbre": i, "side": side, "generation": 0} for i, side in enumerate(sides)]
 
 
-def _small(planned: Planned) -> Config:
+def _small(planned: Plan) -> Config:
     config = Config.model_validate(planned.metadata["config"])
     few = [of.model_copy(update={"count": min(of.count, TIMBRES)}) for of in config.timbres]
     per_shard = min(config.blocks.per_shard, BLOCKS)
@@ -102,25 +105,25 @@ def _small(planned: Planned) -> Config:
     return config.model_copy(update={"timbres": few, "blocks": sizes})
 
 
-def _measure(planned: Planned, root: Path) -> tuple[float, float, float, float]:
-    """CPU seconds a timbre and a clip; bytes of a clip in tar and table, and of a tone set."""
+def _measure(planned: Plan, root: Path) -> tuple[float, float, float, float]:
+    """Returns CPU seconds per timbre and per clip, and bytes per clip (tar and table) and per tone set."""
     write_plan(planned, root)
-    dataset = Dataset(root)
-    where = Where(root, str(dataset.metadata["fingerprint"]))
-    hosts = [dataset.maker.host(configured_synth(of)) for of in dataset.config.timbres]
+    dataset = PlannedDataset(root)
+    ref = DatasetRef(root, str(dataset.metadata["fingerprint"]))
+    hosts = [dataset.tone_sets.host(configured_synth(of)) for of in dataset.config.timbres]
     timbres = sum(of.count for of in dataset.config.timbres)
-    with _stopped(hosts) as seconds:
+    with _measured_cpu(hosts) as seconds:
         for host in hosts:
             host.__enter__()
     starting = seconds()
-    with _stopped(hosts) as seconds:
-        offered = TaskQueue(Local(), lambda line: None)
-        dataset = cast_first(dataset, where, offered, Console(quiet=True))
+    with _measured_cpu(hosts) as seconds:
+        queue = TaskQueue(Local(), lambda line: None)
+        dataset = cast_first(dataset, ref, queue, Console(quiet=True))
     casting = seconds() - starting
     shard, plan = next(iter(dataset.shards.items()))
     tar_writer()  # imports webdataset, once a process
-    with _stopped(hosts) as seconds:
-        answer = render_shard(where, shard)
+    with _measured_cpu(hosts) as seconds:
+        answer = render_shard(ref, shard)
     if not isinstance(answer, Committed):
         raise MachineFault(answer.line)
     rendering = seconds() - (starting if dataset.config.shaping == "plugin" else 0.0)
@@ -130,8 +133,11 @@ def _measure(planned: Planned, root: Path) -> tuple[float, float, float, float]:
 
 
 @contextmanager
-def _stopped(hosts: list[SnapshotHost]) -> Iterator[Callable[[], float]]:
-    """The CPU seconds that the block took, once it is over. Hosts are ended: only then do theirs count."""
+def _measured_cpu(hosts: list[SnapshotHost]) -> Iterator[Callable[[], float]]:
+    """Yields a function that returns the block's CPU seconds afterwards.
+
+    It closes the hosts first, since a child's time counts only after its exit.
+    """
 
     def used() -> float:
         both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -1,4 +1,4 @@
-"""Making clips again from their manifest rows and the tables alone, and comparing them bit for bit."""
+"""Renders clips again from the manifest alone and compares them bit for bit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from manifests.synthesis.compose import F32, I16, pcm_sha256, to_int16
 from manifests.types import ClipId, InputError
 from presets.host.client import GroupFailure
 from render.clips.clips import encode_flac
-from render.clips.dataset import Dataset, MachineFault
-from render.clips.player import Player
+from render.clips.dataset import MachineFault, PlannedDataset
+from render.clips.player import PluginPlayer
 
 
 @dataclass(frozen=True, slots=True)
 class Remade:
-    """A clip made again: its key, FLAC bytes, and whether its PCM is the manifest's, bit for bit.
+    """A clip rendered again: its key, FLAC bytes, and SHA-256 of its PCM beside the manifest's.
 
-    Where its synth is not deterministic (`comparable` False) there is nothing to compare.
+    `comparable` is False if its synth is not deterministic; `same` then means nothing.
     """
 
     key: str
@@ -36,7 +36,7 @@ class Remade:
         return self.pcm_sha256 == self.expected_sha256
 
 
-def _row(dataset: Dataset, key: str) -> dict[str, Any]:
+def _row(dataset: PlannedDataset, key: str) -> dict[str, Any]:
     clip = ClipId.parse(key)
     if clip.block >= dataset.blocks.num_rows:
         raise InputError(f"clip {key}: {dataset.root} has {dataset.blocks.num_rows} blocks only")
@@ -49,8 +49,13 @@ def _row(dataset: Dataset, key: str) -> dict[str, Any]:
 
 
 def remake(root: Path, keys: Iterable[str]) -> Iterator[Remade]:
-    """Makes each clip again. InputError for an unknown key, MachineFault where this machine cannot."""
-    dataset = Dataset(root)
+    """Renders each clip of `keys` again, in order.
+
+    Raises InputError for an unknown key, and MachineFault if this machine cannot render the clip.
+
+    Example: `next(remake(Path("dataset"), ["b000000_t00000_e0000_p0000"])).same`.
+    """
+    dataset = PlannedDataset(root)
     rows = [_row(dataset, key) for key in keys]
     made = _played(dataset, rows) if dataset.config.shaping == "plugin" else _composed(dataset, rows)
     for row, pcm in zip(rows, made, strict=True):
@@ -59,15 +64,15 @@ def remake(root: Path, keys: Iterable[str]) -> Iterator[Remade]:
         yield Remade(row["key"], flac, pcm_sha256(pcm), row["pcm_sha256"], comparable)
 
 
-def _composed(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
+def _composed(dataset: PlannedDataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
     composer = dataset.composer()
     for row in rows:
         yield composer.pcm(ClipId.parse(row["key"]))[0]
 
 
-def _played(dataset: Dataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
-    """Each clip out of its whole group, played again; groups are kept while rows share them."""
-    player = Player(dataset)
+def _played(dataset: PlannedDataset, rows: list[dict[str, Any]]) -> Iterator[I16]:
+    """Yields each clip from its whole group, played again. Consecutive rows share a group's audio."""
+    player = PluginPlayer(dataset)
     kept: tuple[str, list[F32]] | None = None
     for row in rows:
         group = player.group(dataset.block(row["block"]), row["timbre"])

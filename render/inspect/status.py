@@ -1,4 +1,4 @@
-"""The state of a dataset folder, read from the folder alone: the same for whoever renders it, and however."""
+"""Reads the state of a dataset folder from the folder alone, whatever backend renders it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import asdict, dataclass, field
 
 from manifests.dataset.layout import Layout
 from manifests.dataset.storage import list_files, parquet_file
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.clips.shard import shard_note
 from render.execution import journal
 
 
 @dataclass(slots=True)
 class SplitState:
-    """How far one split (or all of them) has come. A failed shard is tried again by the next run."""
+    """Progress of one split, or of all splits together. The next run retries failed shards."""
 
     split: str
     shards: int = 0
@@ -30,10 +30,10 @@ class SplitState:
 
 @dataclass(slots=True)
 class State:
-    """How far a dataset has come. Before the timbres are cast there are no splits yet.
+    """Progress of a dataset. `splits` is empty until the timbres are cast.
 
-    `stage`: planned, casting, rendering, finishing (only the last tables are missing) or done. `workers`
-    are at a shard now, and make `clips_per_s` together; where that is not known yet, it is None.
+    `stage` is planned, casting, rendering, finishing (only the last tables are missing) or done. `workers`
+    counts active workers. `clips_per_s` is their joint rate, or None while it is unknown.
     """
 
     name: str
@@ -46,24 +46,27 @@ class State:
     clips_per_s: float | None = None
     seconds_left: float | None = None
     failures: dict[str, int] = field(default_factory=dict)
-    """Presets that failed, by reason; each has been replaced."""
+    """Counts of failed presets by reason. Each failed preset was replaced."""
     failed_shards: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    """Machines that must not work on the dataset, and why."""
+    """Maps each refusing machine to its reason."""
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-def state(dataset: Dataset) -> State:
-    """Reads the state of a folder, local or remote."""
+def state(dataset: PlannedDataset) -> State:
+    """Reads the state of a local or remote folder.
+
+    Example: `state(PlannedDataset(Path("dataset"))).stage`.
+    """
     name = str(dataset.metadata["name"])
     wanted = sum(timbres.count for timbres in dataset.config.timbres)
     refused = journal.refused(dataset.root)
     if not dataset.is_cast:
-        found = journal.found(dataset.root)
-        stage = "planned" if found is None else "casting"
-        return State(name, stage, wanted, found or 0, refused=refused)
+        passed = journal.timbres_passed(dataset.root)
+        stage = "planned" if passed is None else "casting"
+        return State(name, stage, wanted, passed or 0, refused=refused)
     done, claims = dataset.done(), journal.running(dataset.root)
     now = State(name, "rendering", wanted, wanted, refused=refused)
     now.failed_shards = {s: why for s, why in journal.failed(dataset.root).items() if s not in done}
@@ -79,14 +82,14 @@ def state(dataset: Dataset) -> State:
     if now.clips_per_s:
         left = now.total.clips - now.total.clips_done - sum(at_work.values())
         now.seconds_left = left / now.clips_per_s
-    # Only where the plugin plays the clips can a preset fail in a shard.
+    # A preset can fail in a shard only if the plugin plays the clips.
     may_fail = now.stage != "done" and dataset.config.shaping == "plugin"
     now.failures = _failures(dataset.layout, done if may_fail else set())
     return now
 
 
 def _splits(
-    dataset: Dataset, done: set[str], at_work: dict[str, int], failed: dict[str, str]
+    dataset: PlannedDataset, done: set[str], at_work: dict[str, int], failed: dict[str, str]
 ) -> list[SplitState]:
     seconds = dataset.config.clip.seconds
     sizes = list_files(dataset.root / "shards")
@@ -110,14 +113,14 @@ def _splits(
 
 
 def _pace(claims: list[journal.Claim]) -> float | None:
-    """Clips a second of all who are at work; who has made too few yet to tell counts as the others' mean."""
-    told = [claim.made / claim.seconds for claim in claims if claim.made and claim.seconds]
-    return sum(told) / len(told) * len(claims) if told else None
+    """Returns the joint rate in clips/s. Workers without a measured rate count with the others' mean."""
+    rates = [claim.made / claim.seconds for claim in claims if claim.made and claim.seconds]
+    return sum(rates) / len(rates) * len(claims) if rates else None
 
 
-def _failures(layout: Layout, untold: set[str]) -> dict[str, int]:
-    """Failures by reason: the table's, and those of shards that the table does not tell of yet."""
+def _failures(layout: Layout, unmerged: set[str]) -> dict[str, int]:
+    """Counts failures by reason, including those of shards that failures.parquet does not hold yet."""
     rows = layout.read("failures").to_pylist()
-    for shard in sorted(untold - {row["shard"] for row in rows}):
+    for shard in sorted(unmerged - {row["shard"] for row in rows}):
         rows += shard_note(parquet_file(layout.clip_table(shard)).schema_arrow.metadata)["failures"]
     return dict(sorted(Counter(row["reason"] for row in rows).items()))

@@ -1,4 +1,4 @@
-"""A dataset's state and cost as a person reads them: a table, and a line for what else there is to say."""
+"""Formats a dataset's state and cost for a terminal: a table, and lines for what it does not hold."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from render.inspect.status import SplitState, State
 
 COLUMNS = ("split", "shards", "done", "running", "failed", "missing", "clips", "hours", "GB")
 MOST = 5
-"""So many failed shards and refusals are told one by one."""
+"""Failed shards and refusals listed one by one; the rest are counted."""
 
 
 def table(now: State) -> Table:
-    """Shards by their state, clips, hours and bytes, by split and in all."""
+    """Returns a table of shards by state, clips, hours and bytes, per split and in total."""
     drawn = Table(
         title=f"{now.name}: {now.stage}", box=None, pad_edge=False, padding=(0, 1), collapse_padding=True
     )
@@ -40,16 +40,16 @@ def _cells(split: SplitState) -> Iterator[str]:
 
 
 def lines(now: State) -> Iterator[str]:
-    """What the table does not say."""
+    """Yields lines on casting, workers, replaced presets, failed shards and refusing machines."""
     if now.stage in ("planned", "casting"):
         yield f"timbres: {now.timbres_found} of {now.timbres} found"
     if now.workers:
         speed = "rate not known yet" if now.clips_per_s is None else f"{now.clips_per_s:.0f} clips/s"
         left = "" if now.seconds_left is None else f", {timedelta(seconds=round(now.seconds_left))} left"
-        yield f"{now.workers} worker(s) at it, {speed}{left}"
+        yield f"{now.workers} worker(s) active, {speed}{left}"
     if now.failures:
-        told = ", ".join(f"{count} {reason}" for reason, count in now.failures.items())
-        yield f"presets replaced: {told}"
+        counts = ", ".join(f"{count} {reason}" for reason, count in now.failures.items())
+        yield f"presets replaced: {counts}"
     for what, about in (("failed", now.failed_shards), ("refuses work", now.refused)):
         yield from (f"{what}: {who}: {why}" for who, why in list(about.items())[:MOST])
         if len(about) > MOST:
@@ -57,7 +57,7 @@ def lines(now: State) -> Iterator[str]:
 
 
 def cost_lines(cost: Estimate, cores: list[int]) -> Iterator[str]:
-    """An estimate in words."""
+    """Yields an estimate's clips, bytes, core-hours and times as lines of text."""
     yield f"{cost.clips:,} clips, {cost.hours:,.1f} hours, {cost.timbres} timbres, {cost.shards} shards"
     yield f"{cost.bytes / 1e9:,.2f} GB, and while it is made {cost.tones_bytes / 1e9:,.2f} GB of tone sets"
     clip, timbre = 1000 * cost.seconds_a_clip, cost.seconds_a_timbre

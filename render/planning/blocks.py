@@ -1,9 +1,9 @@
-"""Cutting a product of ids into blocks, and blocks into shards: pure functions of counts, all at once.
+"""Cuts a product of ids into blocks, and blocks into shards, by pure vectorised functions.
 
-A block is a small full factorial, contiguous in one shard. Within a product the order is: phrase bands,
-then timbre groups, then envelope groups. So consecutive blocks share their dry phrases, and timbres are
-regrouped in each band: a timbre does not meet the same mates for ever. Blocks are rows of arrays, never
-objects: half a million of them, thirty million clips, are cut in seconds.
+A block is a small full factorial, contiguous in one shard. Blocks are ordered by phrase band, then timbre
+group, then envelope group, so that consecutive blocks share dry phrases. Timbres are regrouped in each band,
+so that a timbre meets other timbres there. Blocks are rows of arrays, not objects: half a million blocks,
+thirty million clips, are cut in seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ I64 = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 NONE = -1
-"""Fills up the rows of smaller groups."""
+"""Pads the rows of smaller groups."""
 AXES = ("timbres", "phrases", "envelopes")
 
 
@@ -56,18 +56,18 @@ class Cut:
         return Block(*(tuple(row[row != NONE].tolist()) for row in rows))
 
     def take(self, which: Flags) -> Cut:
-        """The blocks that are flagged, in order."""
+        """Returns the blocks selected by `which`, bool [blocks], in order."""
         return Cut(*(getattr(self, axis)[which] for axis in AXES))
 
     def clips(self) -> I64:
-        """The number of clips of each block."""
+        """Returns the number of clips of each block, int64 [blocks]."""
         sizes = [(getattr(self, axis) != NONE).sum(axis=1) for axis in AXES]
         clips: I64 = sizes[0] * sizes[1] * sizes[2]
         return clips
 
 
 def join(cuts: Sequence[Cut]) -> Cut:
-    """Blocks one after the other."""
+    """Concatenates blocks in order."""
 
     def stacked(axis: str) -> I32:
         parts = [getattr(cut, axis) for cut in cuts]
@@ -79,7 +79,7 @@ def join(cuts: Sequence[Cut]) -> Cut:
 
 
 def cut_evenly(count: int, largest: int) -> list[int]:
-    """Sizes of as few parts as `largest` allows, as even as can be and never below 2.
+    """Returns the sizes of as few parts as `largest` allows, as even as possible and never below 2.
 
     >>> cut_evenly(10, 4), cut_evenly(5, 4), cut_evenly(3, 2)
     ([4, 3, 3], [3, 2], [3])
@@ -90,7 +90,7 @@ def cut_evenly(count: int, largest: int) -> list[int]:
 
 
 def _groups(ids: I32, largest: int) -> I32:
-    """Ids cut into groups, in order: int32 [groups, largest group]."""
+    """Cuts ids into groups in order; returns int32 [groups, largest group], padded with `NONE`."""
     sizes = cut_evenly(len(ids), largest)
     groups = np.full((len(sizes), max(sizes)), NONE, dtype=np.int32)
     start = 0
@@ -108,9 +108,10 @@ def cut_product(
     seed: int,
     *what: str | int,
 ) -> Cut:
-    """The blocks that cover timbres x envelopes x phrases exactly once, in shard order.
+    """Cuts timbres x envelopes x phrases into blocks that cover it exactly once, in shard order.
 
-    `what` names the product, its split first: other products are grouped by other draws.
+    `what` names the product, its split first, and seeds its draws. Raises InputError if an axis has fewer
+    than two ids.
     """
     for axis, ids in (("timbre", timbres), ("envelope", envelopes), ("phrase", phrases)):
         if len(ids) < 2:
@@ -133,14 +134,14 @@ def cut_product(
 
 
 def spared(cut: Cut, wanted: int, seed: int, *what: str | int) -> Flags:
-    """Up to `wanted` blocks, drawn so that each id of the product keeps a block among the others."""
+    """Draws up to `wanted` blocks so that each id keeps a block among the others; returns bool [blocks]."""
     numbers, start = [], 0
     for axis in AXES:
         ids = getattr(cut, axis)
         numbers.append(np.where(ids == NONE, NONE, ids + start))
         start += int(ids.max(initial=0)) + 1
     names = np.concatenate(numbers, axis=1)
-    # The last place is that of `NONE`, which is never short of blocks.
+    # The last place counts `NONE`, which never runs out of blocks.
     left = np.bincount(names[names != NONE].ravel(), minlength=start + 1)
     left[NONE] = len(cut) * names.shape[1] + 2
     out = np.zeros(len(cut), dtype=bool)
@@ -157,9 +158,10 @@ def spared(cut: Cut, wanted: int, seed: int, *what: str | int) -> Flags:
 
 
 def hold_out(cut: Cut, share: float, seed: int, *what: str | int) -> Flags:
-    """Which train blocks become validation: about `share` of them, at least one if share > 0.
+    """Draws the train blocks that become validation: about `share` of them, at least one if share > 0.
 
-    Validation holds out cells, never ids: each id keeps a train block. InputError if no block can go.
+    Returns bool [blocks]. Validation holds out cells, never ids: each id keeps a train block. Raises
+    InputError if no block can be held out.
     """
     wanted = 0 if share <= 0.0 else max(1, int(share * len(cut) + 0.5))
     held = spared(cut, wanted, seed, "validation", *what)
@@ -172,17 +174,17 @@ def hold_out(cut: Cut, share: float, seed: int, *what: str | int) -> Flags:
 
 
 def sample(cut: Cut, share: float, seed: int, *what: str | int) -> Cut:
-    """About `share` of the blocks, and at least so many that every id has one."""
+    """Keeps about `share` of the blocks, and at least enough that every id has one."""
     return cut.take(~spared(cut, int((1.0 - share) * len(cut) + 0.5), seed, "sample", *what))
 
 
 def in_shards(clips: I64, per_shard: int) -> I64:
-    """The shard of each block, from 0: contiguous, of even cost (clips) and `per_shard` blocks on average."""
+    """Assigns blocks to contiguous shards of even cost, `per_shard` blocks on average: int64 [blocks]."""
     count = len(clips)
     shards = max(1, -(-count // per_shard))
     ends = np.cumsum(clips)
     cuts = np.searchsorted(ends - clips / 2, ends[-1] * np.arange(1, shards) / shards)
-    # No shard without a block, however uneven the blocks are.
+    # Every shard gets a block, however uneven the blocks are.
     steps = np.arange(1, shards)
     cuts = np.maximum.accumulate(np.maximum(cuts, steps) - steps) + steps
     cuts = np.minimum(cuts, count - shards + steps)

@@ -1,4 +1,4 @@
-"""Envelopes sampled from the config's families, each from a stream of its own."""
+"""Samples envelopes from the config's families, each from its own random stream."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ LEVEL_STEP = 0.001
 
 
 def _draw(seed: int, bounds: Range, step: float, *what: str | int) -> float:
-    """A value on a readable grid: what the manifest shows is exactly what was rendered."""
+    """Draws a value on a decimal grid, so that the manifest shows exactly what was rendered."""
     value = uniform(seed, bounds.low, bounds.high, "envelope", *what)
     return min(max(round(round(value / step) * step, 6), bounds.low), bounds.high)
 
 
 def draw_envelope(seed: int, name: str, index: int, family: Family, attempt: int = 0) -> Envelope:
-    """Envelope number `index` of the family called `name`; `attempt` counts its draws."""
+    """Draws envelope `index` of the family `name`. `attempt` counts its redraws."""
     what = (name, index, attempt) if attempt else (name, index)
 
     def time(field: str, bounds: Range) -> float:
@@ -34,7 +34,7 @@ def draw_envelope(seed: int, name: str, index: int, family: Family, attempt: int
 
 
 def draw_envelopes(config: Config) -> list[tuple[str, Envelope]]:
-    """All envelopes of a config with their family's name, in the order of the families' names."""
+    """Draws all envelopes of a config; returns (family name, envelope) in the order of family names."""
     return [
         (name, draw_envelope(config.seed, name, index, config.envelopes[name]))
         for name in sorted(config.envelopes)

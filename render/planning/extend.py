@@ -1,4 +1,4 @@
-"""Generations: a finished dataset is planned on, and a dataset is planned anew with all its generations."""
+"""Plans a further generation of a finished dataset, or plans a dataset again with all its generations."""
 
 from __future__ import annotations
 
@@ -17,23 +17,26 @@ from render.config import Config
 from render.planning.fingerprint import ingredients, platform_class
 from render.planning.growth import check_growth, more_envelopes, more_phrases
 from render.planning.plan import (
-    Planned,
+    Plan,
     check_playable,
-    described,
-    longest_heard_s,
+    longest_sounding_s,
     make_plan,
     midi_phrases,
     midi_sources,
-    settle_synths,
+    resolve_synths,
+    with_generation,
     write_tables,
 )
 from render.tones import tone_spec
 
 
-def grow_plan(before: Planned, config: Config) -> Planned:
-    """The plan with a generation more: what the config asks for besides what is there."""
+def grow_plan(before: Plan, config: Config) -> Plan:
+    """Adds a generation to a plan: what the config asks for beyond the present ids.
+
+    Raises InputError if the config changes anything else, or if a phrase does not fit the tones' length.
+    """
     present = configs.parse(before.metadata["config"], "dataset.json")
-    config, synths, remarks = settle_synths(config)
+    config, synths, remarks = resolve_synths(config)
     config = config.model_copy(update={"name": present.name})
     config = _with_the_tones_of(present, config, before.phrases)
     check_growth(present, config)
@@ -45,7 +48,7 @@ def grow_plan(before: Planned, config: Config) -> Planned:
         config,
         before.phrases,
         generation,
-        fits=lambda notes: longest_heard_s(config, notes) <= tone_spec(config).seconds,
+        fits=lambda notes: longest_sounding_s(config, notes) <= tone_spec(config).seconds,
         from_midi=lambda: midi_phrases(config)[0],
     )
     for row in phrases:
@@ -53,51 +56,52 @@ def grow_plan(before: Planned, config: Config) -> Planned:
     of = ingredients(config, synths, midi_sources(phrases))
     earlier = before.metadata["fingerprint_of"]
     of["grown_from"] = [*earlier.get("grown_from", []), earlier["config"]]
-    metadata = described(before.metadata, config, of, envelopes, phrases)
-    return Planned(metadata, envelopes, phrases, remarks)
+    metadata = with_generation(before.metadata, config, of, envelopes, phrases)
+    return Plan(metadata, envelopes, phrases, remarks)
 
 
 def _with_the_tones_of(present: Config, config: Config, phrases: list[dict[str, Any]]) -> Config:
-    """The config with tones as long as they are; InputError where an old phrase would be heard for longer."""
+    """Keeps the dataset's tone length; raises InputError if a note of an old phrase would sound longer."""
     if config.tones.seconds is None:
         tones = config.tones.model_copy(update={"seconds": present.tones.seconds})
         config = config.model_copy(update={"tones": tones})
-    longest = max(longest_heard_s(config, notes_of(row)) for row in phrases)
+    longest = max(longest_sounding_s(config, notes_of(row)) for row in phrases)
     if longest > tone_spec(config).seconds:
         raise InputError(
-            f"envelopes: with their longest release a note is heard for {longest:.3f} s, and this dataset's"
+            f"envelopes: with their longest release a note sounds for {longest:.3f} s, and this dataset's"
             f" tones last {tone_spec(config).seconds:g} s; ask for shorter releases, or plan a new dataset"
         )
     return config
 
 
-def plan_of(file: Path) -> Planned:
-    """The plan in a file: a config, or the dataset.json of a dataset to be made again.
+def plan_of(file: Path) -> Plan:
+    """Makes the plan of a config file, or of the dataset.json of a dataset to be rendered again.
 
-    Such a dataset's envelopes and phrases are read from beside it, so that no MIDI file is needed; what
-    follows from them, generation by generation, is made anew by `run`.
+    A dataset.json needs its envelopes.parquet and phrases.parquet beside it, but no MIDI file. `run` then
+    makes the rest again, generation by generation. Raises InputError if a file is missing or invalid.
     """
     if file.name != "dataset.json":
         return make_plan(configs.load(file))
-    there = present_plan(Layout(file.parent))
+    there = load_plan(Layout(file.parent))
     here = {"platform": platform_class(), "versions": {DISTRIBUTION: package_version()}}
     return replace(there, metadata={**there.metadata, **here})
 
 
-def present_plan(layout: Layout) -> Planned:
-    """The plan that a folder holds."""
+def load_plan(layout: Layout) -> Plan:
+    """Reads the plan in a dataset folder."""
     envelopes, phrases = (layout.read(name).to_pylist() for name in ("envelopes", "phrases"))
-    return Planned(layout.metadata(), envelopes, phrases, [])
+    return Plan(layout.metadata(), envelopes, phrases, [])
 
 
-def extend(root: Path, config: Config) -> Planned | None:
-    """Plans a generation more in a finished dataset's folder; None if the config asks for nothing new.
+def extend(root: Path, config: Config) -> Plan | None:
+    """Plans a further generation in a finished dataset's folder; returns None if nothing new is asked for.
 
-    shards.parquet goes first: the dataset is not whole until the new shards are. dataset.json comes last and
-    commits the generation.
+    shards.parquet is deleted first, since the dataset is unfinished until the new shards are committed.
+    dataset.json is written last and commits the generation. Raises InputError if the dataset is unfinished
+    or the config does not extend it.
     """
     layout = Layout(root)
-    there = present_plan(layout)
+    there = load_plan(layout)
     if not layout.table("shards").exists():
         raise InputError(f"{root}: is not finished; `python -m render run {root}` first, then extend it")
     grown = grow_plan(there, config)
@@ -110,7 +114,7 @@ def extend(root: Path, config: Config) -> Planned | None:
 
 
 def drop_uncommitted(layout: Layout) -> None:
-    """Takes out the rows of a generation that no dataset.json tells of: planning it was interrupted."""
+    """Removes the rows of a generation that dataset.json does not list: its planning was interrupted."""
     known = len(layout.metadata()["generations"])
     for name in ("envelopes", "phrases"):
         table = layout.read(name)

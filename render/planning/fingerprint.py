@@ -1,4 +1,4 @@
-"""What a dataset's bytes depend on: the fingerprint of what is audible, and the platform class."""
+"""Hashes what a dataset's bytes depend on: the fingerprint of audible settings, and the platform class."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from presets.synths.synths import Synth
 from render.config import Config
 
 AUDIO_VERSION = "2.0"
-"""Raised (major) when anything that is heard changes; the tests pin the hashes of known renders to it."""
+"""Version of the rendered sound. Its major part changes with any audible change; tests pin renders to it."""
 
 LIBRARIES = ("dawdreamer", "numpy", "pandas", "pyarrow", "soundfile", "webdataset", "mido")
 
 
 def audible(config: Config) -> dict[str, Any]:
-    """The config without paths, names and execution settings."""
+    """Returns the config without paths, names and execution settings, as plain data.
+
+    Raises InputError if a scan is missing.
+    """
     plain = config.model_dump(mode="json")
     del plain["name"]
     for timbres in plain["timbres"]:
@@ -43,7 +46,7 @@ def _scan_sha256(path: Path) -> str:
 
 
 def ingredients(config: Config, synths: list[Synth], midi: dict[str, str]) -> dict[str, Any]:
-    """All that enters the fingerprint; `midi` maps each source to its file's SHA-256."""
+    """Returns everything that enters the fingerprint. `midi` maps each source to its file's SHA-256."""
     return {
         "audio": AUDIO_VERSION,
         "schema": SCHEMA_VERSION.split(".")[0],
@@ -54,12 +57,15 @@ def ingredients(config: Config, synths: list[Synth], midi: dict[str, str]) -> di
 
 
 def fingerprint(of: dict[str, Any]) -> str:
-    """SHA-256 of the ingredients' canonical JSON."""
+    """Returns the SHA-256 (hex) of the ingredients' canonical JSON."""
     return sha256_json(of)
 
 
 def platform_class() -> dict[str, Any]:
-    """Machines of one class give the same bytes: architecture, SIMD level, C library, library versions."""
+    """Describes this machine's platform class, within which the bytes are identical.
+
+    The class is architecture, SIMD level, C library and library versions.
+    """
     simd = introspect.opt_func_info(func_name="^add$", signature="float32")
     target = simd.get("add", {}).get("fff", {}).get("current", "baseline")
     return {

@@ -1,4 +1,4 @@
-"""What the first stage leaves behind a generation: timbres, failures and blocks, as tables that grow."""
+"""Stores a generation's result of the first stage: timbres, failures and blocks, as growing tables."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from render.planning.product import cut_blocks
 Rows = list[dict[str, Any]]
 
 COUNTS = "triptych_tones_failures"
-"""In failures.parquet's metadata: how many failures each generation met while its tones were made."""
+"""Key in failures.parquet's metadata: the number of casting failures of each generation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """The generations that are through: timbres, failures while tones were made and their counts, blocks."""
+    """Result of casting up to a generation: timbres, casting failures, their counts by generation, blocks."""
 
     timbres: Rows
     failures: Rows
@@ -28,7 +28,7 @@ class Cast:
     blocks: pa.Table | None
 
     def grown(self, config: Config, timbres: Rows, failures: Rows, layout: Layout, generation: int) -> Cast:
-        """With the timbres that a generation found, and the blocks that follow from them."""
+        """Returns the result with a generation's timbres added, and the blocks cut from them."""
         envelopes, phrases = (
             [row for row in layout.read(name).to_pylist() if row["generation"] <= generation]
             for name in ("envelopes", "phrases")
@@ -37,14 +37,14 @@ class Cast:
         return Cast(timbres, failures, [*self.counts, len(failures) - len(self.failures)], blocks)
 
     def write(self, layout: Layout) -> None:
-        """blocks.parquet comes last: it says that the generation is through."""
+        """Writes the tables. blocks.parquet is last and commits the generation's casting."""
         write_table(layout.table("timbres"), to_table("timbres", self.timbres))
         write_table(layout.table("failures"), failures_table(self.failures, self.counts))
         write_table(layout.table("blocks"), self.blocks)
 
 
 def read_before(layout: Layout, generation: int) -> Cast:
-    """The tables as the generations before this one left them, whatever this one has begun to write."""
+    """Reads the tables as earlier generations left them, without what this generation began to write."""
     if generation == 0:
         return Cast([], [], [], None)
     timbres = layout.read("timbres").to_pylist(maps_as_pydicts="strict")
@@ -59,12 +59,12 @@ def read_before(layout: Layout, generation: int) -> Cast:
 
 
 def failures_table(failures: Rows, counts: list[int]) -> pa.Table:
-    """failures.parquet; those met while tones were made come first."""
+    """Builds failures.parquet. Casting failures come first."""
     return to_table("failures", failures, {COUNTS: json.dumps(counts)})
 
 
 def read_failures(layout: Layout) -> tuple[Rows, list[int]]:
-    """The failures met while tones were made, and how many of them each generation met."""
+    """Reads the casting failures and their number per generation."""
     table = layout.read("failures")
     rows = [row for row in table.to_pylist() if row["stage"] == "tones"]
     counts = (table.schema.metadata or {}).get(COUNTS.encode())

@@ -1,8 +1,7 @@
-"""Growing: a generation's envelopes and phrases, added to those that are there (timbres: `casting.cast`).
+"""Adds a generation's envelopes and phrases to the present ones (`casting.cast` adds timbres).
 
-A dataset grows by a config that asks for more of what it has: more timbres of a synth, another synth, more
-envelopes, another family, more phrases. Its rows so far stay as they are, so what is added is a function of
-them and of the config, whether they were made just now or years ago.
+A dataset grows by a config that asks for more: timbres of a synth, another synth, envelopes, another family,
+or phrases. Present rows stay. The added rows are a function of the present rows and the config.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from render.planning.fingerprint import audible
 Rows = list[dict[str, Any]]
 
 ATTEMPTS = 100
-"""Draws of one id before its config counts as too narrow."""
+"""Redraws of one id before its config counts as too narrow."""
 
 
 def check_growth(before: Config, after: Config) -> None:
-    """InputError unless `after` is `before` with more timbres, envelopes or phrases, nothing else changed."""
+    """Raises InputError unless `after` is `before` with more timbres, envelopes or phrases only."""
     was, now = audible(before), audible(after)
     synths = {timbres["synth"]: timbres for timbres in now["timbres"]}
     grown: list[tuple[str, Any, Any]] = [
@@ -41,7 +40,7 @@ def check_growth(before: Config, after: Config) -> None:
     lines = []
     for name, old, new in grown:
         if new is None:
-            lines.append(f"{name}: is gone")
+            lines.append(f"{name}: is missing")
         elif new["count"] < old["count"]:
             lines.append(f"{name}.count: {new['count']}, fewer than the {old['count']} there are")
         else:
@@ -76,7 +75,10 @@ def _phrases(config: Config) -> int:
 
 
 def more_envelopes(config: Config, rows: Rows, generation: int) -> Rows:
-    """The rows of envelopes.parquet, and after them those that the config asks for besides."""
+    """Returns the rows of envelopes.parquet, followed by the additional ones that the config asks for.
+
+    Raises InputError if no additional envelope fits a side.
+    """
     there = {name: sum(row["family"] == name for row in rows) for name in config.envelopes}
     families = sorted(config.envelopes.items())
     slots = [(name, index) for name, family in families for index in range(there[name], family.count)]
@@ -113,10 +115,10 @@ def more_phrases(
     fits: Callable[[Notes], bool],
     from_midi: Callable[[], list[Extracted]],
 ) -> Rows:
-    """The rows of phrases.parquet, and after them those that the config asks for besides.
+    """Returns the rows of phrases.parquet, followed by the additional ones that the config asks for.
 
-    `from_midi` gives all phrases of the config's MIDI folder; those that are there already are passed over,
-    and so is what does not fit the tones.
+    `from_midi` returns all phrases of the config's MIDI folder. Present phrases, and phrases for which `fits`
+    is False, are skipped. Raises InputError if too few phrases are left or none fits a side.
     """
     old = [Extracted(notes_of(row), row["source"], row["source_sha256"], row["transposed"]) for row in rows]
     composed = [phrase.notes for phrase in old if not phrase.source_sha256]
@@ -128,20 +130,20 @@ def more_phrases(
         )
         fresh += generated(made)[len(composed) :]
     cut = 0
-    found: list[Extracted] = []
+    extracted: list[Extracted] = []
     if config.phrases.midi is not None:
         cut = config.phrases.midi.count - (len(old) - len(composed))
         taken = {phrase.source for phrase in old}
-        found = [p for p in from_midi() if p.source not in taken and fits(p.notes)] if cut else []
+        extracted = [p for p in from_midi() if p.source not in taken and fits(p.notes)] if cut else []
     first = len(fresh)
 
     def chosen() -> list[Extracted]:
-        if len(found) < cut:
+        if len(extracted) < cut:
             raise InputError(
-                f"phrases.midi: {len(found)} phrases left in the folder that fit, {cut} more configured;"
+                f"phrases.midi: {len(extracted)} phrases left in the folder that fit, {cut} more configured;"
                 " add files, or lower the count"
             )
-        return fresh + found[:cut]
+        return fresh + extracted[:cut]
 
     def sides() -> tuple[list[int], list[str]]:
         clusters = [row["cluster"] for row in phrase_rows(old + chosen())]
@@ -150,9 +152,9 @@ def more_phrases(
     def again(place: int) -> None:
         if place < first:
             raise InputError(
-                "phrases.generated: a new phrase has no place among the MIDI phrases; add another"
+                "phrases.generated: a new phrase fits no side among the MIDI phrases; add another"
             )
-        del found[place - first]
+        del extracted[place - first]
 
     if not fresh and not cut:
         return rows
@@ -171,16 +173,14 @@ def _sides(config: Config, rows: Rows, clusters: list[int], axis: str, generatio
 def _settled(
     sides: Callable[[], tuple[list[int], list[str]]], again: Callable[[int], None], what: str
 ) -> tuple[list[int], list[str]]:
-    """All clusters and the new ids' sides, once each has one: what has no place is drawn again."""
+    """Redraws new ids until each has a side; returns all clusters and the new ids' sides."""
     for _ in range(ATTEMPTS):
         clusters, added = sides()
         if all(added):
             return clusters, added
         for place in reversed([place for place, side in enumerate(added) if not side]):
             again(place)
-    raise InputError(
-        f"{what}: no new ones found that have a place on one side; add more at once, or other ones"
-    )
+    raise InputError(f"{what}: no new ones found that fit one side; add more at once, or other ones")
 
 
 def _with_sides(rows: Rows, fresh: Rows, clusters: list[int], added: list[str]) -> Rows:

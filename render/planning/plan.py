@@ -1,7 +1,7 @@
-"""The plan: a dataset folder with everything in it that no synth has to be played for.
+"""Plans a dataset: everything that needs no synth to be played.
 
-`plan` writes envelopes, phrases and `dataset.json`, which comes last and commits the plan. Timbres are
-cast and blocks cut by the first stage of `run`, since a preset that fails its checks is replaced before.
+`plan` writes envelopes, phrases and `dataset.json`, which is written last and commits the plan. The first
+stage of `run` casts the timbres and then cuts the blocks, since failed presets are replaced before that.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from render.planning.fingerprint import fingerprint, ingredients, platform_class
 from render.tones import configured_synth
 
 TONE_GRID_S = 0.25
-"""Tones are whole multiples of this long, so that tone sets are shared by datasets that differ little."""
+"""Tone lengths are multiples of this, so that datasets with similar phrases share tone sets."""
 ONE_MORE_S = 0.001
 """A release ends at most one sample late."""
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
-    """What planning came to: the folder's metadata, its tables, and what a user should be told."""
+class Plan:
+    """A plan: the folder's metadata, the rows of its tables, and remarks for the user."""
 
     metadata: dict[str, Any]
     envelopes: list[dict[str, Any]]
@@ -47,8 +47,11 @@ class Planned:
     remarks: list[str]
 
 
-def settle_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
-    """The config without optional synths that are not installed, the synths, a remark for each left out."""
+def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
+    """Opens the config's synths; returns the config without absent optional synths, the synths, and remarks.
+
+    Raises InputError if a required synth is not installed, a synth is configured twice, or none is left.
+    """
     kept, synths, remarks = [], [], []
     for timbres in config.timbres:
         if timbres.optional and timbres.plugin is None and not installed(timbres.synth):
@@ -72,7 +75,10 @@ def settle_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
 
 
 def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
-    """Generated phrases first, then those from MIDI files, every note within the tones' pitches."""
+    """Returns generated phrases, then those from MIDI files, and remarks on skipped files.
+
+    Raises InputError if pitches exceed the tones' range, or if the folder holds too few phrases.
+    """
     rows, remarks = [], []
     seconds = config.clip.seconds
     low, high = config.tones.lowest_pitch, config.tones.highest_pitch
@@ -87,44 +93,44 @@ def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
         made = generate_phrases(config.seed, wanted.count, spec, seconds, observe)
         rows += generated(made)
     if (folder := config.phrases.midi) is not None:
-        found, skipped = midi_phrases(config)
-        if len(found) < folder.count:
+        extracted, skipped = midi_phrases(config)
+        if len(extracted) < folder.count:
             raise InputError(
-                f"phrases.midi.folder {folder.folder}: {len(found)} phrases found, {folder.count} configured;"
+                f"phrases.midi.folder {folder.folder}: {len(extracted)} phrases, {folder.count} configured;"
                 " add files, or lower the count"
             )
         if skipped:
             remarks.append(f"{folder.folder}: {len(skipped)} windows or files skipped, such as {skipped[0]}")
-        rows += found[: folder.count]
+        rows += extracted[: folder.count]
     for row in rows:
         check_notes(row.notes, seconds)
     return rows, remarks
 
 
-def longest_heard_s(config: Config, notes: Notes) -> float:
-    """How long any note of a phrase can be heard, in seconds, under the config's longest release."""
+def longest_sounding_s(config: Config, notes: Notes) -> float:
+    """Returns the longest time in s that a note of a phrase can sound with the longest release."""
     release = config.longest_release_ms() / 1000.0 + ONE_MORE_S
     ends = [note.onset for note in notes[1:]] + [config.clip.seconds]
     return max(min(end - note.onset, note.duration + release) for note, end in zip(notes, ends, strict=True))
 
 
 def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
-    """The config with tones as long as any note of the phrases can be heard; InputError if it says less."""
+    """Sets the tones' length to the longest sounding note; InputError if a shorter one is configured."""
     seconds = config.clip.seconds
-    longest, place = max((longest_heard_s(config, row.notes), index) for index, row in enumerate(phrases))
+    longest, place = max((longest_sounding_s(config, row.notes), index) for index, row in enumerate(phrases))
     asked = config.tones.seconds
     if asked is None:
         asked = min(seconds, math.ceil(longest / TONE_GRID_S) * TONE_GRID_S)
     if longest > asked:
         raise InputError(
-            f"tones.seconds: {asked:g} is too short: a note of phrase {place} is heard for {longest:.3f} s;"
+            f"tones.seconds: {asked:g} is too short: a note of phrase {place} sounds for {longest:.3f} s;"
             " leave it out, or give more"
         )
     return config.model_copy(update={"tones": config.tones.model_copy(update={"seconds": asked})})
 
 
 def midi_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
-    """All phrases of the config's MIDI folder that the tones can play, and a line for each window skipped."""
+    """Returns the phrases of the config's MIDI folder in the tones' range, and a line per skipped window."""
     folder = config.phrases.midi
     if folder is None:
         return [], []
@@ -138,7 +144,7 @@ def midi_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
 
 
 def envelope_rows(config: Config) -> list[dict[str, Any]]:
-    """The rows of envelopes.parquet."""
+    """Draws the rows of envelopes.parquet, with clusters and sides."""
     drawn = draw_envelopes(config)
     clusters = envelope_clusters([envelope for _, envelope in drawn])
     sides = assign_sides(clusters, config.splits.test_envelopes, config.seed, "envelope")
@@ -156,12 +162,12 @@ def envelope_rows(config: Config) -> list[dict[str, Any]]:
 
 
 def check_playable(synths: list[Synth], envelopes: list[dict[str, Any]]) -> None:
-    """InputError unless every synth's own envelope can be set to every one that was drawn."""
+    """Raises InputError unless every synth's own envelope can be set to every drawn envelope."""
     for synth in synths:
         profile = synth.profile
         if profile.envelope is None:
             raise InputError(
-                f"shaping: plugin: the profile of {synth.name} does not say how its envelope is set;"
+                f"shaping: plugin: the profile of {synth.name} does not define its envelope's parameters;"
                 " calibrate it, or use shaping: renderer"
             )
         for row in envelopes:
@@ -172,16 +178,21 @@ def check_playable(synths: list[Synth], envelopes: list[dict[str, Any]]) -> None
 
 
 def phrases_with_sides(config: Config, phrases: list[Extracted]) -> list[dict[str, Any]]:
-    """The rows of phrases.parquet."""
+    """Returns the rows of phrases.parquet, with clusters and sides."""
     rows = phrase_rows(phrases)
     clusters = [row["cluster"] for row in rows]
     sides = assign_sides(clusters, config.splits.test_phrases, config.seed, "phrase")
     return [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
 
 
-def make_plan(config: Config) -> Planned:
-    """Everything that the config says, without playing a synth and without writing anything."""
-    config, synths, remarks = settle_synths(config)
+def make_plan(config: Config) -> Plan:
+    """Makes a plan from a config. Plays no synth and writes nothing.
+
+    Raises InputError if the config asks for something impossible.
+
+    Example: `make_plan(load(Path("configs/demo.yaml"))).metadata["fingerprint"]`.
+    """
+    config, synths, remarks = resolve_synths(config)
     envelopes = envelope_rows(config)
     if config.shaping == "plugin":
         check_playable(synths, envelopes)
@@ -196,22 +207,22 @@ def make_plan(config: Config) -> Planned:
         "platform": platform_class(),
         "generations": [],
     }
-    return Planned(described(metadata, config, of, envelopes, phrases), envelopes, phrases, remarks + more)
+    return Plan(with_generation(metadata, config, of, envelopes, phrases), envelopes, phrases, remarks + more)
 
 
 def midi_sources(phrases: list[dict[str, Any]]) -> dict[str, str]:
-    """The SHA-256 of the MIDI file of each phrase that comes from one."""
+    """Maps each MIDI source of the phrases to its file's SHA-256."""
     return {row["source"]: row["source_sha256"] for row in phrases if row["source_sha256"]}
 
 
-def described(
+def with_generation(
     metadata: dict[str, Any],
     config: Config,
     of: dict[str, Any],
     envelopes: list[dict[str, Any]],
     phrases: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """dataset.json with a generation more; each has its config, so that it can be made again in its turn."""
+    """Adds a generation to dataset.json. Each keeps its config, so that it can be planned again in order."""
     plain = config.model_dump(mode="json")
     generation = {
         "generation": len(metadata["generations"]),
@@ -230,8 +241,11 @@ def described(
     }
 
 
-def write_plan(planned: Planned, root: Path) -> bool:
-    """Writes a plan to a folder; False if the same plan is there already, InputError if another one is."""
+def write_plan(planned: Plan, root: Path) -> bool:
+    """Writes a plan to a folder; returns False if it holds the same plan already.
+
+    Raises InputError if the folder holds another dataset, or anything else.
+    """
     layout = Layout(root)
     if layout.dataset_json.exists():
         present = layout.metadata()
@@ -254,8 +268,8 @@ def write_plan(planned: Planned, root: Path) -> bool:
     return True
 
 
-def write_tables(layout: Layout, planned: Planned) -> None:
-    """Writes a plan's tables, and last dataset.json, which commits them."""
+def write_tables(layout: Layout, planned: Plan) -> None:
+    """Writes a plan's tables, then dataset.json, which commits them."""
     write_table(layout.table("envelopes"), to_table("envelopes", planned.envelopes))
     write_table(layout.table("phrases"), to_table("phrases", planned.phrases))
     text = json.dumps(planned.metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,6 +1,6 @@
-"""From the ids' sides to blocks.parquet: each split's product cut, sampled where asked, and put in shards.
+"""Makes blocks.parquet from the ids' sides: cuts each split's product, samples it, and assigns shards.
 
-A generation cuts only what it adds: cells with at least one new id. So blocks of earlier ones stay.
+A generation cuts only cells with at least one new id, so that blocks of earlier generations stay.
 """
 
 from __future__ import annotations
@@ -31,7 +31,10 @@ def cut_blocks(
     before: pa.Table | None = None,
     generation: int = 0,
 ) -> pa.Table:
-    """blocks.parquet with the blocks of a generation added to those `before` it."""
+    """Adds a generation's blocks to blocks.parquet as it was `before`.
+
+    Raises InputError if a split has too few ids or blocks.
+    """
     tables = [before] if before is not None else []
     first = sum(table.num_rows for table in tables)
     for split, cut in _splits(config, (timbres, envelopes, phrases), generation):
@@ -48,7 +51,7 @@ def _shards_of(before: pa.Table | None, split: str) -> int:
 
 
 def _splits(config: Config, axes: tuple[Rows, Rows, Rows], generation: int) -> Iterator[tuple[str, Cut]]:
-    # Draws of the first generation are not named by its number.
+    # The first generation's draws are not named by its number.
     what = (generation,) if generation else ()
     for split in SPLITS:
         if split == "validation" or (split == "test_unseen_synth" and config.splits.unseen_synth is None):
@@ -67,7 +70,7 @@ def _splits(config: Config, axes: tuple[Rows, Rows, Rows], generation: int) -> I
         try:
             held = hold_out(cut, config.splits.validation, config.seed, *what)
         except InputError:
-            # What a later generation adds may be too little; validation has the first one's blocks then.
+            # A later generation may add too few blocks. Validation keeps the first one's blocks then.
             if not generation:
                 raise
             held = np.zeros(len(cut), dtype=bool)
@@ -78,7 +81,7 @@ def _splits(config: Config, axes: tuple[Rows, Rows, Rows], generation: int) -> I
 def _regions(
     split: str, axes: tuple[Rows, Rows, Rows], generation: int
 ) -> Iterator[tuple[int, tuple[Ids, Ids, Ids]]]:
-    """What a generation adds to a split's product, as products without a common cell, by their number."""
+    """Yields (number, ids) of disjoint products that cover what a generation adds to a split's product."""
     old: list[Ids] = []
     new: list[Ids] = []
     for axis, rows, side in zip(("timbre", "envelope", "phrase"), axes, SIDES_OF_SPLIT[split], strict=True):
@@ -121,7 +124,7 @@ def _rows(cut: Cut, split: str, first: int, taken: int, per_shard: int, generati
 
 
 def as_planned(blocks: pa.Table) -> pa.Table:
-    """blocks.parquet as it was before anything was rendered: no places, no substitutes."""
+    """Returns blocks.parquet as it was planned: without offsets and replaced timbres."""
     nothing = {name: pa.nulls(blocks.num_rows) for name in ("planned", "offset", "length")}
     columns = {**nothing, "timbres": pc.coalesce(blocks["planned"], blocks["timbres"])}
     for name, column in columns.items():

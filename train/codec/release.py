@@ -28,7 +28,7 @@ HEADER = 2**19
 
 
 def write_parts(checkpoint: Path, out: Path, limit: int = LIMIT) -> list[Path]:
-    """Writes a checkpoint's weights as fp16 files of at most `limit` bytes. InputError if a tensor is larger."""
+    """Writes weights as fp16 files of at most `limit` bytes; InputError if a tensor is larger."""
     weights, metadata = read_weights(checkpoint)
     halves = {name: as_half(checkpoint, name, value) for name, value in sorted(weights.items())}
     parts: list[dict[str, Tensor]] = [{}]

@@ -16,10 +16,10 @@ from manifests.dataset.layout import Layout
 from presets.host import client as host_module
 from presets.synths.jobs import Limits
 from render import config as configs
-from render.casting.cast import audition, cast
-from render.clips.dataset import Dataset, MachineFault
+from render.casting.cast import cast, try_preset
+from render.clips.dataset import MachineFault, PlannedDataset
 from render.execution.run import run
-from render.tones import ToneMaker
+from render.tones import ToneSetCache
 from tests.support import commands, datasets
 from tests.support.paths import ROOT
 from tests.support.presets import faulty_host as faulty
@@ -60,7 +60,7 @@ def without_a_shard(complete: Path, target: Path) -> Path:
 
 def victim(root: Path) -> dict[str, Any]:
     """The first timbre of the shard's first block, as its row."""
-    dataset = Dataset(root)
+    dataset = PlannedDataset(root)
     return dataset.timbres[dataset.blocks_of(SHARD)[0]["timbres"][0]]
 
 
@@ -104,8 +104,8 @@ def test_a_timbre_that_fails_in_a_shard_is_replaced_and_the_block_is_full(
     stands_in = after[after["substitutes"].notna()]
     assert set(stands_in["substitutes"]) == {failed["timbre"]}
     assert len(stands_in) == (before["timbre"] == failed["timbre"]).sum()
-    sides = Dataset(copy).timbres
-    for block in Dataset(copy).blocks_of(SHARD):
+    sides = PlannedDataset(copy).timbres
+    for block in PlannedDataset(copy).blocks_of(SHARD):
         if block["planned"] is not None:
             assert failed["timbre"] in block["planned"]
             assert failed["timbre"] not in block["timbres"]
@@ -156,14 +156,16 @@ def test_presets_that_fail_while_tones_are_made_are_replaced(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
     # Presets that share a cutoff could not be told apart by it.
-    good = list({cutoff(row): row for _, row in sorted(Dataset(played).timbres.items())}.values())
+    good = list({cutoff(row): row for _, row in sorted(PlannedDataset(played).timbres.items())}.values())
     reasons = dict(zip((row["preset"] for row in good), REASONS, strict=False))
     set_faults(limited, *((False, "cutoff", cutoff(row), reasons[row["preset"]][0]) for row in good))
     config = configs.load(datasets.write_config(tmp_path, **FEW))
     rows, failures = cast(
-        config, ToneMaker.of(config, tmp_path), lambda maker, wave: (audition(maker, one) for one in wave)
+        config,
+        ToneSetCache.of(config, tmp_path),
+        lambda maker, wave: (try_preset(maker, one) for one in wave),
     )
-    assert len(rows) == len(Dataset(played).timbres)
+    assert len(rows) == len(PlannedDataset(played).timbres)
     said = {row["preset"]: row["reason"] for row in failures}
     assert {preset: said[preset] for preset in reasons} == {p: reason for p, (_, reason) in reasons.items()}
     assert all(row["stage"] == "tones" and row["shard"] == "" for row in failures)

@@ -17,7 +17,7 @@ from manifests.dataset.layout import Layout, to_table, write_table
 from manifests.splits.splits import grow_sides
 from manifests.types import InputError
 from render import config as configs
-from render.planning.extend import grow_plan, present_plan
+from render.planning.extend import grow_plan, load_plan
 from render.planning.growth import check_growth, more_envelopes
 from render.planning.plan import make_plan
 from tests.support import commands, datasets
@@ -82,7 +82,7 @@ def test_a_single_run_that_replays_the_generations_gives_the_same_bytes(grown: P
 def test_plans_grown_from_configs_equal_plans_grown_in_the_folder(grown: Path) -> None:
     first, second, third = (configs.parse({**datasets.TINY, **c}, "here") for c in ({}, SECOND, THIRD))
     planned = grow_plan(grow_plan(make_plan(first), second), third)
-    there = present_plan(Layout(grown))
+    there = load_plan(Layout(grown))
     assert planned.metadata == there.metadata
     assert to_table("envelopes", planned.envelopes) == Layout(grown).read("envelopes")
     assert to_table("phrases", planned.phrases) == Layout(grown).read("phrases")
