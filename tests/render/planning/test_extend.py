@@ -118,10 +118,10 @@ def test_growing_to_the_present_size_changes_nothing(grown: Path, tmp_path: Path
         ({"seed": 6}, "seed: 6 != 5"),
         ({"flac_level": 3}, "flac_level: 3 != 5"),
         ({"timbres": [{"synth": "builtin", "count": 4}]}, "timbres.builtin.count: 4, fewer than the 6"),
-        ({"timbres": [{"synth": "amsynth", "count": 9}]}, "timbres.builtin: is gone"),
+        ({"timbres": [{"synth": "amsynth", "count": 9}]}, "timbres.builtin: is missing"),
         ({"timbres": [{"synth": "amsynth", "count": 9}, {"synth": "builtin", "count": 6}]}, "in their order"),
         ({"timbres": [{"synth": "builtin", "count": 7}]}, "timbres: one is added"),
-        ({"envelopes": {"pluck": datasets.TINY["envelopes"]["pluck"]}}, "envelopes.lead: is gone"),
+        ({"envelopes": {"pluck": datasets.TINY["envelopes"]["pluck"]}}, "envelopes.lead: is missing"),
         (
             {"envelopes": {**datasets.TINY["envelopes"], "lead": {**PAD, "count": 9}}},
             "envelopes.lead.attack_ms",
