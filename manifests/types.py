@@ -1,7 +1,7 @@
-"""The words of the project as data: note, phrase, envelope, clip ids.
+"""Defines the project's value types: note, envelope, clip id, and InputError.
 
-Times are seconds for notes and milliseconds for envelopes, levels are linear 0..1, pitches are MIDI
-numbers. Everything here is a plain frozen value; what is computed from it lives in its own module.
+Times are seconds for notes and milliseconds for envelopes. Levels are linear 0..1, pitches MIDI numbers.
+Every type is a frozen value; computations live in their own modules.
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ CURVES: tuple[Curve, ...] = ("linear", "exponential")
 
 
 class InputError(ValueError):
-    """Something a user gave is wrong. The message is one line: what, where, expected, what to do.
+    """An error in a user's input. The message is one line: place, fault, what was expected, what to do.
 
-    Commands print it as it is and exit with status 2; it is never used for defects of our own.
+    Commands print the message and exit with status 2. It never stands for a defect of this program.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note: onset and duration in seconds, MIDI pitch 0..127, MIDI velocity 1..127."""
+    """A note: onset and duration in seconds, MIDI pitch 0..127, MIDI velocity 1..127.
+
+    Example: `Note(onset=0.5, duration=0.25, pitch=60, velocity=100).off` is 0.75.
+    """
 
     onset: float
     duration: float
@@ -42,9 +45,12 @@ Notes = tuple[Note, ...]
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """ADSR with hold: times in ms, sustain a linear level 0..1 held until note-off.
+    """An ADSR envelope with hold: times in ms, sustain as a linear level 0..1 held until note-off.
 
-    Its meaning as a gain curve is `manifests.synthesis.envelope.gain_curve`, the only definition there is.
+    `manifests.synthesis.envelope.gain_curve` is its only definition as a gain curve. Raises InputError if a
+    time is outside 0..60000 ms, the sustain level outside 0..1, or the curve unknown.
+
+    Example: `Envelope(attack_ms=10, decay_ms=200, sustain=0.5, release_ms=120)`.
     """
 
     attack_ms: float
@@ -65,7 +71,7 @@ class Envelope:
             raise InputError(f"envelope curve: expected one of {CURVES}, got {self.curve!r}")
 
     def values(self) -> dict[str, float | str]:
-        """The fields as a dict, in the order of the manifest's columns."""
+        """Returns the fields as a dict, in the order of the manifest's columns."""
         return {name: getattr(self, name) for name in ENVELOPE_FIELDS}
 
 
@@ -86,7 +92,7 @@ _KEY = re.compile(r"b(\d{6,})_t(\d{5,})_e(\d{4,})_p(\d{4,})")
 
 @dataclass(frozen=True, slots=True, order=True)
 class ClipId:
-    """A clip's block and triplet ids. The key is its name in the tar: no dots, sorts by block."""
+    """A clip's block and triplet ids. `key` is its name in the tar; it has no dots and sorts by block."""
 
     block: int
     timbre: int
@@ -99,7 +105,7 @@ class ClipId:
 
     @classmethod
     def parse(cls, key: str) -> ClipId:
-        """The ids in a key such as `b000012_t00017_e0003_p0042`; InputError if it is none."""
+        """Parses a key such as `b000012_t00017_e0003_p0042`; raises InputError if it is malformed."""
         match = _KEY.fullmatch(key)
         if match is None:
             raise InputError(f"clip key {key!r}: expected the form b000012_t00017_e0003_p0042")
@@ -107,7 +113,7 @@ class ClipId:
 
 
 def check_notes(notes: Sequence[Note], seconds: float) -> Notes:
-    """`notes` as a monophonic phrase that fits a clip of `seconds`; InputError says which note does not."""
+    """Returns `notes` as a phrase; raises InputError unless it is monophonic and fits a clip of `seconds`."""
     if not notes:
         raise InputError("phrase: expected at least one note, got none")
     before = 0.0

@@ -1,4 +1,4 @@
-"""How every command of the project talks: figures to stdout, progress and errors to stderr, one line each."""
+"""Gives all commands the same output: results to stdout, progress and one-line errors to stderr."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     raise SystemExit(code)
 
 
-def told(error: OSError) -> str:
-    """What the system says of a file, in a line that begins with its name."""
+def describe_os_error(error: OSError) -> str:
+    """Formats a system error as one line that begins with the file's name."""
     file = error.filename2 or error.filename
-    said = str(error) if file is None else f"{file}: {error.strerror}"
-    return " ".join(said.split())
+    message = str(error) if file is None else f"{file}: {error.strerror}"
+    return " ".join(message.split())
 
 
 def progress(console: Console) -> Progress:
-    """A bar with counts, rate and time left; tasks are added with `rate=""`, and moved by `advance`."""
+    """Makes a bar with counts, rate and time left. Add tasks with `rate=""` and move them by `advance`."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -71,14 +71,14 @@ def progress(console: Console) -> Progress:
 
 
 def advance(bar: Progress, task: TaskID, amount: int, unit: str) -> None:
-    """Moves a task of `progress` on and says how fast it goes, in `unit` a second."""
+    """Advances a task of `progress` and shows its rate in `unit` per second."""
     bar.advance(task, amount)
     speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
     bar.update(task, rate=f"{speed:.3g} {unit}/s" if speed else "")
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or SIGTERM (pre-emption). Not a KeyboardInterrupt: that one typer would swallow."""
+    """Ctrl-C or SIGTERM (pre-emption). It is no KeyboardInterrupt, which typer would swallow."""
 
 
 def _interrupt(signum: int, frame: FrameType | None) -> None:
@@ -86,8 +86,10 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def main(command: Callable[[], None]) -> None:
-    """Runs a command; bad input ends it with one line and exit code 2, an interrupt with 130, a file
-    that cannot be read or written with 1."""
+    """Runs a command and maps errors to exit codes, each with one line on stderr.
+
+    InputError exits with 2, an interrupt (Ctrl-C, SIGTERM) with 130, a file error with 1.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     try:
@@ -95,9 +97,9 @@ def main(command: Callable[[], None]) -> None:
     except InputError as error:
         fail(" ".join(str(error).split()), BAD_INPUT)
     except Interrupted:
-        fail("interrupted; what was finished is kept, run the command again to go on", INTERRUPTED)
+        fail("interrupted; finished work is kept, run the command again to go on", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(FAILED) from None
     except OSError as error:
-        fail(told(error))
+        fail(describe_os_error(error))

@@ -1,4 +1,4 @@
-"""What is wrong with settings that a user wrote, in one line, from pydantic's errors and without pydantic."""
+"""Formats pydantic's validation errors as one line, without importing pydantic."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 LONGEST = 100
-"""Characters of a value that is at fault; what is longer is cut."""
+"""Characters of a faulty value that are shown; the rest is cut."""
 
 
 def first_fault(errors: Sequence[Mapping[str, Any]], root: str) -> str:
-    """`field: what was expected, got …`: the first of a ValidationError's `errors()`, and how many there are.
+    """Formats the first of a ValidationError's `errors()` as `field: expectation, got …`, with their count.
 
-    `root` names what is wrong as a whole, where no single field is.
+    `root` names the whole input for an error that belongs to no field.
     """
     first = errors[0]
     field = ".".join(str(part) for part in first["loc"]) or root
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{field}: unknown setting; check its spelling{more}"
-    # Of a section as a whole the message says enough.
+    # For a whole section the message suffices without its value.
     given = "" if isinstance(first["input"], Mapping) else f", got {_short(first['input'])}"
     return f"{field}: {first['msg'].removeprefix('Value error, ')}{given}{more}"
 

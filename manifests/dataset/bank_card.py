@@ -1,4 +1,4 @@
-"""The card of a tone bank: a pure function of bank.json and its tables."""
+"""Writes the card of a tone bank, a pure function of bank.json and its tables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import yaml
 
 
 def bank_card(metadata: dict[str, Any], shards: list[dict[str, Any]], timbres: list[dict[str, Any]]) -> str:
-    """The card as Markdown, with the header that hubs read."""
+    """Returns the card as Markdown, with the header that hubs read."""
     of = metadata["fingerprint_of"]
     header = {
         "pretty_name": f"{metadata['name']}, tone bank",

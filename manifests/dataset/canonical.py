@@ -1,4 +1,4 @@
-"""One spelling for everything that is hashed: canonical JSON, file hashes, the fingerprint."""
+"""Defines canonical JSON and the hashes that are built on it."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ Json = Any
 
 
 def canonical_json(value: Json) -> bytes:
-    """JSON with sorted keys, no spaces, no NaN, UTF-8: equal values give equal bytes."""
+    """Returns JSON with sorted keys, no spaces, no NaN, as UTF-8: equal values give equal bytes."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 
 def sha256_json(value: Json) -> str:
-    """The SHA-256 of a value's canonical JSON, in hex."""
+    """Returns the SHA-256 (hex) of a value's canonical JSON."""
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hex."""
+    """Returns the SHA-256 (hex) of a file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def differences(ours: Json, theirs: Json, path: str = "") -> list[str]:
-    """Where two JSON values differ, one line each: `path: ours != theirs`."""
+    """Lists the differences of two JSON values, one line each: `path: ours != theirs`."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         lines = []
         for key in sorted({*ours, *theirs}):

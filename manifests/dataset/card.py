@@ -1,4 +1,4 @@
-"""The dataset card: a header that hubs and `datasets` understand, and figures from the tables."""
+"""Writes the dataset card: a header for hubs and `datasets`, and figures from the tables."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_
 
 
 def size_category(clips: int) -> str:
-    """The hub's word for a number of samples."""
+    """Returns the Hub's size category of a number of samples."""
     return next(
         (word for limit, word in SIZES if clips < limit), "1M<n<10M" if clips < 10_000_000 else "n>10M"
     )
 
 
 def header(name: str, splits: list[str], clips: int) -> dict[str, Any]:
-    """The YAML header: two configs, the manifest's Parquet files and the audio's tars, by split."""
+    """Returns the YAML header with two configs: the manifest's Parquet files and the audio's tars, by split."""
 
     def files(folder: str, suffix: str) -> list[dict[str, str]]:
         return [{"split": split, "path": f"{folder}/{split}/*.{suffix}"} for split in splits]
@@ -40,7 +40,7 @@ def header(name: str, splits: list[str], clips: int) -> dict[str, Any]:
 
 
 def key(name: str) -> str:
-    """A dataset's name as a citation key: letters, digits and hyphens."""
+    """Converts a dataset's name to a citation key of letters, digits and hyphens."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "dataset"
 
 
@@ -51,7 +51,7 @@ def card(
     envelopes: int,
     phrases: int,
 ) -> str:
-    """The card as Markdown. A pure function of dataset.json and the tables: no clock, no host."""
+    """Returns the card as Markdown, a pure function of dataset.json and the tables."""
     clips: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for row in shards:
@@ -69,8 +69,8 @@ def card(
     )
     shares = (metadata["config"].get("splits") or {}).get("sampled") or {}
     length = f"{clip['seconds']:g}"
-    told = ", ".join(f"{split} {share:g}" for split, share in sorted(shares.items()))
-    sampled = f", or of a sample of its blocks ({told})" if shares else ""
+    listed = ", ".join(f"{split} {share:g}" for split, share in sorted(shares.items()))
+    sampled = f", or of a sample of its blocks ({listed})" if shares else ""
     more = len(metadata.get("generations", [])) - 1
     grown = f" Grown {more} time(s) since it was first made, see `dataset.json`." if more > 0 else ""
     return f"""---
@@ -115,7 +115,7 @@ before you publish audio made from them, and put the licence in this header.
 
 
 def card_of(layout: Layout) -> str:
-    """The card that a finished dataset folder should have."""
+    """Returns the card that a finished dataset folder should have; raises InputError if a table is missing."""
     return card(
         layout.metadata(),
         layout.read("shards").to_pylist(),

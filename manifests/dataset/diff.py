@@ -1,7 +1,7 @@
-"""What differs between two datasets: config, fingerprint, ids and their values, rows, audio.
+"""Compares two datasets: config, fingerprint, ids and their values, rows, audio.
 
-Ids are compared by number and clips by their three ids: datasets of one plan match, whatever order
-their blocks come in; those of two plans are told apart by the config first.
+Ids are compared by number, clips by their three ids. Datasets of one plan therefore match in any order of
+blocks. Datasets of different plans differ in the config first.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from manifests.dataset.query import connect, rows
 from manifests.dataset.schema import CLIPS, TABLES
 
 SHOWN = 8
-"""How many differences of one kind are spelled out."""
+"""Differences of one kind that are listed; the rest are counted."""
 _CELL = ("timbre", "envelope", "phrase")
 AUDIO = ("pcm_sha256", "peak", "rms", "gain")
 _PLACE = ("shard", "offset", "length", "block", "key")
@@ -23,7 +23,7 @@ _PLACE = ("shard", "offset", "length", "block", "key")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One layer that was compared: what was looked at, and a line for each way in which A and B differ."""
+    """A compared layer: what was compared, and a line for each difference of A and B."""
 
     layer: str
     looked_at: str
@@ -31,7 +31,12 @@ class Difference:
 
 
 def diff(a: Layout, b: Layout) -> list[Difference]:
-    """All layers, from config to PCM; where `lines` is empty, A and B agree. InputError for no dataset."""
+    """Compares all layers from config to PCM; a layer without `lines` is equal in A and B.
+
+    Raises InputError if a folder is no dataset, or duckdb is not installed.
+
+    Example: `[layer.layer for layer in diff(Layout(a), Layout(b)) if layer.lines]`.
+    """
     ours, theirs = a.metadata(), b.metadata()
     layers = [
         Difference("config", "dataset.json", _few(differences(ours.get("config"), theirs.get("config")))),
@@ -55,7 +60,7 @@ def _few(lines: list[str]) -> list[str]:
 
 
 def _ids(name: str, a: Layout, b: Layout) -> Difference:
-    """Two tables of ids, row by row: how many rows differ in which column, and the first of them."""
+    """Compares two tables of ids row by row: counts differing rows per column, and names the first."""
     one, other = (to_pandas(layout.read(name)).to_dict("records") for layout in (a, b))
     lines = [] if len(one) == len(other) else [f"{len(one)} != {len(other)} rows"]
     for column in (column.name for column in TABLES[name]):
@@ -63,10 +68,10 @@ def _ids(name: str, a: Layout, b: Layout) -> Difference:
             (place, differences(_plain(x[column]), _plain(y[column]), column))
             for place, (x, y) in enumerate(zip(one, other, strict=False))
         ]
-        wrong = [(place, found) for place, found in wrong if found]
+        wrong = [(place, changes) for place, changes in wrong if changes]
         if wrong:
-            place, found = wrong[0]
-            lines.append(f"{column}: {len(wrong)} rows differ, first {name[:-1]} {place}: {found[0]}")
+            place, changes = wrong[0]
+            lines.append(f"{column}: {len(wrong)} rows differ, first {name[:-1]} {place}: {changes[0]}")
     return Difference(name, f"{len(one)} and {len(other)} rows", lines)
 
 
@@ -79,7 +84,7 @@ def _plain(value: Any) -> Any:
 
 
 def _clips(a: Layout, b: Layout) -> list[Difference]:
-    """Rows and audio of the clips that both have, and how many only one has, from the tables alone."""
+    """Compares rows and PCM hashes of the clips in both, and counts clips in one only, from the tables alone."""
     if not (a.clip_tables() and b.clip_tables()):
         there = [bool(layout.clip_tables()) for layout in (a, b)]
         lines = [] if there[0] == there[1] else [f"only {'A' if there[0] else 'B'} has clips yet"]
@@ -99,16 +104,16 @@ def _clips(a: Layout, b: Layout) -> list[Difference]:
         f" FROM {on.format('FULL')}",
     ).iloc[0]
 
-    def told(columns: list[str]) -> list[str]:
+    def lines_of(columns: list[str]) -> list[str]:
         return [f"{n}: {both[n]} clips differ, first {both[f'{n}_first']}" for n in columns if both[n]]
 
     apart = [f"{only[side]} clips only in {side.upper()}" for side in ("a", "b") if only[side]]
     place = [n for n in names if n in _PLACE]
     values = [n for n in names if n not in (*_PLACE, *AUDIO)]
-    looked = f"{both['n']} clips in both"
+    compared = f"{both['n']} clips in both"
     return [
         Difference("clips", f"{both['n'] + only['a']} and {both['n'] + only['b']} clips", apart),
-        Difference("values", looked, told(values)),
-        Difference("places", looked, told(place)),
-        Difference("audio", looked, told(list(AUDIO))),
+        Difference("values", compared, lines_of(values)),
+        Difference("places", compared, lines_of(place)),
+        Difference("audio", compared, lines_of(list(AUDIO))),
     ]

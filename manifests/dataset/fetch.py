@@ -1,6 +1,6 @@
-"""Single clips out of the shards, by offset and length: nothing else of a shard is read.
+"""Fetches single clips from shards by byte offset and length, without reading the rest.
 
-What is fetched is checked against its row (PCM hash) before it is written.
+A clip's PCM hash is checked against its row before it is written.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from manifests.types import ClipId, InputError
 
 ROWS = "clips.parquet"
 THREADS = 8
-"""Ranges asked for at a time: a remote store answers slowly, but many at once."""
+"""Concurrent range requests: a remote store is slow per request but serves many at once."""
 
 
 def fetch(layout: Layout, where: str, out: Path, track: Callable[[int], Callable[[], Any]]) -> int:
-    """Writes the clips that meet an SQL condition to `out`: KEY.flac each, and their rows as clips.parquet.
+    """Writes the clips that meet an SQL condition to `out` as KEY.flac, and their rows as clips.parquet.
 
-    `clips.parquet` comes last, so a folder that has one is whole; an interrupted fetch is taken up by
-    repeating it. `track(count)` is told how many there are and gives what to call after each. Returns the
-    count. InputError where the condition is wrong, a shard is missing, a clip is not what its row says, or
-    `out` holds files of something else.
+    `clips.parquet` is written last and marks the folder as complete; repeat an interrupted fetch to finish
+    it. `track(count)` returns a function to call after each clip. Returns the number of clips. Raises
+    InputError if the condition is invalid or matches nothing, a shard is missing, a clip differs from its
+    row, or `out` holds other files.
     """
     rows = query(layout, f'SELECT * FROM clips WHERE ({where}\n) ORDER BY shard, "offset"').to_dict("records")
     if not rows:
         raise InputError(f"fetch: no clip of {layout.root} meets the condition {where!r}")
     for row in rows:
-        # The key becomes a file's name: only one that spells ids does.
+        # The key becomes a file name, so it must be well-formed.
         ClipId.parse(row["key"])
     _check_folder(out, {f"{row['key']}.flac" for row in rows})
 
@@ -59,12 +59,12 @@ def fetch(layout: Layout, where: str, out: Path, track: Callable[[int], Callable
 
 
 def _plain(value: Any) -> Any:
-    """A value as Arrow wants it: pandas' missing integer is None."""
+    """Converts a pandas value for Arrow: a missing value becomes None."""
     return None if value is None or value != value else value
 
 
 def clip_bytes(layout: Layout, row: Any) -> bytes:
-    """The FLAC file of a clip, given its row; InputError where the shard is missing."""
+    """Reads a clip's FLAC file by its row; raises InputError if the shard is missing."""
     try:
         return read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
     except FileNotFoundError:

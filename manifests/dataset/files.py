@@ -1,8 +1,8 @@
-"""Writing files so that nobody ever sees half of one.
+"""Writes files atomically, so that no reader sees a partial file.
 
-A file is written under a name of its own, synced, then put in place: `replace` for tables that a later
-state supersedes, `create_once` for shards and their clip tables, which are never rewritten. At a URL a
-file appears when its upload is complete, so nothing is written beside.
+A file is written under a temporary name, synced, then put in place: by `replace` for tables that a later
+state supersedes, by `create_once` for shards and their clip tables, which are never rewritten. At a URL a
+file appears when its upload is complete, so no temporary name is needed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from manifests.dataset.storage import is_local, upload
 
 @contextmanager
 def temporary(folder: Path, name: str) -> Iterator[Path]:
-    """A fresh hidden path in `folder`, unique to this call; removed when the block ends."""
+    """Yields a new hidden path in `folder`, unique to this call, and removes it afterwards."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
         yield path
     except OSError as error:
         if error.filename == str(path):
-            error.filename = str(folder / name)  # the name that the user knows
+            error.filename = str(folder / name)  # the name that a user knows
         raise
     finally:
         with suppress(FileNotFoundError):
@@ -33,7 +33,7 @@ def temporary(folder: Path, name: str) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Forces a file's (or folder's) bytes to the disk."""
+    """Flushes a file's or folder's bytes to the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -42,7 +42,7 @@ def sync(path: Path) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Puts `data` at `path`, whole or not at all; what stood there before is replaced."""
+    """Writes `data` to `path` atomically, replacing an existing file."""
     if not is_local(path):
         upload(data, path)
         return
@@ -54,7 +54,7 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def supersede(finished: Path, path: Path) -> None:
-    """Puts a finished file at `path`, whatever is there."""
+    """Moves a finished file to `path`, replacing an existing file."""
     if is_local(path):
         finished.replace(path)
     else:
@@ -62,9 +62,9 @@ def supersede(finished: Path, path: Path) -> None:
 
 
 def create_once(finished: Path, path: Path) -> bool:
-    """Puts a finished file at `path` if nothing is there; False if something was.
+    """Puts a finished file at `path` unless a file exists there; returns whether it did.
 
-    A local path is linked to, and has to be on the same file system; a remote one is uploaded to.
+    Locally it makes a hard link, so both paths must be on one file system. Remotely it uploads.
     """
     if not is_local(path):
         return upload(finished, path, once=True)

@@ -1,4 +1,4 @@
-"""Where things lie in a dataset folder, and how its tables are read and written."""
+"""Defines the paths of a dataset folder, and reads and writes its tables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COMPRESSION = "zstd"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The paths of one dataset folder, local or (see `manifests.dataset.storage`) remote."""
+    """The paths and tables of one dataset folder, local or remote (see `manifests.dataset.storage`)."""
 
     root: Path
 
@@ -39,9 +39,9 @@ class Layout:
 
     @property
     def work(self) -> Path:
-        """Tones and temporary files: outside the dataset's identity, may be deleted. Always local.
+        """The local folder of tones and temporary files. It is no part of the dataset and may be deleted.
 
-        A remote folder's lie in this user's cache, a folder for each URL.
+        For a remote dataset it lies in the user's cache, one folder per URL.
         """
         if is_local(self.root):
             return self.root / WORK
@@ -49,23 +49,23 @@ class Layout:
         return cache / "triptych" / sha256_json(str(self.root))[:16]
 
     def table(self, name: str) -> Path:
-        """The path of one of `FOLDER_TABLES`."""
+        """Returns the path of one of `FOLDER_TABLES`."""
         return self.root / f"{name}.parquet"
 
     def inside(self, relative: str) -> Path:
-        """The path of a file named in a table; InputError if it would leave the folder."""
+        """Returns the path of a file named in a table; raises InputError if it leaves the folder."""
         pure = PurePosixPath(relative)
         if pure.is_absolute() or ".." in pure.parts:
             raise InputError(f"{self.root}: path {relative!r} in a table leaves the dataset folder")
         return self.root / pure
 
     def clip_table(self, shard: str) -> Path:
-        """The clip table that commits a shard: shards/train/x.tar -> clips/train/x.parquet."""
+        """Returns the clip table that commits a shard: shards/train/x.tar -> clips/train/x.parquet."""
         pure = PurePosixPath(shard)
         return self.inside(str(PurePosixPath("clips", *pure.parts[1:]).with_suffix(".parquet")))
 
     def metadata(self) -> dict[str, Any]:
-        """`dataset.json`; InputError where it is missing, torn, or of an unknown schema."""
+        """Reads `dataset.json`; raises InputError if it is missing, malformed, or of an unknown schema."""
         try:
             loaded = json.loads(self.dataset_json.read_bytes())
         except (FileNotFoundError, NotADirectoryError):
@@ -80,22 +80,22 @@ class Layout:
         return loaded
 
     def read(self, name: str) -> pa.Table:
-        """One of the folder's tables."""
+        """Reads one of the folder's tables; raises InputError if it is missing or malformed."""
         return read_table(self.table(name), name)
 
     def committed(self) -> set[str]:
-        """The shards whose clip table is there."""
+        """Returns the committed shards: those whose clip table exists."""
         tables = list_files(self.root / "clips")
         return {str(PurePosixPath("shards", name).with_suffix(".tar")) for name in tables}
 
     def clip_tables(self, split: str | None = None) -> list[Path]:
-        """The clip tables that are there (of one split), in order of their shards."""
+        """Returns the existing clip tables, of one split or all, in order of their shards."""
         splits = [split] if split else [s for s in SPLITS if (self.root / "clips" / s).is_dir()]
         folders = [self.root / "clips" / s for s in splits]
         return [p for folder in folders for p in sorted(folder.glob("shard-*.parquet"), key=str)]
 
     def read_clips(self, split: str | None = None) -> pa.Table:
-        """All clip rows (of one split), in order of their shards."""
+        """Reads all clip rows, of one split or all, in order of their shards."""
         tables = [read_table(path, "clips") for path in self.clip_tables(split)]
         plain = schema("clips")
         return (
@@ -106,12 +106,12 @@ class Layout:
 
 
 def shard_path(split: str, index: int) -> str:
-    """The relative path of a split's shard number `index`."""
+    """Returns the relative path of a split's shard number `index`."""
     return f"shards/{split}/shard-{index:06d}.tar"
 
 
 def check_version(version: str, where: Path) -> None:
-    """Refuses a schema of another major version."""
+    """Raises InputError if `version` has another major version than this program's schema."""
     if version.split(".")[0] != SCHEMA_VERSION.split(".")[0]:
         raise InputError(
             f"{where}: schema version {version}, this program reads {SCHEMA_VERSION};"
@@ -120,7 +120,7 @@ def check_version(version: str, where: Path) -> None:
 
 
 def read_table(path: Path, name: str) -> pa.Table:
-    """A Parquet table, checked against the schema called `name`; InputError names file and column."""
+    """Reads a Parquet table of the schema `name`; raises InputError, which names file and column."""
     try:
         # ParquetFile, not read_table: the latter would add columns from folder names such as a=b.
         table = parquet_file(path).read()
@@ -132,7 +132,7 @@ def read_table(path: Path, name: str) -> pa.Table:
 
 
 def check_table(table: pa.Table, path: Path, name: str) -> pa.Table:
-    """The table, if its version and columns are those of the schema called `name`; InputError if not."""
+    """Returns the table if its version and columns are those of the schema `name`; else raises InputError."""
     expected = schema(name)
     metadata = table.schema.metadata or {}
     check_version(metadata.get(b"triptych_schema", b"unknown").decode(), path)
@@ -148,25 +148,25 @@ def check_table(table: pa.Table, path: Path, name: str) -> pa.Table:
 
 
 def to_table(name: str, rows: list[dict[str, Any]], extra: dict[str, str] | None = None) -> pa.Table:
-    """Rows as a table of the schema called `name`, with `extra` file metadata."""
+    """Makes a table of the schema `name` from rows, with `extra` file metadata."""
     target = schema(name)
     table = pa.Table.from_pylist(rows, schema=target)
     return table.replace_schema_metadata({**(target.metadata or {}), **(extra or {})})
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """A table as the bytes of its Parquet file: equal tables give equal bytes."""
+    """Returns a table's Parquet file as bytes: equal tables give equal bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression=COMPRESSION, row_group_size=65_536, version="2.6")
     return bytes(sink.getvalue())
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Writes a table whole or not at all."""
+    """Writes a table atomically."""
     files.replace(path, table_bytes(table))
 
 
 def to_pandas(table: pa.Table) -> pd.DataFrame:
-    """A table as a DataFrame whose integer columns stay integers."""
+    """Converts a table to a DataFrame, maps as dicts."""
     frame: pd.DataFrame = table.to_pandas(maps_as_pydicts="strict")
     return frame

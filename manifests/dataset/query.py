@@ -1,4 +1,4 @@
-"""SQL over the manifests: DuckDB on the Parquet files, one view a table."""
+"""Runs SQL over the manifests: DuckDB on the Parquet files, one view per table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def connect(layouts: dict[str, Layout]) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection that sees the datasets' tables and nothing else on the machine.
+    """Opens a DuckDB connection that can read the datasets' tables and nothing else on the machine.
 
-    Each dataset's views are named for its tables, after the prefix it has in `layouts` ("" for one).
-    InputError where a folder is no dataset, or duckdb is not installed.
+    A view's name is its dataset's prefix in `layouts`, then the table's name. Raises InputError if a folder
+    is no dataset, or duckdb is not installed.
     """
     try:
         import duckdb
@@ -34,7 +34,7 @@ def connect(layouts: dict[str, Layout]) -> duckdb.DuckDBPyConnection:
             tables["clips"] = clips
         views |= {prefix + name: paths for name, paths in tables.items()}
     local = [str(path) for paths in views.values() for path in paths if is_local(path)]
-    # Views are bound to exactly these files; nothing else can be read by a query, nor written.
+    # Views are bound to exactly these files. A query can read nothing else, and write nothing.
     connection.execute("SET allowed_paths = ?", [local])
     connection.execute("SET enable_external_access = false")
     for name, paths in views.items():
@@ -47,7 +47,7 @@ def connect(layouts: dict[str, Layout]) -> duckdb.DuckDBPyConnection:
 
 
 def _remote(paths: list[Path]) -> Any:
-    """Parquet files behind fsspec as an Arrow dataset, of which DuckDB reads what a query needs."""
+    """Opens Parquet files behind fsspec as an Arrow dataset, from which DuckDB reads what a query needs."""
     import pyarrow.dataset as ds
 
     remote = [cast(Any, path) for path in paths]
@@ -55,7 +55,7 @@ def _remote(paths: list[Path]) -> Any:
 
 
 def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
-    """The result of one SQL query; InputError, in one line, where it is wrong."""
+    """Runs one SQL query; raises InputError with one line if it fails."""
     import duckdb
 
     try:
@@ -66,9 +66,11 @@ def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
 
 
 def query(layout: Layout, sql: str) -> pd.DataFrame:
-    """The result of one SQL query; views clips, timbres, envelopes, phrases, blocks, shards, failures.
+    """Runs one SQL query on the views clips, timbres, envelopes, phrases, blocks, shards, failures.
 
-    InputError where the query is wrong, or duckdb is not installed. The query reads the dataset's own
-    files only: DuckDB's access to others is switched off before it runs.
+    The query can read the dataset's own files only. Raises InputError if the query fails, or duckdb is not
+    installed.
+
+    Example: `query(Layout(Path("dataset")), "SELECT split, count(*) FROM clips GROUP BY split")`.
     """
     return rows(connect({"": layout}), sql)

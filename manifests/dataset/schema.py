@@ -1,7 +1,7 @@
-"""The Parquet tables of a dataset: every column with its type, unit and meaning, in one place.
+"""Defines every column of a dataset's Parquet tables: its type, unit and meaning.
 
-The schemas carry unit and description as column metadata, so that a Parquet file explains itself.
-`SCHEMA_VERSION` is "major.minor": a reader refuses another major.
+Schemas carry unit and meaning as column metadata, so that a Parquet file documents itself. This metadata is
+part of the tables' bytes. `SCHEMA_VERSION` is "major.minor"; a reader refuses another major version.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ SCHEMA_VERSION = "1.0"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what it is called, holds, is counted in and means."""
+    """A column: its name, Arrow type, unit and meaning, and whether it may be null."""
 
     name: str
     type: pa.DataType
@@ -234,6 +234,9 @@ TABLES: dict[str, list[Column]] = {
 
 
 def schema(table: str) -> pa.Schema:
-    """The Arrow schema of a table, with the schema version and column meanings as metadata."""
+    """Returns the Arrow schema of a table, with the schema version and column meanings as metadata.
+
+    Example: `schema("clips").field("rms").metadata[b"unit"]`.
+    """
     fields = [column.field() for column in TABLES[table]]
     return pa.schema(fields, metadata={"triptych_table": table, "triptych_schema": SCHEMA_VERSION})

@@ -1,4 +1,4 @@
-"""`docs/manifests.md`: every table and column, from the schema and one example row of each table."""
+"""Generates `docs/manifests.md`: every table and column, with one example row per table."""
 
 from __future__ import annotations
 
@@ -52,14 +52,14 @@ shard's path, SHA-256, size and the extent of its blocks: it commits the shard.
 
 
 def examples() -> dict[str, dict[str, Any]]:
-    """One row of each table, from a small real dataset, long values cut."""
+    """Returns one row of each table, from a small real dataset, with long values cut."""
     text = files("manifests.dataset").joinpath("examples.json").read_text(encoding="utf-8")
     rows: dict[str, dict[str, Any]] = json.loads(text)
     return rows
 
 
 def type_name(column: Column) -> str:
-    """A column's Arrow type in short: `list of int32`, `map of string to double`."""
+    """Returns a column's Arrow type in short form: `list of int32`, `map of string to double`."""
 
     def name(kind: pa.DataType) -> str:
         if kind.equals(NOTE):
@@ -74,7 +74,7 @@ def type_name(column: Column) -> str:
 
 
 def markdown() -> str:
-    """The page, whole."""
+    """Returns the page as Markdown."""
     rows = examples()
     parts = [HEAD]
     for table, columns in TABLES.items():

@@ -1,7 +1,7 @@
-"""Where a dataset folder is: on this machine, or at a URL that fsspec opens (s3://, gs://, memory://, …).
+"""Opens dataset folders on this machine or at a URL that fsspec supports (s3://, gs://, memory://, …).
 
-A local folder is a plain `Path`, as fast as ever. A remote one is a `UPath` (universal-pathlib), which
-answers the same questions; what the two do not share, one range of a file and its bytes as Parquet, is here.
+A local folder is a plain `Path`. A remote one is a `UPath` (universal-pathlib) with the same methods. This
+module adds what the two do not share: range reads, uploads, and Parquet files.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from manifests.types import InputError
 
 
 class UploadRefused(OSError):
-    """A store did not take a file; one line."""
+    """A store refused an upload. The message is one line."""
 
 
 def location(text: str) -> Path:
-    """The folder or file that a user named, as a path. InputError where its kind of URL cannot be opened."""
+    """Converts a user's path or URL to a path; raises InputError if its kind of URL is not supported."""
     if "://" not in text:
         return Path(text)
     try:
         from upath import UPath
 
-        # No listing is remembered: other machines write to the same folder.
+        # Listings are not cached: other machines write to the same folder.
         return cast(Path, UPath(text, use_listings_cache=False))
     except (ModuleNotFoundError, ImportError, ValueError) as error:
         raise InputError(
@@ -40,12 +40,12 @@ def location(text: str) -> Path:
 
 
 def is_local(path: Path) -> bool:
-    """Whether a path is on this machine's own file system."""
+    """Returns whether a path is on this machine's file system."""
     return isinstance(path, Path)
 
 
 def read_range(path: Path, offset: int, length: int) -> bytes:
-    """Bytes `offset` .. `offset + length` of a file, and no others; fewer if it ends before."""
+    """Reads `length` bytes of a file from `offset` on, or fewer if it ends before."""
     if is_local(path):
         with path.open("rb") as file:
             file.seek(offset)
@@ -57,7 +57,7 @@ def read_range(path: Path, offset: int, length: int) -> bytes:
 
 @contextmanager
 def local_copy(path: Path) -> Iterator[Path]:
-    """A file to be read more than once: itself, or where it is remote a copy that goes in the end."""
+    """Yields a local path of a file: itself, or a temporary copy of a remote file."""
     if is_local(path):
         yield path
         return
@@ -69,9 +69,9 @@ def local_copy(path: Path) -> Iterator[Path]:
 
 
 def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
-    """Puts a finished file, or bytes, at a remote path, whole or not at all; UploadRefused if it fails.
+    """Uploads a file or bytes to a remote path atomically; raises UploadRefused if that fails.
 
-    With `once` only if nothing is there (If-None-Match on S3); False if something was.
+    With `once`, an existing file is kept (If-None-Match on S3) and False is returned.
     """
     remote = cast(Any, path)
     mode = "create" if once else "overwrite"
@@ -83,7 +83,7 @@ def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
     except FileExistsError:
         return False
     except Exception as error:
-        # Each store has exceptions of its own; what they have in common is that the file is not there.
+        # Each store raises its own exceptions.
         raise UploadRefused(
             f"{path}: the upload was refused ({' '.join(str(error).split())[:200]})"
         ) from error
@@ -91,12 +91,12 @@ def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
 
 
 def parquet_file(path: Path) -> pq.ParquetFile:
-    """A Parquet file, opened; the same exceptions as for a local one."""
+    """Opens a local or remote Parquet file; raises the same exceptions for both."""
     return pq.ParquetFile(path if is_local(path) else path.open("rb"))
 
 
 def list_files(root: Path, skip: str = "") -> dict[str, int]:
-    """Every file below a folder with its size in bytes, by relative path; `skip` names a folder left out."""
+    """Maps every file below a folder, by relative path, to its size in bytes; `skip` names a left-out folder."""
     if not is_local(root):
         remote = cast(Any, root)
         found = remote.fs.find(remote.path, detail=True)
@@ -108,7 +108,7 @@ def list_files(root: Path, skip: str = "") -> dict[str, int]:
         folder = Path(walked)
         if folder == root and skip in folders:
             folders.remove(skip)
-        # A link to a folder is not followed: it is a file that has no place in a dataset.
+        # A link to a folder is not followed; it is listed as a file, which no dataset contains.
         links = [name for name in folders if (folder / name).is_symlink()]
         for name in (*names, *links):
             sizes[str((folder / name).relative_to(root))] = (folder / name).lstat().st_size

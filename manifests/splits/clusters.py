@@ -1,4 +1,4 @@
-"""Ids that are too alike to stand on different sides of a split: the connected parts of "is like"."""
+"""Clusters ids that are too similar for different sides of a split: connected components of similarity."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy.typing as npt
 from manifests.types import Envelope, Note
 
 SAME_DB = 1.5
-"""Timbres whose mel levels are this close (root mean square over the bands) sound alike."""
+"""Timbres sound alike if the RMS difference of their mel levels over the bands is below this (dB)."""
 SAME_S = 0.030
-"""Phrases whose onsets and note-offs differ by no more than this are played alike."""
+"""Phrases have the same timing if their onsets and note-offs differ by at most this (s)."""
 TIME_RATIO = 1.03
 TIME_STEP_MS = 1.0
 LEVEL_STEP = 0.01
 
 
 def connected(alike: npt.NDArray[np.bool_]) -> list[int]:
-    """The cluster of each id: the lowest id it is connected to, given a symmetric matrix [n, n]."""
+    """Returns each id's connected component, named by its lowest id, of a symmetric bool matrix [n, n]."""
     count = len(alike)
     cluster = [-1] * count
     for start in range(count):
@@ -36,7 +36,7 @@ def connected(alike: npt.NDArray[np.bool_]) -> list[int]:
 
 
 def timbres_alike(fingerprints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Which pairs of timbres sound alike: bool [n, n], symmetric, from mel levels in dB [n, bands]."""
+    """Finds pairs of timbres that sound alike: bool [n, n], symmetric, from mel levels in dB [n, bands]."""
     wide = fingerprints.astype(np.float64)
     result = np.eye(len(wide), dtype=bool)
     for i, one in enumerate(wide):
@@ -45,7 +45,7 @@ def timbres_alike(fingerprints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_
 
 
 def phrases_alike(phrases: Sequence[Sequence[Note]]) -> npt.NDArray[np.bool_]:
-    """Which pairs of phrases are one music, transposed or shifted in time: bool [n, n], symmetric."""
+    """Finds pairs of phrases that are equal up to transposition and a shift in time: bool [n, n]."""
     shapes: dict[tuple[int, ...], list[int]] = {}
     timings = []
     for index, notes in enumerate(phrases):
@@ -61,7 +61,7 @@ def phrases_alike(phrases: Sequence[Sequence[Note]]) -> npt.NDArray[np.bool_]:
 
 
 def envelope_clusters(envelopes: list[Envelope]) -> list[int]:
-    """Envelopes whose every time agrees within 1 ms or 3%, and sustain within 0.01, share a cluster."""
+    """Clusters envelopes whose times agree within 1 ms or 3%, and whose sustain agrees within 0.01."""
     times = np.array([[e.attack_ms, e.hold_ms, e.decay_ms, e.release_ms] for e in envelopes])
     sustain = np.array([e.sustain for e in envelopes])
     curves = np.array([e.curve for e in envelopes])

@@ -1,8 +1,8 @@
-"""Random draws that can be made alone, anywhere, in any order.
+"""Derives independent random streams, so that any draw can be made alone, anywhere, in any order.
 
-Every draw comes from its own stream, named by (seed, what, index...). Streams are derived by blake2b,
-so no draw depends on how many were made before it, on which worker, or on dict order. Only
-`Generator.random` and `argsort` are used on top of it: both are stable across NumPy versions.
+Every draw has its own stream, named by (seed, what, index...) and seeded by blake2b. No draw depends on
+earlier draws, the worker, or dict order. Only `Generator.random` and `argsort` are used on top: both are
+stable across NumPy versions.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def derive(seed: int, *what: str | int) -> int:
-    """A 128-bit seed for the stream named `what`, from the run's one `seed`."""
+    """Derives a 128-bit seed for the stream named `what` from the run's `seed`."""
     digest = hashlib.blake2b(digest_size=16)
     for part in (seed, *what):
         raw = f"{type(part).__name__}:{part}".encode()
@@ -22,15 +22,18 @@ def derive(seed: int, *what: str | int) -> int:
 
 
 def stream(seed: int, *what: str | int) -> np.random.Generator:
-    """The random generator of the stream named `what`."""
+    """Returns the random generator of the stream named `what`.
+
+    Example: `stream(5, "phrase", 17).random(3)`.
+    """
     return np.random.Generator(np.random.PCG64(derive(seed, *what)))
 
 
 def uniform(seed: int, low: float, high: float, *what: str | int) -> float:
-    """One number in [low, high), from the stream named `what`."""
+    """Draws one number in [low, high) from the stream named `what`."""
     return float(low + (high - low) * stream(seed, *what).random())
 
 
 def permutation(seed: int, count: int, *what: str | int) -> np.ndarray:
-    """A permutation of range(count) as int64 [count], from the stream named `what`."""
+    """Draws a permutation of range(count), int64 [count], from the stream named `what`."""
     return np.argsort(stream(seed, *what).random(count), kind="stable")

@@ -1,8 +1,8 @@
-"""Which ids each split is made of, so that what a test calls unseen is unseen.
+"""Assigns ids to the sides of splits, so that unseen ids never occur in train.
 
-Every axis (timbre, envelope, phrase) has two sides, `train` and `test`; timbres of a synth that is left
-out have a third, `synth`. A split is a product of sides. Cells with exactly two unseen axes belong to
-no split and are not rendered.
+Every axis (timbre, envelope, phrase) has two sides, `train` and `test`. Timbres of an unseen synth have a
+third side, `synth`. A split is a product of sides. Cells with exactly two unseen axes belong to no split
+and are not rendered.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ SIDES_OF_SPLIT: dict[str, Sides] = {
 
 
 def assign_sides(clusters: Sequence[int], test_share: float, seed: int, axis: str) -> list[str]:
-    """The side, train or test, of each id, given each id's cluster.
+    """Assigns each id to the side train or test, given each id's cluster.
 
-    Whole clusters go to test, in a seeded order, until at least `test_share` of the ids (and at least
-    two, so that partners exist) are there; a cluster that would take far more than the share, or leave
-    train fewer than two, is passed over. InputError if the ids cannot give both sides two.
+    Whole clusters go to test, in a seeded order, until it holds `test_share` of the ids, and at least two so
+    that partners exist. A cluster is skipped if it would far exceed the share, or leave train fewer than two.
+    Raises InputError if the ids cannot give both sides two.
+
+    Example: `assign_sides([0, 1, 1, 3, 4], test_share=0.4, seed=1, axis="timbre")`.
     """
     count = len(clusters)
     members: dict[int, list[int]] = {}
@@ -40,7 +42,7 @@ def assign_sides(clusters: Sequence[int], test_share: float, seed: int, axis: st
     shuffled = [members[list(members)[int(i)]] for i in permutation(seed, len(members), "side", axis)]
     wanted = max(2, int(test_share * count + 0.5))
     test: set[int] = set()
-    # First the clusters that fit the share, then, where all are larger, the smallest ones.
+    # First come clusters that fit the share. If all are larger, the smallest ones follow.
     for most, ordered in ((wanted + 1, shuffled), (count - 2, sorted(shuffled, key=len))):
         for ids in ordered:
             if len(test) < min(wanted, most) and len(test | set(ids)) <= min(most, count - 2):
@@ -64,12 +66,12 @@ def grow_sides(
     axis: str,
     generation: int,
 ) -> list[str]:
-    """The sides of the ids that a generation adds, given all ids' clusters and the `sides` of the old ones.
+    """Assigns the ids of a new generation to sides, given all ids' clusters and the old ids' `sides`.
 
-    A new id that is like an old one goes to its side; so does all of its cluster. The others fill test up
-    to `test_share` of all ids. `fixed` gives the side of each new id that has no choice. Partners need two
-    new ids of a side, or none. "" stands for an id that has no place, since it is like ids of two sides, or
-    would be alone on its side: to be drawn again.
+    A new id in an old id's cluster goes to that side. The other new ids fill test up to `test_share` of all
+    ids. `fixed` gives the side of each new id that has no choice, else None. Partners need at least two new
+    ids of a side, or none. The side "" marks an id that must be drawn again: its cluster spans two sides, or
+    it would be alone on its side.
     """
     old = len(sides)
     places: dict[int, set[str]] = {}

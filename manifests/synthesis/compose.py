@@ -1,4 +1,4 @@
-"""The composing arithmetic, stated once: y(t) = gain(notes, envelope; t) * dry(notes, timbre; t).
+"""Defines how a clip is composed: y(t) = gain(notes, envelope; t) * dry(notes, timbre; t).
 
 All times become whole samples, `floor(seconds * rate + 0.5)`. A phrase is monophonic, so each sample
 belongs to at most one note: note i owns the samples from its onset to the next onset (or the clip's
@@ -6,9 +6,9 @@ end), its *span*.
 
 - dry: within a note's span, the tone of its pitch from the tone's first sample on, as far as it goes;
   0 before the first note.
-- gain: within a note's span, velocity / 127 times the envelope's gain curve with the note's gate; over
-  the last `cut_fade_ms` of the span it is faded to 0 by a raised cosine, so that a new onset cuts what is
-  left of the old note's tail without a click.
+- gain: within a note's span, velocity / 127 times the envelope's gain curve with the note's gate. Over
+  the last `cut_fade_ms` of the span a raised cosine fades it to 0, so that a new onset cuts the old note's
+  tail without a click.
 - the clip: gain * dry, scaled so that its peak is exactly the configured one, rounded to int16.
 
 `manifests/synthesis/vectors.json` holds test vectors; the renderer's NumPy and the trainer's torch pass both.
@@ -34,7 +34,7 @@ FULL_SCALE = 32767
 
 
 class Span(NamedTuple):
-    """A note in samples: `onset` and `off` (note-off), and `end`, where the next note cuts it."""
+    """A note's onset, note-off, and end (where the next note cuts it), in samples."""
 
     onset: int
     off: int
@@ -42,12 +42,15 @@ class Span(NamedTuple):
 
 
 def to_samples(seconds: float, rate: int) -> int:
-    """The sample nearest to a time; halves go up."""
+    """Returns the sample nearest to a time in seconds; halves round up.
+
+    Example: `to_samples(0.5, 44_100)` is 22050.
+    """
     return int(np.floor(seconds * rate + 0.5))
 
 
 def spans(notes: Sequence[Note], rate: int, frames: int) -> list[Span]:
-    """Each note's samples, cut by the next onset and by the clip's end."""
+    """Returns each note's span in samples, cut by the next onset and by the clip's end."""
     onsets = [min(to_samples(note.onset, rate), frames) for note in notes]
     ends = [*onsets[1:], frames]
     return [
@@ -57,13 +60,13 @@ def spans(notes: Sequence[Note], rate: int, frames: int) -> list[Span]:
 
 
 def cut_fade(samples: int) -> F32:
-    """The raised cosine from 1 to 0 that ends a span: float32 [samples], its last value just above 0."""
+    """Returns the raised cosine from 1 to 0 that ends a span: float32 [samples], its last value above 0."""
     phase = (np.arange(samples, dtype=np.float64) + 0.5) / max(samples, 1)
     return (0.5 + 0.5 * np.cos(np.pi * phase)).astype(np.float32)
 
 
 def gain(notes: Sequence[Note], envelope: Envelope, rate: int, frames: int, cut_fade_ms: float) -> F32:
-    """The gain of a clip, float32 [frames]: velocity, envelope and the cut at the next onset."""
+    """Returns a clip's gain curve, float32 [frames]: velocity, envelope, and the cut at the next onset."""
     curve = np.zeros(frames, dtype=np.float32)
     fade = cut_fade(to_samples(cut_fade_ms / 1000.0, rate))
     per_ms = 1000.0 / rate
@@ -90,7 +93,7 @@ def gain(notes: Sequence[Note], envelope: Envelope, rate: int, frames: int, cut_
 
 @lru_cache(maxsize=256)
 def _held(envelope: Envelope, rate: int) -> tuple[npt.NDArray[np.float64], float]:
-    """A held note's gain until it has settled, float64 [samples], and its sustain level after that."""
+    """Returns a held note's gain until it has settled, float64 [samples], and its sustain level."""
     per_ms = 1000.0 / rate
     settled = int(np.ceil(settle_ms(envelope) / per_ms)) + 1
     moving = held_gain(envelope, np.arange(settled, dtype=np.float64) * per_ms)
@@ -98,11 +101,11 @@ def _held(envelope: Envelope, rate: int) -> tuple[npt.NDArray[np.float64], float
 
 
 def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int, frames: int) -> F32:
-    """The phrase played on a timbre's tones without any envelope: float32 [frames].
+    """Plays a phrase on a timbre's tones without any envelope; returns float32 [frames].
 
-    `tones` gives for each MIDI pitch the tone's samples (int16) and their scale (what one unit is
-    worth). Where a tone ends within its span, silence follows: planning makes sure that the gain is 0 there.
-    A missing pitch raises KeyError, a tone that ends before its note-off ValueError.
+    `tones` maps each MIDI pitch to the tone's samples, int16 [n], and their scale (amplitude of one unit).
+    Silence follows a tone that ends within its span: planning ensures that the gain is 0 there. Raises
+    KeyError for a missing pitch, and ValueError for a tone that ends before its note-off.
     """
     sound = np.zeros(frames, dtype=np.float32)
     for note, span in zip(notes, spans(notes, rate, frames), strict=True):
@@ -117,33 +120,32 @@ def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int
 
 
 def pcm_sha256(pcm: I16) -> str:
-    """SHA-256 of a clip's samples as int16 little-endian, in hex: what the manifest calls its PCM hash."""
+    """Returns the SHA-256 (hex) of a clip's int16 little-endian samples: the manifest's `pcm_sha256`."""
     return hashlib.sha256(np.ascontiguousarray(pcm, dtype="<i2").data).hexdigest()
 
 
 def rms(pcm: I16) -> float:
-    """Root mean square with full scale 1; exact integer sums, so the same on every machine."""
-    # Squares reach 2^30, and float64 adds whole numbers exactly, in any order, up to 2^53: three minutes at
-    # full scale.
+    """Returns the RMS with full scale 1. Its integer sums are exact, so it is the same on every machine."""
+    # Squares reach 2^30. Float64 adds whole numbers exactly up to 2^53, which is three minutes at full scale.
     samples = pcm.astype(np.float64)
     return float(np.sqrt(np.einsum("i,i", samples, samples) / len(pcm)) / FULL_SCALE)
 
 
 def peak_value(peak_dbfs: float) -> int:
-    """The int16 value that a clip's peak is set to: -1 dBFS is 29204."""
+    """Returns the int16 value of a peak level: -1 dBFS is 29204."""
     return int(np.floor(10.0 ** (peak_dbfs / 20.0) * FULL_SCALE + 0.5))
 
 
 def to_int16(sound: F32, peak: int) -> tuple[I16, float]:
-    """The sound scaled so that its largest magnitude is `peak`, as int16, and the gain applied.
+    """Scales float32 [n] so that its largest magnitude is `peak`; returns int16 [n] and the gain.
 
-    The gain is in units of full scale (int16 value / 32767 per unit of `sound`). A silent sound has no
-    peak: ValueError.
+    The gain is in units of full scale: int16 value / 32767 per unit of `sound`. Raises ValueError if the
+    sound is silent or not finite.
     """
     largest = max(float(sound.max(initial=0.0)), -float(sound.min(initial=0.0)))
     if not np.isfinite(largest) or largest <= 0.0:
         raise ValueError(f"sound to normalise: expected a finite peak above 0, got {largest}")
     factor = np.float32(peak / largest)
-    # The largest magnitude lands within half a unit of `peak`, so nothing can round beyond it.
+    # The largest magnitude is within half a unit of `peak`, so no sample rounds beyond it.
     scaled = sound * factor
     return np.rint(scaled, out=scaled).astype(np.int16), float(factor) / FULL_SCALE

@@ -1,4 +1,4 @@
-"""The one definition of the envelope, as a gain curve over time.
+"""Defines the envelope as a gain curve over time. This is the project's only definition.
 
 A note gates the curve. From the onset the gain rises 0 -> 1 in `attack_ms`, stays at 1 for `hold_ms`,
 falls to `sustain` in `decay_ms` and stays there until note-off; from the level reached at note-off it
@@ -19,14 +19,14 @@ import numpy.typing as npt
 from manifests.types import Curve, Envelope
 
 EXPONENT = 5.0
-"""k of the exponential segments: they are at 1 - exp(-5) = 99.3% of an RC curve's way when they arrive."""
+"""k of the exponential segments: a segment covers the first 1 - exp(-5) = 99.3% of an RC curve."""
 
 F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Envelopes:
-    """Several envelopes of one curve, to be evaluated at once: columns [envelopes, 1], lengths above 0 ms."""
+    """A batch of envelopes of one curve: float64 columns [envelopes, 1], times in ms and above 0."""
 
     attack_ms: F64
     hold_ms: F64
@@ -37,13 +37,13 @@ class Envelopes:
 
     @classmethod
     def of(cls, values: F64, curve: Curve) -> Envelopes:
-        """From rows of attack, hold, decay, sustain, release: float64 [envelopes, 5]."""
+        """Makes a batch from rows of attack, hold, decay, sustain, release: float64 [envelopes, 5]."""
         attack, hold, decay, sustain, release = values.T[:, :, None]
         return cls(attack, hold, decay, sustain, release, curve)
 
 
 def progress(x: F64, curve: Curve) -> F64:
-    """How far a segment has come, 0..1, at the fraction `x` of its time (clipped to 0..1)."""
+    """Returns a segment's progress 0..1 at the fraction `x` of its time, clipped to 0..1; any shape."""
     x = np.minimum(np.maximum(x, 0.0), 1.0)
     if curve == "linear":
         return x
@@ -51,16 +51,16 @@ def progress(x: F64, curve: Curve) -> F64:
 
 
 def _fraction(time_ms: F64, start_ms: float | F64, length_ms: float | F64) -> F64:
-    """The fraction of a segment passed at `time_ms`; a segment of no length is over once it starts."""
+    """Returns the elapsed fraction of a segment at `time_ms`. A segment of length 0 ends where it starts."""
     if not isinstance(length_ms, np.ndarray) and length_ms <= 0.0:
         return np.where(time_ms >= start_ms, 1.0, 0.0)
     return (time_ms - start_ms) / length_ms
 
 
 def held_gain(envelope: Envelope | Envelopes, time_ms: F64) -> F64:
-    """The gain at `time_ms` after the onset while the note is held: attack, hold, decay, sustain.
+    """Returns a held note's gain at `time_ms` after its onset: attack, hold, decay, sustain.
 
-    Of several envelopes: [envelopes, times].
+    `time_ms` is float64 [times]. The result is [times], or [envelopes, times] for a batch.
     """
     rise = progress(_fraction(time_ms, 0.0, envelope.attack_ms), envelope.curve)
     fall = progress(
@@ -70,15 +70,17 @@ def held_gain(envelope: Envelope | Envelopes, time_ms: F64) -> F64:
 
 
 def released_gain(envelope: Envelope | Envelopes, gate_ms: float | F64, time_ms: F64) -> F64:
-    """The gain at `time_ms` after the onset of a note that was let go at `gate_ms`, before it."""
+    """Returns a released note's gain at `time_ms` after its onset; note-off was at `gate_ms`, before that."""
     reached = held_gain(envelope, np.asarray(gate_ms, dtype=np.float64))
     return reached * (1.0 - progress(_fraction(time_ms, gate_ms, envelope.release_ms), envelope.curve))
 
 
 def gain_curve(envelope: Envelope, gate_ms: float | F64, time_ms: npt.ArrayLike) -> F64:
-    """The gain of a note held for `gate_ms`, at `time_ms` after its onset (float64, any shape).
+    """Returns the gain of a note held for `gate_ms`, at `time_ms` after its onset: float64, any shape.
 
-    Zero before the onset and after the release. Evaluated in closed form: any times, in any order.
+    The gain is 0 before the onset and after the release. It is evaluated in closed form, at any times.
+
+    Example: `gain_curve(Envelope(10, 200, 0.5, 120), gate_ms=500, time_ms=[5, 300])` is [0.5, 0.5].
     """
     time = np.asarray(time_ms, dtype=np.float64)
     released = released_gain(envelope, gate_ms, time)
@@ -87,5 +89,5 @@ def gain_curve(envelope: Envelope, gate_ms: float | F64, time_ms: npt.ArrayLike)
 
 
 def settle_ms(envelope: Envelope) -> float:
-    """When a held note has reached its sustain level, in ms after the onset."""
+    """Returns the time in ms from the onset until a held note reaches its sustain level."""
     return envelope.attack_ms + envelope.hold_ms + envelope.decay_ms

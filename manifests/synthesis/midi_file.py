@@ -1,7 +1,6 @@
-"""A MIDI file in memory: the one way to give DawDreamer other messages than notes, and the .mid of what
-a codec hears.
+"""Writes MIDI files in memory: DawDreamer takes control messages only this way, and codecs export notes so.
 
-The clock is fine enough (3 us) that every sample of a rate up to 96 kHz has a tick of its own.
+A tick is 3 us, so that every sample of a rate up to 96 kHz has its own tick.
 """
 
 from __future__ import annotations
@@ -17,9 +16,11 @@ ALL_SOUND_OFF = bytes((0xB0, 120, 0))
 
 
 def midi_file(notes: Sequence[Note], cut: bool = False, beat_us: int = BEAT_US) -> bytes:
-    """A type 0 file of `notes`; with `cut`, All Sound Off at its start and just before each onset.
+    """Returns a type 0 MIDI file of `notes`; `cut` adds All Sound Off at the start and before each onset.
 
-    `beat_us` is how long a beat lasts: its tempo, which changes no time in seconds.
+    `beat_us` is a beat's length in microseconds. It sets the tempo and changes no time in seconds.
+
+    Example: `Path("notes.mid").write_bytes(midi_file(notes))`.
     """
     events: list[tuple[int, int, bytes]] = [(0, 1, ALL_SOUND_OFF)] if cut else []
     for note in notes:
@@ -39,12 +40,12 @@ def midi_file(notes: Sequence[Note], cut: bool = False, beat_us: int = BEAT_US) 
 
 
 def ticks(seconds: float, beat_us: int = BEAT_US) -> int:
-    """A time in ticks."""
+    """Converts seconds to ticks."""
     return round(seconds * 1e6 / beat_us * TICKS_PER_BEAT)
 
 
 def variable_length(value: int) -> bytes:
-    """A number in MIDI's variable-length form: 7 bits a byte, most significant first."""
+    """Encodes a number as a MIDI variable-length quantity: 7 bits per byte, most significant first."""
     groups = [value & 0x7F]
     while value := value >> 7:
         groups.append((value & 0x7F) | 0x80)

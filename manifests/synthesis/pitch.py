@@ -1,8 +1,8 @@
-"""The pitch of a steady stretch of sound: when its waveform repeats.
+"""Estimates the pitch of a steady sound from the period of its waveform.
 
-The period is found by the McLeod pitch method (McLeod and Wyvill 2005): the first peak of the normalised
-autocorrelation that comes close to the highest one. It asks when a waveform repeats, so a missing
-fundamental or loud overtones do not mislead it, and noise, which never repeats, is told apart.
+Method: McLeod and Wyvill, "A smarter way to find pitch" (ICMC 2005). The period is the first peak of the
+normalised square difference function that comes close to its highest peak. A missing fundamental or loud
+overtones do not mislead it, and noise, which has no period, is recognised.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 CLARITY = 0.6
-"""A tone that resembles itself one period later by less than this has no pitch."""
+"""Least normalised self-similarity one period later of a pitched tone."""
 NEARLY_HIGHEST = 0.9
 HIGHEST_HZ = 9000.0
 LOWEST_HZ = 16.0
 
 
 def self_likeness(window: F64) -> F64:
-    """The normalised square difference function as a likeness, 1 for an exact repeat: [samples / 2]."""
+    """Returns the normalised square difference function of float64 [n]: float64 [n / 2], 1 for a repeat."""
     count = len(window)
     spectrum = np.fft.rfft(window, 2 * count)
     correlation = np.fft.irfft(spectrum * np.conj(spectrum))[: count // 2]
@@ -32,7 +32,7 @@ def self_likeness(window: F64) -> F64:
 
 
 def frequency(window: F32, rate: int) -> float | None:
-    """The pitch of a steady stretch of sound in Hz, None if it has none. `window` is [samples]."""
+    """Returns the pitch in Hz of a steady sound, float32 [n], or None if it is unpitched."""
     likeness = self_likeness(np.asarray(window, dtype=np.float64))
     below = np.flatnonzero(likeness < 0.0)
     if len(below) == 0:
@@ -48,7 +48,7 @@ def frequency(window: F32, rate: int) -> float | None:
         return None
     chosen = int(np.flatnonzero(heights >= NEARLY_HIGHEST * heights.max())[0])
     period = float(places[chosen])
-    # A short period is read off far more exactly many repeats later.
+    # A short period is measured more exactly over many repeats.
     for repeats in (4, 16):
         at = np.abs(places - repeats * period)
         near = int(np.argmin(at))
@@ -58,7 +58,7 @@ def frequency(window: F32, rate: int) -> float | None:
 
 
 def _refine(values: F64, peaks: npt.NDArray[np.intp]) -> tuple[F64, F64]:
-    """Peaks between samples, by a parabola through three of them: places and heights."""
+    """Interpolates peaks by parabolas through three samples; returns positions and heights."""
     left, middle, right = values[peaks - 1], values[peaks], values[peaks + 1]
     bend = left - 2.0 * middle + right
     shift = np.where(bend < 0.0, 0.5 * (left - right) / np.minimum(bend, -1e-12), 0.0)

@@ -45,4 +45,4 @@ def main() -> None:
     except InputError as error:
         console.fail(str(error), console.BAD_INPUT)
     except OSError as error:
-        console.fail(console.told(error))
+        console.fail(console.describe_os_error(error))
