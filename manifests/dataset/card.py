@@ -21,7 +21,7 @@ def size_category(clips: int) -> str:
 
 
 def header(name: str, splits: list[str], clips: int) -> dict[str, Any]:
-    """Returns the YAML header with two configs: the manifest's Parquet files and the audio's tars, by split."""
+    """Returns the YAML header with two configs, by split: the Parquet manifests and the audio tars."""
 
     def files(folder: str, suffix: str) -> list[dict[str, str]]:
         return [{"split": split, "path": f"{folder}/{split}/*.{suffix}"} for split in splits]
@@ -115,7 +115,7 @@ before you publish audio made from them, and put the licence in this header.
 
 
 def card_of(layout: Layout) -> str:
-    """Returns the card that a finished dataset folder should have; raises InputError if a table is missing."""
+    """Returns the card of a finished dataset folder; raises InputError if a table is missing."""
     return card(
         layout.metadata(),
         layout.read("shards").to_pylist(),

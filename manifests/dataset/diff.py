@@ -84,7 +84,7 @@ def _plain(value: Any) -> Any:
 
 
 def _clips(a: Layout, b: Layout) -> list[Difference]:
-    """Compares rows and PCM hashes of the clips in both, and counts clips in one only, from the tables alone."""
+    """Compares rows and PCM hashes of clips in both, counts clips in one only; reads tables alone."""
     if not (a.clip_tables() and b.clip_tables()):
         there = [bool(layout.clip_tables()) for layout in (a, b)]
         lines = [] if there[0] == there[1] else [f"only {'A' if there[0] else 'B'} has clips yet"]

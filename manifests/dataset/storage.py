@@ -96,7 +96,7 @@ def parquet_file(path: Path) -> pq.ParquetFile:
 
 
 def list_files(root: Path, skip: str = "") -> dict[str, int]:
-    """Maps every file below a folder, by relative path, to its size in bytes; `skip` names a left-out folder."""
+    """Maps each file below a folder (relative path) to its size in bytes; `skip` names a left-out folder."""
     if not is_local(root):
         remote = cast(Any, root)
         found = remote.fs.find(remote.path, detail=True)
