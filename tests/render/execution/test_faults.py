@@ -163,7 +163,7 @@ def test_presets_that_fail_while_tones_are_made_are_replaced(
     rows, failures = cast(
         config,
         ToneSetCache.of(config, tmp_path),
-        lambda maker, wave: (try_preset(maker, one) for one in wave),
+        lambda sets, wave: (try_preset(sets, one) for one in wave),
     )
     assert len(rows) == len(PlannedDataset(played).timbres)
     said = {row["preset"]: row["reason"] for row in failures}
