@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.inspect.status import state
 from tests.support import commands, datasets
 
@@ -15,7 +15,7 @@ from tests.support import commands, datasets
 def test_an_estimate_predicts_the_clips_and_writes_nothing(tiny: Path, tmp_path: Path) -> None:
     config = datasets.write_config(tmp_path / "config")
     estimate = json.loads(commands.succeed("render", "plan", config, "--estimate", "--json"))
-    now = state(Dataset(tiny))
+    now = state(PlannedDataset(tiny))
     assert (estimate["timbres"], estimate["clips"], estimate["shards"]) == (
         6,
         now.total.clips,

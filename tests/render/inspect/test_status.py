@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from manifests.dataset.layout import Layout
-from render.clips.dataset import Dataset
+from render.clips.dataset import PlannedDataset
 from render.execution import journal
 from render.inspect.status import state
 from render.inspect.status_view import lines
@@ -35,7 +35,7 @@ def test_done_running_failed_and_missing_shards_are_distinguished(unfinished: Pa
     with journal.claim(unfinished, FIRST) as alive:
         clips = alive(range(16))
         next(clips)
-        now = state(Dataset(unfinished))
+        now = state(PlannedDataset(unfinished))
     assert now.stage == "rendering"
     train = next(split for split in now.splits if split.split == "train")
     counts = (train.shards_done, train.shards_running, train.shards_failed, train.shards_missing)
@@ -52,7 +52,7 @@ def test_done_running_failed_and_missing_shards_are_distinguished(unfinished: Pa
     assert "1 worker(s)" in text
     assert "no space left" in text
     assert "another amsynth" in text
-    assert state(Dataset(unfinished)).workers == 0, "who is done is at nothing"
+    assert state(PlannedDataset(unfinished)).workers == 0, "who is done is at nothing"
 
 
 def test_rate_and_time_left_follow_from_worker_reports(
@@ -69,21 +69,21 @@ def test_rate_and_time_left_follow_from_worker_reports(
         note = journal.Claim(shard, "node", 1, time, 8, made, seconds)
         name = shard.rsplit("/", 1)[1].removesuffix(".tar")
         (folder / f"train.{name}.json").write_text(json.dumps(journal.asdict(note)))
-    now = state(Dataset(unfinished))
+    now = state(PlannedDataset(unfinished))
     # The third has said nothing for a quarter of an hour; the second is taken to be as fast as the first.
     assert now.workers == 2
     assert now.clips_per_s == pytest.approx(4.0)
     assert now.seconds_left == pytest.approx((48 - 2 * 8) / 4.0)
     (folder / "train.shard-000000.json").write_text("torn")
-    assert state(Dataset(unfinished)).workers == 1
+    assert state(PlannedDataset(unfinished)).workers == 1
 
 
 def test_before_casting_ends_status_counts_the_accepted_timbres(tmp_path: Path) -> None:
     root = tmp_path / "dataset"
     commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", root)
-    assert (state(Dataset(root)).stage, state(Dataset(root)).timbres) == ("planned", 6)
+    assert (state(PlannedDataset(root)).stage, state(PlannedDataset(root)).timbres) == ("planned", 6)
     journal.casting(root, 4, 6)
-    now = state(Dataset(root))
+    now = state(PlannedDataset(root))
     assert (now.stage, now.timbres_found) == ("casting", 4)
 
 
