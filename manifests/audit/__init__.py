@@ -1,1 +1,1 @@
-"""The audit: is a dataset folder whole, is it what it says, does anything leak, can it be made again?"""
+"""Audit of a dataset folder: completeness, agreement with its tables, leakage, reproducibility."""

@@ -1,4 +1,4 @@
-"""What an audit finds, and what it looked at."""
+"""Findings of an audit, and the report that collects them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass, field
 
 from manifests.types import InputError
 
-BROKEN = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
-"""What code raises that meets values it was not made for: in an audit a finding, never a traceback."""
-SHOWN = 8
-"""How many findings of one check are spelled out; the rest are counted."""
+DATA_ERRORS = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError)
+"""Exceptions that code raises on data it was not made for. An audit reports them, never as a traceback."""
+MAX_LISTED = 8
+"""Findings of one check that are listed; the rest are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One defect: the check that found it, where, and what is wrong there."""
+    """One defect: the check that found it, where it is, and what is wrong there."""
 
     check: str
     where: str
@@ -26,55 +26,62 @@ class Finding:
         return f"{self.check}: {self.where}: {self.what}"
 
 
-def some(check: str, found: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """Findings of one kind from (where, what) pairs."""
-    return (Finding(check, where, what) for where, what in found)
+def findings_of(check: str, defects: Iterable[tuple[str, str]]) -> Iterator[Finding]:
+    """Make findings of one check from (where, what) pairs.
+
+    Example:
+        >>> list(findings_of("missing", [("README.md", "is not there")]))
+        [Finding(check='missing', where='README.md', what='is not there')]
+    """
+    return (Finding(check, where, what) for where, what in defects)
 
 
 def guarded(where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """The findings, and where the data are too broken for the check itself, a last one that says so."""
+    """Yield findings; if the data break the check itself, end with a finding that says so."""
     try:
         yield from findings
-    except BROKEN as error:
-        yield Finding("malformed", where, f"cannot be checked: {reason(error)}")
+    except DATA_ERRORS as error:
+        yield Finding("malformed", where, f"cannot be checked: {error_line(error)}")
 
 
-def reason(error: Exception) -> str:
-    """An exception in one short line."""
-    said = " ".join(str(error).split())[:200]
-    return said if isinstance(error, InputError) else f"{type(error).__name__}: {said}"
+def error_line(error: Exception) -> str:
+    """Describe an exception in one line of at most 200 characters and its type."""
+    message = " ".join(str(error).split())[:200]
+    return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"
 
 
 @dataclass(slots=True)
 class Report:
-    """An audit's outcome: the checks made with what each looked at, and all findings."""
+    """Outcome of an audit: what each check looked at, and all findings."""
 
     dataset: str
     looked_at: dict[str, str] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    """How many findings each check had."""
+    """Number of findings of each check."""
     figures: dict[str, dict[str, float]] = field(default_factory=dict)
     """Counts, loudness and brightness by split."""
 
     def add(self, check: str, looked_at: str, findings: Iterable[Finding]) -> None:
-        """Runs a check to its end and notes what it looked at; of many findings it keeps the first few."""
-        more: Counter[str] = Counter()
+        """Run a check to its end and keep its findings, of many of one kind the first few."""
+        kinds: Counter[str] = Counter()
         for finding in guarded(check, findings):
-            more[finding.check] += 1
-            if more[finding.check] <= SHOWN:
+            kinds[finding.check] += 1
+            if kinds[finding.check] <= MAX_LISTED:
                 self.findings.append(finding)
-        for name, count in more.items():
-            if count > SHOWN:
-                self.findings.append(Finding(name, f"{count - SHOWN} more", "of the same kind"))
+        for name, count in kinds.items():
+            if count > MAX_LISTED:
+                self.findings.append(Finding(name, f"{count - MAX_LISTED} more", "of the same kind"))
         self.looked_at[check] = looked_at
-        self.counts[check] = sum(more.values())
+        self.counts[check] = sum(kinds.values())
 
     @property
     def passed(self) -> bool:
+        """Whether there is no finding."""
         return not self.findings
 
     def as_json(self) -> dict[str, object]:
+        """Return what `audit --json` prints."""
         return {
             "dataset": self.dataset,
             "passed": self.passed,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from manifests.dataset.bank import Bank, open_folder
 from manifests.dataset.layout import FOLDER_TABLES, Layout
 from manifests.dataset.storage import location
 from manifests.types import InputError
+
+if TYPE_CHECKING:
+    from manifests.audit.run import AuditResult
 
 app = console.app("Reads and audits a dataset's manifests. Needs neither a synth nor a GPU.")
 
@@ -92,36 +95,40 @@ def _figures(figures: dict[str, dict[str, float]]) -> Table:
 @app.command()
 def audit(
     folder: Folder,
-    hashes: Annotated[bool, typer.Option("--hash", help="read the tars, check SHA-256 and members")] = False,
-    deep: Annotated[bool, typer.Option("--deep", help="decode every clip, too, and listen to some")] = False,
-    rerender: Annotated[int, typer.Option("--rerender", min=0, help="make N random clips again")] = 0,
+    hashes: Annotated[bool, typer.Option("--hash", help="also read the tars: SHA-256 and members")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="also decode every clip, and measure envelopes and pitches of some")
+    ] = False,
+    rerender: Annotated[
+        int,
+        typer.Option("--rerender", min=0, metavar="N", help="also render N random clips again, and compare"),
+    ] = 0,
     no_audio: Annotated[
-        bool, typer.Option("--no-audio", help="the folder holds the manifests alone, no shards")
+        bool, typer.Option("--no-audio", help="the folder holds no shards, only manifests")
     ] = False,
     html: Annotated[
-        str, typer.Option("--html", metavar="FILE", help="write the audit as one page, too")
+        str, typer.Option("--html", metavar="FILE", help="also write the audit as one HTML page")
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Check a dataset: whole, what it says, not leaking, reproducible. Exit code 1 if anything is found."""
-    # The audit's checks need pandas and soundfile: not needed to show or query.
-    from manifests.audit.page.page import destination, page
-    from manifests.audit.run import Tiers
+    """Check a dataset: complete, as its tables say, free of leaks, reproducible. Exit code 1 on a finding."""
+    # The checks need soundfile, which other commands do not.
+    from manifests.audit.run import AuditOptions
     from manifests.audit.run import audit as run_audit
 
     with err.status("auditing") as status:
-        tiers = Tiers(hashes, deep, rerender, not no_audio)
+        options = AuditOptions(hashes, deep, rerender, not no_audio)
         layout = _open(folder)
         if isinstance(layout, Bank) and (html or rerender):
             raise InputError(
                 "--html, --rerender: for datasets; a bank's tones are compared with the timbres' own"
             )
-        place = destination(html, layout) if html else None
-        audited = run_audit(layout, tiers, lambda what: status.update(f"auditing: {what}"))
-        report = audited.report
-        if place is not None:
+        write_page = _page_writer(html, layout) if html else None
+        result = run_audit(layout, options, lambda what: status.update(f"auditing: {what}"))
+        report = result.report
+        if write_page is not None:
             status.update("drawing the page")
-            files.replace(place, page(layout, audited))
+            write_page(result)
     if as_json:
         print(json.dumps(report.as_json(), indent=2))
     else:
@@ -137,9 +144,19 @@ def audit(
         out.print(f"{folder}: no defect found", style="green", highlight=False, soft_wrap=True)
 
 
+def _page_writer(html: str, layout: Layout) -> Callable[[AuditResult], None]:
+    """Make a function that writes the page of an audit; InputError if the file `html` cannot be written."""
+    try:
+        from manifests.audit.page.page import page_path, render_page
+    except ModuleNotFoundError:
+        raise InputError("--html needs Jinja2: pip install 'triptych-audio[audit]'") from None
+    path = page_path(html, layout)
+    return lambda result: files.replace(path, render_page(layout, result))
+
+
 @app.command()
 def card(folder: Folder) -> None:
-    """Print the dataset card as it follows from the tables (the audit compares README.md with it)."""
+    """Print the dataset card that follows from the tables; the audit compares README.md with it."""
     from manifests.dataset.card import card_of
 
     print(card_of(_open(folder)), end="")

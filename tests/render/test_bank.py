@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import webdataset
 
-from manifests.audit.run import Tiers, audit
+from manifests.audit.run import AuditOptions, audit
 from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
@@ -25,13 +25,13 @@ from tests.support import commands, datasets
 
 def failed_checks(bank_copy: Path) -> list[str]:
     """The checks that find something."""
-    report = audit(Bank(bank_copy), Tiers(hashes=True), lambda what: None).report
+    report = audit(Bank(bank_copy), AuditOptions(hashes=True), lambda what: None).report
     return sorted({finding.check for finding in report.findings})
 
 
 def test_bank_and_dataset_pass_their_audits(banked: Path) -> None:
     assert "no defect found" in commands.succeed("manifests", "audit", banked / "tones", "--hash")
-    assert audit(Layout(banked), Tiers(), lambda what: None).report.passed
+    assert audit(Layout(banked), AuditOptions(), lambda what: None).report.passed
     assert "train, 4 timbres, 84 tones" in commands.succeed("manifests", "show", banked / "tones")
 
 

@@ -9,14 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from manifests.audit.page import page
-from manifests.audit.run import Tiers, audit
+from manifests.audit.page.page import render_page
+from manifests.audit.run import AuditOptions, audit
 from manifests.dataset.layout import Layout
 
 
 def text_of(root: Path) -> str:
     layout = Layout(root)
-    return page(layout, audit(layout, Tiers(), lambda _: None)).decode()
+    return render_page(layout, audit(layout, AuditOptions(), lambda _: None)).decode()
 
 
 def part(text: str, title: str) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from manifests.audit.findings import Report
-from manifests.audit.run import Tiers, audit
+from manifests.audit.run import AuditOptions, audit
 from manifests.dataset.layout import Layout
 from tests.support import datasets
 
 Rows = datasets.Rows
 
 
-def report(root: Path, tiers: Tiers = Tiers()) -> Report:  # noqa: B008
+def report(root: Path, tiers: AuditOptions = AuditOptions()) -> Report:  # noqa: B008
     return audit(Layout(root), tiers, lambda _: None).report
 
 

@@ -1,4 +1,4 @@
-"""The audit of a tone bank: whole, one bank, each tone once, as its row says and as it was cast."""
+"""Audit of a tone bank: files, tables, each tone once, as its row and its timbre describe it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from manifests.audit.findings import Finding, Report, guarded, some
+from manifests.audit.findings import Finding, Report, findings_of, guarded
 from manifests.dataset.bank import COPIED, FADE, JSON, Bank
 from manifests.dataset.bank_card import bank_card
 from manifests.dataset.canonical import sha256_file
@@ -22,10 +22,20 @@ from manifests.dataset.storage import list_files, local_copy
 from manifests.types import InputError
 
 RMS, RMS_TOLERANCE = 0.1, 0.002
+"""RMS of every tone at full scale 1, and the allowed error."""
 
 
 def audit_bank(bank: Bank, hashes: bool, say: Callable[[str], None]) -> Report:
-    """Audits a bank folder; with `hashes` its tars are read. InputError if it is none, or not finished."""
+    """Audit a tone bank.
+
+    Args:
+        bank: Its folder.
+        hashes: Whether to read the tars and check every tone.
+        say: Called with what is being checked.
+
+    Raises:
+        InputError: If the folder is not a bank, or the bank is not finished.
+    """
     metadata = bank.metadata()
     report = Report(str(metadata.get("name")))
     say("tables")
@@ -42,12 +52,12 @@ def audit_bank(bank: Bank, hashes: bool, say: Callable[[str], None]) -> Report:
     report.add("tables", f"{len(shards)} tables of tones", table_findings(bank, shards, tables))
     count = sum(len(frame) for frame in tables.values())
     every = metadata["fingerprint_of"]["every"]
-    found = (
+    checks = (
         side_findings(shards, timbres),
         coverage_findings(tables, timbres, every),
         row_findings(tables, shards),
     )
-    report.add("tones", f"{count} tones", chain.from_iterable(guarded("tones", part) for part in found))
+    report.add("tones", f"{count} tones", chain.from_iterable(guarded("tones", check) for check in checks))
     if hashes:
         say(f"{len(shards)} tars")
         report.add("audio", f"{len(shards)} tars", audio_findings(bank, shards, tables, timbres, every))
@@ -55,12 +65,12 @@ def audit_bank(bank: Bank, hashes: bool, say: Callable[[str], None]) -> Report:
 
 
 def file_findings(bank: Bank, shards: pd.DataFrame) -> Iterator[Finding]:
-    """Every file is there with its size, and no other is."""
+    """Check that every file exists with its size, and that no other does."""
     expected = {JSON, "README.md", "tone_shards.parquet", *(f"{name}.parquet" for name in COPIED)}
     expected |= {name for shard in shards["shard"] for name in (shard, str(bank.tone_table(shard).name))}
     present = list_files(bank.root, skip=WORK)
-    yield from some("missing", ((name, "is not there") for name in sorted(expected - present.keys())))
-    yield from some(
+    yield from findings_of("missing", ((name, "is not there") for name in sorted(expected - present.keys())))
+    yield from findings_of(
         "foreign", ((name, "does not belong to the bank") for name in sorted(present.keys() - expected))
     )
     for row in shards.itertuples():
@@ -71,14 +81,14 @@ def file_findings(bank: Bank, shards: pd.DataFrame) -> Iterator[Finding]:
 def card_findings(
     bank: Bank, metadata: dict[str, Any], shards: pd.DataFrame, timbres: pd.DataFrame
 ) -> Iterator[Finding]:
-    """The card is the one that follows from the tables."""
+    """Check that README.md is the card that follows from the tables."""
     expected = bank_card(metadata, shards.to_dict("records"), timbres.to_dict("records"))
     if bank.card.exists() and bank.card.read_text(encoding="utf-8").rstrip() != expected.rstrip():
         yield Finding("card", "README.md", "is not what follows from the tables")
 
 
 def table_findings(bank: Bank, shards: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> Iterator[Finding]:
-    """Each table of tones is the one committed, of this bank, and commits this tar; fills `tables`."""
+    """Check that each table of tones is the one committed and commits this tar; puts it into `tables`."""
     for row in shards.itertuples():
         path = bank.tone_table(row.shard)
         if not path.exists():
@@ -90,18 +100,18 @@ def table_findings(bank: Bank, shards: pd.DataFrame, tables: dict[str, pd.DataFr
             continue
         if sha256_file(path) != row.table_sha256:
             yield Finding("tone table", path.name, "is not the one that was committed")
-        said = json.loads(table.schema.metadata[b"triptych_bank"])
-        if said["sha256"] != row.sha256:
-            yield Finding("tone table", path.name, "commits another tar than tone_shards.parquet says")
+        note = json.loads(table.schema.metadata[b"triptych_bank"])
+        if note["sha256"] != row.sha256:
+            yield Finding("tone table", path.name, "commits another tar than tone_shards.parquet names")
         tables[row.shard] = to_pandas(table)
 
 
 def side_findings(shards: pd.DataFrame, timbres: pd.DataFrame) -> Iterator[Finding]:
-    """Each shard holds timbres of its side only: what a trainer loads cannot leak."""
+    """Check that each shard holds timbres of its side only, so that loading one side cannot leak another."""
     sides = dict(zip(timbres["timbre"], timbres["side"], strict=True))
     for row in shards.itertuples():
         wrong = [int(timbre) for timbre in row.timbres if sides.get(timbre) != row.side]
-        yield from some("leak", ((row.shard, f"timbre {t} is not of side {row.side}") for t in wrong))
+        yield from findings_of("leak", ((row.shard, f"timbre {t} is not of side {row.side}") for t in wrong))
     held = sorted(timbre for row in shards.itertuples() for timbre in row.timbres)
     if held != sorted(timbres["timbre"]):
         yield Finding("coverage", "tone_shards.parquet", "does not hold every timbre once")
@@ -110,7 +120,7 @@ def side_findings(shards: pd.DataFrame, timbres: pd.DataFrame) -> Iterator[Findi
 def coverage_findings(
     tables: dict[str, pd.DataFrame], timbres: pd.DataFrame, every: int
 ) -> Iterator[Finding]:
-    """Each timbre has every pitch that is kept of its range, once, in order."""
+    """Check that each timbre has every `every`-th pitch of its range, once, in order."""
     ranges = {row.timbre: (row.lowest_pitch, row.highest_pitch) for row in timbres.itertuples()}
     for shard, frame in tables.items():
         for timbre, rows in frame.groupby("timbre", sort=False):
@@ -120,7 +130,7 @@ def coverage_findings(
 
 
 def row_findings(tables: dict[str, pd.DataFrame], shards: pd.DataFrame) -> Iterator[Finding]:
-    """Tones lie inside their tar, scales are positive, loops lie inside their tones."""
+    """Check that tones lie inside their tar, scales are positive, and loops lie inside their tones."""
     sizes = dict(zip(shards["shard"], shards["bytes"], strict=True))
     for shard, frame in tables.items():
         outside = (frame["offset"] < 0) | (frame["offset"] + 2 * frame["frames"] > sizes[shard])
@@ -132,8 +142,8 @@ def row_findings(tables: dict[str, pd.DataFrame], shards: pd.DataFrame) -> Itera
         )
         for what, wrong in (
             ("lies outside its tar", outside),
-            ("has no scale", scale),
-            ("has no loop", loop),
+            ("has a scale that is not a positive number", scale),
+            ("has a loop that is not inside the tone", loop),
         ):
             for row in frame[wrong].itertuples():
                 yield Finding("tone", shard, f"timbre {row.timbre}, pitch {row.pitch} {what}")
@@ -142,21 +152,29 @@ def row_findings(tables: dict[str, pd.DataFrame], shards: pd.DataFrame) -> Itera
 def audio_findings(
     bank: Bank, shards: pd.DataFrame, tables: dict[str, pd.DataFrame], timbres: pd.DataFrame, every: int
 ) -> Iterator[Finding]:
-    """Every tar's hash and members; every tone's hash and level; every timbre's tones as cast."""
+    """Check the hash and members of every tar, and every tone (`tar_findings`)."""
     cast = dict(zip(timbres["timbre"], timbres["tones_sha256"], strict=True))
     for row in shards.itertuples():
         path = bank.inside(row.shard)
         if not path.exists() or row.shard not in tables:
             continue
         # A remote tar is read three times: from a copy.
-        with local_copy(path) as here:
-            yield from tar_findings(here, row, tables[row.shard], cast, every)
+        with local_copy(path) as copy:
+            yield from tar_findings(copy, row, tables[row.shard], cast, every)
 
 
 def tar_findings(
     tar_path: Path, row: Any, tones: pd.DataFrame, cast: dict[int, str], every: int
 ) -> Iterator[Finding]:
-    """The same of one tar: `row` is the shard's, `tones` its rows."""
+    """Check one tar: its hash and members, the hash and level of every tone, and every timbre's tones.
+
+    Args:
+        tar_path: The tar, on this machine.
+        row: Its row of tone_shards.parquet.
+        tones: The rows of its tones.
+        cast: By timbre, the SHA-256 of the tones that it was accepted with.
+        every: Step between the pitches that the bank keeps; `cast` covers all pitches, so only 1 is compared.
+    """
     if sha256_file(tar_path) != row.sha256:
         yield Finding("hash", row.shard, "its bytes are not those that were committed")
         return
@@ -166,7 +184,7 @@ def tar_findings(
         yield Finding("tar", row.shard, "members are not its timbres in order")
     data = np.memmap(tar_path, dtype=np.uint8, mode="r")
     for timbre, rows in tones.groupby("timbre", sort=False):
-        whole = sha256()
+        of_timbre = sha256()
         for tone in rows.itertuples():
             samples = data[tone.offset : tone.offset + 2 * tone.frames].view("<i2")
             where = f"timbre {timbre}, pitch {tone.pitch}"
@@ -176,7 +194,7 @@ def tar_findings(
             level = float(np.sqrt(np.mean(np.square(own, dtype=np.float64)))) * tone.scale
             if abs(level - RMS) > RMS_TOLERANCE:
                 yield Finding("level", row.shard, f"{where}: RMS {level:.4f}, expected {RMS}")
-            whole.update(own.tobytes())
-        whole.update(rows["scale"].to_numpy("<f4").tobytes())
-        if every == 1 and whole.hexdigest() != cast[timbre]:
-            yield Finding("tones", row.shard, f"timbre {timbre}: not the tones that it was cast with")
+            of_timbre.update(own.tobytes())
+        of_timbre.update(rows["scale"].to_numpy("<f4").tobytes())
+        if every == 1 and of_timbre.hexdigest() != cast[timbre]:
+            yield Finding("tones", row.shard, f"timbre {timbre}: not the tones that it was accepted with")

@@ -1,7 +1,7 @@
-"""What is heard: the envelope measured on the audio agrees with the one in the row.
+"""Envelope check: the envelope estimated from the audio of clips agrees with the one in their rows.
 
-The estimator sees the audio and the note times only. Its bounds here are wider than its accuracy on
-steady timbres, since a timbre may beat: what is to be found is a wrong envelope, not a small error.
+The estimator gets the audio and the note times only. Tolerances are wider than its errors on steady
+timbres, since a timbre may beat: the check is to find a wrong envelope, not a small error.
 """
 
 from __future__ import annotations
@@ -18,65 +18,73 @@ from manifests.audit.findings import Finding
 from manifests.audit.tables import Tables
 from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
+from manifests.dataset.storage import read_range
 from manifests.splits.seeds import permutation
 from manifests.types import Notes
 
 STEADY_DB = 0.15
-"""Only timbres whose level varies less are listened to: beating looks like an envelope."""
-TIME_MS, TIME_SHARE, SUSTAIN_DB, LOWEST_SUSTAIN = 10.0, 0.15, 1.5, 0.05
+"""Timbres whose level varies more are left out: beating looks like an envelope."""
+TIME_TOLERANCE_MS, TIME_TOLERANCE = 10.0, 0.15
+"""Allowed error of a time: this many ms or this share of it, whichever is more."""
+SUSTAIN_TOLERANCE_DB, LOWEST_SUSTAIN = 1.5, 0.05
+"""Allowed error of the sustain level; levels up to `LOWEST_SUSTAIN` are not compared."""
 
 
-def audible(tables: Tables) -> pd.DataFrame:
-    """The clips in which the whole envelope can be heard on a steady timbre."""
+def measurable_clips(tables: Tables) -> pd.DataFrame:
+    """Return the rows of clips whose whole envelope can be heard, on a steady timbre."""
     steady = tables.timbres["timbre"][tables.timbres["level_variation_db"] <= STEADY_DB]
     clips = tables.clips
-    heard = clips["sustain_reached"] & clips["release_heard"] & clips["timbre"].isin(steady)
-    return clips[heard]
+    return clips[clips["sustain_reached"] & clips["release_heard"] & clips["timbre"].isin(steady)]
 
 
 def envelope_findings(
-    layout: Layout, tables: Tables, count: int, seed: int, heard: list[str]
+    layout: Layout, tables: Tables, count: int, seed: int, looked_at: list[str]
 ) -> Iterator[Finding]:
-    """Measures the envelope of `count` clips drawn by `seed` among those where it can be heard.
+    """Estimate the envelopes of `count` clips, chosen by `seed`, and compare them with the rows.
 
-    A synth that plays by itself (`shaping: plugin`) adds what its timbres do at every onset, which reads
-    as envelope: there only a disagreement of most clips, a wrong mapping, is a finding. How many clips
-    agree, and how well the envelopes found fit what is heard, is added to `heard`.
+    A synth that plays by itself (`shaping: plugin`) adds what its timbres do at every onset, which looks
+    like an envelope. There a finding needs most clips to disagree, as a wrong mapping makes them.
+
+    Args:
+        layout: The dataset's folder.
+        tables: Its tables; `clips` are the rows to choose from.
+        count: Number of clips.
+        seed: Seed of the choice.
+        looked_at: Receives a line with how many clips agree and how well the estimates fit the audio.
     """
-    clips = audible(tables)
+    clips = measurable_clips(tables)
+    # The label seeds the choice: another one would audit other clips than before.
     chosen = permutation(seed, len(clips), "heard")[:count]
     notes = [notes_of(row) for row in tables.phrases.to_dict("records")]
     residuals: list[float] = []
-    found = [list(_disagreements(layout, clips.iloc[int(place)], notes, residuals)) for place in chosen]
-    agreed = sum(not wrong for wrong in found)
+    errors = [list(_envelope_errors(layout, clips.iloc[int(place)], notes, residuals)) for place in chosen]
+    agreeing = sum(not wrong for wrong in errors)
     fit = f", median residual {np.median(residuals):.2%}" if residuals else ""
-    heard.append(f"{agreed} of {len(found)} clips agree{fit}")
-    if tables.config.get("shaping") == "plugin" and 2 * sum(map(bool, found)) <= len(found):
+    looked_at.append(f"{agreeing} of {len(errors)} clips agree{fit}")
+    if tables.config.get("shaping") == "plugin" and 2 * sum(map(bool, errors)) <= len(errors):
         return
-    yield from chain.from_iterable(found)
+    yield from chain.from_iterable(errors)
 
 
-def _disagreements(
+def _envelope_errors(
     layout: Layout, row: pd.Series, notes: list[Notes], residuals: list[float]
 ) -> Iterator[Finding]:
-    """Where the envelope heard in one clip is not the one in its row; its residual is added to those."""
+    """Compare the envelope of one clip with its row; appends the residual of the fit to `residuals`."""
     # The estimator needs scipy (the audit extra); the other checks do not.
     from manifests.estimation.estimate import estimate_envelope
 
-    with layout.inside(row["shard"]).open("rb") as file:
-        file.seek(int(row["offset"]))
-        sound, rate = soundfile.read(io.BytesIO(file.read(int(row["length"]))), dtype="float32")
-    asked = envelope_of(row)
+    data = read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
+    sound, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    given = envelope_of(row)
     estimate = estimate_envelope(sound, notes[row["phrase"]], rate, float(row["cut_fade_ms"]))
     residuals.append(estimate.residual)
-    found = estimate.envelope
+    measured = estimate.envelope
     for name in ("attack_ms", "release_ms"):
-        want, got = getattr(asked, name), getattr(found, name)
-        if abs(got - want) > max(TIME_MS, TIME_SHARE * want):
-            yield Finding("envelope", row["key"], f"{name} {want:g} asked for, {got:.1f} heard")
-    if asked.sustain > LOWEST_SUSTAIN:
-        error = 20 * np.log10(max(found.sustain, 1e-4) / asked.sustain)
-        if abs(error) > SUSTAIN_DB:
-            yield Finding(
-                "envelope", row["key"], f"sustain {error:+.1f} dB off the {asked.sustain:g} asked for"
-            )
+        wanted, got = getattr(given, name), getattr(measured, name)
+        if abs(got - wanted) > max(TIME_TOLERANCE_MS, TIME_TOLERANCE * wanted):
+            yield Finding("envelope", row["key"], f"{name} {wanted:g} in its row, {got:.1f} measured")
+    if given.sustain > LOWEST_SUSTAIN:
+        error_db = 20 * np.log10(max(measured.sustain, 1e-4) / given.sustain)
+        if abs(error_db) > SUSTAIN_TOLERANCE_DB:
+            what = f"sustain measured {error_db:+.1f} dB off the {given.sustain:g} in its row"
+            yield Finding("envelope", row["key"], what)

@@ -1,24 +1,24 @@
-"""Figures by split: how many clips, how loud, how bright, how many show their whole envelope."""
+"""Figures by split: counts, loudness, brightness, and how many clips let their whole envelope be heard."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-from manifests.audit.checks.rows import Kept
+from manifests.audit.checks.rows import ClipColumns
 from manifests.audit.tables import AXES, Tables
 from manifests.types import SPLITS
 
 LOWEST_HZ, HIGHEST_HZ = 40.0, 16000.0
-"""The range of a timbre fingerprint's mel bands (see `timbres.parquet`)."""
+"""Range of the mel bands of a timbre fingerprint (see `timbres.parquet`)."""
 TONES = 3
-"""The tones of a fingerprint: low, middle, high."""
+"""Tones of a fingerprint: low, middle, high."""
 
 
 def brightness_hz(tables: Tables) -> npt.NDArray[np.float64]:
-    """The spectral centroid of each timbre's tones, from its fingerprint: [timbres], Hz."""
-    levels = np.array(tables.timbres["fingerprint"].to_list(), dtype=np.float64)
-    bands = levels.reshape(len(levels), TONES, -1)
+    """Return the spectral centroid of each timbre, the mean of its fingerprint's tones: [timbres], Hz."""
+    levels_db = np.array(tables.timbres["fingerprint"].to_list(), dtype=np.float64)
+    bands = levels_db.reshape(len(levels_db), TONES, -1)
     low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ))
     mel = np.linspace(float(low), float(high), bands.shape[2] + 2)
     centres = 700.0 * (10.0 ** (mel[1:-1] / 2595.0) - 1.0)
@@ -27,9 +27,14 @@ def brightness_hz(tables: Tables) -> npt.NDArray[np.float64]:
     return centroid
 
 
-def figures(clips: Kept, tables: Tables) -> dict[str, dict[str, float]]:
-    """For each split that has clips: counts, RMS in dBFS, brightness in Hz, share with a whole envelope."""
-    bright = brightness_hz(tables)
+def figures_by_split(clips: ClipColumns, tables: Tables) -> dict[str, dict[str, float]]:
+    """Summarise each split that has clips.
+
+    Returns:
+        For each split: number of clips and of different ids, hours, RMS in dBFS (5%, median, 95%), mean
+        brightness in Hz, and the share of clips in which sustain is reached and release is heard.
+    """
+    brightness = brightness_hz(tables)
     seconds = float(tables.config["clip"]["seconds"])
     result: dict[str, dict[str, float]] = {}
     for index, split in enumerate(SPLITS):
@@ -38,7 +43,7 @@ def figures(clips: Kept, tables: Tables) -> dict[str, dict[str, float]]:
             continue
         level = 20.0 * np.log10(np.maximum(clips.rms[of].astype(np.float64), 1e-6))
         timbres = clips.ids[of, 1]
-        timbres = timbres[(timbres >= 0) & (timbres < len(bright))]
+        timbres = timbres[(timbres >= 0) & (timbres < len(brightness))]
         low, middle, high = np.quantile(level, (0.05, 0.5, 0.95))
         result[split] = {
             "clips": len(of),
@@ -47,7 +52,7 @@ def figures(clips: Kept, tables: Tables) -> dict[str, dict[str, float]]:
             "rms_dbfs_5": round(float(low), 2),
             "rms_dbfs_median": round(float(middle), 2),
             "rms_dbfs_95": round(float(high), 2),
-            "brightness_hz": round(float(np.mean(bright[timbres])), 1) if len(timbres) else 0.0,
-            "whole_envelope_share": round(float(clips.heard[of].mean()), 4),
+            "brightness_hz": round(float(np.mean(brightness[timbres])), 1) if len(timbres) else 0.0,
+            "whole_envelope_share": round(float(clips.audible[of].mean()), 4),
         }
     return result

@@ -1,4 +1,4 @@
-"""Whole: every file that should be there is, with the size its row says, and nothing else is."""
+"""Folder checks: expected files exist with their sizes, no others do, and the metadata are unedited."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from manifests.audit.findings import Finding, guarded, some
+from manifests.audit.findings import Finding, findings_of, guarded
 from manifests.dataset.bank import FOLDER, is_bank
 from manifests.dataset.canonical import differences, sha256_json
 from manifests.dataset.card import card_of
@@ -27,7 +27,7 @@ OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER
 
 
 def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
-    """dataset.json agrees with itself: an edited config or fingerprint is noticed."""
+    """Check that dataset.json agrees with its own fingerprint: an edited config is found."""
     of = metadata.get("fingerprint_of", {})
     if sha256_json(of) != metadata.get("fingerprint"):
         yield Finding("fingerprint", "dataset.json", "`fingerprint` is not the hash of `fingerprint_of`")
@@ -42,7 +42,7 @@ def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
     lines = [line for config, of_it, where in pairs for line in _edited(config, of_it, where)]
     if len(generations) != len(pairs):
         lines.append(f"{len(generations)} generations, {len(pairs)} of them planned")
-    yield from some(
+    yield from findings_of(
         "fingerprint", (("dataset.json", f"edited since it was planned: {line}") for line in lines)
     )
 
@@ -58,42 +58,44 @@ def _edited(config: Any, hashed: dict[str, Any], where: str) -> list[str]:
 
 
 def card_findings(layout: Layout) -> Iterator[Finding]:
-    """The card says what the tables say."""
+    """Check that README.md is the card that follows from the tables."""
     if layout.card.exists() and layout.card.read_bytes() != card_of(layout).encode():
         yield Finding("card", "README.md", "is not the card of these tables: `python -m manifests card`")
 
 
 def path_findings(shards: pd.DataFrame) -> Iterator[Finding]:
-    """Every shard is named as a shard is: a path that leaves the folder is never followed."""
-    yield from (Finding("path", name, "is no shard's path") for name in shards["shard"] if not is_shard(name))
+    """Check the path of every shard; a path that leaves the folder is never opened."""
+    yield from (
+        Finding("path", name, "is not the path of a shard") for name in shards["shard"] if not is_shard(name)
+    )
 
 
 def is_shard(name: str) -> bool:
-    """Whether a path of a table is that of a shard."""
+    """Return whether a path of shards.parquet is spelled as that of a shard."""
     return _SHARD.fullmatch(name) is not None
 
 
 def column_findings(layout: Layout) -> Iterator[Finding]:
-    """The folder's tables, and one clip table of each split, carry the schema's units and meanings."""
+    """Check columns' units and meanings against the schema: all tables, one clip table of each split."""
     paths = {layout.table(name): name for name in FOLDER_TABLES}
     paths |= {path: "clips" for split in SPLITS for path in layout.clip_tables(split)[:1]}
     for path, name in paths.items():
         if not path.exists():
             continue
         where = str(path.relative_to(layout.root))
-        yield from guarded(where, _other_columns(path, name, where))
+        yield from guarded(where, _unit_findings(path, name, where))
 
 
-def _other_columns(path: Path, name: str, where: str) -> Iterator[Finding]:
-    there = parquet_file(path).schema_arrow
+def _unit_findings(path: Path, name: str, where: str) -> Iterator[Finding]:
+    stored = parquet_file(path).schema_arrow
     for field in schema(name):
-        index = there.get_field_index(field.name)
-        if index >= 0 and there.field(index).metadata != field.metadata:
+        index = stored.get_field_index(field.name)
+        if index >= 0 and stored.field(index).metadata != field.metadata:
             yield Finding("units", where, f"{field.name} carries another unit or meaning than the schema")
 
 
 def failure_findings(layout: Layout) -> Iterator[Finding]:
-    """failures.parquet, which no other check needs, can be read."""
+    """Check that failures.parquet, which no other check reads, is readable."""
     if layout.table("failures").exists():
         try:
             layout.read("failures")
@@ -102,9 +104,9 @@ def failure_findings(layout: Layout) -> Iterator[Finding]:
 
 
 def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> Iterator[Finding]:
-    """Every shard and clip table is there and has its size; no file is foreign.
+    """Check that every shard and clip table exists and has its size, and that no other file does.
 
-    Without audio (a folder that holds the manifests alone) shards may be missing.
+    With `with_audio` False, for a folder that holds the manifests alone, shards may be missing.
     """
     tables = {str(layout.clip_table(s).relative_to(layout.root)) for s in shards["shard"]}
     expected = OWN_FILES | set(shards["shard"]) | tables
@@ -114,8 +116,8 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
         name: size for name, size in list_files(layout.root, skip=WORK).items() if not name.startswith(bank)
     }
     needed = expected if with_audio else expected - set(shards["shard"])
-    yield from some("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
-    yield from some(
+    yield from findings_of("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
+    yield from findings_of(
         "foreign", ((name, "does not belong to the dataset") for name in sorted(present.keys() - expected))
     )
     for row in shards.itertuples():
@@ -124,7 +126,11 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
 
 
 def clip_table(layout: Layout, row: Any) -> tuple[list[Finding], pa.Table | None]:
-    """A shard's clip table, read once: hashed, checked against the shard's row, and parsed (None if torn)."""
+    """Read, hash and parse a shard's clip table, and check it against the shard's row.
+
+    Returns:
+        The findings, and the table; None if it is missing or torn.
+    """
     path = layout.clip_table(row.shard)
     name = str(path.relative_to(layout.root))
     try:
@@ -136,12 +142,12 @@ def clip_table(layout: Layout, row: Any) -> tuple[list[Finding], pa.Table | None
         return [Finding("table", name, str(error))], None
     except (pa.ArrowInvalid, OSError) as error:
         return [Finding("table", name, f"not a readable Parquet file ({str(error).splitlines()[0]})")], None
-    found = []
+    findings = []
     if sha256(data).hexdigest() != row.table_sha256:
-        found.append(Finding("clip table", name, "is not the one that was committed"))
+        findings.append(Finding("clip table", name, "is not the one that was committed"))
     else:
         note = json.loads((table.schema.metadata or {}).get(b"triptych_shard", b"{}"))
         if note.get("sha256") != row.sha256:
-            said = "its clip table commits another tar than shards.parquet says"
-            found.append(Finding("clip table", row.shard, said))
-    return found, table
+            what = "its clip table commits another tar than shards.parquet names"
+            findings.append(Finding("clip table", row.shard, what))
+    return findings, table

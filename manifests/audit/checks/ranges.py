@@ -1,4 +1,4 @@
-"""Balanced: every drawn value lies where the config says; and why cells are missing, if any are."""
+"""Range check: every drawn value lies in its configured range; and why cells are missing, if any are."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 
 from manifests.audit.checks.rows import I64
-from manifests.audit.findings import Finding, some
+from manifests.audit.findings import Finding, findings_of
 from manifests.audit.tables import AXES, Tables
 from manifests.dataset.rows import notes_of
 from manifests.splits.splits import SIDES_OF_SPLIT
 from manifests.types import InputError, check_notes
 
 ROUNDING = {"sustain": 0.001, "ms": 0.1}
-"""Values are drawn on this grid: one may lie half a step outside its range."""
+"""Grid that values are rounded to: one may lie up to a step outside its range."""
 
 
 def range_findings(tables: Tables) -> Iterator[Finding]:
-    """Envelopes within their family's ranges, phrases playable on the tones, timbres made as configured."""
+    """Check envelopes against their family, phrases against the tones, timbres against the config."""
     config = tables.config
     for name, rows in tables.envelopes.groupby("family"):
         family = config["envelopes"].get(name)
@@ -32,14 +32,12 @@ def range_findings(tables: Tables) -> Iterator[Finding]:
             if isinstance(bounds, dict):
                 low, high = bounds["low"] - step, bounds["high"] + step
                 out = rows[~rows[field].between(low, high)]
-                said = f"is outside the {bounds['low']:g}..{bounds['high']:g} of {name}"
-                yield from some(
-                    "range",
-                    (
-                        (f"envelope {r['envelope']}", f"{field} {r[field]:g} {said}")
-                        for _, r in out.iterrows()
-                    ),
+                outside = f"is outside the {bounds['low']:g}..{bounds['high']:g} of {name}"
+                defects = (
+                    (f"envelope {r['envelope']}", f"{field} {r[field]:g} {outside}")
+                    for _, r in out.iterrows()
                 )
+                yield from findings_of("range", defects)
         for row in rows[rows["curve"] != family.get("curve", "linear")].itertuples():
             yield Finding("range", f"envelope {row.envelope}", f"curve {row.curve} is not that of {name}")
     yield from _phrase_findings(tables.phrases, config)
@@ -58,8 +56,8 @@ def _phrase_findings(phrases: pd.DataFrame, config: dict[str, Any]) -> Iterator[
             continue
         pitches = [note.pitch for note in notes]
         if min(pitches) < low or max(pitches) > high:
-            said = f"pitches {min(pitches)}..{max(pitches)} go beyond the tones' {low}..{high}"
-            yield Finding("range", where, said)
+            what = f"pitches {min(pitches)}..{max(pitches)} go beyond the tones' {low}..{high}"
+            yield Finding("range", where, what)
 
 
 def _timbre_findings(timbres: pd.DataFrame, config: dict[str, Any]) -> Iterator[Finding]:
@@ -68,16 +66,25 @@ def _timbre_findings(timbres: pd.DataFrame, config: dict[str, Any]) -> Iterator[
     for row in timbres.itertuples():
         where = f"timbre {row.timbre}"
         if not len(row.fingerprint) or not np.isfinite(row.fingerprint).all():
-            yield Finding("range", where, "its fingerprint is no list of levels")
+            yield Finding("range", where, "its fingerprint is not a list of levels")
         if row.synth not in known:
             yield Finding("range", where, f"is of {row.synth}, which is not configured")
         if row.level_variation_db > tones["max_level_variation_db"]:
-            said = f"{row.level_variation_db:.2f} dB, {tones['max_level_variation_db']:g} allowed"
-            yield Finding("range", where, f"its level varies by {said}")
+            variation = f"{row.level_variation_db:.2f} dB, {tones['max_level_variation_db']:g} allowed"
+            yield Finding("range", where, f"its level varies by {variation}")
 
 
 def missing_cells(split: str, present: I64, tables: Tables) -> str:
-    """The first cell of a split's product that has no clip, and why: no block planned, or no table there."""
+    """Describe the first cell of a split's product without a clip: in a block, or in none.
+
+    Args:
+        split: Name of the split.
+        present: Numbers of the cells that have a clip (`completeness.cell_numbers`), [n].
+        tables: The dataset's tables.
+
+    Returns:
+        The text to append to a finding, empty if no cell is missing.
+    """
     counts = [len(tables.axis(axis)) for axis in AXES]
     ids = [
         np.flatnonzero((tables.axis(axis)["side"] == side).to_numpy())

@@ -1,7 +1,7 @@
-"""What every clip row says, shard by shard: ids, key, values, and its place in its block.
+"""Checks of the clip rows of one shard: ids, key, values, split, and place in the block.
 
-A clip table is a few thousand rows: it is checked as whole columns, then forgotten but for a few numbers a
-clip (`Kept`), so that millions of rows take little memory.
+A clip table has a few thousand rows. It is checked as whole columns, and only a few numbers of each clip are
+kept (`ClipColumns`), so that millions of rows take little memory.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from manifests.audit.findings import Finding, some
+from manifests.audit.findings import Finding, findings_of
 from manifests.audit.tables import AXES, Tables
 from manifests.splits.splits import SIDES_OF_SPLIT
 from manifests.synthesis import compose
@@ -38,25 +38,25 @@ _PLAIN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """What is remembered of the clips of one table: one value a clip in each array."""
+class ClipColumns:
+    """The columns of clip tables that checks over all clips need: one value a clip in each array."""
 
     ids: I64
-    """[n, 4]: block, timbre, envelope, phrase"""
+    """int64 [n, 4]: block, timbre, envelope, phrase"""
     cover: I64
-    """[n]: the timbre that counts for coverage (the one that a substitute stands for)"""
+    """int64 [n]: the timbre that counts for coverage; for a substitute, the one that it stands for"""
     split: npt.NDArray[np.int8]
     """[n]: index into SPLITS, -1 for an unknown one"""
     pcm: npt.NDArray[np.uint64]
     """[n]: the first 64 bits of the PCM hash; 0 for a substitute, whose cell another block may hold"""
     rms: npt.NDArray[np.float32]
     """[n]: linear"""
-    heard: npt.NDArray[np.bool_]
-    """[n]: sustain reached and release heard"""
+    audible: npt.NDArray[np.bool_]
+    """[n]: whether the phrase reaches sustain and lets the release be heard"""
 
 
 class RowChecks:
-    """The checks of a clip table against the dataset's other tables; made once, used for every table."""
+    """Checks of clip tables against the dataset's other tables; made once, called for every clip table."""
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
@@ -82,8 +82,8 @@ class RowChecks:
         self._clips = blocks["clips"].to_numpy()
         self._split = blocks["split"].to_numpy()
 
-    def __call__(self, shard: str, table: pa.Table) -> tuple[list[Finding], Kept]:
-        """Everything wrong with the rows of a shard's clip table, and what is remembered of them."""
+    def __call__(self, shard: str, table: pa.Table) -> tuple[list[Finding], ClipColumns]:
+        """Return the findings of a shard's clip table, and its columns that later checks need."""
         column: dict[str, Any] = {name: table[name].to_numpy() for name in _PLAIN}
         ids = np.stack([column[name].astype(np.int64) for name in ("block", *AXES)], axis=1)
         inside = {name: _between(ids[:, i], self._counts[name]) for i, name in enumerate(("block", *AXES))}
@@ -93,7 +93,9 @@ class RowChecks:
 
         def wrong(check: str, flags: npt.NDArray[np.bool_], what: str) -> None:
             if flags.any():
-                found.extend(some(check, ((keys[int(i)].as_py(), what) for i in np.flatnonzero(flags))))
+                found.extend(
+                    findings_of(check, ((keys[int(i)].as_py(), what) for i in np.flatnonzero(flags)))
+                )
 
         for name, flags in inside.items():
             wrong("ids", ~flags, f"has a {name} id that no row has")
@@ -121,11 +123,11 @@ class RowChecks:
         pcm = np.where(pc.is_null(substitutes).to_numpy(), _digests(table["pcm_sha256"]), 0).astype(np.uint64)
         code = {name: index for index, name in enumerate(SPLITS)}
         splits = np.array([code.get(name, -1) for name in split], dtype=np.int8)
-        heard = table["sustain_reached"].to_numpy() & table["release_heard"].to_numpy()
-        return found, Kept(ids, cover, splits, pcm, rms.astype(np.float32), heard)
+        audible = table["sustain_reached"].to_numpy() & table["release_heard"].to_numpy()
+        return found, ClipColumns(ids, cover, splits, pcm, rms.astype(np.float32), audible)
 
     def _block_findings(self, shard: str, ids: I64, column: dict[str, Any], known: I64) -> Iterator[Finding]:
-        """The shard's blocks are full factorials, whole, in order, each within its bytes."""
+        """Check that the shard's blocks are full factorials in order, each within its bytes."""
         blocks = self._of_shard.get(shard, [])
         expected = [self._cells(block) for block in blocks]
         wanted = np.concatenate(expected) if expected else np.empty((0, 4), dtype=np.int64)
@@ -134,22 +136,24 @@ class RowChecks:
             counts = np.bincount(ids[known, 0], minlength=self._counts["block"])
             for block, cells in zip(blocks, expected, strict=True):
                 if counts[block] != self._clips[block]:
-                    said = f"has {counts[block]} clip rows, its row says {self._clips[block]}"
-                    yield Finding("blocks", f"block {block}", said)
+                    what = f"has {counts[block]} clip rows, its row says {self._clips[block]}"
+                    yield Finding("blocks", f"block {block}", what)
                 elif not np.array_equal(cells, ordered[ordered[:, 0] == block]):
-                    yield Finding("blocks", f"block {block}", "its clips are not its ids' product, in order")
+                    yield Finding(
+                        "blocks", f"block {block}", "its clips are not the product of its ids, in order"
+                    )
             foreign = sorted(set(ids[known, 0].tolist()) - set(blocks))
-            yield from some(
+            yield from findings_of(
                 "blocks", ((f"block {b}", f"has rows in {shard}, not its shard") for b in foreign)
             )
         block = ids[known, 0]
         begin, end = column["offset"][known], column["offset"][known] + column["length"][known]
         # Not (inside), so that a block without a place (NaN) is found too.
         out = known[~((begin >= self._begin[block]) & (end <= self._end[block]))]
-        yield from some("blocks", ((spell(ids[i]), "lies outside its block's bytes") for i in out))
+        yield from findings_of("blocks", ((clip_key(ids[i]), "lies outside its block's bytes") for i in out))
 
     def _cells(self, block: int) -> I64:
-        """A block's cells [n, 4], in the order of the tar: timbres slowest, then phrases, then envelopes."""
+        """List a block's cells, int64 [n, 4], in the tar's order: by timbre, then phrase, then envelope."""
         t, e, p = (np.asarray(self._axes[axis][block], dtype=np.int64) for axis in AXES)
         count = len(t) * len(p) * len(e)
         cells = np.empty((count, 4), dtype=np.int64)
@@ -160,10 +164,10 @@ class RowChecks:
         return cells
 
     def _side_findings(self, keys: pa.Array, ids: I64, split: list[str], known: I64) -> Iterator[Finding]:
-        """Each clip's split is its block's, and its ids are on the sides that the split is a product of."""
+        """Check that each clip has its block's split, and ids of the sides that the split is a product of."""
         of_block = self._split[ids[known, 0]]
         names = np.array(split, dtype=object)[known]
-        yield from some(
+        yield from findings_of(
             "blocks", ((keys[int(i)].as_py(), "split is not its block's") for i in known[of_block != names])
         )
         for place, axis in enumerate(AXES):
@@ -172,7 +176,7 @@ class RowChecks:
                 want = SIDES_OF_SPLIT[name][place] if name in SIDES_OF_SPLIT else None
                 bad = known[(names == name) & (sides != want)]
                 what = f"{axis} of the wrong side for {name}"
-                yield from some("leak", ((keys[int(i)].as_py(), what) for i in bad))
+                yield from findings_of("leak", ((keys[int(i)].as_py(), what) for i in bad))
 
 
 def _between(values: I64, count: int) -> npt.NDArray[np.bool_]:
@@ -180,7 +184,7 @@ def _between(values: I64, count: int) -> npt.NDArray[np.bool_]:
 
 
 def _at(places: I64, flags: Any, count: int) -> npt.NDArray[np.bool_]:
-    """Flags that belong to some places, as flags of all."""
+    """Spread flags of some places over all `count`; the other places are False."""
     spread = np.zeros(count, dtype=bool)
     spread[places] = np.asarray(flags, dtype=bool)
     return spread
@@ -192,7 +196,7 @@ def _differs(column: pa.ChunkedArray, expected: Any) -> npt.NDArray[np.bool_]:
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
-    """Each row's key as its ids spell it."""
+    """Spell the key of each row from its ids."""
 
     def digits(name: str, width: int) -> pa.ChunkedArray:
         return pc.utf8_lpad(pc.cast(table[name], pa.string()), width, "0")
@@ -203,12 +207,13 @@ def _keys(table: pa.Table) -> pa.ChunkedArray:
     )  # fmt: skip
 
 
-def spell(ids: I64) -> str:
+def clip_key(ids: I64) -> str:
+    """Spell the key of a clip from its ids, [4]: block, timbre, envelope, phrase."""
     return ClipId(*(int(value) for value in ids)).key
 
 
 def _digests(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """The first 64 bits of each hash; 0 for what is no hash."""
+    """Return the first 64 bits of each hexadecimal SHA-256, uint64 [n]; 0 where it is malformed."""
     digits = pc.replace_substring_regex(column, "^.*[^0-9a-f].*$|^.{0,63}$|^.{65,}$", "0" * 64)
     raw = np.frombuffer("".join(pc.utf8_slice_codeunits(digits, 0, 16).to_pylist()).encode(), dtype=np.uint8)
     nibbles = np.where(raw >= 97, raw - 87, raw - 48).reshape(-1, 16).astype(np.uint64)

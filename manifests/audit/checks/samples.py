@@ -1,4 +1,4 @@
-"""The tars against the rows: hashes, membership, and (deep) every clip decoded."""
+"""Shard checks: hash and members of each tar, and with `deep` the samples of every clip."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import soundfile
 
-from manifests.audit.findings import Finding, guarded, some
+from manifests.audit.findings import Finding, findings_of, guarded
 from manifests.dataset.canonical import sha256_file
 from manifests.dataset.layout import Layout, read_table, to_pandas
 from manifests.dataset.storage import local_copy
@@ -30,23 +30,31 @@ SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "ra
 
 
 def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: int) -> Iterator[Finding]:
-    """Every tar's SHA-256 and members; with `deep`, every clip's samples. Shards are read side by side."""
+    """Check the SHA-256 and the members of every tar that is there.
+
+    Args:
+        layout: The dataset's folder.
+        shards: Rows of shards.parquet.
+        deep: Whether to decode every clip and compare it with its row.
+        threads: Shards that are read at a time.
+    """
     present = [row for row in shards.itertuples() if layout.inside(row.shard).exists()]
 
-    def look(row: Any) -> list[Finding]:
+    def check(row: Any) -> list[Finding]:
         try:
             rows = to_pandas(read_table(layout.clip_table(row.shard), "clips"))
         except InputError:
             # Reported as a table that is missing or torn.
             return []
         with local_copy(layout.inside(row.shard)) as path:
-            return list(guarded(row.shard, _one(path, row.shard, row.sha256, rows, deep)))
+            return list(guarded(row.shard, _shard_findings(path, row.shard, row.sha256, rows, deep)))
 
     with ThreadPoolExecutor(threads) as pool:
-        yield from chain.from_iterable(pool.map(look, present))
+        yield from chain.from_iterable(pool.map(check, present))
 
 
-def _one(path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool) -> Iterator[Finding]:
+def _shard_findings(path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool) -> Iterator[Finding]:
+    """Check one tar against its clip rows."""
     if sha256_file(path) != sha256:
         yield Finding("hash", shard, "its bytes are not those that were committed")
     try:
@@ -55,24 +63,31 @@ def _one(path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool) ->
         yield Finding("tar", shard, f"torn or not a tar ({error})")
         return
     unsafe = [m.name for m in members if not m.isreg() or "/" in m.name or m.name.startswith(".")]
-    yield from some("tar", ((shard, f"member {name!r} is no plain file of the shard") for name in unsafe))
+    yield from findings_of(
+        "tar", ((shard, f"member {name!r} is not a plain file in the top folder") for name in unsafe)
+    )
     expected = [f"{key}.{end}" for key in rows.sort_values("offset")["key"] for end in ("flac", "json")]
     names = [m.name for m in members]
-    yield from some("tar", ((shard, f"{name} has no row") for name in sorted(set(names) - set(expected))))
-    yield from some("tar", ((shard, f"{name} is missing") for name in sorted(set(expected) - set(names))))
+    yield from findings_of(
+        "tar", ((shard, f"{name} has no row") for name in sorted(set(names) - set(expected)))
+    )
+    yield from findings_of(
+        "tar", ((shard, f"{name} is missing") for name in sorted(set(expected) - set(names)))
+    )
     if names != expected:
         yield Finding("tar", shard, "members are not its rows in order")
         return
     places = {m.name: (m.offset_data, m.size) for m in members}
     moved = [row.key for row in rows.itertuples() if places[f"{row.key}.flac"] != (row.offset, row.length)]
-    yield from some("tar", ((key, "is not where its row says") for key in moved))
+    yield from findings_of("tar", ((key, "is not where its row says") for key in moved))
     if deep:
         with path.open("rb") as file:
             for row in rows.itertuples():
-                yield from _clip(file, row, places)
+                yield from _clip_findings(file, row, places)
 
 
 def _members(path: Path) -> list[tarfile.TarInfo]:
+    """List the members of a tar; EOFError if it ends within one, tarfile.TarError if it is not a tar."""
     with tarfile.open(path, "r:") as tar:
         members = tar.getmembers()
     last = members[-1] if members else None
@@ -86,7 +101,10 @@ def _read(file: io.BufferedReader, place: tuple[int, int]) -> bytes:
     return file.read(place[1])
 
 
-def _clip(file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]]) -> Iterator[Finding]:
+def _clip_findings(
+    file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]]
+) -> Iterator[Finding]:
+    """Decode one clip and compare samples and sidecar with its row."""
     try:
         pcm, rate = soundfile.read(io.BytesIO(_read(file, places[f"{row.key}.flac"])), dtype="int16")
     except soundfile.LibsndfileError as error:
@@ -103,7 +121,13 @@ def _clip(file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]])
 
 
 def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
-    """What is wrong with a decoded clip, given its row."""
+    """Describe each defect of a decoded clip.
+
+    Args:
+        pcm: Its samples, int16 [frames].
+        rate: Its sample rate, Hz.
+        row: Its row: `frames`, `rate`, `pcm_sha256`, `peak` and `rms` are compared.
+    """
     if pcm.ndim != 1 or len(pcm) != row.frames or rate != row.rate:
         yield f"shape {pcm.shape} at {rate} Hz, its row says mono, {row.frames} at {row.rate}"
         return

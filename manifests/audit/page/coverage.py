@@ -1,45 +1,58 @@
-"""The page's coverage: which cells of the grid are there, which are missing, and why."""
+"""Section of coverage: which cells (timbre, envelope, phrase) have clips, which lack them, and why."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup
 
-from manifests.audit.checks.completeness import cells, distinct
-from manifests.audit.checks.rows import I64, Kept
+from manifests.audit.checks.completeness import cell_numbers, count_distinct
+from manifests.audit.checks.rows import I64, ClipColumns
 from manifests.audit.page import draw
-from manifests.audit.page.markup import figure, grid, section, table
+from manifests.audit.page.sections import Figure, Grid, Section, Table
 from manifests.audit.tables import AXES, Tables
 from manifests.splits.splits import SIDES_OF_SPLIT
 from manifests.types import SPLITS
 
+Sides = dict[str, npt.NDArray[np.object_]]
+"""The side of each id, by axis."""
+
 BINS = 40
 """A map has at most about this many rows and columns, however many ids there are."""
 SIDES = ("train", "test", "synth", "other")
-SHOWN = 3
+"""Sides in the order they are drawn in; "other" is none that a table may name."""
+MAX_SHARDS = 3
+"""Shards that are named where clips are missing."""
 PRODUCTS = {name: sides for name, sides in SIDES_OF_SPLIT.items() if name != "validation"}
-"""The splits that are a product of their own; validation holds out cells of train's."""
+"""The splits that are a product of their own; validation is cells held out of train's product."""
+
+NOTE = Markup(
+    'Ids are sorted by side: <b class="train">train</b> first, then <b class="test">one unseen axis</b>, then'
+    ' <b class="both">two</b>. A colour is stronger where more ids of the third axis have clips.'
+    " Cells with two unseen axes are rendered only where the third is unseen, too."
+    ' <b class="asked">Missing or too many</b>: clips differ from the product of the split.'
+)
 
 
 def sides_of(tables: Tables, axis: str) -> npt.NDArray[np.object_]:
-    """The side of each id of an axis; "other" where a table says something else."""
-    said = tables.axis(axis)["side"].to_numpy(dtype=object)
-    return np.array([side if side in SIDES else "other" for side in said], dtype=object)
+    """Return the side of each id of an axis, [ids]; "other" where the table names no side."""
+    sides = tables.axis(axis)["side"].to_numpy(dtype=object)
+    return np.array([side if side in SIDES else "other" for side in sides], dtype=object)
 
 
-def coverage(tables: Tables, clips: Kept) -> str:
-    """The maps and the table, as a section."""
-    note = (
-        'Ids in the order of their sides: <b class="train">train</b> first, then'
-        ' <b class="test">one unseen axis</b>, then <b class="both">two</b>. The stronger a colour, the more'
-        " of the third axis is there; two unseen axes are rendered only where the third is unseen, too."
-        ' <b class="asked">Missing or too many</b>: other clips than the splits\' products have.'
+def coverage_section(tables: Tables, clips: ClipColumns) -> Section:
+    """Make the section: a map for each pair of axes, and a table of what is missing by split."""
+    sides = {axis: sides_of(tables, axis) for axis in AXES}
+    return Section(
+        "Coverage", NOTE, [Grid(_maps(tables, clips, sides), True), _missing(tables, clips, sides)]
     )
-    return section("Coverage", note, grid(_maps(tables, clips), wide=True) + _why(tables, clips))
 
 
 def _bins(sides: npt.NDArray[np.object_]) -> tuple[I64, list[str]]:
-    """A bin for each id, ids of one side together and never in one bin with another's; each bin's side."""
+    """Return the bin of each id, [ids], and the side of each bin.
+
+    A bin holds ids of one side; bins of a side stand together.
+    """
     names: list[str] = []
     bins = np.zeros(len(sides), dtype=np.int64)
     for side in SIDES:
@@ -51,13 +64,12 @@ def _bins(sides: npt.NDArray[np.object_]) -> tuple[I64, list[str]]:
     return bins, names
 
 
-def _maps(tables: Tables, clips: Kept) -> list[str]:
-    """For each pair of axes: the clips there are, against those the splits' products have."""
-    sides = {axis: sides_of(tables, axis) for axis in AXES}
+def _maps(tables: Tables, clips: ClipColumns, sides: Sides) -> list[Figure]:
+    """For each pair of axes, compare the clips that exist with the product of each split."""
     binned = {axis: _bins(sides[axis]) for axis in AXES}
     ids = {axis: clips.cover if axis == "timbre" else clips.ids[:, i] for i, axis in enumerate(AXES, start=1)}
     inside = np.logical_and.reduce([(ids[a] >= 0) & (ids[a] < len(tables.axis(a))) for a in AXES])
-    pictures = []
+    figures = []
     for rows, columns, third in (AXES, ("timbre", "phrase", "envelope"), ("envelope", "phrase", "timbre")):
         (of_row, row_sides), (of_column, column_sides) = binned[rows], binned[columns]
         shape = (len(row_sides), len(column_sides))
@@ -69,36 +81,34 @@ def _maps(tables: Tables, clips: Kept) -> list[str]:
         depth = _depths((rows, columns, third), sides)
         wanted = size * np.array([[depth.get((a, b), 0) for b in column_sides] for a in row_sides])
         share = np.round(wanted / (size * max(len(sides[third]), 1)), 2)
-        kind = np.array([[_kind(a, b) for b in column_sides] for a in row_sides])
+        kind = np.array([[_colour(a, b) for b in column_sides] for a in row_sides])
         wrong = count != wanted
         share[wrong], kind[wrong] = 1.0, "asked"
-        pictures.append(figure(f"{rows}s × {columns}s", draw.heat(share, kind, f"{rows}s", f"{columns}s")))
-    return pictures
+        picture = draw.heat_map(share, kind, f"{rows}s", f"{columns}s")
+        figures.append(Figure(f"{rows}s × {columns}s", picture))
+    return figures
 
 
-def _depths(
-    axes: tuple[str, str, str], sides: dict[str, npt.NDArray[np.object_]]
-) -> dict[tuple[str, str], int]:
-    """How many ids of the third axis belong to a pair of sides of the first two, over all splits."""
+def _depths(axes: tuple[str, str, str], sides: Sides) -> dict[tuple[str, str], int]:
+    """Count the ids of the third axis that belong to each pair of sides of the first two, over all splits."""
     first, second, third = (AXES.index(axis) for axis in axes)
-    found: dict[tuple[str, str], int] = {}
+    depths: dict[tuple[str, str], int] = {}
     for product in PRODUCTS.values():
         pair = (product[first], product[second])
-        found[pair] = found.get(pair, 0) + int((sides[axes[2]] == product[third]).sum())
-    return found
+        depths[pair] = depths.get(pair, 0) + int((sides[axes[2]] == product[third]).sum())
+    return depths
 
 
-def _kind(row: str, column: str) -> str:
+def _colour(row: str, column: str) -> str:
     return "train" if row == column == "train" else "both" if "train" not in (row, column) else "test"
 
 
-def _why(tables: Tables, clips: Kept) -> str:
-    """For each split: the cells of its product, those that are there, and where the others went."""
-    number = cells(clips, tables, planned=True)
-    held = np.bincount(clips.ids[_known(clips, tables), 0], minlength=len(tables.blocks))
+def _missing(tables: Tables, clips: ClipColumns, sides: Sides) -> Table:
+    """For each split, count the cells of its product, those with a clip, and say where the others are."""
+    number = cell_numbers(clips, tables, planned=True)
+    held = np.bincount(clips.ids[_in_known_block(clips, tables), 0], minlength=len(tables.blocks))
     blocks = tables.blocks
     short = held[: len(blocks)] < blocks["clips"].to_numpy()
-    sides = {axis: sides_of(tables, axis) for axis in AXES}
     rows = []
     for name, product in PRODUCTS.items():
         wanted = int(np.prod([(sides[axis] == side).sum() for axis, side in zip(AXES, product, strict=True)]))
@@ -107,23 +117,23 @@ def _why(tables: Tables, clips: Kept) -> str:
         belongs = of & (number >= 0)
         for axis, ids, side in zip(AXES, (clips.cover, *clips.ids[:, 2:].T), product, strict=True):
             belongs[belongs] = sides[axis][ids[belongs]] == side
-        there = distinct(number[belongs])
+        present = count_distinct(number[belongs])
         ours = blocks["split"].isin(covers).to_numpy()
         planned = int(blocks["clips"][ours].sum())
-        stood_in = int((clips.cover[of] != clips.ids[of, 1]).sum())
-        why = [f"{wanted - planned:,} are in no block"] if planned < wanted else []
+        substitutes = int((clips.cover[of] != clips.ids[of, 1]).sum())
+        reasons = [f"{wanted - planned:,} are in no block"] if planned < wanted else []
         if shards := sorted(set(blocks["shard"][ours & short])):
-            more = f" and {len(shards) - SHOWN} more" if len(shards) > SHOWN else ""
-            why.append(f"not in the clip table of {', '.join(shards[:SHOWN])}{more}")
-        if wanted or there:
-            title = " + ".join(covers)
-            missing = wanted - there
-            said = "; ".join(why) if missing else ""
-            rows.append([title, f"{wanted:,}", f"{there:,}", f"{missing:,}", f"{stood_in:,}", said])
-    return table(["split", "cells", "there", "missing", "by a substitute", "why they are missing"], rows)
+            more = f" and {len(shards) - MAX_SHARDS} more" if len(shards) > MAX_SHARDS else ""
+            reasons.append(f"not in the clip table of {', '.join(shards[:MAX_SHARDS])}{more}")
+        if wanted or present:
+            missing = wanted - present
+            counts = [f"{count:,}" for count in (wanted, present, missing, substitutes)]
+            rows.append([" + ".join(covers), *counts, "; ".join(reasons) if missing else ""])
+    titles = ["split", "cells", "present", "missing", "by a substitute", "why they are missing"]
+    return Table(titles, rows)
 
 
-def _known(clips: Kept, tables: Tables) -> npt.NDArray[np.bool_]:
-    """Which clips name a block that there is."""
+def _in_known_block(clips: ClipColumns, tables: Tables) -> npt.NDArray[np.bool_]:
+    """Return which clips name a block of blocks.parquet, [clips]."""
     block = clips.ids[:, 0]
     return np.asarray((block >= 0) & (block < len(tables.blocks)))

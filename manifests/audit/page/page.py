@@ -1,7 +1,7 @@
-"""`audit --html`: the audit as one page that needs nothing else: no network, no script.
+"""Render the audit as one HTML page that loads nothing else: no network, no script.
 
-Everything is aggregated, so that the page of 3 million rows is as large as that of 10,000. The dataset is
-not trusted: each part is drawn by itself, and one that cannot be says so in its place.
+Numbers are aggregated, so that the page of 3 million clips is as large as that of 10,000. The dataset is
+untrusted. Each section is made on its own; one that fails shows its error in its place.
 """
 
 from __future__ import annotations
@@ -11,73 +11,85 @@ from collections import Counter
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
-from string import Template
 
 import numpy as np
 import pandas as pd
 
-from manifests.audit.findings import BROKEN, Report, reason
+from manifests.audit.findings import DATA_ERRORS, Report, error_line
 from manifests.audit.page import draw
-from manifests.audit.page.coverage import coverage
-from manifests.audit.page.markup import figure, grid, section, table, words
-from manifests.audit.page.sounds import sounds
-from manifests.audit.page.values import FAMILIES, parameters, splits, timbres
-from manifests.audit.run import Audited, seed_of
+from manifests.audit.page.coverage import coverage_section
+from manifests.audit.page.sections import Figure, Grid, Section, Table, Tiles, shorten
+from manifests.audit.page.sounds import clips_section
+from manifests.audit.page.values import MAX_GROUPS, parameters_section, splits_section, timbres_section
+from manifests.audit.run import AuditResult, seed_of
 from manifests.audit.tables import Tables
 from manifests.dataset.layout import Layout, to_pandas
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.dataset.storage import is_local
+from manifests.html.environment import environment
 from manifests.splits.seeds import permutation
 from manifests.synthesis.envelope import gain_curve, settle_ms
 from manifests.types import InputError
 
-CURVES, ROLLS, REASONS = 60, 12, 40
-"""Envelopes drawn of a family, phrases drawn, kinds of failures listed."""
+CURVES = 60
+"""Envelopes of a family that are drawn."""
+ROLLS = 12
+"""Phrases that are drawn."""
+FAILURES = 40
+"""Kinds of failures that are listed."""
 
 
-def page(layout: Layout, audited: Audited) -> bytes:
-    """The page, UTF-8. The same dataset and findings give the same bytes."""
-    report, metadata = audited.report, audited.metadata
-    parts = [_findings(report)]
-    if audited.tables is not None and audited.clips is not None:
-        tables, clips, seed = audited.tables, audited.clips, seed_of(metadata)
+def render_page(layout: Layout, result: AuditResult) -> bytes:
+    """Render the audit of a dataset as an HTML page in UTF-8.
+
+    Equal datasets and findings give equal bytes.
+
+    Args:
+        layout: The dataset that was audited; a few of its clips are read again, to be heard.
+        result: What the audit returned. Without tables the page shows the findings only.
+    """
+    report, metadata = result.report, result.metadata
+    sections = _findings(report)
+    if result.tables is not None and result.clips is not None:
+        tables, clips, seed = result.tables, result.clips, seed_of(metadata)
         failed = _failed(layout)
-        parts += [
-            _drawn("Splits", lambda: splits(report.figures, tables, clips)),
-            _drawn("Coverage", lambda: coverage(tables, clips)),
-            _drawn("Clips", lambda: sounds(layout, tables, seed)),
-            _drawn("Parameters", lambda: parameters(tables, clips)),
-            _drawn("Envelope families", lambda: _families(tables)),
-            _drawn("Phrases", lambda: _phrases(tables, seed)),
-            _drawn("Timbres", lambda: timbres(tables, Counter(failed["synth"]))),
-            _drawn("Failures", lambda: _failures(failed)),
+        sections += [
+            _guarded("Splits", lambda: splits_section(report.figures, tables, clips)),
+            _guarded("Coverage", lambda: coverage_section(tables, clips)),
+            _guarded("Clips", lambda: clips_section(layout, tables, seed)),
+            _guarded("Parameters", lambda: parameters_section(tables, clips)),
+            _guarded("Envelope families", lambda: _families(tables)),
+            _guarded("Phrases", lambda: _phrases(tables, seed)),
+            _guarded("Timbres", lambda: timbres_section(tables, Counter(failed["synth"]))),
+            _guarded("Failures", lambda: _failures(failed)),
         ]
-    asset = files("manifests.audit.page")
-    total = sum(int(of["clips"]) for of in report.figures.values())
-    hours = sum(of["hours"] for of in report.figures.values())
-    html = Template(asset.joinpath("page.html").read_text(encoding="utf-8")).substitute(
-        css=asset.joinpath("page.css").read_text(encoding="utf-8"),
-        name=words(report.dataset),
-        verdict="no defect found" if report.passed else f"{len(report.findings)} finding(s)",
-        outcome="good" if report.passed else "bad",
-        clips=f"{total:,}",
-        hours=f"{hours:,.1f}",
-        fingerprint=words(metadata.get("fingerprint", "")),
-        schema=words(metadata.get("schema", "")),
-        seed=words(metadata.get("seed", "")),
-        body="\n".join(parts),
+    templates = environment(files("manifests.audit.page"))
+    templates.filters["shorten"] = shorten
+    html = templates.get_template("page.html").render(
+        name=report.dataset,
+        findings=len(report.findings),
+        clips=f"{sum(int(split['clips']) for split in report.figures.values()):,}",
+        hours=f"{sum(split['hours'] for split in report.figures.values()):,.1f}",
+        fingerprint=metadata.get("fingerprint", ""),
+        schema=metadata.get("schema", ""),
+        seed=metadata.get("seed", ""),
+        sections=sections,
     )
     # JSON can hold half a surrogate pair, which no encoding can.
     return html.encode("utf-8", "replace")
 
 
-def destination(file: str, layout: Layout) -> Path:
-    """Where the page goes; InputError, before anything is audited, where it cannot go."""
+def page_path(file: str, layout: Layout) -> Path:
+    """Check where the page is to be written, before anything is audited, and make its folder.
+
+    Raises:
+        InputError: If `file` is a URL or a folder, lies in the dataset, or cannot be written.
+    """
     path = Path(file)
     if "://" in file or path.is_dir():
         raise InputError(f"--html {file}: expected the name of a file on this machine")
     if is_local(layout.root) and path.resolve().is_relative_to(layout.root.resolve()):
-        raise InputError(f"--html {file}: lies in the dataset, whose next audit would find it foreign")
+        raise InputError(f"--html {file}: lies in the dataset, whose next audit would report it as foreign")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,71 +99,80 @@ def destination(file: str, layout: Layout) -> Path:
     return path
 
 
-def _drawn(title: str, make: Callable[[], str]) -> str:
+def _guarded(title: str, make: Callable[[], Section]) -> Section:
+    """Make a section; one that the dataset's values break becomes a section that says so."""
     try:
         return make()
-    except BROKEN as error:
-        return section(title, f"Cannot be drawn: {words(reason(error))}", "")
+    except DATA_ERRORS as error:
+        return Section(title, shorten(f"Cannot be drawn: {error_line(error)}"))
 
 
-def _findings(report: Report) -> str:
-    """What was found, if anything, and what was looked at."""
-    tiles = "".join(
-        f'<div class="{"bad" if report.counts.get(check) else "good"}"><b>{words(check)}</b>'
-        f"<span>{words(what)}</span></div>"
-        for check, what in report.looked_at.items()
-    )
-    checks = section("Checks", "What was looked at.", f'<div class="tiles">{tiles}</div>')
+def _findings(report: Report) -> list[Section]:
+    """Make the sections of the findings, if any, and of the checks."""
+    tiles = [
+        (check, looked_at, not report.counts.get(check)) for check, looked_at in report.looked_at.items()
+    ]
+    checks = Section("Checks", "What was checked.", [Tiles(tiles)])
     if report.passed:
-        return checks
-    found = table(["check", "where", "what"], [[f.check, f.where, f.what] for f in report.findings])
-    return section("Findings", "Of many findings of one kind, the first few.", found) + checks
+        return [checks]
+    rows = [[finding.check, finding.where, finding.what] for finding in report.findings]
+    note = "Of many findings of one kind, the first few are listed."
+    return [Section("Findings", note, [Table(["check", "where", "what"], rows)]), checks]
 
 
-def _families(tables: Tables) -> str:
-    pictures = []
-    for family, rows in list(tables.envelopes.groupby("family"))[:FAMILIES]:
+def _families(tables: Tables) -> Section:
+    """Draw the gain curves of each family of envelopes on one long note."""
+    figures = []
+    for family, rows in list(tables.envelopes.groupby("family"))[:MAX_GROUPS]:
         places = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), CURVES)).astype(int))
         envelopes = [(str(row["side"]), envelope_of(row)) for row in rows.iloc[places].to_dict("records")]
-        gate = max(settle_ms(envelope) for _, envelope in envelopes) * 1.15 + 20.0
-        end = gate + max(envelope.release_ms for _, envelope in envelopes) * 1.05 + 10.0
-        times = np.linspace(0.0, end, 180)
-        lines = [(side, gain_curve(envelope, gate, times)) for side, envelope in envelopes]
-        said = f"{family}: {len(lines)} of {len(rows)} envelopes"
-        pictures.append(figure(said, draw.curves(lines, end, gate)))
-    note = "The gain of one long note under each envelope."
-    return section("Envelope families", note, grid(pictures, wide=True))
+        gate_ms = max(settle_ms(envelope) for _, envelope in envelopes) * 1.15 + 20.0
+        end_ms = gate_ms + max(envelope.release_ms for _, envelope in envelopes) * 1.05 + 10.0
+        times = np.linspace(0.0, end_ms, 180)
+        lines = [(side, gain_curve(envelope, gate_ms, times)) for side, envelope in envelopes]
+        caption = f"{family}: {len(lines)} of {len(rows)} envelopes"
+        figures.append(Figure(caption, draw.gain_curves(lines, end_ms, gate_ms)))
+    return Section(
+        "Envelope families", "The gain of one long note under each envelope.", [Grid(figures, True)]
+    )
 
 
-def _phrases(tables: Tables, seed: int) -> str:
+def _phrases(tables: Tables, seed: int) -> Section:
+    """Draw the piano rolls of a few phrases, chosen by `seed`."""
     seconds, tones = float(tables.config["clip"]["seconds"]), tables.config["tones"]
     low, high = int(tones["lowest_pitch"]), int(tones["highest_pitch"])
-    pictures = []
+    figures = []
     for place in sorted(permutation(seed, len(tables.phrases), "page phrases")[:ROLLS]):
         row = tables.phrases.iloc[int(place)].to_dict()
-        picture = draw.roll(notes_of(row), seconds, str(row["side"]), low, high)
-        pictures.append(figure(f"{row['phrase']}, {row['side']}: {row['source']}", picture))
-    note = f"{len(pictures)} of {len(tables.phrases):,} phrases over {seconds:g} s; lines at each C."
-    return section("Phrases", note + " Louder notes are stronger.", grid(pictures))
+        picture = draw.piano_roll(notes_of(row), seconds, str(row["side"]), low, high)
+        figures.append(Figure(f"{row['phrase']}, {row['side']}: {row['source']}", picture))
+    note = (
+        f"{len(figures)} of {len(tables.phrases):,} phrases over {seconds:g} s. Lines mark each C; a louder"
+        " note is darker."
+    )
+    return Section("Phrases", note, [Grid(figures)])
 
 
 def _failed(layout: Layout) -> pd.DataFrame:
-    """The rows of failures.parquet; none where it cannot be read (the audit says so)."""
+    """Read failures.parquet; an empty table where it cannot be read, which the audit reports."""
     try:
         return to_pandas(layout.read("failures"))
     except InputError:
         return pd.DataFrame(columns=["stage", "synth", "preset", "reason", "detail", "shard"])
 
 
-def _failures(failed: pd.DataFrame) -> str:
+def _failures(failed: pd.DataFrame) -> Section:
+    """Count the failures by stage, synth and reason."""
     kinds = [
         (len(rows), stage, synth, why, f"{rows['preset'].iat[0]}: {rows['detail'].iat[0]}")
         for (stage, synth, why), rows in failed.groupby(["stage", "synth", "reason"])
     ]
     kinds.sort(key=lambda kind: (-kind[0], kind[1:]))
-    note = "Presets that failed their checks; others took their place." if kinds else "Nothing failed."
-    if len(kinds) > REASONS:
-        note += f" The {REASONS} most frequent of {len(kinds)} kinds."
-    rows = [[stage, synth, why, f"{count:,}", first] for count, stage, synth, why, first in kinds[:REASONS]]
+    if not kinds:
+        return Section("Failures", "Nothing failed.")
+    note = "Presets that failed their checks; others took their place."
+    if len(kinds) > FAILURES:
+        note += f" The {FAILURES} most frequent of {len(kinds)} kinds."
+    rows = [[stage, synth, why, f"{count:,}", first] for count, stage, synth, why, first in kinds[:FAILURES]]
     titles = ["stage", "synth", "reason", "presets", "first of them"]
-    return section("Failures", note, table(titles, rows) if rows else "")
+    return Section("Failures", note, [Table(titles, rows)])

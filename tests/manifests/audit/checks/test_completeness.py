@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from manifests.audit.run import Tiers
+from manifests.audit.run import AuditOptions
 from tests.support import commands
 from tests.support.audit_reports import report
 
@@ -21,5 +21,5 @@ def test_missing_cells_are_named_with_their_shard(tiny: Path, tmp_path: Path) ->
 def test_manifests_alone_pass_without_audio(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns("shards", ".work"))
     assert {finding.check for finding in report(copy).findings} == {"missing"}
-    assert report(copy, Tiers(audio=False)).passed
+    assert report(copy, AuditOptions(audio=False)).passed
     commands.succeed("manifests", "audit", copy, "--no-audio")

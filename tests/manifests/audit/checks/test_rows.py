@@ -42,7 +42,12 @@ def unsteady(rows: Rows) -> None:
     ("table", "change", "check", "message"),
     [
         ("timbres", same_timbre, "leak", "sound alike, but are on two sides"),
-        ("phrases", same_phrase, "leak", "are one music, in another key or shifted, but are on two sides"),
+        (
+            "phrases",
+            same_phrase,
+            "leak",
+            "are one another transposed or shifted in time, but are on two sides",
+        ),
         ("envelopes", same_envelope, "leak", "are nearer than the tolerance, but are on two sides"),
         ("envelopes", slow_attack, "range", "attack_ms 500 is outside the 10..100 of lead"),
         ("phrases", too_high, "range", "go beyond the tones' 52..72"),

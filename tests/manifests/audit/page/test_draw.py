@@ -38,7 +38,8 @@ def test_a_map_merges_equal_neighbours_and_omits_empty_cells() -> None:
     share = np.array([[1.0, 1.0, 0.0], [1.0, 0.5, 0.5]])
     kind = np.array([["train", "train", "train"], ["asked", "test", "test"]])
     rectangles = re.findall(
-        r'<rect class="(\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', draw.heat(share, kind, "a", "b")
+        r'<rect class="(\w+)" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"',
+        draw.heat_map(share, kind, "a", "b"),
     )
     third = draw.WIDTH / 3
     assert [(name, *(round(float(v)) for v in at)) for name, *at in rectangles if name != "frame"] == [
@@ -49,7 +50,7 @@ def test_a_map_merges_equal_neighbours_and_omits_empty_cells() -> None:
 
 
 def test_a_roll_places_notes_by_time_and_pitch() -> None:
-    picture = draw.roll((Note(1.5, 0.75, 60, 127),), 3.0, "train", 60, 71)
+    picture = draw.piano_roll((Note(1.5, 0.75, 60, 127),), 3.0, "train", 60, 71)
     x, y, width = (
         float(v) for v in re.findall(r'class="train" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', picture)[0]
     )
@@ -60,9 +61,9 @@ def test_a_roll_places_notes_by_time_and_pitch() -> None:
 def test_table_values_never_become_css_classes() -> None:
     hostile = 'x" onload="alert(1)'
     pictures = (
-        draw.roll((Note(0.0, 1.0, 60, 100),), 3.0, hostile, 50, 70)
-        + draw.curves([(hostile, np.ones(3))], 10.0, 5.0)
-        + draw.heat(np.ones((1, 1)), np.array([[hostile]]), hostile, hostile)
-        + draw.strips({hostile: np.array([1.0, 2.0])})
+        draw.piano_roll((Note(0.0, 1.0, 60, 100),), 3.0, hostile, 50, 70)
+        + draw.gain_curves([(hostile, np.ones(3))], 10.0, 5.0)
+        + draw.heat_map(np.ones((1, 1)), np.array([[hostile]]), hostile, hostile)
+        + draw.density_strips({hostile: np.array([1.0, 2.0])})
     )
     assert 'onload="' not in pictures
