@@ -15,8 +15,8 @@ from tests.support import datasets
 Rows = datasets.Rows
 
 
-def report(root: Path, tiers: AuditOptions = AuditOptions()) -> Report:  # noqa: B008
-    return audit(Layout(root), tiers, lambda _: None).report
+def report(root: Path, options: AuditOptions = AuditOptions()) -> Report:  # noqa: B008
+    return audit(Layout(root), options, lambda _: None).report
 
 
 def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
