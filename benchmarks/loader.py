@@ -34,12 +34,12 @@ import numpy as np
 import torch
 
 from benchmarks.codec_speed import built, step_seconds
+from manifests.dataset.clip_audio import decode_flac
 from manifests.dataset.layout import Layout
 from manifests.dataset.storage import location, read_range
 from manifests.splits.seeds import permutation, stream
 from manifests.types import ClipId
 from train.config import load_config
-from train.data.blocks import decode
 from train.data.examples import EXAMPLE_KINDS, Clip, Example
 from train.data.loader import Loader
 from train.data.order import pools
@@ -86,7 +86,7 @@ class Files:
     def clip(self, id: ClipId) -> Clip:
         path = self.folder / f"{id.key}.flac"
         data = read_range(path, 0, self.rows[id]["length"])
-        audio = decode(data, self.tables.frames, self.tables.rate, str(path))
+        audio = decode_flac(data, self.tables.frames, self.tables.rate, str(path))
         notes, envelope = self.tables.sounding(id.timbre, id.phrase), self.tables.envelopes[id.envelope]
         return Clip(id, audio, notes, envelope, self.rows[id]["gain"])
 

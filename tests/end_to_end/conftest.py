@@ -1,4 +1,4 @@
-"""Fixtures of the end-to-end tests: the demo's dataset and its training."""
+"""Fixtures of the end-to-end tests: the demo's dataset and its training, an untrained checkpoint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import yaml
 
 from tests.support import commands
 from tests.support.paths import CONFIGS, TRAIN_CONFIGS
+from tests.support.synthetic_dataset import make_dataset
+from tests.support.training.tiny_codec import make_checkpoint
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +30,11 @@ def demo_run(demo_data: Path) -> Path:
     path.write_text(yaml.safe_dump(config))
     commands.succeed("train", "fit", path, "--data", demo_data, "--out", demo_data.parent / "run")
     return demo_data.parent / "run"
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a very small, untrained codec."""
+    folder = tmp_path_factory.mktemp("checkpoint")
+    layout = make_dataset(folder / "set", train=(2, 2, 2), seconds=0.5)
+    return make_checkpoint(folder / "codec.safetensors", layout)

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from manifests.dataset.clip_audio import as_float
 from manifests.dataset.layout import Layout
 from tests.support.synthetic_dataset import make_dataset
 from tests.support.training.baseline_systems import distance, examples_of
 from train.checkpoint import load_system
 from train.codec.api import Codec
 from train.config import parse_config
-from train.data.blocks import as_float
 from train.fitting.loop import fit
 
 CLIPS = 12

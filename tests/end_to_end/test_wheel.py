@@ -95,7 +95,7 @@ def test_every_script_says_its_version_and_its_options(scripts: Path, tmp_path: 
 
 
 def test_the_scripts_work_beside_modules_of_the_same_names(
-    scripts: Path, hostile: Path, tiny: Path, codec: Path
+    scripts: Path, hostile: Path, tiny: Path, checkpoint: Path
 ) -> None:
     dataset = hostile / "dataset"
     config = datasets.write_config(hostile)
@@ -109,8 +109,8 @@ def test_the_scripts_work_beside_modules_of_the_same_names(
     time_s = np.arange(44_100) / 44_100
     soundfile.write(hostile / "a.wav", 0.3 * np.sin(2.0 * np.pi * 440.0 * time_s), 44_100)
     train = (scripts / "triptych-train",)
-    assert '"envelope"' in run(*train, "describe", "a.wav", "--checkpoint", codec, cwd=hostile)
-    convert = ("--checkpoint", codec, "--source", "a.wav", "--reference", "a.wav", "--out", "b.wav")
+    assert '"envelope"' in run(*train, "describe", "a.wav", "--checkpoint", checkpoint, cwd=hostile)
+    convert = ("--checkpoint", checkpoint, "--source", "a.wav", "--reference", "a.wav", "--out", "b.wav")
     run(*train, "convert", *convert, cwd=hostile)
     assert soundfile.info(hostile / "b.wav").frames == 44_100
 

@@ -13,12 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from manifests.dataset.clip_audio import as_float
 from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from train.audio.files import write_audio
 from train.checkpoint import part_name, read_weights, save_weights
 from train.codec.api import Codec
-from train.data.blocks import as_float, read_clips
+from train.data.blocks import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 
 LIMIT = 16 * 2**20
@@ -28,7 +29,10 @@ HEADER = 2**19
 
 
 def write_parts(checkpoint: Path, out: Path, limit: int = LIMIT) -> list[Path]:
-    """Writes weights as fp16 files of at most `limit` bytes; InputError if a tensor is larger."""
+    """Writes a checkpoint's weights as fp16 files of at most `limit` bytes.
+
+    Raises InputError if a single tensor is larger.
+    """
     weights, metadata = read_weights(checkpoint)
     halves = {name: as_half(checkpoint, name, value) for name, value in sorted(weights.items())}
     parts: list[dict[str, Tensor]] = [{}]

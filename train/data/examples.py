@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from manifests.dataset.clip_audio import I16
 from manifests.splits.seeds import derive
 from manifests.types import ClipId, Envelope, Notes
-from train.data.blocks import I16
 
 ExampleKind = Literal["reconstruction", "timbre", "envelope", "both"]
 EXAMPLE_KINDS: tuple[ExampleKind, ...] = get_args(ExampleKind)

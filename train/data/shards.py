@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dataset.clip_audio import decode_flac, read_bytes
 from manifests.dataset.layout import read_table
 from manifests.types import InputError
-from train.data.blocks import decode, read_bytes
 from train.data.examples import Clip
 from train.data.tables import Block, Tables
 
@@ -63,7 +63,7 @@ class Shards:
             id = ids[place]
             start = int(rows.offsets[place]) - block.offset
             flac = data[start : start + int(rows.lengths[place])]
-            audio = decode(flac, tables.frames, tables.rate, f"{path} clip {id.key}")
+            audio = decode_flac(flac, tables.frames, tables.rate, f"{path} clip {id.key}")
             notes = tables.sounding(id.timbre, id.phrase)
             made.append(Clip(id, audio, notes, tables.envelopes[id.envelope], float(rows.gains[place])))
         return made

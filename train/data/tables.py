@@ -6,7 +6,6 @@ Ids equal row places in the three factor tables, so a list indexed by id is all 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +15,6 @@ from manifests.dataset.rows import envelope_of, notes_of
 from manifests.dataset.storage import is_local, list_files
 from manifests.synthesis.octaves import transpose
 from manifests.types import ClipId, Envelope, InputError, Notes
-
-CLIP_COLUMNS = ["key", "offset", "length", "frames", "rate"]
 
 
 class Block(NamedTuple):
@@ -139,13 +136,6 @@ def _check_sizes(layout: Layout, shards: set[str]) -> None:
                 f"{path}: truncated or foreign: has {found} bytes, its row in {layout.table('shards')} says"
                 f" {expected.get(shard)}"
             )
-
-
-@lru_cache(maxsize=16)
-def shard_rows(layout: Layout, shard: str) -> dict[str, dict[str, Any]]:
-    """The clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached."""
-    rows = read_table(layout.clip_table(shard), "clips").select(CLIP_COLUMNS).to_pylist()
-    return {row["key"]: row for row in rows}
 
 
 def _clip_format(layout: Layout) -> tuple[int, int, float]:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from train.data.blocks import as_float, read_clips
+from manifests.dataset.clip_audio import as_float
+from train.data.blocks import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
 from train.metrics import Sound, describe, score

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from manifests import Dataset
 from manifests.dataset.layout import Layout
 from manifests.dataset.storage import location, read_range
 from render.clips.shard import shard_note
@@ -172,3 +173,11 @@ def test_a_refused_upload_gives_a_one_line_error(
     assert done.returncode == 1
     assert "the upload was refused" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_dataset_is_iterated_over_s3_as_from_the_folder(tiny: Path, bucket: str) -> None:
+    there, here = Dataset(f"{bucket}/tiny"), Dataset(tiny)
+    assert len(there) == len(here)
+    for ours, theirs in zip(here.triplets("validation"), there.triplets("validation"), strict=True):
+        assert ours.target.id == theirs.target.id
+        assert (ours.source.pcm == theirs.source.pcm).all()

@@ -17,8 +17,10 @@ from manifests.dataset.layout import Layout
 from manifests.splits.seeds import stream
 from manifests.synthesis import compose
 from manifests.types import Envelope, InputError
+from manifests.version import DISTRIBUTION, package_version
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, clip, make_checkpoint, make_system
+from train.checkpoint import read_weights, save_weights
 from train.codec.api import Codec
 from train.systems.triptych.inference import analysis, recording, synthesis
 
@@ -186,3 +188,10 @@ def test_the_released_codec_is_asked_for_by_no_path(
         train.load_codec()
     shutil.copy(loaded.checkpoint, tmp_path / "model.safetensors")
     assert train.load_codec().timbres == loaded.timbres
+
+
+def test_a_checkpoint_names_the_version_and_loads_without_one(loaded: Codec, tmp_path: Path) -> None:
+    weights, metadata = read_weights(loaded.checkpoint)
+    assert metadata.pop(DISTRIBUTION) == package_version()
+    save_weights(tmp_path / "old.safetensors", weights, metadata)
+    assert train.load_codec(tmp_path / "old.safetensors").timbres == loaded.timbres

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manifests.dataset.clip_audio import read_bytes
 from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from tests.support.synthetic_dataset import make_dataset
-from train.data.blocks import read_bytes, read_clips
+from train.data.blocks import read_clips
 from train.data.shards import Shards
 from train.data.tables import Tables
 

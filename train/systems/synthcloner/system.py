@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from manifests.dataset.clip_audio import as_float
 from manifests.splits.seeds import stream
 from manifests.types import InputError
-from train.data.blocks import as_float
 from train.data.examples import Example
 from train.nn.discriminator import discriminator_loss, generator_loss
 from train.nn.losses import mel_distances
