@@ -112,7 +112,7 @@ def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
     import dawdreamer
 
     from manifests.dataset.rows import envelope_of
-    from presets.synths.synths import open_synth
+    from presets.synths.synth import open_synth
 
     timbres = pd.read_parquet(dataset / "timbres.parquet")
     phrases = pd.read_parquet(dataset / "phrases.parquet")["notes"].to_list()
@@ -128,14 +128,16 @@ def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
     spent = {"plugin": 0.0, "flac": 0.0}
     count = 0
     for row in timbres.itertuples():
-        for name, value in profile.settings(dict(row.parameters)).items():
+        for name, value in profile.host_values(dict(row.parameters)).items():
             synth.set_parameter(index[name], value)
         for place in range(per_timbre):
             notes = phrases[place % len(phrases)]
             start = time.process_time()
             if shaping == "plugin":
-                shape = profile.envelope.values(envelopes[place % len(envelopes)], profile.parameters)
-                for name, value in profile.settings(shape).items():
+                shape = profile.envelope.parameter_values(
+                    envelopes[place % len(envelopes)], profile.parameters
+                )
+                for name, value in profile.host_values(shape).items():
                     synth.set_parameter(index[name], value)
             synth.clear_midi()
             for note in notes:

@@ -27,7 +27,7 @@ from manifests.dataset.layout import to_table, write_table
 from manifests.types import InputError
 from midi.extract import ExtractSpec, extract_folder
 from midi.generate import GenerateSpec, Observability, generate_phrases
-from midi.table import generated, phrase_rows
+from midi.table import label_generated, phrase_rows
 
 app = console.app("Phrases from MIDI files or from the generator, as a phrases.parquet.")
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
@@ -136,7 +136,7 @@ def generate(
     observe = Observability(longest_settle_ms, longest_release_ms)
     with _progress("phrases") as tick:
         phrases = generate_phrases(seed, count, spec, seconds, observe, tick)
-    _write(out, phrase_rows(generated(phrases)))
+    _write(out, phrase_rows(label_generated(phrases)))
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ def timing(notes: Sequence[Note]) -> npt.NDArray[np.float64]:
     return np.array([[note.onset - start, note.off - start] for note in notes]).ravel()
 
 
-def alike(a: Sequence[Note], b: Sequence[Note]) -> bool:
+def same_melody(a: Sequence[Note], b: Sequence[Note]) -> bool:
     """Whether two phrases share intervals and, within `TOLERANCE_S`, timing."""
     return intervals(a) == intervals(b) and bool(np.all(np.abs(timing(a) - timing(b)) <= TOLERANCE_S))
 

@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 from manifests.dataset.canonical import sha256_file
 from manifests.synthesis.octaves import to_register
 from manifests.types import InputError, Note, Notes, check_notes
-from midi.monophonic import SHORTEST_S, first_overlap, skyline
-from midi.reading import Line, read_lines
+from midi.monophonic import MIN_NOTE_S, first_overlap, skyline
+from midi.reading import Part, read_parts
 from midi.spec import PitchRange
 
 SUFFIXES = (".mid", ".midi")
@@ -41,7 +41,7 @@ class ExtractSpec(PitchRange):
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
+class SourcedPhrase:
     """A phrase; the file, track and time it comes from; the file's SHA-256; the semitones it was moved."""
 
     notes: Notes
@@ -60,19 +60,19 @@ def midi_files(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
 
 
-def windows(line: Sequence[Note], seconds: float, hop_s: float) -> list[list[Note]]:
+def note_windows(line: Sequence[Note], seconds: float, hop_s: float) -> list[list[Note]]:
     """The notes within `seconds` of a window's start, as they stand, for windows at least `hop_s` apart."""
     cut, earliest = [], float("-inf")
     for index, first in enumerate(line):
         if first.onset >= earliest - 1e-9:
             end = first.onset + seconds
-            inside = [note for note in line[index:] if note.onset <= end - SHORTEST_S]
+            inside = [note for note in line[index:] if note.onset <= end - MIN_NOTE_S]
             cut.append(inside)
             earliest = first.onset + hop_s
     return cut
 
 
-def to_clip(window: Sequence[Note], seconds: float) -> Notes:
+def cut_to_clip(window: Sequence[Note], seconds: float) -> Notes:
     """A window's notes counted from its start, in microseconds' precision, cut at the clip's end."""
     start = window[0].onset
     onsets = [round(note.onset - start, 6) for note in window]
@@ -94,7 +94,7 @@ def _misfit(notes: Notes, spec: ExtractSpec) -> str | None:
     return None
 
 
-def _monophonic(path: Path, line: Line, spec: ExtractSpec) -> list[Note]:
+def _monophonic(path: Path, line: Part, spec: ExtractSpec) -> list[Note]:
     overlap = first_overlap(line.notes)
     if overlap is not None and spec.polyphony == "refuse":
         raise InputError(
@@ -106,9 +106,9 @@ def _monophonic(path: Path, line: Line, spec: ExtractSpec) -> list[Note]:
 
 def extract_file(
     path: Path, name: str, spec: ExtractSpec, seconds: float
-) -> tuple[list[Extracted], list[str]]:
+) -> tuple[list[SourcedPhrase], list[str]]:
     """The phrases of one file, called `name` in their source, and a line for each window skipped."""
-    lines, percussion = read_lines(path)
+    lines, percussion = read_parts(path)
     if not lines:
         if percussion:
             return [], [f"{name}: nothing but percussion (channel 10)"]
@@ -118,12 +118,12 @@ def extract_file(
     for line in lines:
         alone = sum(other.track == line.track for other in lines) == 1
         place = f"track {line.track}" if alone else f"track {line.track} channel {line.channel + 1}"
-        for window in windows(_monophonic(path, line, spec), seconds, spec.hop_s or seconds):
+        for window in note_windows(_monophonic(path, line, spec), seconds, spec.hop_s or seconds):
             source = f"{name} {place} at {window[0].onset:.2f} s"
-            notes, shift = to_register(to_clip(window, seconds))
+            notes, shift = to_register(cut_to_clip(window, seconds))
             reason = _misfit(notes, spec)
             if reason is None:
-                found.append(Extracted(notes, source, sha256, shift))
+                found.append(SourcedPhrase(notes, source, sha256, shift))
             else:
                 skipped.append(f"{source}: {reason}")
     return found, skipped
@@ -131,7 +131,7 @@ def extract_file(
 
 def extract_folder(
     folder: Path, spec: ExtractSpec, seconds: float, tick: Callable[[int, int], None] | None = None
-) -> tuple[list[Extracted], list[str]]:
+) -> tuple[list[SourcedPhrase], list[str]]:
     """The phrases of a folder's MIDI files for clips of `seconds`, and a line for each window skipped.
 
     Phrases run over the files: each file's first, then each file's second, …, so that any beginning of

@@ -15,8 +15,8 @@ import numpy as np
 from manifests.splits.seeds import stream
 from manifests.synthesis.octaves import to_register
 from manifests.types import InputError, Note, Notes, check_notes
-from midi.clusters import Intervals, alike, intervals
-from midi.rhythm import draw_rhythm, possible_counts
+from midi.clusters import Intervals, intervals, same_melody
+from midi.rhythm import draw_rhythm, feasible_note_counts
 from midi.spec import SCALES, GenerateSpec, Observability
 
 __all__ = ["GenerateSpec", "Observability", "generate_phrase", "generate_phrases"]
@@ -87,14 +87,14 @@ def _phrase(
     fits: Callable[[Notes], bool] = lambda notes: True,
 ) -> Notes:
     """Phrase `index`: its first draw that stays in the pitch range and is like none in `taken`."""
-    possible_counts(spec, seconds, observe)
+    feasible_note_counts(spec, seconds, observe)
     for attempt in range(ATTEMPTS):
         notes = _draw(seed, index, attempt, spec, seconds, observe)
         inside = all(spec.lowest_pitch <= note.pitch <= spec.highest_pitch for note in notes)
         if (
             inside
             and fits(notes)
-            and not any(alike(notes, other) for other in taken.get(intervals(notes), []))
+            and not any(same_melody(notes, other) for other in taken.get(intervals(notes), []))
         ):
             return check_notes(notes, seconds)
     raise InputError(

@@ -11,18 +11,18 @@ from dataclasses import replace
 
 from manifests.types import Note
 
-OVERLAP_S = 0.050
+MAX_OVERLAP_S = 0.050
 """Notes that overlap by less are one voice, played legato; those that start closer together are a chord."""
 
-SHORTEST_S = 0.030
+MIN_NOTE_S = 0.030
 """What is shorter once cut is no note."""
 
 
 def first_overlap(notes: Sequence[Note]) -> Note | None:
-    """The first note that starts while another still sounds, by more than `OVERLAP_S`; None if monophonic."""
+    """Returns the first note that starts over `MAX_OVERLAP_S` before another ends; None if monophonic."""
     sounding_until = float("-inf")
     for note in notes:
-        if note.onset < sounding_until - OVERLAP_S:
+        if note.onset < sounding_until - MAX_OVERLAP_S:
             return note
         sounding_until = max(sounding_until, note.off)
     return None
@@ -38,12 +38,12 @@ def skyline(notes: Sequence[Note]) -> list[Note]:
     for note in sorted(notes, key=lambda n: (n.onset, -n.pitch)):
         if line:
             last = line[-1]
-            follows = note.onset >= last.off - min(OVERLAP_S, last.duration / 2)
+            follows = note.onset >= last.off - min(MAX_OVERLAP_S, last.duration / 2)
             if not follows and note.pitch <= last.pitch:
                 continue
             line[-1] = _ending_by(last, note.onset)
-            if line[-1].duration < SHORTEST_S:
+            if line[-1].duration < MIN_NOTE_S:
                 line.pop()
-        if note.duration >= SHORTEST_S:
+        if note.duration >= MIN_NOTE_S:
             line.append(note)
     return line

@@ -15,7 +15,7 @@ import mido
 
 from manifests.types import InputError, Note
 
-PERCUSSION = 9
+PERCUSSION_CHANNEL = 9
 """MIDI's channel 10, counted from 0: its pitches are drums."""
 
 DEFAULT_TEMPO = 500_000
@@ -23,7 +23,7 @@ DEFAULT_TEMPO = 500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Part:
     """The notes of one channel of one track, by onset, as they stand in the file (perhaps polyphonic)."""
 
     track: int
@@ -81,7 +81,7 @@ def _tempo_map(parsed: mido.MidiFile) -> TempoMap:
     return TempoMap(changes, parsed.ticks_per_beat)
 
 
-def read_lines(path: Path) -> tuple[list[Line], bool]:
+def read_parts(path: Path) -> tuple[list[Part], bool]:
     """The lines of a file that have notes, percussion left out, and whether there was any percussion.
 
     A note that is never let go ends with its track. A second note-on of a sounding pitch starts another
@@ -98,7 +98,7 @@ def read_lines(path: Path) -> tuple[list[Line], bool]:
             tick += message.time
             if message.type not in ("note_on", "note_off"):
                 continue
-            if message.channel == PERCUSSION:
+            if message.channel == PERCUSSION_CHANNEL:
                 percussion = True
                 continue
             key = (message.channel, message.note)
@@ -116,5 +116,5 @@ def read_lines(path: Path) -> tuple[list[Line], bool]:
                 if end > start
             )
             if notes:
-                lines.append(Line(number, channel, notes))
+                lines.append(Part(number, channel, notes))
     return lines, percussion

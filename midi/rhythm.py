@@ -60,7 +60,7 @@ def _fitting_roles(
     ]
 
 
-def possible_counts(spec: GenerateSpec, seconds: float, observe: Observability) -> list[int]:
+def feasible_note_counts(spec: GenerateSpec, seconds: float, observe: Observability) -> list[int]:
     """The numbers of notes within `spec.notes` that fit the clip; InputError with the arithmetic if none."""
     counts = [
         count
@@ -89,7 +89,7 @@ def draw_rhythm(
     rng: np.random.Generator, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> list[tuple[float, float]]:
     """Onset and note-off of each note, in seconds, drawn from `rng`."""
-    counts = possible_counts(spec, seconds, observe)
+    counts = feasible_note_counts(spec, seconds, observe)
     count = counts[int(rng.random() * len(counts))]
     roles = _fitting_roles(count, spec, seconds, observe)
     long, rest = roles[int(rng.random() * len(roles))]

@@ -7,15 +7,15 @@ from typing import Any
 
 from manifests.types import Notes
 from midi.clusters import phrase_clusters
-from midi.extract import Extracted
+from midi.extract import SourcedPhrase
 
 
-def generated(phrases: Sequence[Notes]) -> list[Extracted]:
+def label_generated(phrases: Sequence[Notes]) -> list[SourcedPhrase]:
     """Generated phrases with their number as source."""
-    return [Extracted(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)]
+    return [SourcedPhrase(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)]
 
 
-def phrase_rows(phrases: Sequence[Extracted]) -> list[dict[str, Any]]:
+def phrase_rows(phrases: Sequence[SourcedPhrase]) -> list[dict[str, Any]]:
     """The rows of phrases, all on the train side; ids are places in the list."""
     sources = [phrase.source_sha256 for phrase in phrases]
     clusters = phrase_clusters([phrase.notes for phrase in phrases], sources)

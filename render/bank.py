@@ -27,7 +27,7 @@ from manifests.dataset.layout import table_bytes, to_table, write_table
 from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.types import InputError
 from midi.spec import SCALES
-from presets.tones.loops import with_loops
+from presets.tones.loops import add_loops
 from render.clips.dataset import PlannedDataset
 from render.clips.shard import HEADER, TAR_MTIME, TAR_OWNER, HashingWriter, tar_writer
 from render.execution.executors import Executor, TaskQueue
@@ -212,9 +212,9 @@ def tone_rows(
     dataset: PlannedDataset, timbre: int, job: ToneShard
 ) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """Returns a timbre's looped tones, int16 [tones, frames], and a row about each tone."""
-    tones = dataset.tone_set(timbre).mapping()
+    tones = dataset.tone_set(timbre).by_pitch()
     pitches = banks.kept_pitches(min(tones), max(tones), job.every)
-    longer, starts = with_loops(np.stack([tones[pitch][0] for pitch in pitches]), dataset.clip_spec.rate)
+    longer, starts = add_loops(np.stack([tones[pitch][0] for pitch in pitches]), dataset.clip_spec.rate)
     rows = [
         {
             "pitch": pitch,

@@ -14,8 +14,9 @@ from pathlib import Path
 from manifests.dataset import files
 from manifests.dataset.canonical import canonical_json
 from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
-from presets.synths.synths import Preset, Synth, open_synth
-from presets.tones.making import ToneSet, ToneSpec, group_address, make_tone_set, repeats
+from presets.synths.synth import Preset, Synth, open_synth
+from presets.tones.making import ToneSpec, group_address, is_reproducible, make_tone_set
+from presets.tones.tone_set import ToneSet
 from render.config import Config, Timbres
 
 CHECK_PITCH_STEP = 5
@@ -46,7 +47,7 @@ def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> Snapsho
     """Returns this process's host of a synth, started once and kept until the process ends."""
     host = SnapshotHost(synth, rate=rate, buffer_size=buffer_size, scratch=scratch)
     host.__enter__()
-    host.check()
+    host.self_test()
     return host
 
 
@@ -77,7 +78,7 @@ class ToneSetCache:
         """Loads or makes a preset's tone set; raises GroupFailure if the preset fails or failed before."""
         address = group_address(synth, preset, self.spec)
         path, failed = self.folder / address, self.folder / f"{address}.failed.json"
-        kept = ToneSet.load_if_whole(path)
+        kept = ToneSet.load_or_none(path)
         if kept is not None:
             return kept
         if failed.exists():
@@ -94,7 +95,7 @@ class ToneSetCache:
     def compare(self, synth: Synth, preset: Preset, tones: ToneSet) -> None:
         """Makes a set's first tones again in a fresh fork; MachineFailure unless they are identical."""
         try:
-            same, how = repeats(self.host(synth), synth, preset, self.spec, tones), ""
+            same, how = is_reproducible(self.host(synth), synth, preset, self.spec, tones), ""
         except GroupFailure as failure:
             same, how = False, f" ({failure})"
         if not same:

@@ -77,7 +77,7 @@ def _smooth(values: F64, rate: float) -> F64:
     return np.convolve(np.pad(values, 2 * half, mode="reflect"), np.convolve(box, box), mode="valid")
 
 
-def pinned_to_rail(tone: F32) -> bool:
+def is_hard_clipped(tone: F32) -> bool:
     """Whether a waveform [samples] that is no square wave was cut off by a fixed limit at full scale."""
     peak = float(np.abs(tone).max())
     return 0.999 <= peak <= 1.001 and float(np.mean(np.abs(tone) >= 0.999 * peak)) > 0.2

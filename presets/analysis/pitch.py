@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from manifests.synthesis.pitch import frequency, self_likeness
-
-__all__ = ["frequency", "octave_of_tone", "self_likeness", "vote"]
+from manifests.synthesis.pitch import frequency
 
 F32 = npt.NDArray[np.float32]
 
@@ -22,7 +20,7 @@ FARTHEST_OCTAVE = 3
 MOST_TONES = 12
 
 
-def octave_of_tone(tone: F32, rate: int, note: int) -> int | None:
+def detect_octave(tone: F32, rate: int, note: int) -> int | None:
     """The whole octaves from `note` to what sounds; None for no pitch or one that is no octave away."""
     length = min(int(WINDOW_S * rate), len(tone))
     start = (len(tone) - length) // 2
@@ -36,14 +34,14 @@ def octave_of_tone(tone: F32, rate: int, note: int) -> int | None:
     return int(octave)
 
 
-def vote(tones: Sequence[F32], notes: Sequence[int], rate: int) -> tuple[int, float]:
+def vote_octave(tones: Sequence[F32], notes: Sequence[int], rate: int) -> tuple[int, float]:
     """The octave that most tones sound at, and the share of all tones heard that do (0 if none has one).
 
     At most 12 tones are heard, evenly spread; a tie goes to the octave nearest to 0, then to the lower.
     """
     count = min(len(tones), MOST_TONES)
     chosen = sorted({round(i * (len(tones) - 1) / max(count - 1, 1)) for i in range(count)})
-    octaves = [octave_of_tone(tones[i], rate, notes[i]) for i in chosen]
+    octaves = [detect_octave(tones[i], rate, notes[i]) for i in chosen]
     heard = [octave for octave in octaves if octave is not None]
     if not heard:
         return 0, 0.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import get_args
 
-from presets.calibration.calibrate import Calibration, StageLaw, StageName
-from presets.synths.envelope_map import Table
+from presets.calibration.measure_plugin import Calibration, StageLaw, StageName
+from presets.synths.envelope_map import TableLaw
 
 REASONS = {
     "attack": (0, "the amplitude envelope is ours"),
@@ -16,7 +16,7 @@ REASONS = {
 }
 
 
-def draft(found: Calibration, fixed: dict[str, float]) -> str:
+def draft_profile(found: Calibration, fixed: dict[str, float]) -> str:
     """The profile's text. Values are 0..1, as the plugin takes them."""
     name = "".join(c if c.isalnum() else "-" for c in found.plugin.stem.lower())
     lines = [
@@ -82,7 +82,7 @@ def _envelope(found: Calibration) -> list[str]:
 
 def _law(stage: StageLaw) -> str:
     low, high = stage.points[0][1], stage.points[-1][1]
-    kind = "table" if isinstance(stage.law, Table) else getattr(stage.law, "kind", "")
+    kind = "table" if isinstance(stage.law, TableLaw) else getattr(stage.law, "kind", "")
     shape = f", segments {stage.shape}" if stage.shape else ""
     return f"{low:.4g} to {high:.4g}, law {kind}{shape}"
 

@@ -20,6 +20,8 @@ F64 = npt.NDArray[np.float64]
 
 HOP_MS = 0.25
 LOW, HALF, HIGH = 0.1, 0.5, 0.9
+SHORTEST_MS = 10.0
+"""Below this the measurement's window of 1 ms is felt: such points do not judge a law."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Segment:
     shape: Curve
 
 
-def gain_of(note: F32, reference: F32, rate: int, window_ms: float = 1.0) -> F64:
+def gain_curve(note: F32, reference: F32, rate: int, window_ms: float = 1.0) -> F64:
     """The ratio of two sounds' levels every 0.25 ms, float64 [points]; NaN where the reference is silent."""
     hop, length = round(rate * HOP_MS / 1000.0), max(1, round(rate * window_ms / 1000.0))
     count = min(len(note), len(reference))
@@ -44,7 +46,7 @@ def gain_of(note: F32, reference: F32, rate: int, window_ms: float = 1.0) -> F64
     return np.asarray(np.where(loud, ratio, np.nan))
 
 
-def measure(gain: F64, start_ms: float, rising: bool) -> Segment | None:
+def measure_segment(gain: F64, start_ms: float, rising: bool) -> Segment | None:
     """The segment that begins at `start_ms`, from 0 to 1 or from 1 to 0; None if it does not end in time."""
     first = int(start_ms / HOP_MS)
     way = gain[first:] if rising else 1.0 - gain[first:]

@@ -16,8 +16,9 @@ from presets.cli import calibrate as calibrate_cli
 from presets.cli import scan as scan_cli
 from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
 from presets.synths.profile import load_profile, profile_names
-from presets.synths.synths import Preset, Synth, installed, open_synth
-from presets.tones.making import ToneSet, ToneSpec, make_tone_set
+from presets.synths.synth import Preset, Synth, is_installed, open_synth
+from presets.tones.making import ToneSpec, make_tone_set
+from presets.tones.tone_set import ToneSet
 
 app = console.app("Synths, their presets, and the tones that datasets are made of.")
 
@@ -37,7 +38,7 @@ def list_(
     for column in ("synth", "presets", "plugin"):
         table.add_column(column)
     for name in profile_names():
-        if installed(name):
+        if is_installed(name):
             opened = open_synth(name)
             table.add_row(name, _count(opened), str(opened.plugin_path))
         else:
@@ -102,10 +103,10 @@ def _show_scan(scan: Path, plot: Path | None) -> None:
     scan_cli.summary(scan)
     if plot is not None:
         try:
-            from presets.scan.scan_picture import overview
+            from presets.scan.scan_picture import draw_scan
         except ImportError:
             raise InputError("--plot needs matplotlib; pip install matplotlib") from None
-        overview(scan, plot)
+        draw_scan(scan, plot)
         print(f"picture    {plot}")
 
 
@@ -118,10 +119,10 @@ def _print_parameters(synth: Synth, preset: Preset) -> None:
 
 def _plot(tones: ToneSet, title: str, path: Path) -> None:
     try:
-        from presets.scan.tone_picture import draw
+        from presets.scan.tone_picture import draw_tones
     except ImportError:
         raise InputError("--plot needs matplotlib; pip install matplotlib") from None
-    draw(tones, title, path)
+    draw_tones(tones, title, path)
 
 
 def main() -> None:

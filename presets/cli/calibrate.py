@@ -11,8 +11,8 @@ from rich.console import Console
 
 from manifests.dataset import files
 from manifests.types import InputError
-from presets.calibration.calibrate import Bench, StageName, behaviour, stages
-from presets.calibration.draft import draft
+from presets.calibration.draft import draft_profile
+from presets.calibration.measure_plugin import PluginBench, StageName, measure_behaviour, measure_stages
 from presets.synths.profile import PLUGIN_KINDS
 
 Name = Annotated[str | None, typer.Option(help="the parameter that sets it, as the plugin names it")]
@@ -39,17 +39,17 @@ def calibrate(
     fixed = dict(_setting(text) for text in set_ or [])
     said = Console(stderr=True)
     said.print(f"opening {plugin} without a display", soft_wrap=True, highlight=False)
-    bench = Bench(plugin, PLUGIN_KINDS[plugin.suffix], fixed, pitch)
+    bench = PluginBench(plugin, PLUGIN_KINDS[plugin.suffix], fixed, pitch)
     said.print(f"{len(bench.names)} parameters; does it repeat itself?", highlight=False)
-    behaviour(bench)
+    measure_behaviour(bench)
     named: dict[StageName, str | None] = {
         "attack": attack, "decay": decay, "sustain": sustain, "release": release,
     }  # fmt: skip
     asked = {stage: parameter for stage, parameter in named.items() if parameter is not None}
-    for stage in stages(bench, asked, longest_s):
-        law = bench.found.stages[stage]
+    for stage in measure_stages(bench, asked, longest_s):
+        law = bench.calibration.stages[stage]
         said.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured", highlight=False)
-    text = draft(bench.found, fixed)
+    text = draft_profile(bench.calibration, fixed)
     if out is None:
         sys.stdout.write(text)
     else:

@@ -14,8 +14,9 @@ from rich.console import Console
 from manifests.cli import console
 from manifests.types import InputError
 from presets.scan.describe import ScanSpec
-from presets.scan.scan import Scan, about, chosen, read_scan
-from presets.synths.synths import open_synth
+from presets.scan.run_scan import ScanRun, presets_to_scan
+from presets.scan.scan_table import read_scan, scan_metadata
+from presets.synths.synth import open_synth
 
 
 def scan(
@@ -29,8 +30,8 @@ def scan(
     if out.suffix != ".parquet":
         raise InputError(f"--out {out}: expected a file name that ends in .parquet")
     opened = open_synth(synth)
-    presets = chosen(opened, [name for name in banks.split(",") if name], limit)
-    work = Scan(opened, presets, ScanSpec(), out)
+    presets = presets_to_scan(opened, [name for name in banks.split(",") if name], limit)
+    work = ScanRun(opened, presets, ScanSpec(), out)
     if work.finished():
         print(f"{out} is this scan already")
     else:
@@ -46,7 +47,7 @@ def scan(
 
 def summary(path: Path) -> None:
     """Prints what came out of a scan: counts, and by what presets were compared."""
-    table, known = read_scan(path), about(path)
+    table, known = read_scan(path), scan_metadata(path)
     statuses = Counter(table["status"].to_pylist())
     failed = ", ".join(f"{name} {count}" for name, count in sorted(statuses.items()) if name != "ok")
     steady = np.array([x if x is not None else np.inf for x in table["level_variation_db"].to_pylist()])

@@ -29,13 +29,13 @@ from manifests import child_process
 from manifests.types import Note
 from presets.host import pipe
 from presets.synths.jobs import GroupFailure, GroupJob, Limits, MachineFailure, Take
-from presets.synths.synths import Synth
+from presets.synths.synth import Synth
 
 __all__ = ["GroupFailure", "GroupJob", "Limits", "MachineFailure", "SnapshotHost", "Take"]
 
 F32 = npt.NDArray[np.float32]
 PROGRAM = "presets.host.server"
-START_S = 120.0
+START_TIMEOUT_S = 120.0
 """How long a plugin may take to load; by the clock, since nothing is known of a start that hangs."""
 
 
@@ -55,7 +55,7 @@ class SnapshotHost:
         self.buffer_size = buffer_size
         self.limits = limits or Limits()
         self._scratch = scratch
-        self._process: _Process | None = None
+        self._process: _HostProcess | None = None
 
     def __enter__(self) -> SnapshotHost:
         self._running()
@@ -80,7 +80,7 @@ class SnapshotHost:
         for attempt in (1, 2):
             process = self._running()
             try:
-                answer = process.ask(job)
+                answer = process.request(job)
             except BaseException:
                 # Interrupted: the answer still to come must not be taken for that to the next job.
                 self.close()
@@ -98,9 +98,9 @@ class SnapshotHost:
             raise GroupFailure(str(answer["failure"]), str(answer["detail"]))
         return process.audio(answer["shapes"])
 
-    def check(self) -> None:
+    def self_test(self) -> None:
         """The canary: a fixed note in two forks. MachineFailure if it is silent or does not repeat."""
-        settings = self.synth.profile.settings(self.synth.profile.complete({}))
+        settings = self.synth.profile.host_values(self.synth.profile.complete_parameters({}))
         job = GroupJob(settings, (Note(0.0, 0.3, 60, 100),), 0.4)
         try:
             first, second = self.render(job), self.render(job)
@@ -113,16 +113,16 @@ class SnapshotHost:
                 f"{self.synth.name} does not repeat itself on this machine, though its profile says so"
             )
 
-    def _running(self) -> _Process:
+    def _running(self) -> _HostProcess:
         if self._process is None:
             try:
-                self._process = _Process(self)
+                self._process = _HostProcess(self)
             except OSError as error:
                 raise MachineFailure(f"the host of {self.synth.name} could not start: {error}") from None
         return self._process
 
 
-class _Process:
+class _HostProcess:
     """One life of a host process, with its pipes, its shared memory and its private folder."""
 
     def __init__(self, host: SnapshotHost) -> None:
@@ -156,7 +156,7 @@ class _Process:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=environment(self.folder),
+                    env=host_environment(self.folder),
                     cwd=self.folder,
                     pass_fds=inherited,
                 )
@@ -167,8 +167,8 @@ class _Process:
         self.close = weakref.finalize(
             self, _end, self.process, (self.requests, self.answers, self.memory), self.folder
         )
-        started = select.select([self.answers], [], [], START_S)[0]
-        hello = pipe.receive(self.answers) if started else {"error": f"not ready after {START_S:g} s"}
+        started = select.select([self.answers], [], [], START_TIMEOUT_S)[0]
+        hello = pipe.receive(self.answers) if started else {"error": f"not ready after {START_TIMEOUT_S:g} s"}
         if hello is None or "error" in hello:
             said = self.log_tail() if hello is None else str(hello["error"])
             self.close()
@@ -178,7 +178,7 @@ class _Process:
     def _log(self) -> Path:
         return self.folder / "plugin.log"
 
-    def ask(self, job: GroupJob) -> dict[str, Any] | None:
+    def request(self, job: GroupJob) -> dict[str, Any] | None:
         """The host's answer, or None if it has died."""
         try:
             pipe.send(self.requests, job.to_json())
@@ -231,7 +231,7 @@ def _shared_memory(folder: Path) -> int:
     return descriptor
 
 
-def environment(folder: Path) -> dict[str, str]:
+def host_environment(folder: Path) -> dict[str, str]:
     """The host's environment: a private home, no display, one thread, and the packages we run from."""
     private = {name: folder / name.lower() for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     for place in private.values():

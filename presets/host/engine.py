@@ -19,7 +19,7 @@ import numpy.typing as npt
 from manifests.synthesis.midi_file import midi_file
 from manifests.types import Note
 from presets.synths import zyn
-from presets.synths.jobs import GroupJob, State, StateRefused, Take
+from presets.synths.jobs import GroupJob, PresetRefused, PresetState, Take
 
 VOICES = 4
 LOUDER = 1024
@@ -104,8 +104,8 @@ class Engine:
         if not taken:
             raise OSError(f"{path}: DawDreamer did not load it")
 
-    def _load(self, state: State) -> None:
-        """Loads a preset's bytes; StateRefused if the plugin does not take them.
+    def _load(self, state: PresetState) -> None:
+        """Loads a preset's bytes; PresetRefused if the plugin does not take them.
 
         Never by DawDreamer's `load_state`: it opens an editor window (field notes: the process dies).
         """
@@ -114,12 +114,12 @@ class Engine:
             data = state.data
             if state.format == "zyn":
                 self._synth.save_state(str(path))
-                data = zyn.with_instrument(path.read_bytes(), data)
+                data = zyn.insert_instrument(path.read_bytes(), data)
             path.write_bytes(data)
             load = self._synth.load_vst3_preset if state.format == "vstpreset" else self._synth.load_preset
             try:
                 taken = load(str(path))
             except RuntimeError as error:
-                raise StateRefused(str(error)) from None
+                raise PresetRefused(str(error)) from None
         if not taken:
-            raise StateRefused("the plugin did not take the preset")
+            raise PresetRefused("the plugin did not take the preset")

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from presets.host import pipe
-from presets.synths.jobs import GroupJob, Limits, StateRefused
+from presets.synths.jobs import GroupJob, Limits, PresetRefused
 
 OK, FAILED, NO_MEMORY, NO_SPACE, REFUSED = 0, 81, 82, 83, 84
 LARGEST_FILE = 1 << 30
@@ -51,7 +51,7 @@ def start(render: Render, job: GroupJob, limits: Limits, memory: int, close: lis
         status = OK
     except MemoryError:
         status = NO_MEMORY
-    except StateRefused as error:
+    except PresetRefused as error:
         print(f"group: {error}", file=sys.stderr, flush=True)
         status = REFUSED
     except OSError as error:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from manifests.synthesis.pitch import frequency, self_likeness
 from manifests.types import Note
-from presets.analysis.levels import flattest_window, frame_levels_db, pinned_to_rail, without_rumble
-from presets.analysis.pitch import frequency, self_likeness, vote
-from presets.analysis.similarity import mel_levels_db, mel_power
+from presets.analysis.fingerprint import mel_levels_db, mel_power
+from presets.analysis.levels import flattest_window, frame_levels_db, is_hard_clipped, without_rumble
+from presets.analysis.pitch import vote_octave
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost
-from presets.synths.synths import Preset, Synth
-from presets.tones.making import LOUDEST_PEAK, QUIETEST_RMS, RMS, SURE
+from presets.synths.synth import Preset, Synth
+from presets.tones.making import MAX_PEAK, MIN_PITCH_CONFIDENCE, MIN_RMS, TONE_RMS
 
 F32 = npt.NDArray[np.float32]
 
@@ -55,7 +56,7 @@ class ScanSpec:
         return (self.held_s + self.gap_s) * len(self.notes())
 
 
-def describe(host: SnapshotHost, synth: Synth, preset: Preset, spec: ScanSpec) -> dict[str, Any]:
+def describe_preset(host: SnapshotHost, synth: Synth, preset: Preset, spec: ScanSpec) -> dict[str, Any]:
     """The row of one preset (columns of the table `scan`, less those that compare presets).
 
     A preset that fails has its reason in `status` and nulls for what could not be measured. Raises
@@ -66,18 +67,18 @@ def describe(host: SnapshotHost, synth: Synth, preset: Preset, spec: ScanSpec) -
         "preset": preset.address,
         "name": preset.name,
         "bank_sha256": preset.bank_sha256,
-        "deterministic": synth.repeats(preset),
+        "deterministic": synth.is_deterministic(preset),
     }
-    row |= dict.fromkeys(MEASURED)
+    row |= dict.fromkeys(MEASURED_COLUMNS)
     try:
-        settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+        settings, state = synth.profile.host_values(preset.parameters), synth.preset_state(preset)
         audio = host.render(GroupJob(settings, spec.notes(), spec.seconds, state=state))
         return row | {"status": "ok", "detail": ""} | _measure(audio, spec)
     except GroupFailure as failure:
         return row | {"status": failure.reason, "detail": failure.detail}
 
 
-MEASURED = (
+MEASURED_COLUMNS = (
     "peak",
     "loudness_dbfs",
     "level_variation_db",
@@ -108,8 +109,8 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
     peak = float(np.abs(audio).max())
     if not np.isfinite(peak):
         raise GroupFailure("nan", "not a number, or infinite")
-    if peak > LOUDEST_PEAK:
-        raise GroupFailure("clipped", f"peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+    if peak > MAX_PEAK:
+        raise GroupFailure("clipped", f"peak {peak:.3g}, at most {MAX_PEAK:g}")
     mono = audio.mean(axis=0, dtype=np.float32)
     tones: list[F32] = []
     bands: list[F32] = []
@@ -121,18 +122,18 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         begin, deviation = flattest_window(held, spec.rate, int(spec.window_s * spec.rate))
         tone = held[begin : begin + int(spec.window_s * spec.rate)]
         level = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
-        if level < QUIETEST_RMS:
+        if level < MIN_RMS:
             raise GroupFailure("silent", f"pitch {note.pitch}, velocity {note.velocity}: RMS {level:.2g}")
-        if pinned_to_rail(tone):
+        if is_hard_clipped(tone):
             raise GroupFailure("clipped", f"pitch {note.pitch}: stays at its peak for whole stretches")
         amplitudes = 10.0 ** (frame_levels_db(tone, spec.rate) / 20.0)
         variations.append((deviation, float(np.std(amplitudes) / np.mean(amplitudes))))
-        tones.append(tone * np.float32(RMS / level))
+        tones.append(tone * np.float32(TONE_RMS / level))
         # Not the flattest stretch: where that lies depends on chance, and slow filters move.
         bands.append(mel_levels_db(mel_power(held[int(ONSET_S * spec.rate) :], spec.rate), FLOOR_DB))
         rms.append(level)
     loud = tones[: len(tones) // 2]
-    octave, confidence = vote(tones, [note.pitch for note in spec.notes()], spec.rate)
+    octave, confidence = vote_octave(tones, [note.pitch for note in spec.notes()], spec.rate)
     heard = [_periodicity(tone, spec.rate) for tone in loud]
     spectra = [_spectrum(tone, spec.rate) for tone in loud]
     noisiness = float(np.median([flat for flat, _ in spectra]))
@@ -151,7 +152,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         "pitch_cents": _cents(loud, spec, octave) if confidence > 0.0 else None,
         "periodicity": float(np.median(heard)),
         "spectral_flatness": noisiness,
-        "character": "harmonic" if confidence >= SURE else character,
+        "character": "harmonic" if confidence >= MIN_PITCH_CONFIDENCE else character,
         "brightness_hz": float(np.mean([centroid for _, centroid in spectra])),
         "stereo_width": _width(audio),
         "velocity_db": float(np.mean(levels[: len(loud)] - levels[len(loud) :])),

@@ -17,59 +17,66 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from presets.tones.making import SURE
+from presets.tones.making import MIN_PITCH_CONFIDENCE
 
 F64 = npt.NDArray[np.float64]
 
 STEADY_DB = 1.0
 PERCENTILE = 99.0
-HEARD_DB = 1.0
+JUST_NOTICEABLE_DB = 1.0
 """A difference in a band's level that is hardly heard."""
 
 
-def usable(row: dict[str, Any]) -> bool:
+def is_usable(row: dict[str, Any]) -> bool:
     """A sustained timbre with a pitch: nothing failed, the level is steady and most notes are in tune."""
     return bool(
-        row["status"] == "ok" and row["level_variation_db"] <= STEADY_DB and row["pitch_confidence"] >= SURE
+        row["status"] == "ok"
+        and row["level_variation_db"] <= STEADY_DB
+        and row["pitch_confidence"] >= MIN_PITCH_CONFIDENCE
     )
 
 
-class Prints(NamedTuple):
+class Fingerprints(NamedTuple):
     """Fingerprints of n presets: mel levels in dB and their standard errors, float64 [n, values] each."""
 
     levels: F64
     errors: F64
 
     @classmethod
-    def of(cls, rows: list[dict[str, Any]], name: str) -> Prints:
+    def from_rows(cls, rows: list[dict[str, Any]], name: str) -> Fingerprints:
         """The column `name` of rows, and its errors."""
         return cls(*(np.array([row[column] for row in rows]) for column in (name, f"{name}_error")))
 
-    def one(self, place: int) -> Prints:
+    def single(self, place: int) -> Fingerprints:
         """A single preset's, as n = 1."""
-        return Prints(self.levels[place : place + 1], self.errors[place : place + 1])
+        return Fingerprints(self.levels[place : place + 1], self.errors[place : place + 1])
 
 
-def distances(ones: Prints, others: Prints) -> F64:
+def distances(ones: Fingerprints, others: Fingerprints) -> F64:
     """From each of `ones` (n) to the same of `others` (n), or to the only one of them: float64 [n]."""
-    chance = np.sqrt(ones.errors**2 + others.errors**2 + HEARD_DB**2)
+    chance = np.sqrt(ones.errors**2 + others.errors**2 + JUST_NOTICEABLE_DB**2)
     return np.asarray(np.mean(np.abs(ones.levels - others.levels) / chance, axis=-1))
 
 
-def compare(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def compare_presets(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """`rows` with the columns that compare presets, and what the comparison went by.
 
     Of the usable presets a large set is taken that are all different from each other; any other names the
     distinct one it is nearest to. A preset whose audio is an earlier one's to the bit is suspect whatever
     it sounds like: loaders fail in silence.
     """
-    good = [place for place, row in enumerate(rows) if usable(row)]
+    good = [place for place, row in enumerate(rows) if is_usable(row)]
     heard = [rows[place] for place in good]
-    loud, soft = Prints.of(heard, "fingerprint"), Prints.of(heard, "fingerprint_soft")
+    loud, soft = (
+        Fingerprints.from_rows(heard, "fingerprint"),
+        Fingerprints.from_rows(heard, "fingerprint_soft"),
+    )
     selves = distances(loud, soft) if good else np.empty(0)
     threshold = float(np.percentile(selves, PERCENTILE)) if good else 0.0
-    apart = np.stack([distances(loud, loud.one(i)) for i in range(len(good))]) if good else np.empty((0, 0))
-    taken = mutually_different(apart, threshold)
+    apart = (
+        np.stack([distances(loud, loud.single(i)) for i in range(len(good))]) if good else np.empty((0, 0))
+    )
+    taken = maximal_independent_set(apart, threshold)
     nearest = {good[i]: good[taken[int(np.argmin(apart[i, taken]))]] for i in range(len(good))}
     distinct = {good[i] for i in taken}
     own = dict(zip(good, selves.tolist(), strict=True))
@@ -89,10 +96,10 @@ def compare(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str,
             }
         )
     known = {"threshold": threshold, "percentile": PERCENTILE, "compared": len(good)}
-    return compared, known | {"steady_db": STEADY_DB, "pitch_confidence": SURE}
+    return compared, known | {"steady_db": STEADY_DB, "pitch_confidence": MIN_PITCH_CONFIDENCE}
 
 
-def mutually_different(apart: npt.NDArray[np.float64], threshold: float) -> list[int]:
+def maximal_independent_set(apart: npt.NDArray[np.float64], threshold: float) -> list[int]:
     """A large set of places whose distances all exceed `threshold`, rising; `apart` is [n, n].
 
     The place with the fewest near ones left is taken, the first of several, and its near ones go.

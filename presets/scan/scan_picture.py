@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from presets.scan.distinct import STEADY_DB
-from presets.scan.scan import read_scan
+from presets.scan.scan_table import read_scan
 
 
-def overview(scan: Path, picture: Path) -> None:
+def draw_scan(scan: Path, picture: Path) -> None:
     """Draws the table in `scan` to `picture` (.png)."""
     rows = read_scan(scan).to_pylist()
     heard = [row for row in rows if row["status"] == "ok"]

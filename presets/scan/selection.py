@@ -10,29 +10,32 @@ import pyarrow as pa
 
 from manifests.dataset.schema import schema
 from manifests.types import InputError
-from presets.scan.scan import about, read_scan
-from presets.synths.synths import Synth
+from presets.scan.scan_table import read_scan, scan_metadata
+from presets.synths.synth import Synth
 
 Value = float | bool | str | None
 Conditions = Mapping[str, Value | Sequence[Value]]
 
-USUAL: Conditions = {"usable": True, "distinct": True}
+DEFAULT_CONDITIONS: Conditions = {"usable": True, "distinct": True}
 """What is taken where a config names a scan but no conditions."""
 
 
-def selected(scan: Path, synth: Synth, conditions: Conditions | None) -> list[str]:
+def select_presets(scan: Path, synth: Synth, conditions: Conditions | None) -> list[str]:
     """The addresses of the presets in `scan` that meet every condition, in the scan's order.
 
     A condition on a number is a range [low, high], both ends included and either of them null; on a text
     or a truth value it is one value or a list of those allowed. What failed never meets any. InputError if
     the scan is of another synth or plugin, or has no such column.
     """
-    table, identity = read_scan(scan), about(scan)["identity"]
+    table, identity = read_scan(scan), scan_metadata(scan)["identity"]
     if identity["synth"] != synth.name:
         raise InputError(f"{scan}: is a scan of {identity['synth']}, not of {synth.name}")
     if identity["synth_is"]["plugin"] != synth.plugin_sha256:
         raise InputError(f"{scan}: was made with another version of {synth.name}; scan again")
-    meets = [_test(name, wanted) for name, wanted in (USUAL if conditions is None else conditions).items()]
+    meets = [
+        _test(name, wanted)
+        for name, wanted in (DEFAULT_CONDITIONS if conditions is None else conditions).items()
+    ]
     return [
         row["preset"]
         for row in table.to_pylist()

@@ -7,17 +7,17 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from presets.analysis.fingerprint import TONE_POSITIONS
 from presets.analysis.levels import FRAME_S, frame_levels_db
-from presets.analysis.similarity import PLACES
 from presets.tones.tone_set import ToneSet
 
 
-def draw(tones: ToneSet, title: str, path: Path) -> None:
+def draw_tones(tones: ToneSet, title: str, path: Path) -> None:
     """Writes the picture; rows are a low, a middle and a high tone."""
     figure = Figure(figsize=(12, 7), layout="constrained")
     figure.suptitle(title)
-    axes = figure.subplots(len(PLACES), 3)
-    for row, place in zip(axes, PLACES, strict=True):
+    axes = figure.subplots(len(TONE_POSITIONS), 3)
+    for row, place in zip(axes, TONE_POSITIONS, strict=True):
         index = round(place * (len(tones.samples) - 1))
         tone = (tones.samples[index] * tones.scales[index]).astype(np.float32)
         start = len(tone) // 2

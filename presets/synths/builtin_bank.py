@@ -11,7 +11,7 @@ from manifests.types import InputError
 from presets.synths.profile import Profile
 
 
-def read_named(path: Path, profile: Profile) -> dict[str, dict[str, float]]:
+def read_named_presets(path: Path, profile: Profile) -> dict[str, dict[str, float]]:
     """The named presets in file order: name -> values that differ from the profile's defaults."""
     loaded = yaml.safe_load(path.read_bytes())
     if not isinstance(loaded, dict):

@@ -20,7 +20,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Linear(_Strict):
+class LinearLaw(_Strict):
     """ms (or level) = scale * value + offset."""
 
     kind: Literal["linear"]
@@ -36,7 +36,7 @@ class Linear(_Strict):
         return (ms - self.offset) / self.scale
 
 
-class Cubic(_Strict):
+class CubicLaw(_Strict):
     """ms (or level) = scale * value^3 + offset."""
 
     kind: Literal["cubic"]
@@ -52,7 +52,7 @@ class Cubic(_Strict):
         return float(np.cbrt((ms - self.offset) / self.scale))
 
 
-class Table(_Strict):
+class TableLaw(_Strict):
     """Measured points (value, ms or level), both rising.
 
     Between them the value is linear in the cube root of what was measured where `between` is `cubic`:
@@ -85,10 +85,10 @@ class Table(_Strict):
         return list(values), [float(np.cbrt(m)) if self.between == "cubic" else m for m in measured]
 
 
-Law = Annotated[Linear | Cubic | Table, Field(discriminator="kind")]
+Law = Annotated[LinearLaw | CubicLaw | TableLaw, Field(discriminator="kind")]
 
 
-class Stage(_Strict):
+class EnvelopeStage(_Strict):
     """One stage of the envelope: the parameter that sets it, and its law."""
 
     parameter: str
@@ -98,14 +98,14 @@ class Stage(_Strict):
 class EnvelopeMap(_Strict):
     """A synth's own amplitude envelope. `shape` is that of its segments; without `hold` it has no hold."""
 
-    attack: Stage
-    decay: Stage
-    sustain: Stage
-    release: Stage
-    hold: Stage | None = None
+    attack: EnvelopeStage
+    decay: EnvelopeStage
+    sustain: EnvelopeStage
+    release: EnvelopeStage
+    hold: EnvelopeStage | None = None
     shape: Shape = "linear"
 
-    def stages(self) -> dict[str, Stage]:
+    def stages(self) -> dict[str, EnvelopeStage]:
         """Envelope field (`attack_ms`, ..., `sustain`) -> stage."""
         named = {
             "attack_ms": self.attack,
@@ -116,7 +116,9 @@ class EnvelopeMap(_Strict):
         }
         return {name: stage for name, stage in named.items() if stage is not None}
 
-    def values(self, envelope: Envelope, ranges: dict[str, tuple[float, float, float]]) -> dict[str, float]:
+    def parameter_values(
+        self, envelope: Envelope, ranges: dict[str, tuple[float, float, float]]
+    ) -> dict[str, float]:
         """The parameter values, in the plugin's units, that make the synth play `envelope`.
 
         `ranges` are the profile's `parameters`. What is faster than the synth can be becomes its fastest;

@@ -62,12 +62,12 @@ class Take:
         return cls(value["settings"], notes, value["seconds"], value["cut"])
 
 
-class StateRefused(Exception):
+class PresetRefused(Exception):
     """The plugin did not take a preset's state: raised in the group, a failure of the preset."""
 
 
 @dataclass(frozen=True)
-class State:
+class PresetState:
     """A preset's bytes, and how they load: `fxp` (also what save_state of a VST2 wrote), `vstpreset`, or
     `zyn` (an instrument to be put into ZynAddSubFX's own state)."""
 
@@ -87,7 +87,7 @@ class GroupJob:
     notes: tuple[Note, ...]
     seconds: float
     takes: tuple[Take, ...] = ()
-    state: State | None = None
+    state: PresetState | None = None
     mono: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class GroupJob:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> GroupJob:
-        state = value["state"] and State(value["state"]["format"], b64decode(value["state"]["data"]))
+        state = value["state"] and PresetState(value["state"]["format"], b64decode(value["state"]["data"]))
         notes = tuple(Note(**note) for note in value["notes"])
         takes = tuple(Take.from_json(take) for take in value["takes"])
         return cls(value["settings"], notes, value["seconds"], takes, state, value["mono"])

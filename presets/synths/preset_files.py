@@ -37,7 +37,7 @@ class PresetFile:
     values: dict[str, float]
 
 
-def read_folder(folder: Path, kind: Literal["faust", "vst2", "vst3"], xiz: bool) -> list[PresetFile]:
+def read_preset_folder(folder: Path, kind: Literal["faust", "vst2", "vst3"], xiz: bool) -> list[PresetFile]:
     """The presets below a folder in the order of their paths; InputError names the file that is damaged."""
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of presets")

@@ -1,7 +1,7 @@
 """A synth's profile: what its parameters are called, their ranges, and which ones are pinned and why.
 
 Profiles are small YAML files in `presets/profiles/`, or the user's own, given by their path. A value is
-always in the plugin's own unit; only `Profile.settings` turns it into what the host sends.
+always in the plugin's own unit; only `Profile.host_values` turns it into what the host sends.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from manifests.dataset.canonical import sha256_json
 from manifests.types import InputError
 from presets.synths.envelope_map import EnvelopeMap
 
-FOLDER = Path(__file__).parents[1] / "profiles"
+PROFILE_FOLDER = Path(__file__).parents[1] / "profiles"
 
 PLUGIN_KINDS: dict[str, Literal["vst2", "vst3"]] = {
     ".so": "vst2",
@@ -93,7 +93,7 @@ class Profile(_Strict):
                 raise ValueError(f"parameter {name}: default or pinned value outside {low}..{high}")
         return self
 
-    def complete(self, asked: dict[str, float]) -> dict[str, float]:
+    def complete_parameters(self, asked: dict[str, float]) -> dict[str, float]:
         """All parameters in the plugin's units: pins before what is asked for before defaults.
 
         Values outside a parameter's range are moved to its end, as the plugins do when they read a bank.
@@ -105,12 +105,12 @@ class Profile(_Strict):
             values[name] = min(max(float(value), low), high)
         return values
 
-    def beside_a_state(self, asked: dict[str, float]) -> dict[str, float]:
+    def overrides_for_state(self, asked: dict[str, float]) -> dict[str, float]:
         """The parameters that are set on top of a loaded state: what is asked for, and all pins."""
-        complete = self.complete(asked)
+        complete = self.complete_parameters(asked)
         return {name: complete[name] for name in complete if name in asked or name in self.pinned}
 
-    def settings(self, parameters: dict[str, float]) -> dict[str, float]:
+    def host_values(self, parameters: dict[str, float]) -> dict[str, float]:
         """What the host sends: Faust takes the units as they are, plugins 0..1 of the range."""
         if self.kind == "faust":
             return dict(parameters)
@@ -130,7 +130,7 @@ class Profile(_Strict):
 
 def profile_names() -> list[str]:
     """The synths that have a profile."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return sorted(path.stem for path in PROFILE_FOLDER.glob("*.yaml"))
 
 
 def load_profile(source: str) -> Profile:
@@ -140,7 +140,7 @@ def load_profile(source: str) -> Profile:
     InputError lists the names there are. Paths in a profile file count from where it lies.
     """
     if source in profile_names():
-        return _read(FOLDER / f"{source}.yaml", Path(__file__).parent)
+        return _read(PROFILE_FOLDER / f"{source}.yaml", Path(__file__).parent)
     path = Path(source)
     if path.suffix in (".yaml", ".yml"):
         return _read(path, path.parent)

@@ -32,7 +32,7 @@ _PART = re.compile(r'(<PART id="0">.*?)<INSTRUMENT>.*?</INSTRUMENT>', re.DOTALL)
 _ROOT = re.compile(r"<ZynAddSubFX-data[^>]*>")
 
 
-def instrument(data: bytes, pins: tuple[InstrumentPin, ...], where: str) -> bytes:
+def read_instrument(data: bytes, pins: tuple[InstrumentPin, ...], where: str) -> bytes:
     """The instrument in a .xiz file's bytes (gzip or plain) with `pins` applied, as a small document.
 
     InputError with `where` if it is none, or larger than 16 MiB.
@@ -57,7 +57,7 @@ def instrument(data: bytes, pins: tuple[InstrumentPin, ...], where: str) -> byte
     return bytes(ET.tostring(small, encoding="utf-8"))
 
 
-def draws_at_random(data: bytes) -> bool:
+def uses_padsynth(data: bytes) -> bool:
     """Whether an instrument uses PADsynth, whose phases several threads draw from one generator."""
     with suppress(OSError, EOFError, zlib.error):
         return b'name="pad_enabled" value="yes"' in (_unzipped(data) if data[:2] == b"\x1f\x8b" else data)
@@ -79,7 +79,7 @@ def _pin(element: ET.Element, name: str, value: int | bool) -> None:
     ET.SubElement(element, kind, {"name": name, "value": text})
 
 
-def with_instrument(state: bytes, document: bytes) -> bytes:
+def insert_instrument(state: bytes, document: bytes) -> bytes:
     """The plugin's saved `state` with the instrument of `document` in part 0; ValueError if it is none."""
     if state[:4] != b"CcnK" or state[HEADER : HEADER + len(PREFIX)] != PREFIX:
         raise ValueError("the plugin's saved state is not of the known form")

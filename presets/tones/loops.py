@@ -21,7 +21,7 @@ SHORTEST_S, LONGEST_S = 0.2, 0.8
 """How long a loop may be, where the tone is long enough."""
 
 
-def loop_places(tones: I16, rate: int) -> I64:
+def loop_starts(tones: I16, rate: int) -> I64:
     """Where each tone's loop begins, int64 [tones]: what lies before is most like the tone's end.
 
     `tones` is [tones, frames]. Likeness is the normalised square difference of `LIKE_S`; the search is one
@@ -42,10 +42,10 @@ def loop_places(tones: I16, rate: int) -> I64:
     return np.asarray(first + np.argmax(likeness, axis=1))
 
 
-def with_loops(tones: I16, rate: int) -> tuple[I16, I64]:
+def add_loops(tones: I16, rate: int) -> tuple[I16, I64]:
     """Tones with the samples that lead back into their loops, int16 [tones, frames + FADE], and the loops'
     beginnings, int64 [tones]; every loop ends with its tone."""
-    places = loop_places(tones, rate)
+    places = loop_starts(tones, rate)
     count, frames = tones.shape
     fade = 0.5 + 0.5 * np.cos(np.pi * (np.arange(FADE) + 0.5) / FADE)
     longer = np.empty((count, frames + FADE), dtype=np.int16)

@@ -17,36 +17,25 @@ import numpy.typing as npt
 
 from manifests.dataset.canonical import sha256_json
 from manifests.types import InputError, Note
-from presets.analysis.levels import flattest_window, pinned_to_rail, without_rumble
-from presets.analysis.pitch import vote
-from presets.analysis.similarity import alike, distance_db, fingerprint, sounds_alike
+from presets.analysis.fingerprint import mel_fingerprint
+from presets.analysis.levels import flattest_window, is_hard_clipped, without_rumble
+from presets.analysis.pitch import vote_octave
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost
-from presets.synths.synths import Preset, Synth
-from presets.tones.one_shot import CROP_S, at_pitch, looped
+from presets.synths.synth import Preset, Synth
+from presets.tones.one_shot import CROP_S, make_loop, resample_loop
 from presets.tones.tone_set import ToneSet
-
-__all__ = [
-    "ToneSet",
-    "ToneSpec",
-    "alike",
-    "distance_db",
-    "group_address",
-    "make_tone_set",
-    "repeats",
-    "sounds_alike",
-]
 
 F32 = npt.NDArray[np.float32]
 
 VERSION = 3
 """Counts changes to what a tone set sounds like: it is part of every address and of the fingerprint."""
 GAP_S = 0.1
-RMS = 0.1
-QUIETEST_RMS = 1e-4
+TONE_RMS = 0.1
+MIN_RMS = 1e-4
 """-80 dBFS: a tone below it is silent."""
-LOUDEST_PEAK = 8.0
+MAX_PEAK = 8.0
 """+18 dBFS: plugins work in floats, and only a defect is louder."""
-SURE = 0.75
+MIN_PITCH_CONFIDENCE = 0.75
 """The share of tones that must agree on the octave for a timbre to count as pitched."""
 CANARY_TONES = 4
 """How many tones a canary plays again."""
@@ -85,7 +74,7 @@ class ToneSpec:
         return range(self.lowest_pitch, self.highest_pitch + 1, self.step)
 
     @property
-    def played(self) -> range:
+    def played_pitches(self) -> range:
         """The pitches that the synth plays: all, or for one-shots the middle one."""
         middle = (self.lowest_pitch + self.highest_pitch) // 2
         return range(middle, middle + 1) if self.pitching == "one_shot" else self.pitches
@@ -118,7 +107,7 @@ def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
             "tones": VERSION,
             "plugin": synth.plugin_sha256,
             "profile": synth.profile.sha256(),
-            **preset.content(),
+            **preset.identity(),
             "spec": asdict(spec),
         }
     )
@@ -128,13 +117,13 @@ def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int
     """The group that a host plays: every one of `pitches` once, rising, held, then a gap."""
     step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
     notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(pitches))
-    settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+    settings, state = synth.profile.host_values(preset.parameters), synth.preset_state(preset)
     return GroupJob(settings, notes, len(notes) * step, state=state, mono=True)
 
 
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
     """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset."""
-    tones, deviations = _cropped(host, synth, preset, spec, spec.played)
+    tones, deviations = _cropped(host, synth, preset, spec, spec.played_pitches)
     level_variation = float(np.median(deviations))
     if level_variation > spec.max_level_variation_db:
         raise GroupFailure(
@@ -142,11 +131,11 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
         )
     if spec.pitching == "one_shot":
         tones = _from_one_shot(tones[0], spec)
-    octave, confidence = vote(tones, list(spec.pitches), spec.rate)
-    if spec.require_pitched and confidence < SURE:
+    octave, confidence = vote_octave(tones, list(spec.pitches), spec.rate)
+    if spec.require_pitched and confidence < MIN_PITCH_CONFIDENCE:
         raise GroupFailure("unpitched", f"{confidence:.0%} of the tones sound the note or an octave of it")
     samples, scales = _quantised(tones)
-    return ToneSet.of(
+    return ToneSet.create(
         samples=samples,
         scales=scales,
         lowest_pitch=spec.lowest_pitch,
@@ -155,16 +144,16 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
         octave=octave,
         pitch_confidence=confidence,
         level_variation_db=level_variation,
-        fingerprint=fingerprint(tones, spec.rate),
+        fingerprint=mel_fingerprint(tones, spec.rate),
     )
 
 
-def repeats(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, tones: ToneSet) -> bool:
+def is_reproducible(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, tones: ToneSet) -> bool:
     """The canary: whether the first tones of a set are the same samples again, made in a fresh fork.
 
     What comes first in a group cannot know what was to come after it. GroupFailure if the preset fails now.
     """
-    again, _ = _cropped(host, synth, preset, spec, spec.played[:CANARY_TONES])
+    again, _ = _cropped(host, synth, preset, spec, spec.played_pitches[:CANARY_TONES])
     if spec.pitching == "one_shot":
         again = _from_one_shot(again[0], spec)
     samples, scales = _quantised(again)
@@ -187,12 +176,15 @@ def _cropped(
 
 
 def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:
-    """Every tone, from the crop of one: looped, at its pitch, RMS 0.1 again."""
-    loop, played = looped(crop, spec.rate), spec.played[0]
+    """Every tone, from the crop of one: make_loop, at its pitch, RMS 0.1 again."""
+    loop, played = make_loop(crop, spec.rate), spec.played_pitches[0]
     tones = [
-        at_pitch(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames, spec.rate) for pitch in spec.pitches
+        resample_loop(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames, spec.rate)
+        for pitch in spec.pitches
     ]
-    return [tone * np.float32(RMS / np.sqrt(np.mean(np.square(tone, dtype=np.float64)))) for tone in tones]
+    return [
+        tone * np.float32(TONE_RMS / np.sqrt(np.mean(np.square(tone, dtype=np.float64)))) for tone in tones
+    ]
 
 
 def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
@@ -202,18 +194,18 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
     peak = float(np.abs(held).max())
     if not np.isfinite(peak):
         raise GroupFailure("nan", f"pitch {pitch}: not a number, or infinite")
-    if peak > LOUDEST_PEAK:
-        raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+    if peak > MAX_PEAK:
+        raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {MAX_PEAK:g}")
     # Drifts and DC are no part of a timbre: shaped by an envelope they would become a thump.
     held = without_rumble(held, spec.rate)
     start, deviation = flattest_window(held, spec.rate, spec.crop_frames)
     tone = held[start : start + spec.crop_frames]
     rms = float(np.sqrt(np.mean(np.square(tone, dtype=np.float64))))
-    if rms < QUIETEST_RMS:
-        raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {QUIETEST_RMS:g}")
-    if pinned_to_rail(tone):
+    if rms < MIN_RMS:
+        raise GroupFailure("silent", f"pitch {pitch}: RMS {rms:.2g}, at least {MIN_RMS:g}")
+    if is_hard_clipped(tone):
         raise GroupFailure("clipped", f"pitch {pitch}: stays at its peak for whole stretches")
-    return tone * np.float32(RMS / rms), deviation
+    return tone * np.float32(TONE_RMS / rms), deviation
 
 
 def _quantised(tones: list[F32]) -> tuple[npt.NDArray[np.int16], F32]:

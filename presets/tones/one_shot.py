@@ -29,7 +29,7 @@ PHASES = 4096
 """Kernels are tabulated this finely, and interpolated linearly."""
 
 
-def looped(crop: F32, rate: int) -> F64:
+def make_loop(crop: F32, rate: int) -> F64:
     """The crop [samples] as one period of an endless sound: float64 [samples of the loop]."""
     samples = np.asarray(crop, dtype=np.float64)
     fade = min(int(FADE_S * rate), len(samples) // 4)
@@ -53,7 +53,7 @@ def looped(crop: F32, rate: int) -> F64:
     return loop
 
 
-def at_pitch(loop: F64, ratio: float, frames: int, rate: int) -> F32:
+def resample_loop(loop: F64, ratio: float, frames: int, rate: int) -> F32:
     """`frames` samples of an endless loop, played `ratio` times as fast: float32 [frames]."""
     spectrum = np.fft.rfft(loop)
     # All that would lie beyond half the rate after the change of pitch, with a little to spare.

@@ -20,14 +20,14 @@ from manifests.synthesis.compose import Span, cut_fade, spans, to_samples
 from manifests.types import Envelope, Note, Notes
 from presets.analysis.levels import without_rumble
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost, Take
-from presets.synths.synths import Preset, Synth
+from presets.synths.synth import Preset, Synth
 
 F32 = npt.NDArray[np.float32]
 
 VERSION = 3
 """Counts changes to what a played clip sounds like: it is part of every group's address."""
-QUIETEST_PEAK = 1e-4
-LOUDEST_PEAK = 8.0
+MIN_PEAK = 1e-4
+MAX_PEAK = 8.0
 VELOCITY = 100
 TAIL_S = 0.02
 """What a release may take longer than asked for: the plugin's own rounding and smoothing."""
@@ -60,7 +60,7 @@ def played_address(synth: Synth, preset: Preset, cells: Sequence[PlayedCell], sp
             "playing": VERSION,
             "plugin": synth.plugin_sha256,
             "profile": synth.profile.sha256(),
-            **preset.content(),
+            **preset.identity(),
             "spec": asdict(spec),
             "cells": [[[list(asdict(n).values()) for n in c.notes], c.envelope.values()] for c in cells],
         }
@@ -83,7 +83,7 @@ def play_group(
     takes = [_takes(synth, cell, spec) for cell in played]
     warm_up = _warm_up(synth, cells, takes[0][0][0].settings)
     flat = (*warm_up, *(take for lanes, _ in takes for take in lanes))
-    settings, state = synth.profile.settings(preset.parameters), synth.state_of(preset)
+    settings, state = synth.profile.host_values(preset.parameters), synth.preset_state(preset)
     mono = host.render(GroupJob(settings, (), 0.0, takes=flat, state=state, mono=True))[0]
     if len(mono) < sum(_frames(take, spec.rate) for take in flat):
         raise GroupFailure("crashed", f"{len(mono)} samples came back, fewer than were asked for")
@@ -96,11 +96,11 @@ def play_group(
             _check(sound, index)
             mine = [i for i, of in enumerate(lane_of) if of == lane]
             part = without_rumble(sound, spec.rate)
-            part *= mask(cell.notes, mine, spec)
+            part *= note_gain(cell.notes, mine, spec)
             parts.append(part)
         heard = parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
-        if _peak(heard) < QUIETEST_PEAK:
-            raise GroupFailure("silent", f"clip {index} of the group: peak below {QUIETEST_PEAK:g}")
+        if _peak(heard) < MIN_PEAK:
+            raise GroupFailure("silent", f"clip {index} of the group: peak below {MIN_PEAK:g}")
         clips.append(heard)
     return clips
 
@@ -117,7 +117,7 @@ def _warm_up(synth: Synth, cells: Sequence[PlayedCell], settings: dict[str, floa
     return [Take(settings, notes, WARM_UP_S, cut=True)]
 
 
-def mask(notes: Notes, mine: Sequence[int], spec: PlaySpec) -> F32:
+def note_gain(notes: Notes, mine: Sequence[int], spec: PlaySpec) -> F32:
     """The gain of the notes `mine`: velocity / 127 over each one's span, faded at the span's end."""
     gain = np.zeros(spec.frames, dtype=np.float32)
     fade = cut_fade(to_samples(spec.cut_fade_ms / 1000.0, spec.rate))
@@ -130,7 +130,7 @@ def mask(notes: Notes, mine: Sequence[int], spec: PlaySpec) -> F32:
     return gain
 
 
-def lanes_of(placed: Sequence[Span], release: int) -> list[int]:
+def assign_lanes(placed: Sequence[Span], release: int) -> list[int]:
     """The lane of each note: the first one whose last note has been silent for a while by its onset."""
     free_at: list[int] = []
     chosen = []
@@ -146,7 +146,7 @@ def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], 
     profile = synth.profile
     if profile.envelope is None:
         raise ValueError(f"synth {synth.name}: its profile does not say how its envelope is set")
-    settings = profile.settings(profile.envelope.values(cell.envelope, profile.parameters))
+    settings = profile.host_values(profile.envelope.parameter_values(cell.envelope, profile.parameters))
     placed = spans(cell.notes, spec.rate, spec.frames)
     notes = [
         Note(
@@ -161,7 +161,7 @@ def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], 
     if profile.obeys_all_sound_off:
         return [Take(settings, tuple(notes), seconds, cut=True)], [0] * len(notes)
     release = to_samples(cell.envelope.release_ms / 1000.0 + TAIL_S, spec.rate)
-    lane_of = lanes_of(placed, release)
+    lane_of = assign_lanes(placed, release)
     # Each lane goes on until its last note is silent, or it would be heard in the next take.
     takes = []
     for lane in range(max(lane_of) + 1):
@@ -180,8 +180,8 @@ def _check(sound: F32, index: int) -> None:
     peak = _peak(sound)
     if not np.isfinite(peak):
         raise GroupFailure("nan", f"clip {index} of the group: not a number, or infinite")
-    if peak > LOUDEST_PEAK:
-        raise GroupFailure("clipped", f"clip {index} of the group: peak {peak:.3g}, at most {LOUDEST_PEAK:g}")
+    if peak > MAX_PEAK:
+        raise GroupFailure("clipped", f"clip {index} of the group: peak {peak:.3g}, at most {MAX_PEAK:g}")
 
 
 def _peak(sound: F32) -> float:

@@ -41,11 +41,11 @@ class ToneSet:
     sha256: str
 
     @classmethod
-    def of(cls, samples: I16, scales: F32, **measured: Any) -> ToneSet:
+    def create(cls, samples: I16, scales: F32, **measured: Any) -> ToneSet:
         """A tone set whose hash is computed here."""
         return cls(samples=samples, scales=scales, sha256=_sha256(samples, scales), **measured)
 
-    def mapping(self) -> dict[int, tuple[I16, float]]:
+    def by_pitch(self) -> dict[int, tuple[I16, float]]:
         """MIDI pitch -> (samples, scale), as `manifests.synthesis.compose.dry` takes it."""
         return {
             self.lowest_pitch + index * self.step: (tone, float(scale))
@@ -95,7 +95,7 @@ class ToneSet:
         return loaded
 
     @classmethod
-    def load_if_whole(cls, path: Path) -> ToneSet | None:
+    def load_or_none(cls, path: Path) -> ToneSet | None:
         """The tone set at `path`; None if there is none or it is damaged, so that it is made anew."""
         try:
             return cls.load(path)

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from manifests.splits.clusters import connected
+from manifests.splits.clusters import connected, timbres_alike
 from manifests.splits.seeds import permutation
 from manifests.splits.splits import assign_sides, grow_sides
 from manifests.types import InputError
 from presets.host.client import GroupFailure
-from presets.scan.selection import selected
-from presets.synths.synths import Preset, Synth
-from presets.tones.making import ToneSet, alike, group_address
+from presets.scan.selection import select_presets
+from presets.synths.synth import Preset, Synth
+from presets.tones.making import group_address
+from presets.tones.tone_set import ToneSet
 from render.config import Config, Timbres
 from render.tones import ToneSetCache, configured_synth
 
@@ -62,7 +63,7 @@ def try_preset(tone_sets: ToneSetCache, wanted: Candidate) -> PresetResult:
         tones = tone_sets.get(synth, preset)
     except GroupFailure as failure:
         return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
-    if wanted.canary and synth.repeats(preset):
+    if wanted.canary and synth.is_deterministic(preset):
         tone_sets.compare(synth, preset, tones)
     return PresetResult(synth.name, preset, _row(tone_sets, synth, preset, tones))
 
@@ -76,7 +77,7 @@ def _row(tone_sets: ToneSetCache, synth: Synth, preset: Preset, tones: ToneSet) 
         "plugin_sha256": synth.plugin_sha256,
         "parameters": preset.parameters,
         "state": preset.state,
-        "deterministic": synth.repeats(preset),
+        "deterministic": synth.is_deterministic(preset),
         "group": group_address(synth, preset, tone_sets.spec),
         "tones_sha256": tones.sha256,
         "lowest_pitch": tone_sets.spec.lowest_pitch,
@@ -95,7 +96,7 @@ def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Itera
     """
     presets = synth.presets()
     if timbres is not None and timbres.scan is not None:
-        passing = set(selected(timbres.scan, synth, timbres.select))
+        passing = set(select_presets(timbres.scan, synth, timbres.select))
         presets = [preset for preset in presets if preset.address in passing]
     for place in permutation(seed, len(presets), "cast", synth.name):
         yield presets[int(place)]
@@ -201,7 +202,7 @@ def _with_sides(
 ) -> list[dict[str, Any]]:
     """Adds ids, clusters and sides to all rows. A later generation's row without a side ("") is replaced."""
     rows = [*before, *({**row, "generation": generation} for row in accepted)]
-    clusters = connected(alike(np.array([row["fingerprint"] for row in rows], dtype=np.float32)))
+    clusters = connected(timbres_alike(np.array([row["fingerprint"] for row in rows], dtype=np.float32)))
     left_out, share = config.splits.unseen_synth, config.splits.test_timbres
     if generation == 0:
         sides = _first_sides(config, rows, clusters)

@@ -17,8 +17,8 @@ from manifests.dataset.rows import envelope_of, notes_of
 from manifests.dataset.storage import parquet_file
 from manifests.synthesis import compose
 from manifests.types import Envelope, InputError, Notes
-from presets.synths.synths import Preset, Synth
-from presets.tones.making import ToneSet
+from presets.synths.synth import Preset, Synth
+from presets.tones.tone_set import ToneSet
 from render import config as configs
 from render.clips.clips import ClipSpec, Composer, TimbreInfo, Tones
 from render.planning.blocks import Block
@@ -201,7 +201,7 @@ class PlannedDataset:
             if timbre not in kept:
                 while len(kept) >= 2 * self.config.blocks.timbres:
                     del kept[next(iter(kept))]
-                kept[timbre] = self.tone_set(timbre).mapping()
+                kept[timbre] = self.tone_set(timbre).by_pitch()
             return kept[timbre]
 
         infos = {

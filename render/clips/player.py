@@ -21,7 +21,7 @@ from manifests.synthesis import compose
 from manifests.synthesis.compose import F32
 from manifests.types import ClipId
 from presets.host.client import GroupFailure
-from presets.synths.synths import Preset, Synth
+from presets.synths.synth import Preset, Synth
 from presets.tones.playing import PlayedCell, PlaySpec, play_group, played_address
 from render.clips.clips import Clip, TimbreInfo, finished
 from render.clips.dataset import MachineFault, PlannedDataset, planned_timbres
@@ -102,7 +102,7 @@ class PluginPlayer:
             except GroupFailure as failure:
                 self._note(candidate, block["shard"], failure)
                 continue
-            if canary and group.synth.repeats(group.preset):
+            if canary and group.synth.is_deterministic(group.preset):
                 self._check_repeatability(group, sounds)
             yield from self._clips(group, sounds, None if candidate == timbre else timbre)
             return

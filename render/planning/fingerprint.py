@@ -13,7 +13,7 @@ from numpy.lib import introspect
 from manifests.dataset.canonical import sha256_file, sha256_json
 from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.types import InputError
-from presets.synths.synths import Synth
+from presets.synths.synth import Synth
 from render.config import Config
 
 AUDIO_VERSION = "2.0"

@@ -14,9 +14,9 @@ from manifests.dataset.rows import envelope_of, notes_of
 from manifests.splits.clusters import envelope_clusters
 from manifests.splits.splits import grow_sides
 from manifests.types import Envelope, InputError, Notes
-from midi.extract import Extracted
+from midi.extract import SourcedPhrase
 from midi.generate import Observability, generate_phrases
-from midi.table import generated, phrase_rows
+from midi.table import label_generated, phrase_rows
 from render.config import Config
 from render.planning.envelopes import draw_envelope
 from render.planning.fingerprint import audible
@@ -113,31 +113,33 @@ def more_phrases(
     rows: Rows,
     generation: int,
     fits: Callable[[Notes], bool],
-    from_midi: Callable[[], list[Extracted]],
+    from_midi: Callable[[], list[SourcedPhrase]],
 ) -> Rows:
     """Returns the rows of phrases.parquet, followed by the additional ones that the config asks for.
 
     `from_midi` returns all phrases of the config's MIDI folder. Present phrases, and phrases for which `fits`
     is False, are skipped. Raises InputError if too few phrases are left or none fits a side.
     """
-    old = [Extracted(notes_of(row), row["source"], row["source_sha256"], row["transposed"]) for row in rows]
+    old = [
+        SourcedPhrase(notes_of(row), row["source"], row["source_sha256"], row["transposed"]) for row in rows
+    ]
     composed = [phrase.notes for phrase in old if not phrase.source_sha256]
-    fresh: list[Extracted] = []
+    fresh: list[SourcedPhrase] = []
     if (wanted := config.phrases.generated) is not None and wanted.count > len(composed):
         observe = Observability(config.longest_settle_ms(), config.longest_release_ms())
         made = generate_phrases(
             config.seed, wanted.count, wanted.generate, config.clip.seconds, observe, None, composed, fits
         )
-        fresh += generated(made)[len(composed) :]
+        fresh += label_generated(made)[len(composed) :]
     cut = 0
-    extracted: list[Extracted] = []
+    extracted: list[SourcedPhrase] = []
     if config.phrases.midi is not None:
         cut = config.phrases.midi.count - (len(old) - len(composed))
         taken = {phrase.source for phrase in old}
         extracted = [p for p in from_midi() if p.source not in taken and fits(p.notes)] if cut else []
     first = len(fresh)
 
-    def chosen() -> list[Extracted]:
+    def chosen() -> list[SourcedPhrase]:
         if len(extracted) < cut:
             raise InputError(
                 f"phrases.midi: {len(extracted)} phrases left in the folder that fit, {cut} more configured;"

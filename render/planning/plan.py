@@ -22,10 +22,10 @@ from manifests.splits.clusters import envelope_clusters
 from manifests.splits.splits import assign_sides
 from manifests.types import InputError, Notes, check_notes
 from manifests.version import DISTRIBUTION, package_version
-from midi.extract import Extracted, extract_folder
+from midi.extract import SourcedPhrase, extract_folder
 from midi.generate import Observability, generate_phrases
-from midi.table import generated, phrase_rows
-from presets.synths.synths import Synth, installed
+from midi.table import label_generated, phrase_rows
+from presets.synths.synth import Synth, is_installed
 from render.config import Config
 from render.planning.envelopes import draw_envelopes
 from render.planning.fingerprint import fingerprint, ingredients, platform_class
@@ -54,7 +54,7 @@ def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
     """
     kept, synths, remarks = [], [], []
     for timbres in config.timbres:
-        if timbres.optional and timbres.plugin is None and not installed(timbres.synth):
+        if timbres.optional and timbres.plugin is None and not is_installed(timbres.synth):
             remarks.append(f"{timbres.synth} is not installed: its {timbres.count} timbres are left out")
             continue
         synth = configured_synth(timbres)
@@ -74,7 +74,7 @@ def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
     return config.model_copy(update={"timbres": kept}), synths, remarks
 
 
-def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
+def gather_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
     """Returns generated phrases, then those from MIDI files, and remarks on skipped files.
 
     Raises InputError if pitches exceed the tones' range, or if the folder holds too few phrases.
@@ -91,7 +91,7 @@ def gather_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
             )
         observe = Observability(config.longest_settle_ms(), config.longest_release_ms())
         made = generate_phrases(config.seed, wanted.count, spec, seconds, observe)
-        rows += generated(made)
+        rows += label_generated(made)
     if (folder := config.phrases.midi) is not None:
         extracted, skipped = midi_phrases(config)
         if len(extracted) < folder.count:
@@ -114,7 +114,7 @@ def longest_sounding_s(config: Config, notes: Notes) -> float:
     return max(min(end - note.onset, note.duration + release) for note, end in zip(notes, ends, strict=True))
 
 
-def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
+def with_tone_seconds(config: Config, phrases: list[SourcedPhrase]) -> Config:
     """Sets the tones' length to the longest sounding note; InputError if a shorter one is configured."""
     seconds = config.clip.seconds
     longest, place = max((longest_sounding_s(config, row.notes), index) for index, row in enumerate(phrases))
@@ -129,7 +129,7 @@ def with_tone_seconds(config: Config, phrases: list[Extracted]) -> Config:
     return config.model_copy(update={"tones": config.tones.model_copy(update={"seconds": asked})})
 
 
-def midi_phrases(config: Config) -> tuple[list[Extracted], list[str]]:
+def midi_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
     """Returns the phrases of the config's MIDI folder in the tones' range, and a line per skipped window."""
     folder = config.phrases.midi
     if folder is None:
@@ -172,12 +172,12 @@ def check_playable(synths: list[Synth], envelopes: list[dict[str, Any]]) -> None
             )
         for row in envelopes:
             try:
-                profile.envelope.values(envelope_of(row), profile.parameters)
+                profile.envelope.parameter_values(envelope_of(row), profile.parameters)
             except InputError as error:
                 raise InputError(f"envelopes.{row['family']}: {synth.name} cannot play it: {error}") from None
 
 
-def phrases_with_sides(config: Config, phrases: list[Extracted]) -> list[dict[str, Any]]:
+def phrases_with_sides(config: Config, phrases: list[SourcedPhrase]) -> list[dict[str, Any]]:
     """Returns the rows of phrases.parquet, with clusters and sides."""
     rows = phrase_rows(phrases)
     clusters = [row["cluster"] for row in rows]

@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 import yaml
 
-from presets.synths.profile import FOLDER, load_profile
+from presets.synths.profile import PROFILE_FOLDER, load_profile
 from tests.support import commands, datasets
 
 
 @pytest.fixture
 def own(amsynth: Path, tmp_path: Path) -> Path:
     """amsynth's profile under another name, as a user keeps one of a synth we do not know."""
-    profile = yaml.safe_load((FOLDER / "amsynth.yaml").read_text())
+    profile = yaml.safe_load((PROFILE_FOLDER / "amsynth.yaml").read_text())
     banks = load_profile("amsynth").banks
     profile |= {"name": "mine", "plugin": str(amsynth), "also_tried": [], "banks": str(banks)}
     path = tmp_path / "profiles" / "own.yaml"

@@ -9,7 +9,7 @@ from manifests.dataset.canonical import sha256_file
 from manifests.types import InputError
 from midi.extract import ExtractSpec, extract_folder
 from midi.monophonic import skyline
-from midi.reading import read_lines
+from midi.reading import read_parts
 
 BEAT = 480
 
@@ -66,7 +66,7 @@ def test_windows_start_at_onsets_and_cut_overhanging_notes(tmp_path: Path) -> No
 def test_tempo_changes_of_one_track_apply_to_all(tmp_path: Path) -> None:
     tempos = [(0, 1_000_000), (2 * BEAT, 250_000)]
     path = save(tmp_path / "a.mid", track([], tempos=tempos), track(scale(4)))
-    (line,), _ = read_lines(path)
+    (line,), _ = read_parts(path)
     assert [n.onset for n in line.notes] == [0.0, 1.0, 2.0, 2.25]
     assert line.notes[-1].off == pytest.approx(2.5)
 
@@ -107,7 +107,7 @@ def test_the_highest_line_is_kept_of_a_polyphonic_track(tmp_path: Path) -> None:
     chords = [(k * BEAT, (k + 1) * BEAT, low) for k in range(6) for low in (48, 52, 55)]
     drone = [(0, 6 * BEAT, 36)]
     path = save(tmp_path / "a.mid", track(melody + chords + drone))
-    (line,), _ = read_lines(path)
+    (line,), _ = read_parts(path)
     assert [n.pitch for n in skyline(line.notes)] == [72 + k for k in range(6)]
     (one,), _ = extract_folder(tmp_path, ExtractSpec(), 3.0)
     assert [n.pitch for n in one.notes] == [60 + k for k in range(6)]
@@ -117,7 +117,7 @@ def test_a_held_note_ends_where_a_higher_one_starts(tmp_path: Path) -> None:
     path = save(
         tmp_path / "a.mid", track([(0, 4 * BEAT, 60), (BEAT, 2 * BEAT, 67), (3 * BEAT, 4 * BEAT, 58)])
     )
-    (line,), _ = read_lines(path)
+    (line,), _ = read_parts(path)
     assert [(n.pitch, n.onset, n.off) for n in skyline(line.notes)] == [
         (60, 0, 0.5),
         (67, 0.5, 1.0),

@@ -19,7 +19,7 @@ from manifests.dataset.canonical import sha256_json
 from manifests.synthesis.compose import dry, gain, pcm_sha256, peak_value, to_int16
 from manifests.types import Envelope, Note
 from presets.host.client import SnapshotHost
-from presets.synths.synths import open_synth
+from presets.synths.synth import open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
 from render.planning.fingerprint import AUDIO_VERSION, platform_class
@@ -48,7 +48,7 @@ def renders() -> dict[str, I16]:
                 spec = ToneSpec(
                     RATE, 1.5, 57, 64, settle_s=0.5, max_level_variation_db=3.0, pitching=pitching
                 )
-                tones = make_tone_set(host, synth, preset, spec).mapping()
+                tones = make_tone_set(host, synth, preset, spec).by_pitch()
                 sound = dry(NOTES, tones, RATE, FRAMES) * gain(NOTES, ENVELOPE, RATE, FRAMES, CUT_MS)
                 made[f"{address} {pitching}"] = to_int16(sound, peak_value(-1.0))[0]
             (played,) = play_group(

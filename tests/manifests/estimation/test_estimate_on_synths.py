@@ -10,7 +10,7 @@ import pytest
 from manifests.estimation.estimate import estimate_envelope
 from midi.generate import GenerateSpec
 from presets.host.client import SnapshotHost
-from presets.synths.synths import Synth, open_synth
+from presets.synths.synth import Synth, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from tests.support.envelope_cases import CUT_MS, RATE, SECONDS, check, draw, played
 
@@ -28,7 +28,8 @@ def try_presets(synth: Synth, addresses: Sequence[str], scratch: Path) -> None:
             for index in range(8 * number, 8 * number + 8):
                 expected, notes = draw(index, PITCHES)
                 check(
-                    estimate_envelope(played(expected, notes, tones.mapping()), notes, RATE, CUT_MS), expected
+                    estimate_envelope(played(expected, notes, tones.by_pitch()), notes, RATE, CUT_MS),
+                    expected,
                 )
 
 

@@ -18,7 +18,7 @@ import pytest
 from manifests.types import Note
 from presets.host import client as host_module
 from presets.host.client import GroupFailure, GroupJob, Limits, MachineFailure, SnapshotHost
-from presets.synths.synths import open_synth
+from presets.synths.synth import open_synth
 from tests.support.presets import faulty_host as faulty
 
 LIMITS = Limits(cpu_s=2, idle_s=0.5, memory_bytes=1 << 28)
@@ -26,7 +26,7 @@ LIMITS = Limits(cpu_s=2, idle_s=0.5, memory_bytes=1 << 28)
 
 def job(pitch: int = 60, seconds: float = 0.2) -> GroupJob:
     profile = open_synth("builtin").profile
-    settings = profile.settings(profile.complete({}))
+    settings = profile.host_values(profile.complete_parameters({}))
     return GroupJob(settings, (Note(0.0, seconds / 2, pitch, 100),), seconds)
 
 
@@ -151,7 +151,7 @@ from pathlib import Path
 from presets.host import client as host
 from tests.presets.host.test_client import job, pid_of, faulty
 host.PROGRAM = "tests.support.presets.faulty_host"
-from presets.synths.synths import open_synth
+from presets.synths.synth import open_synth
 opened = host.SnapshotHost(open_synth("builtin"), scratch=Path({str(tmp_path)!r})).__enter__()
 threading.Thread(target=lambda: opened.render(job(faulty.SLEEP)), daemon=True).start()
 time.sleep(0.5)
@@ -179,11 +179,11 @@ def test_the_plugin_has_its_own_home_folder(tmp_path: Path) -> None:
 
 
 def test_the_canary_detects_nondeterminism(host: SnapshotHost, monkeypatch: pytest.MonkeyPatch) -> None:
-    host.check()
+    host.self_test()
     host.close()
     monkeypatch.setenv("TRIPTYCH_TEST_UNREPEATABLE", "1")
     with pytest.raises(MachineFailure, match="does not repeat itself"):
-        host.check()
+        host.self_test()
 
 
 def test_a_changed_plugin_file_is_refused(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from presets.analysis.similarity import BANDS
-from presets.scan.distinct import compare
+from presets.analysis.fingerprint import BANDS
+from presets.scan.distinct import compare_presets
 
 
 def row(preset: str, loud: list[float], soft: list[float], **more: object) -> dict[str, object]:
@@ -23,7 +23,7 @@ def test_similar_presets_count_as_one_timbre_and_failures_as_none() -> None:
     unsteady = row("unsteady", list(base[0] + 30), list(base[0]), level_variation_db=5.0)
     failed = row("failed", [], [], status="silent", audio_sha256=None)
     same = row("same", list(base[5]), list(base[5]), audio_sha256="a5")
-    compared, known = compare([*some, twin, unsteady, failed, same])
+    compared, known = compare_presets([*some, twin, unsteady, failed, same])
     by = {str(one["preset"]): one for one in compared}
     assert sum(bool(one["distinct"]) for one in compared) == 20
     assert {by["twin"]["near"], by["a3"]["near"]} == {"a3", None} or by["a3"]["near"] == "twin"

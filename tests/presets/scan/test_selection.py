@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from manifests.types import InputError
-from presets.scan.selection import Conditions, selected
-from presets.synths.synths import open_synth
+from presets.scan.selection import Conditions, select_presets
+from presets.synths.synth import open_synth
 from tests.support import commands, datasets
 from tests.support.presets.preset_scan import LIMIT, rows
 
@@ -17,7 +17,7 @@ from tests.support.presets.preset_scan import LIMIT, rows
 def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
     synth = open_synth("builtin")
     everything = rows(scan)
-    bright = selected(scan, synth, {"brightness_hz": [2000, None], "octave": [0, 0]})
+    bright = select_presets(scan, synth, {"brightness_hz": [2000, None], "octave": [0, 0]})
     expected = [
         address
         for address, one in everything.items()
@@ -25,8 +25,8 @@ def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
     ]
     assert bright == expected
     assert 0 < len(bright) < LIMIT
-    assert selected(scan, synth, {"character": ["noisy", "harmonic"]})
-    assert selected(scan, synth, None) == [a for a, one in everything.items() if one["distinct"]]
+    assert select_presets(scan, synth, {"character": ["noisy", "harmonic"]})
+    assert select_presets(scan, synth, None) == [a for a, one in everything.items() if one["distinct"]]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_an_invalid_condition_is_refused_by_name(
     scan: Path, conditions: dict[str, object], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        selected(scan, open_synth("builtin"), conditions)  # type: ignore[arg-type]
+        select_presets(scan, open_synth("builtin"), conditions)  # type: ignore[arg-type]
 
 
 def test_a_dataset_takes_only_what_the_scan_passes(scan: Path, tmp_path: Path) -> None:
@@ -52,4 +52,4 @@ def test_a_dataset_takes_only_what_the_scan_passes(scan: Path, tmp_path: Path) -
     commands.succeed("render", "make", config, "--out", tmp_path / "dataset")
     taken = pq.read_table(tmp_path / "dataset" / "timbres.parquet")["preset"].to_pylist()
     assert len(taken) == 4
-    assert set(taken) <= set(selected(scan, open_synth("builtin"), select))
+    assert set(taken) <= set(select_presets(scan, open_synth("builtin"), select))

@@ -8,7 +8,7 @@ import pytest
 
 from manifests.types import InputError
 from presets.synths.amsynth_bank import read_bank
-from presets.synths.synths import open_synth
+from presets.synths.synth import open_synth
 
 BANK = """amSynth
 <preset> <name> Two words
@@ -54,5 +54,5 @@ def test_all_of_amsynths_banks_are_read(amsynth: Path) -> None:
     ranges = synth.profile.parameters
     for preset in presets:
         assert preset.parameters.keys() == ranges.keys()
-        sent = synth.profile.settings(preset.parameters).values()
+        sent = synth.profile.host_values(preset.parameters).values()
         assert all(0.0 <= value <= 1.0 for value in sent)

@@ -8,10 +8,10 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from manifests.splits.clusters import timbres_alike
 from manifests.types import InputError, Note
-from presets.analysis.similarity import alike
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost
-from presets.synths.synths import Synth, open_synth
+from presets.synths.synth import Synth, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 
 RATE = 44100
@@ -32,7 +32,7 @@ def host(synth: Synth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sna
 def play(host: SnapshotHost, note: Note, seconds: float, **values: float) -> np.ndarray:
     """One note of the default preset with `values` set past the pins: float32 [samples]."""
     profile = host.synth.profile
-    settings = profile.settings(profile.complete({})) | values
+    settings = profile.host_values(profile.complete_parameters({})) | values
     return host.render(GroupJob(settings, (note,), seconds))[0]
 
 
@@ -40,7 +40,7 @@ def test_every_named_preset_passes_and_no_two_are_similar(host: SnapshotHost, sy
     presets = synth.presets()
     assert len(presets) >= 64
     made = [make_tone_set(host, synth, preset, SPEC) for preset in presets]
-    same = np.argwhere(np.triu(alike(np.array([tones.fingerprint for tones in made])), 1))
+    same = np.argwhere(np.triu(timbres_alike(np.array([tones.fingerprint for tones in made])), 1))
     assert [(presets[i].name, presets[j].name) for i, j in same] == []
     assert {tones.octave for tones in made} >= {-2, -1, 0, 1, 2}
     assert np.median([tones.level_variation_db for tones in made]) < 0.2
@@ -93,7 +93,7 @@ def test_no_direct_current(host: SnapshotHost) -> None:
 
 def test_the_same_note_is_the_same_after_other_notes(host: SnapshotHost) -> None:
     profile = host.synth.profile
-    settings = profile.settings(profile.complete({"cutoff": 1500.0, "resonance": 0.6}))
+    settings = profile.host_values(profile.complete_parameters({"cutoff": 1500.0, "resonance": 0.6}))
     notes = (Note(0.0, 0.5, 72, 100), Note(1.0, 0.5, 60, 100), Note(2.0, 0.5, 60, 100))
     sound = host.render(GroupJob(settings, notes, 3.0))[0]
     second, third = sound[RATE : 2 * RATE], sound[2 * RATE : 3 * RATE]

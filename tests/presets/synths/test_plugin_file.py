@@ -9,7 +9,7 @@ import pytest
 
 from presets.host.client import SnapshotHost
 from presets.synths.profile import load_profile
-from presets.synths.synths import open_synth
+from presets.synths.synth import open_synth
 from tests.support.presets.plugins import played, required
 
 

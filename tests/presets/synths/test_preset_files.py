@@ -10,8 +10,8 @@ import yaml
 
 from manifests.types import InputError
 from presets.host.client import GroupFailure, SnapshotHost
-from presets.synths.preset_files import read_folder
-from presets.synths.synths import Preset, open_synth
+from presets.synths.preset_files import read_preset_folder
+from presets.synths.synth import Preset, open_synth
 from tests.support.presets.dpf_plugins import save_state
 from tests.support.presets.plugins import centroid, played
 
@@ -47,7 +47,7 @@ def test_states_and_bare_values_load_and_repeat(profile: Path, tmp_path: Path) -
     # Beside a state only pins are set: the state says the rest.
     assert presets["dark.fxp"].parameters == {"Accent": 0.0}
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as host:
-        host.check()
+        host.self_test()
         sounds = {address: played(host, synth, preset) for address, preset in presets.items()}
         for address, preset in presets.items():
             np.testing.assert_array_equal(played(host, synth, preset), sounds[address])
@@ -82,13 +82,13 @@ def test_a_preset_that_the_plugin_rejects_fails_alone(nekobi: Path, tmp_path: Pa
 def test_a_damaged_preset_file_is_named(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=f"{name}.*{message}"):
-        read_folder(tmp_path, "vst2", xiz=False)
+        read_preset_folder(tmp_path, "vst2", xiz=False)
 
 
 def test_a_vst3_takes_vstpresets_only(tmp_path: Path) -> None:
     (tmp_path / "a.vstpreset").write_bytes(b"VST3" + bytes(60))
     (tmp_path / "b.fxp").write_bytes(b"CcnK" + bytes(60))
-    assert [file.state and file.state[0] for file in read_folder(tmp_path, "vst3", xiz=False)] == [
+    assert [file.state and file.state[0] for file in read_preset_folder(tmp_path, "vst3", xiz=False)] == [
         "vstpreset"
     ]
 

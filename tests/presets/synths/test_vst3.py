@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from presets.cli.app import app
 from presets.host.client import SnapshotHost
-from presets.synths.synths import Synth, open_synth
+from presets.synths.synth import Synth, open_synth
 from tests.presets.synths.test_preset_files import centroid, played
 from tests.support.presets.dpf_plugins import build_vst3, nekobi_vstpreset
 
@@ -46,7 +46,7 @@ def test_vstpresets_load_and_repeat_in_any_process(built: dict[str, Path], tmp_p
     synth = profiled(built["Nekobi"], tmp_path)
     bright, dark = synth.presets()
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as host:
-        host.check()
+        host.self_test()
         sounds = [played(host, synth, preset) for preset in (bright, dark)]
         np.testing.assert_array_equal(played(host, synth, bright), sounds[0])
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as other:

@@ -11,9 +11,9 @@ import pytest
 from manifests.types import InputError, Note
 from presets.host.client import GroupJob, SnapshotHost
 from presets.synths import zyn
-from presets.synths.jobs import State
+from presets.synths.jobs import PresetState
 from presets.synths.profile import InstrumentPin
-from presets.synths.synths import Synth, open_synth
+from presets.synths.synth import Synth, open_synth
 from tests.support.presets.plugins import levels, played, required
 
 
@@ -28,17 +28,17 @@ def test_zynaddsubfx_has_all_its_instruments(zynaddsubfx: Synth) -> None:
     presets = zynaddsubfx.presets()
     assert len(presets) > 1200
     assert len({preset.address for preset in presets}) == len(presets)
-    assert sum(zynaddsubfx.repeats(preset) for preset in presets) > 900
+    assert sum(zynaddsubfx.is_deterministic(preset) for preset in presets) > 900
 
 
 @pytest.mark.plugins
 def test_an_instrument_repeats_and_loses_its_envelope(zynaddsubfx: Synth, tmp_path: Path) -> None:
     pad, rhodes = (zynaddsubfx.preset(a) for a in ("Pads/0001-Sine Pad.xiz", "Rhodes/0001-DX Rhodes 1.xiz"))
-    assert zynaddsubfx.repeats(pad)
+    assert zynaddsubfx.is_deterministic(pad)
     assert pad.state is not None
     with SnapshotHost(zynaddsubfx, scratch=tmp_path) as host:
         first, again, other = (played(host, zynaddsubfx, p) for p in (pad, pad, rhodes))
-        as_it_is = State("zyn", zyn.instrument(pad.state, (), "x"))
+        as_it_is = PresetState("zyn", zyn.read_instrument(pad.state, (), "x"))
         with_envelope = host.render(GroupJob({}, (Note(0.0, 0.8, 60, 100),), 1.0, state=as_it_is))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -57,7 +57,7 @@ def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) ->
     with SnapshotHost(zynaddsubfx, scratch=tmp_path) as host:
         for attack in (0, 60, 90):
             pins = (InstrumentPin(element="AMPLITUDE_ENVELOPE", values={"A_dt": attack}, why="tried"),)
-            document = State("zyn", zyn.instrument(raw, pins, "x"))
+            document = PresetState("zyn", zyn.read_instrument(raw, pins, "x"))
             job = GroupJob({}, (Note(0.0, 1.5, 60, 100),), 1.5, state=document)
             sounds.append(levels(host.render(job)))
     arrival = [int(np.argmax(sound > 0.5 * sounds[0][10])) for sound in sounds]
@@ -75,4 +75,4 @@ def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) ->
 )
 def test_a_damaged_instrument_is_named(data: bytes, message: str) -> None:
     with pytest.raises(InputError, match=f"a.xiz.*{message}"):
-        zyn.instrument(data, (), "a.xiz")
+        zyn.read_instrument(data, (), "a.xiz")

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from presets.host.client import SnapshotHost
-from presets.synths.synths import Synth, open_synth
-from presets.tones.making import ToneSet, make_tone_set
+from presets.synths.synth import Synth, open_synth
+from presets.tones.making import make_tone_set
+from presets.tones.tone_set import ToneSet
 from tests.support.presets.tone_sets import SPEC
 
 

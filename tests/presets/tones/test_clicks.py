@@ -19,7 +19,7 @@ from manifests.synthesis.compose import dry, gain, peak_value, spans, to_int16
 from manifests.types import Envelope, Notes
 from midi.generate import GenerateSpec
 from presets.host.client import SnapshotHost
-from presets.synths.synths import Preset, Synth, open_synth
+from presets.synths.synth import Preset, Synth, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
 from tests.support.envelope_cases import CUT_MS, FRAMES, RATE, draw
@@ -94,7 +94,7 @@ def host(synth: Synth) -> Iterator[SnapshotHost]:
 
 
 def preset(synth: Synth, timbre: str) -> Preset:
-    return Preset(timbre, timbre, synth.profile.complete({**DARK, **TIMBRES[timbre]}), "")
+    return Preset(timbre, timbre, synth.profile.complete_parameters({**DARK, **TIMBRES[timbre]}), "")
 
 
 def cases(host: SnapshotHost, timbre: str, pitching: str, first: int, count: int) -> Iterator[Case]:
@@ -116,7 +116,7 @@ def made_tones(host: SnapshotHost, timbre: str, pitching: str) -> Tones:
         pitching="one_shot" if pitching == "one_shot" else "multisample",
         require_pitched=False,
     )
-    return make_tone_set(host, host.synth, preset(host.synth, timbre), spec).mapping()
+    return make_tone_set(host, host.synth, preset(host.synth, timbre), spec).by_pitch()
 
 
 def assert_clean(case: Case) -> None:

@@ -1,11 +1,11 @@
-"""Loops: a looped tone goes on without a seam."""
+"""Loops: a make_loop tone goes on without a seam."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from manifests.dataset.bank import read_places
-from presets.tones.loops import with_loops
+from presets.tones.loops import add_loops
 
 RATE = 44_100
 
@@ -19,16 +19,16 @@ def test_a_loop_continues_the_tone() -> None:
         ]
     )
     pcm = np.rint(tones * 15_000).astype(np.int16)
-    longer, starts = with_loops(pcm, RATE)
+    longer, starts = add_loops(pcm, RATE)
     np.testing.assert_array_equal(longer[:, : pcm.shape[1]], pcm)
     for tone, own, start in zip(longer, pcm, starts, strict=True):
         places = read_places(4 * RATE, int(start), len(tone))
         assert places.max() < len(tone)
-        looped = tone[places].astype(float)
-        steps = np.abs(np.diff(looped))
+        make_loop = tone[places].astype(float)
+        steps = np.abs(np.diff(make_loop))
         assert steps.max() <= 1.02 * np.abs(np.diff(own.astype(float))).max()
         # Round the loop the level stays, and nothing is heard beside the partials.
-        rest = looped[2 * RATE :] * np.hanning(2 * RATE)
+        rest = make_loop[2 * RATE :] * np.hanning(2 * RATE)
         power = np.abs(np.fft.rfft(rest)) ** 2
         loud = np.convolve(power > power.max() * 1e-3, np.ones(200), mode="same") > 0
         assert power[~loud].sum() < 1e-3 * power.sum()

@@ -11,8 +11,9 @@ import pytest
 from manifests.types import InputError
 from presets.host import client as host_module
 from presets.host.client import GroupFailure, SnapshotHost
-from presets.synths.synths import Preset, Synth, open_synth
-from presets.tones.making import RMS, ToneSet, group_address, make_tone_set
+from presets.synths.synth import Preset, Synth, open_synth
+from presets.tones.making import TONE_RMS, group_address, make_tone_set
+from presets.tones.tone_set import ToneSet
 from tests.support.presets import faulty_host as faulty
 from tests.support.presets.tone_sets import SPEC, assert_same
 
@@ -23,11 +24,11 @@ def changed(preset: Preset, **values: float) -> Preset:
 
 def test_tones_have_one_level_no_dc_and_the_requested_pitch(saw: ToneSet) -> None:
     assert saw.samples.shape == (10, 22050)
-    assert list(saw.mapping()) == list(range(55, 65))
-    for pitch, (samples, scale) in saw.mapping().items():
+    assert list(saw.by_pitch()) == list(range(55, 65))
+    for pitch, (samples, scale) in saw.by_pitch().items():
         tone = samples.astype(np.float64) * scale
-        assert np.sqrt(np.mean(tone**2)) == pytest.approx(RMS, rel=1e-3)
-        assert abs(tone.mean()) < 0.005 * RMS
+        assert np.sqrt(np.mean(tone**2)) == pytest.approx(TONE_RMS, rel=1e-3)
+        assert abs(tone.mean()) < 0.005 * TONE_RMS
         assert np.abs(samples).max() == 32767
         spectrum = np.abs(np.fft.rfft(tone * np.hanning(len(tone))))
         peak_hz = float(spectrum.argmax()) * 44100 / len(tone)

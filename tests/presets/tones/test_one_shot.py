@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from manifests.splits.seeds import stream
-from presets.tones.one_shot import at_pitch, looped
+from presets.tones.one_shot import make_loop, resample_loop
 from tests.support import commands, datasets
 
 RATE = 44_100
@@ -38,7 +38,7 @@ def test_a_shifted_tone_has_its_pitch_and_no_alias_above_minus_60_db(
     frequency: float, semitones: int
 ) -> None:
     ratio = 2 ** (semitones / 12)
-    shifted = at_pitch(looped(harmonics(frequency), RATE), ratio, FRAMES, RATE).astype(np.float64)
+    shifted = resample_loop(make_loop(harmonics(frequency), RATE), ratio, FRAMES, RATE).astype(np.float64)
     at, level = spectrum(shifted)
     target_hz = frequency * ratio
     off = np.abs(at - np.round(at / target_hz) * target_hz) > 8.0 + 5e-4 * at
@@ -66,9 +66,9 @@ def roughness(sound: np.ndarray) -> float:
 
 @pytest.mark.parametrize(("frequency", "detune"), [(110.3, 0.0), (261.63, 0.002), (523.7, 0.004)])
 def test_the_loop_has_no_seam(frequency: float, detune: float) -> None:
-    loop = looped(harmonics(frequency, detune), RATE)
+    loop = make_loop(harmonics(frequency, detune), RATE)
     around = np.concatenate([loop[-2000:], loop[:2000]])
-    assert roughness(at_pitch(loop, 1.0, FRAMES, RATE)) < 1.3
+    assert roughness(resample_loop(loop, 1.0, FRAMES, RATE)) < 1.3
     # The level at the seam is that of the rest: no dip where one end fades into the other.
     whole, seam = np.sqrt(np.mean(loop**2)), np.sqrt(np.mean(around**2))
     assert abs(20 * np.log10(seam / whole)) < 3.0
@@ -76,13 +76,13 @@ def test_the_loop_has_no_seam(frequency: float, detune: float) -> None:
 
 def test_a_crude_loop_fails_the_seam_test() -> None:
     tone = (0.1 * np.sin(2 * np.pi * 110.3 * np.arange(RATE) / RATE)).astype(np.float32)
-    assert roughness(at_pitch(looped(tone, RATE), 1.0, FRAMES, RATE)) < 1.3
+    assert roughness(resample_loop(make_loop(tone, RATE), 1.0, FRAMES, RATE)) < 1.3
     assert roughness(np.tile(tone[:30_037], 4)) > 10.0
 
 
 def test_noise_loops_at_an_even_level() -> None:
     noise = (0.1 * (stream(1, "noise").random(RATE) - 0.5)).astype(np.float32)
-    loop = looped(noise, RATE)
+    loop = make_loop(noise, RATE)
     fade = int(0.05 * RATE)
     assert abs(20 * np.log10(np.std(loop[:fade]) / np.std(loop[fade:]))) < 1.0
 

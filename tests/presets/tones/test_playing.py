@@ -12,8 +12,8 @@ from manifests.synthesis.compose import peak_value, to_int16
 from manifests.types import Envelope, Note
 from midi.generate import GenerateSpec
 from presets.host.client import SnapshotHost
-from presets.synths.synths import Preset, Synth, open_synth
-from presets.tones.playing import PlayedCell, PlaySpec, lanes_of, mask, play_group
+from presets.synths.synth import Preset, Synth, open_synth
+from presets.tones.playing import PlayedCell, PlaySpec, assign_lanes, note_gain, play_group
 from tests.support import envelope_cases as estimate_cases
 
 SPEC = PlaySpec(estimate_cases.RATE, estimate_cases.FRAMES, estimate_cases.CUT_MS)
@@ -22,7 +22,7 @@ PLAIN = {"builtin": {"osc1_wave": 2.0}, "amsynth": {"osc1_waveform": 2.0}}
 
 def plain(synth: Synth) -> Preset:
     """A steady saw: what is heard besides the envelope is next to nothing."""
-    values = synth.profile.complete(PLAIN[synth.name])
+    values = synth.profile.complete_parameters(PLAIN[synth.name])
     return Preset("plain", "plain", values, "")
 
 
@@ -126,8 +126,8 @@ def test_notes_lie_in_lanes_that_are_silent_by_their_onset() -> None:
 
     notes = tuple(Note(0.25 * i, 0.25, 60, 100) for i in range(8))
     placed = spans(notes, SPEC.rate, SPEC.frames)
-    assert lanes_of(placed, 0) == [0] * 8
-    assert lanes_of(placed, SPEC.rate // 5) == [0, 1] * 4
-    assert lanes_of(placed, 2 * SPEC.rate // 5) == [0, 1, 2, 0, 1, 2, 0, 1]
-    total = sum(mask(notes, [i for i in range(8) if i % 2 == lane], SPEC) for lane in (0, 1))
-    np.testing.assert_array_equal(total, mask(notes, list(range(8)), SPEC))
+    assert assign_lanes(placed, 0) == [0] * 8
+    assert assign_lanes(placed, SPEC.rate // 5) == [0, 1] * 4
+    assert assign_lanes(placed, 2 * SPEC.rate // 5) == [0, 1, 2, 0, 1, 2, 0, 1]
+    total = sum(note_gain(notes, [i for i in range(8) if i % 2 == lane], SPEC) for lane in (0, 1))
+    np.testing.assert_array_equal(total, note_gain(notes, list(range(8)), SPEC))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manifests.types import InputError
-from presets.tones.making import ToneSet
+from presets.tones.tone_set import ToneSet
 from tests.support.presets.tone_sets import assert_same
 
 
@@ -24,7 +24,7 @@ def test_a_truncated_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, fil
     saw.save(tmp_path / "set")
     path = tmp_path / file
     path.write_bytes(path.read_bytes()[:left])
-    assert ToneSet.load_if_whole(tmp_path / "set") is None
+    assert ToneSet.load_or_none(tmp_path / "set") is None
     with pytest.raises(InputError, match="not a whole tone set"):
         ToneSet.load(tmp_path / "set")
 
@@ -39,4 +39,4 @@ def test_changed_audio_is_noticed(saw: ToneSet, tmp_path: Path) -> None:
 
 
 def test_an_unsaved_tone_set_is_absent(tmp_path: Path) -> None:
-    assert ToneSet.load_if_whole(tmp_path / "nothing") is None
+    assert ToneSet.load_or_none(tmp_path / "nothing") is None

@@ -12,7 +12,7 @@ import yaml
 from rich.console import Console
 
 from presets.host import client as host_module
-from presets.synths.profile import FOLDER
+from presets.synths.profile import PROFILE_FOLDER
 from render.execution.run import run
 from render.inspect.remake import remake
 from tests.support import commands, datasets
@@ -25,9 +25,9 @@ def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     every = [(played, "", 0.0, faulty.UNREPEATABLE) for played in (False, True)]
     monkeypatch.setenv("TRIPTYCH_TEST_FAULTS", json.dumps(every))
-    profile = yaml.safe_load((FOLDER / "builtin.yaml").read_text())
+    profile = yaml.safe_load((PROFILE_FOLDER / "builtin.yaml").read_text())
     for file in ("plugin", "banks"):
-        profile[file] = str(FOLDER.parent / profile[file])
+        profile[file] = str(PROFILE_FOLDER.parent / profile[file])
     path = tmp_path / "wild.yaml"
     path.write_text(yaml.safe_dump({**profile, "name": "wild", "deterministic": False}))
     return path

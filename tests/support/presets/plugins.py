@@ -11,7 +11,7 @@ import pytest
 
 from manifests.types import Note
 from presets.host.client import GroupJob, SnapshotHost
-from presets.synths.synths import Preset, Synth
+from presets.synths.synth import Preset, Synth
 
 F32 = npt.NDArray[np.float32]
 
@@ -26,9 +26,9 @@ def required(path: str, package: str) -> Path:
 
 
 def played(host: SnapshotHost, synth: Synth, preset: Preset, pitch: int = 60, seconds: float = 1.0) -> F32:
-    settings = synth.profile.settings(preset.parameters)
+    settings = synth.profile.host_values(preset.parameters)
     note = Note(0.0, 0.8 * seconds, pitch, 100)
-    return host.render(GroupJob(settings, (note,), seconds, state=synth.state_of(preset)))
+    return host.render(GroupJob(settings, (note,), seconds, state=synth.preset_state(preset)))
 
 
 def levels(sound: F32) -> npt.NDArray[np.float64]:

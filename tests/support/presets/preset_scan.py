@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from presets.scan.scan import read_scan
+from presets.scan.scan_table import read_scan
 
 LIMIT = 40
 

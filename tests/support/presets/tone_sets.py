@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from presets.tones.making import ToneSet, ToneSpec
+from presets.tones.making import ToneSpec
+from presets.tones.tone_set import ToneSet
 
 SPEC = ToneSpec(rate=44100, seconds=0.5, lowest_pitch=55, highest_pitch=64, settle_s=0.5)
 

@@ -8,14 +8,14 @@ import pytest
 
 from manifests.types import InputError
 from presets.host.client import SnapshotHost
-from presets.synths.synths import installed, open_synth
+from presets.synths.synth import is_installed, open_synth
 
 
 @pytest.mark.plugins
 def test_the_profile_knows_amsynths_own_parameters(amsynth: Path, tmp_path: Path) -> None:
     # Starting the host compares the names; the canary plays.
     with SnapshotHost(open_synth("amsynth", amsynth), scratch=tmp_path) as host:
-        host.check()
+        host.self_test()
 
 
 def test_a_missing_plugin_error_lists_the_paths_tried() -> None:
@@ -35,7 +35,7 @@ def test_an_unknown_preset_error_names_the_expected_form(address: str) -> None:
 
 
 def test_the_builtin_synth_is_always_installed() -> None:
-    assert installed("builtin")
+    assert is_installed("builtin")
 
 
 def test_the_fingerprint_names_plugin_profile_and_banks() -> None:

@@ -13,13 +13,14 @@ import numpy.typing as npt
 
 from manifests.types import Curve, InputError, Note
 from presets.analysis.levels import frame_levels_db
-from presets.calibration.segments import gain_of, measure
+from presets.calibration.laws import fit_law
+from presets.calibration.segments import SHORTEST_MS, gain_curve, measure_segment
 from presets.host.client import GroupFailure, GroupJob, MachineFailure, SnapshotHost, Take
-from presets.host.plugin_facts import Parameter, ask
-from presets.synths.envelope_map import Cubic, Linear, Table
+from presets.host.plugin_parameters import PluginParameter, probe_parameters
+from presets.synths.envelope_map import CubicLaw, LinearLaw, TableLaw
 from presets.synths.plugin_file import plugin_sha256
 from presets.synths.profile import Profile
-from presets.synths.synths import Synth
+from presets.synths.synth import Synth
 
 F32 = npt.NDArray[np.float32]
 
@@ -30,10 +31,6 @@ POINTS = 17
 REPEATS = 5
 SAME_DB = 0.5
 """Level curves this close count as the same when warm-up is judged."""
-WELL = 0.03
-"""A law whose relative error is below this at every point stands for the table of points."""
-SHORTEST_MS = 10.0
-"""Below this the measurement's window of 1 ms is felt: such points do not judge a law."""
 
 StageName = Literal["attack", "decay", "sustain", "release"]
 
@@ -44,7 +41,7 @@ class StageLaw:
 
     parameter: str
     points: tuple[tuple[float, float], ...]
-    law: Linear | Cubic | Table | None
+    law: LinearLaw | CubicLaw | TableLaw | None
     shape: Curve | None
     missed: int
     """Points that could not be measured: the segment did not end in time, or there was no sound."""
@@ -56,7 +53,7 @@ class Calibration:
 
     plugin: Path
     kind: Literal["vst2", "vst3"]
-    parameters: list[Parameter]
+    parameters: list[PluginParameter]
     isolation: Literal["fork", "process"] = "fork"
     repeats_within: bool = False
     repeats_across: bool = False
@@ -79,12 +76,12 @@ def _usual(shapes: list[Curve]) -> Curve | None:
     return "linear" if 2 * shapes.count("linear") >= len(shapes) else "exponential"
 
 
-class Bench:
+class PluginBench:
     """A plugin of which only the parameters are known, in hosts that render one group at a time."""
 
     def __init__(self, plugin: Path, kind: Literal["vst2", "vst3"], fixed: dict[str, float], pitch: int):
-        self.found = Calibration(plugin, kind, ask(kind, plugin))
-        names = [parameter.name for parameter in self.found.parameters]
+        self.calibration = Calibration(plugin, kind, probe_parameters(kind, plugin))
+        names = [parameter.name for parameter in self.calibration.parameters]
         for name in fixed:
             self.check(name, names)
         self.fixed, self.pitch = fixed, pitch
@@ -96,7 +93,7 @@ class Bench:
             plugin=plugin.resolve(),
             deterministic=False,
             warm_up_s=0.0,
-            parameters={p.name: (0.0, 1.0, min(max(p.value, 0.0), 1.0)) for p in self.found.parameters},
+            parameters={p.name: (0.0, 1.0, min(max(p.value, 0.0), 1.0)) for p in self.calibration.parameters},
         )
         self.sha256 = plugin_sha256(plugin)
 
@@ -109,7 +106,9 @@ class Bench:
 
     def host(self, warm_up_s: float = 0.2) -> SnapshotHost:
         """A new host of the plugin as it is known so far."""
-        profile = self.profile.model_copy(update={"warm_up_s": warm_up_s, "isolation": self.found.isolation})
+        profile = self.profile.model_copy(
+            update={"warm_up_s": warm_up_s, "isolation": self.calibration.isolation}
+        )
         return SnapshotHost(_Bare(profile.name, profile.plugin, self.sha256, known=profile), rate=RATE)
 
     def job(self, values: dict[str, float], held_s: float, seconds: float) -> GroupJob:
@@ -128,9 +127,9 @@ class _Bare(Synth):
         return self.known
 
 
-def behaviour(bench: Bench) -> None:
-    """Measures repetition, warm-up and bleed into `bench.found`; MachineFailure if it cannot be hosted."""
-    found = bench.found
+def measure_behaviour(bench: PluginBench) -> None:
+    """Measures repetition, warm-up and bleed into `bench.calibration`."""
+    found = bench.calibration
     job = bench.job({}, 0.5, 1.0)
     for isolation in ("fork", "process"):
         found.isolation = isolation
@@ -165,8 +164,8 @@ def _warm_up(renders: list[F32]) -> int:
     return len(renders)
 
 
-def stages(bench: Bench, asked: dict[StageName, str], longest_s: float) -> Iterable[StageName]:
-    """Measures the stages asked for into `bench.found`; yields each as it is done."""
+def measure_stages(bench: PluginBench, asked: dict[StageName, str], longest_s: float) -> Iterable[StageName]:
+    """Measures the stages asked for into `bench.calibration`; yields each as it is done."""
     for name in asked.values():
         bench.check(name, bench.names)
     still = {"attack": 0.0, "decay": 0.0, "sustain": 1.0, "release": 0.0}
@@ -184,13 +183,13 @@ def stages(bench: Bench, asked: dict[StageName, str], longest_s: float) -> Itera
             shapes: list[Curve] = []
             for value in np.linspace(0.0, 1.0, POINTS).tolist():
                 sound = _mono(host, bench.job({**changed, parameter: value}, held_s, seconds))
-                gain = gain_of(sound, reference, RATE)
+                gain = gain_curve(sound, reference, RATE)
                 if stage == "sustain":
                     # Before the last moment, where the note may be let go already.
                     middle = gain[len(gain) // 2 : -40]
                     points.append((value, float(np.nanmedian(middle))))
                 elif (
-                    segment := measure(
+                    segment := measure_segment(
                         gain, 1000.0 * held_s if stage == "release" else 0.0, rising=stage == "attack"
                     )
                 ) is not None:
@@ -198,45 +197,17 @@ def stages(bench: Bench, asked: dict[StageName, str], longest_s: float) -> Itera
                     if segment.ms >= SHORTEST_MS:
                         shapes.append(segment.shape)
             measured = tuple((v, m) for v, m in points if np.isfinite(m))
-            bench.found.stages[stage] = StageLaw(
+            bench.calibration.stages[stage] = StageLaw(
                 parameter,
                 measured,
-                fit(measured, level=stage == "sustain"),
+                fit_law(measured, level=stage == "sustain"),
                 _usual(shapes),
                 POINTS - len(measured),
             )
             if stage == "sustain":
-                bench.found.limited = sum(level > 0.995 for _, level in measured) >= 3
+                bench.calibration.limited = sum(level > 0.995 for _, level in measured) >= 3
             yield stage
 
 
 def _mono(host: SnapshotHost, job: GroupJob) -> F32:
     return np.asarray(host.render(job).mean(axis=0), dtype=np.float32)
-
-
-def fit(points: tuple[tuple[float, float], ...], level: bool) -> Linear | Cubic | Table | None:
-    """The simplest law through measured points: linear, cubic, else the rising ones among them as a table.
-
-    None where the measurement hardly rises: the parameter does something else.
-    """
-    values, measured = np.array(points).T if points else (np.empty(0), np.empty(0))
-    if len(points) < 3 or measured[-1] - measured[0] < (0.1 if level else SHORTEST_MS):
-        return None
-    judged = np.full(len(values), True) if level else measured >= SHORTEST_MS
-    if np.sum(judged) >= 3:
-        x, y = values[judged], measured[judged]
-        weights = np.ones(len(y)) if level else 1.0 / y
-        for kind, power in (("linear", 1), ("cubic", 3)):
-            basis = np.stack([x**power, np.ones(len(x))], axis=1)
-            (scale, offset), *_ = np.linalg.lstsq(basis * weights[:, None], y * weights, rcond=None)
-            error = np.abs(basis @ np.array([scale, offset]) - y) * weights
-            if scale > 0.0 and float(error.max()) <= WELL:
-                law = {"scale": float(f"{scale:.6g}"), "offset": round(float(offset), 3)}
-                return Linear(kind="linear", **law) if kind == "linear" else Cubic(kind="cubic", **law)
-    rising: list[tuple[float, float]] = []
-    for value, what in points:
-        if not rising or round(what, 4) > rising[-1][1]:
-            rising.append((round(value, 6), round(what, 4)))
-    if len(rising) < 3:
-        return None
-    return Table(kind="table", points=tuple(rising), between="linear" if level else "cubic")

@@ -27,15 +27,15 @@ from manifests.types import InputError
 from presets.host.client import Limits, SnapshotHost
 from presets.scan import describe
 from presets.scan.describe import ScanSpec
-from presets.scan.distinct import compare
-from presets.synths.synths import Preset, Synth
+from presets.scan.distinct import compare_presets
+from presets.scan.scan_table import METADATA_KEY, scan_metadata
+from presets.synths.synth import Preset, Synth
 
 PART = 16
 LIMITS = Limits(cpu_s=30, idle_s=30.0)
-ABOUT = b"triptych_scan"
 
 
-def chosen(synth: Synth, banks: list[str], limit: int | None) -> list[Preset]:
+def presets_to_scan(synth: Synth, banks: list[str], limit: int | None) -> list[Preset]:
     """The presets to scan: those of `banks` (all if empty), `limit` of them evenly spread."""
     presets = synth.presets()
     names = sorted({preset.address.split("/")[0] for preset in presets})
@@ -59,7 +59,7 @@ def identity(synth: Synth, presets: list[Preset], spec: ScanSpec) -> dict[str, A
     }
 
 
-class Scan:
+class ScanRun:
     """One scan on its way to `out`: which parts there are, and which are done."""
 
     def __init__(self, synth: Synth, presets: list[Preset], spec: ScanSpec, out: Path) -> None:
@@ -78,7 +78,7 @@ class Scan:
 
     def finished(self) -> bool:
         """Whether `out` is this very scan already."""
-        return self.out.exists() and about(self.out)["identity"] == self.identity
+        return self.out.exists() and scan_metadata(self.out)["identity"] == self.identity
 
     def begin(self) -> None:
         """Makes the folder of parts, or resumes the one that is there; InputError if it is another scan's."""
@@ -118,10 +118,10 @@ class Scan:
     def finish(self) -> pa.Table:
         """Compares all presets, writes the table and removes the parts."""
         rows = [row for path, _ in self.parts for row in json.loads(path.read_bytes())["rows"]]
-        rows, compared = compare(rows)
+        rows, compared = compare_presets(rows)
         table = pa.Table.from_pylist(rows, schema=schema("scan"))
         known = {"identity": self.identity, **compared}
-        table = table.replace_schema_metadata({**table.schema.metadata, ABOUT: canonical_json(known)})
+        table = table.replace_schema_metadata({**table.schema.metadata, METADATA_KEY: canonical_json(known)})
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         files.replace(self.out, buffer.getvalue().to_pybytes())
@@ -132,7 +132,7 @@ class Scan:
 def describe_part(synth: Synth, addresses: list[str], spec: ScanSpec, path: Path) -> int:
     """Describes some presets and writes the part; the number of them."""
     host = _host(synth, spec.rate)
-    rows = [describe.describe(host, synth, synth.preset(address), spec) for address in addresses]
+    rows = [describe.describe_preset(host, synth, synth.preset(address), spec) for address in addresses]
     files.replace(path, json.dumps({"rows": rows}).encode())
     return len(rows)
 
@@ -142,24 +142,5 @@ def _host(synth: Synth, rate: int) -> SnapshotHost:
     """This process's host, checked once; it ends with the process."""
     host = SnapshotHost(synth, rate=rate, limits=LIMITS, scratch=Path(tempfile.gettempdir()))
     host.__enter__()
-    host.check()
+    host.self_test()
     return host
-
-
-def read_scan(path: Path) -> pa.Table:
-    """A scan's table; InputError if the file is none."""
-    try:
-        # One file, whatever its folder is called.
-        table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InputError(f"{path}: not a scan ({' '.join(str(error).split())[:160]})") from None
-    if (table.schema.metadata or {}).get(b"triptych_table") != b"scan" or table.schema.names != (
-        schema("scan").names
-    ):
-        raise InputError(f"{path}: not a scan of this version; make it with `python -m presets scan`")
-    return table
-
-
-def about(path: Path) -> dict[str, Any]:
-    """What a scan was made of (`identity`) and how presets were compared."""
-    return dict(json.loads(read_scan(path).schema.metadata[ABOUT]))

@@ -15,10 +15,10 @@ from manifests.dataset.canonical import sha256_file
 from manifests.types import InputError
 from presets.synths import zyn
 from presets.synths.amsynth_bank import bank_name, read_bank
-from presets.synths.builtin_bank import random_parameters, read_named
-from presets.synths.jobs import State
+from presets.synths.builtin_bank import random_parameters, read_named_presets
+from presets.synths.jobs import PresetState
 from presets.synths.plugin_file import folder_sha256, plugin_sha256
-from presets.synths.preset_files import read_folder
+from presets.synths.preset_files import read_preset_folder
 from presets.synths.profile import Profile, load_profile, profile_names
 
 
@@ -35,7 +35,7 @@ class Preset:
     bank_sha256: str
     state: bytes | None = None
 
-    def content(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """What its sound depends on besides the synth: what enters the address of every group."""
         content: dict[str, Any] = {"parameters": self.parameters}
         if self.state is not None:
@@ -64,9 +64,9 @@ class Synth:
         """The profile says that renders repeat bit for bit."""
         return self.profile.deterministic
 
-    def repeats(self, preset: Preset) -> bool:
+    def is_deterministic(self, preset: Preset) -> bool:
         """Whether renders of this preset repeat bit for bit: the profile's word, less known exceptions."""
-        exception = self.profile.presets == "xiz" and preset.state and zyn.draws_at_random(preset.state)
+        exception = self.profile.presets == "xiz" and preset.state and zyn.uses_padsynth(preset.state)
         return self.deterministic and not exception
 
     @property
@@ -74,15 +74,15 @@ class Synth:
         """There are endless seeded presets besides the banks."""
         return self.profile.presets == "named"
 
-    def state_of(self, preset: Preset) -> State | None:
+    def preset_state(self, preset: Preset) -> PresetState | None:
         """What a host loads before it sets the preset's parameters; InputError for a damaged instrument."""
         if preset.state is None:
             return None
         profile = self.profile
         if profile.presets == "xiz":
-            document = zyn.instrument(preset.state, profile.instrument_pins, f"preset {preset.address}")
-            return State("zyn", document)
-        return State("vstpreset" if profile.kind == "vst3" else "fxp", preset.state)
+            document = zyn.read_instrument(preset.state, profile.instrument_pins, f"preset {preset.address}")
+            return PresetState("zyn", document)
+        return PresetState("vstpreset" if profile.kind == "vst3" else "fxp", preset.state)
 
     def presets(self) -> list[Preset]:
         """Every preset of every bank, in a stable order."""
@@ -92,7 +92,7 @@ class Synth:
         """Preset `index` of the endless seeded ones; InputError for a synth that has none."""
         if not self.has_random_presets:
             raise InputError(f"synth {self.name}: has no random presets; take them from its banks")
-        values = self.profile.complete(random_parameters(seed, index))
+        values = self.profile.complete_parameters(random_parameters(seed, index))
         # Parameters and address say it all: no bank file stands behind a random preset.
         return Preset(f"random/{seed}/{index:06d}", f"random {seed}/{index}", values, self.profile.sha256())
 
@@ -141,7 +141,7 @@ def open_synth(source: str, plugin: Path | None = None) -> Synth:
     raise InputError(f"{missing}; {profile.install or 'install it, or give its path'}")
 
 
-def installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
     """Whether the synth's plugin is where its profile says."""
     return any(path.exists() for path in _usual_paths(load_profile(name)))
 
@@ -176,34 +176,41 @@ def _bank_files(profile: Profile) -> list[Path]:
 def _presets(source: str) -> tuple[Preset, ...]:
     profile = _profile(source)
     if profile.banks is None:
-        return (Preset("init", f"{profile.name} as it starts", profile.beside_a_state({}), profile.sha256()),)
+        return (
+            Preset("init", f"{profile.name} as it starts", profile.overrides_for_state({}), profile.sha256()),
+        )
     if profile.presets in ("xiz", "files"):
         return tuple(_from_folder(profile, profile.banks))
     presets = []
     for path in _bank_files(profile):
         sha256 = sha256_file(path)
         if profile.presets == "named":
-            for key, values in read_named(path, profile).items():
-                presets.append(Preset(f"named/{key}", key, profile.complete(values), sha256))
+            for key, values in read_named_presets(path, profile).items():
+                presets.append(Preset(f"named/{key}", key, profile.complete_parameters(values), sha256))
         else:
             bank = bank_name(path)
             for index, (preset, values) in enumerate(read_bank(path)):
                 address = f"{bank}/{index:03d}"
-                presets.append(Preset(address, f"{bank} {preset}", profile.complete(values), sha256))
+                presets.append(
+                    Preset(address, f"{bank} {preset}", profile.complete_parameters(values), sha256)
+                )
     return tuple(presets)
 
 
 def _from_folder(profile: Profile, folder: Path) -> Iterator[Preset]:
-    for file in read_folder(folder, profile.kind, profile.presets == "xiz"):
+    for file in read_preset_folder(folder, profile.kind, profile.presets == "xiz"):
         if unknown := sorted(set(file.values) - set(profile.parameters)):
             raise InputError(
                 f"{folder}: preset {file.address}: parameter {unknown[0]!r} is not in the profile of"
                 f" {profile.name}; add it to its `parameters`"
             )
         if file.state is None:
-            values, data = profile.complete(file.values), json.dumps(file.values, sort_keys=True).encode()
+            values, data = (
+                profile.complete_parameters(file.values),
+                json.dumps(file.values, sort_keys=True).encode(),
+            )
         else:
-            values, data = profile.beside_a_state({}), file.state[1]
+            values, data = profile.overrides_for_state({}), file.state[1]
         name = f"{Path(file.address).parent.name} {file.name}".strip()
         state = None if file.state is None else file.state[1]
         yield Preset(file.address, name, values, hashlib.sha256(data).hexdigest(), state)

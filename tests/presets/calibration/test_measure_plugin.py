@@ -13,7 +13,7 @@ from manifests.estimation.estimate import estimate_envelope
 from manifests.types import Envelope, Note
 from presets.host.client import SnapshotHost
 from presets.synths.profile import load_profile
-from presets.synths.synths import open_synth
+from presets.synths.synth import open_synth
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
 
 NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")
@@ -70,7 +70,7 @@ def test_the_draft_profile_loads_and_plays_its_envelopes(drafted: Path) -> None:
     (init,) = synth.presets()
     assert init.parameters["amp_sustain"] == 1.0
     with SnapshotHost(synth) as host:
-        host.check()
+        host.self_test()
         notes = (Note(0.1, 0.4, 60, 100),)
         cell = PlayedCell(notes, Envelope(50.0, 100.0, 0.5, 200.0))
         (sound,) = play_group(host, synth, init, [cell], PlaySpec(44_100, 44_100, 3.0))

@@ -8,15 +8,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from manifests.splits.clusters import SAME_DB
-from manifests.splits.clusters import timbres_alike as alike
-
-__all__ = ["SAME_DB", "alike", "distance_db", "fingerprint", "mel_levels_db", "sounds_alike"]
-
 F32 = npt.NDArray[np.float32]
 
 BANDS = 40
-PLACES = (0.15, 0.5, 0.85)
+TONE_POSITIONS = (0.15, 0.5, 0.85)
 """Which tones are heard, as shares of the range of pitches."""
 LOWEST_HZ, HIGHEST_HZ = 40.0, 16000.0
 WINDOW = 4096
@@ -57,17 +52,7 @@ def mel_levels_db(power: npt.NDArray[np.float64], floor_db: float = FLOOR_DB) ->
     return np.asarray(np.maximum(levels - levels.max(), floor_db), dtype=np.float32)
 
 
-def fingerprint(tones: Sequence[F32], rate: int) -> F32:
+def mel_fingerprint(tones: Sequence[F32], rate: int) -> F32:
     """The mel levels of three tones, low, middle and high: float32 [3 * BANDS]."""
-    chosen = [round(place * (len(tones) - 1)) for place in PLACES]
+    chosen = [round(place * (len(tones) - 1)) for place in TONE_POSITIONS]
     return np.concatenate([mel_levels_db(mel_power(tones[i], rate)) for i in chosen])
-
-
-def distance_db(a: F32, b: F32) -> float:
-    """Root mean square difference of two fingerprints, in dB."""
-    return float(np.sqrt(np.mean((a.astype(np.float64) - b.astype(np.float64)) ** 2)))
-
-
-def sounds_alike(a: F32, b: F32) -> bool:
-    """Whether two timbres sound alike: their fingerprints differ by less than 1.5 dB."""
-    return distance_db(a, b) < SAME_DB

@@ -1,4 +1,4 @@
-"""What a plugin says of itself; `python -m presets.host.plugin_facts KIND PLUGIN` prints one JSON line.
+"""What a plugin says of itself; `python -m presets.host.plugin_parameters KIND PLUGIN` prints one JSON line.
 
 It runs in a process of its own, without a display and with a private home, since nothing is known of the
 plugin yet. `ask` starts it.
@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.child_process import module_command
-from presets.host.client import environment
+from presets.host.client import host_environment
 from presets.synths.jobs import MachineFailure
 
 MARK = "triptych-plugin-facts "
-PATIENCE_S = 120.0
+TIMEOUT_S = 120.0
 PSEUDO = re.compile(r"(?i)\bmidi\s*(ch|cc)|^cc\s*\d")
 """VST3 hosts list thousands of these behind a plugin's real parameters: controllers, one a channel."""
 
 
 @dataclass(frozen=True)
-class Parameter:
+class PluginParameter:
     """A real parameter: its name, its value where the plugin starts (0..1), the plugin's text for it."""
 
     name: str
@@ -33,22 +33,26 @@ class Parameter:
     text: str
 
 
-def ask(kind: str, plugin: Path) -> list[Parameter]:
+def probe_parameters(kind: str, plugin: Path) -> list[PluginParameter]:
     """The plugin's real parameters; MachineFailure with its last words if it cannot be opened."""
     with tempfile.TemporaryDirectory() as folder:
-        command = module_command("presets.host.plugin_facts", kind, str(plugin.resolve()))
+        command = module_command("presets.host.plugin_parameters", kind, str(plugin.resolve()))
         try:
             done = subprocess.run(
-                command, env=environment(Path(folder)), cwd=folder, capture_output=True, timeout=PATIENCE_S
+                command,
+                env=host_environment(Path(folder)),
+                cwd=folder,
+                capture_output=True,
+                timeout=TIMEOUT_S,
             )
         except subprocess.TimeoutExpired:
-            raise MachineFailure(f"{plugin}: not open after {PATIENCE_S:g} s without a display") from None
+            raise MachineFailure(f"{plugin}: not open after {TIMEOUT_S:g} s without a display") from None
     lines = done.stdout.decode(errors="replace").splitlines()
     facts = [line[len(MARK) :] for line in lines if line.startswith(MARK)]
     if not facts:
         said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-300:]
         raise MachineFailure(f"{plugin}: does not open without a display (status {done.returncode}: {said})")
-    found = [Parameter(**parameter) for parameter in json.loads(facts[-1])]
+    found = [PluginParameter(**parameter) for parameter in json.loads(facts[-1])]
     return [parameter for parameter in found if not PSEUDO.search(parameter.name)]
 
 

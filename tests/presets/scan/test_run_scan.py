@@ -13,8 +13,8 @@ import pytest
 
 from manifests.dataset.canonical import sha256_file
 from manifests.types import InputError
-from presets.scan.scan import about, read_scan
-from presets.synths.synths import open_synth
+from presets.scan.scan_table import read_scan, scan_metadata
+from presets.synths.synth import open_synth
 from tests.support.presets.preset_scan import LIMIT, presets, rows
 
 
@@ -96,4 +96,4 @@ def test_amsynth_scan_agrees_with_field_measurements(amsynth: Path, tmp_path: Pa
     assert sum(one["status"] == "ok" for one in results) >= 22
     # Of all presets 70% hold their level and most of these have a pitch (field measurements).
     assert 8 <= sum(one["usable"] for one in results) <= 22
-    assert about(out)["threshold"] > 0.0
+    assert scan_metadata(out)["threshold"] > 0.0
