@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: where real plugins are, and small real datasets."""
+"""Fixtures shared by all tests: installed plugins and small rendered datasets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AMSYNTH = Path("/usr/lib/vst/amsynth_vst.so")
 
 @pytest.fixture(scope="session")
 def amsynth() -> Path:
-    """The amsynth plugin; its tests are skipped where it is not installed, unless CI requires them."""
+    """Returns amsynth's path. Skips its tests where it is not installed, unless CI requires them."""
     if not AMSYNTH.exists():
         if os.environ.get("TRIPTYCH_REQUIRE_PLUGINS") == "1":
             pytest.fail(f"{AMSYNTH} is missing, and TRIPTYCH_REQUIRE_PLUGINS=1: apt-get install amsynth")
@@ -29,7 +29,7 @@ def amsynth() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small dataset rendered by the built-in synth with one worker. Read only: copy it to change it."""
+    """Renders a small dataset by the built-in synth with one worker. Read only: copy it to change it."""
     folder = tmp_path_factory.mktemp("tiny")
     commands.succeed("render", "make", datasets.write_config(folder), "--out", folder / "dataset")
     return folder / "dataset"
@@ -37,7 +37,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def audit_page(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page that its audit writes."""
+    """Writes the audit page of the tiny dataset."""
     out = tmp_path_factory.mktemp("audit") / "deeper" / "page.html"
     commands.succeed("manifests", "audit", tiny, "--html", out)
     assert [path.name for path in out.parent.iterdir()] == ["page.html"]
@@ -46,7 +46,7 @@ def audit_page(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same dataset with its tone bank in it, made by two workers. Read only."""
+    """Copies the tiny dataset and adds its tone bank, rendered by two workers. Read only."""
     folder = tmp_path_factory.mktemp("banked") / "dataset"
     shutil.copytree(tiny, folder)
     commands.succeed("render", "tones", folder, "--workers", "2")
@@ -55,7 +55,7 @@ def banked(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bank(banked: Path) -> Bank:
-    """That bank, opened."""
+    """Opens that tone bank."""
     from manifests.dataset.bank import Bank
 
     return Bank(banked / "tones")
@@ -63,14 +63,14 @@ def bank(banked: Path) -> Bank:
 
 @pytest.fixture
 def bank_copy(banked: Path, tmp_path: Path) -> Path:
-    """A copy of the tone bank's folder, which a test may damage."""
+    """Copies the tone bank's folder, so that a test may damage it."""
     shutil.copytree(banked / "tones", tmp_path / "tones", ignore=shutil.ignore_patterns(".work"))
     return tmp_path / "tones"
 
 
 @pytest.fixture(scope="session")
 def page_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of audio files: three pairs and what two systems made of them."""
+    """Writes a folder of audio files: three pairs and the conversions of two systems."""
     from tests.support.listening_page import write_pairs
 
     return write_pairs(tmp_path_factory.mktemp("files"))

@@ -1,4 +1,4 @@
-"""The benchmark's exchanged parts: each learns and plays, and what should change nothing changes nothing."""
+"""Ablation variants of the codec: each trains and converts; changes without effect change nothing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def config(name: str) -> RunConfig:
 
 
 def fresh(name: str, layout: Layout) -> Ablated:
-    """A variant before training, for the dataset's format."""
+    """Returns an untrained variant for the dataset's format."""
     of = Tables.open(layout.root)
     system = build(Ablated.name, config(name).model, Format(of.rate, of.cut_fade_ms, ("one",)), 3).eval()
     assert isinstance(system, Ablated)
@@ -68,7 +68,7 @@ def fresh(name: str, layout: Layout) -> Ablated:
 def test_each_variant_learns_and_converts(
     name: str, layout: Layout, trials: list[Trial], tmp_path: Path
 ) -> None:
-    """Two steps move all of its weights but those it has no use for; then every kind of pair is scored."""
+    """Two training steps move every used weight; then every kind of pair is scored."""
     fit(config(name), layout.root, tmp_path / "run")
     trained = load_system(tmp_path / "run" / "last.safetensors")[0]
     assert isinstance(trained, Ablated)
@@ -101,7 +101,7 @@ def test_the_codec_is_scored_from_recordings(layout: Layout, trials: list[Trial]
 
 @torch.no_grad()
 def test_an_untrained_variant_plays_as_the_codec(layout: Layout, trials: list[Trial]) -> None:
-    """What is judged with notes given is the codec itself; and an all-pass of angle 0 adds nothing."""
+    """With true notes the variant equals the codec. An all-pass filter of angle 0 changes nothing."""
     system, example = fresh(OURS, layout), trials[-1].example
     clip, rate, cut = example.timbre, system.format.rate, system.format.cut_fade_ms
     notes, envelope = note_batch([clip.notes], rate, len(clip.audio)), envelope_batch([clip.envelope])
@@ -121,7 +121,7 @@ def test_an_untrained_variant_plays_as_the_codec(layout: Layout, trials: list[Tr
 
 
 def test_codes_are_read_at_their_positions() -> None:
-    """Each is the mean of two frames, at its first frame's centre and the next one's."""
+    """Each code is the mean of two frames."""
     vector = torch.arange(4.0)[None, :, None]
     at = torch.tensor([[-9.0, 0.0, HOP, LONG_HOP, LONG_HOP + HOP, 3 * LONG_HOP, 99 * LONG_HOP]])
     assert read_at(vector, torch.tensor([0]), at)[0, :, 0].tolist() == [0, 0, 0, 1, 1, 3, 3]

@@ -11,7 +11,7 @@ from tests.support.chromium import Browser, chromium
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Headless Chromium; its tests are skipped where it is not installed."""
+    """Starts headless Chromium. Skips its tests where it is not installed."""
     if chromium() is None:
         pytest.skip("chromium is not installed")
     with Browser(tmp_path_factory.mktemp("profile")) as running:

@@ -1,4 +1,4 @@
-"""The audit's page in a real browser: it shows and plays on any screen, and no dataset can break it."""
+"""The audit page in Chromium: pictures, audio, any screen size, and hostile names."""
 
 from __future__ import annotations
 

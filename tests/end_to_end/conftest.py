@@ -15,7 +15,7 @@ from tests.support.training.tiny_codec import make_checkpoint
 
 @pytest.fixture(scope="session")
 def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The demo's dataset: a minute on two cores, for verify alone. Read only."""
+    """Renders the demo's dataset. It takes a minute on two cores: for `make verify` only. Read only."""
     folder = tmp_path_factory.mktemp("demo") / "dataset"
     commands.succeed("render", "make", CONFIGS / "demo.yaml", "--out", folder)
     return folder
@@ -23,7 +23,7 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def demo_run(demo_data: Path) -> Path:
-    """The demo's training, its steps counted, so that a slow machine trains as long: for verify alone."""
+    """Trains the demo by steps instead of minutes, so that slow machines train as long. For `make verify`."""
     config = yaml.safe_load((TRAIN_CONFIGS / "demo.yaml").read_text())
     del config["minutes"]
     path = demo_data.parent / "config.yaml"

@@ -1,4 +1,4 @@
-"""Chaos: any process of a run is killed, at random moments, and the run resumed: not a byte is different."""
+"""Random processes of a run are killed at random moments. The resumed run gives the same bytes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PLAYED = {
 
 
 def roles(run: psutil.Process) -> dict[str, list[psutil.Process]]:
-    """The processes of a run by their role; those of joblib that only keep books are left out."""
+    """Returns the processes of a run by role, without joblib's resource trackers."""
     processes: dict[str, list[psutil.Process]] = {role: [] for role in ROLES}
     processes["parent"] = [run]
     hosts = set()
@@ -46,7 +46,7 @@ def roles(run: psutil.Process) -> dict[str, list[psutil.Process]]:
 
 
 def spent(run: psutil.Process) -> float:
-    """The CPU seconds of a run and all below it."""
+    """Returns the CPU seconds of a run and of its descendants."""
     total = 0.0
     for process in [run, *run.children(recursive=True)]:
         try:
@@ -57,7 +57,7 @@ def spent(run: psutil.Process) -> float:
 
 
 def strike(run: subprocess.Popen[bytes], draw: np.random.Generator) -> str:
-    """Waits for a drawn moment, and kills one process of a drawn role as soon as there is one."""
+    """Waits for a random moment, then kills one process of a random role."""
     role = ROLES[int(draw.random() * len(ROLES))]
     number = (signal.SIGKILL, signal.SIGTERM)[int(draw.random() * 2)]
     moment, place = draw.random() * LATEST_S, draw.random()
@@ -78,7 +78,7 @@ def strike(run: subprocess.Popen[bytes], draw: np.random.Generator) -> str:
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The dataset that nobody disturbed. Read only."""
+    """Renders the dataset without interruption. Read only."""
     folder = tmp_path_factory.mktemp("played")
     commands.succeed("render", "make", datasets.write_config(folder, **PLAYED), "--out", folder / "dataset")
     return folder / "dataset"

@@ -1,4 +1,4 @@
-"""Real clusters on localhost: Dask, Ray and an array of jobs give the same bytes as one process."""
+"""Real clusters on localhost: Dask, Ray and job arrays give the same bytes as one process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def free_port() -> int:
 
 @contextmanager
 def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A Python module as a process group of its own, ended in the end."""
+    """Runs a Python module as its own process group, and ends it on exit."""
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
         stdout=subprocess.DEVNULL,
@@ -51,7 +51,7 @@ def dask_worker(address: str, **environment: str):  # type: ignore[no-untyped-de
 
 @pytest.fixture
 def scheduler() -> Iterator[str]:
-    """A Dask scheduler without workers."""
+    """Starts a Dask scheduler without workers."""
     port = free_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
     with started("distributed.cli.dask_scheduler", *options):
@@ -71,7 +71,7 @@ def rendering(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def first_shard(root: Path, run: subprocess.Popen[str]) -> None:
-    """Waits until something is committed."""
+    """Waits until the first shard is committed."""
     while run.poll() is None and not list((root / "clips").rglob("*.parquet")):
         time.sleep(0.05)
 
@@ -156,7 +156,7 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
 
 
 def ray_workers(head: int) -> list[int]:
-    """The processes below a Ray head that run actors of a pool."""
+    """Returns the processes below a Ray head that run actors of a pool."""
     import psutil
 
     below = psutil.Process(head).children(recursive=True)

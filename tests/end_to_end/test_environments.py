@@ -1,4 +1,4 @@
-"""Each side works in an environment of its own: rendering without torch, training without DawDreamer."""
+"""Separate environments: rendering works without torch, training without DawDreamer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("environments")
 
 
 def environment(folder: Path, extra: str) -> Path:
-    """A fresh virtual environment with one extra, as a user makes it; its Python."""
+    """Creates a virtual environment with one extra, and returns its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     subprocess.run(
@@ -64,7 +64,7 @@ def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> N
 
 
 def test_the_trainer_imports_nothing_of_the_renderer(tiny: Path, tmp_path: Path) -> None:
-    """What the test above shows in an environment of two minutes, here by refusing the imports."""
+    """Shows in seconds what the test above shows in two minutes: imports of the renderer fail here."""
     code = (
         "import runpy, sys; sys.modules |= dict.fromkeys(['dawdreamer', 'mido', 'joblib', 'render']);"
         " sys.argv[0] = 'train'; runpy.run_module('train', run_name='__main__')"

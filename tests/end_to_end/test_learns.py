@@ -1,4 +1,4 @@
-"""Whether training learns: in seconds in CI; and the demo's own training, from plan to scores, in verify."""
+"""Training improves held-out losses: in seconds for CI, and the demo's whole training in `make verify`."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CONFIG = {
 
 
 def test_a_short_training_improves_held_out_losses(tiny: Path, tmp_path: Path) -> None:
-    """Seeded, on real renders: every part of the codec is better on held-out cells than fresh weights are."""
+    """Every loss on held-out cells is lower than that of untrained weights."""
     config = parse_config(CONFIG, "test")
     tables = Tables.open(tiny)
     fit(config, tiny, tmp_path / "run")
@@ -54,7 +54,7 @@ def test_a_short_training_improves_held_out_losses(tiny: Path, tmp_path: Path) -
 def test_the_demo_beats_both_copies_on_every_floored_metric(
     demo_data: Path, demo_run: Path, tmp_path: Path
 ) -> None:
-    """The demo's dataset and config (about ten minutes on two cores), and every unseen split reported."""
+    """Trains the demo (about ten minutes on two cores) and prints the scores of every held-out split."""
     scores, checkpoint = tmp_path / "scores", demo_run / "best.safetensors"
     commands.succeed(
         "train", "evaluate", "--checkpoint", checkpoint, "--data", demo_data, "--out", scores, "--pairs", "32"
@@ -79,7 +79,7 @@ def test_the_demo_beats_both_copies_on_every_floored_metric(
 
 
 class Recomposed(Shards):
-    """A dataset's own blocks, every clip composed from the bank instead of decoded."""
+    """Reads a dataset's blocks, with every clip composed from the bank instead of decoded."""
 
     def __init__(self, tables: Tables, bank: Bank) -> None:
         super().__init__(tables)

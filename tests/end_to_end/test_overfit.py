@@ -1,4 +1,4 @@
-"""Whether a baseline can learn at all: on a dozen clips it comes near the bound that its oracle sets.
+"""Baselines overfit a dozen clips and come near the bound of their oracles.
 
 The distance is floored MSTFT at the system's own rate. An oracle is a target through the system's own way
 back to audio alone: exact magnitudes through Griffin-Lim, or the encoder's own latents through the decoder.
@@ -53,7 +53,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 class Distances(NamedTuple):
-    """Means over the clips: of oracles, of conversions by a partner and by the clip itself, of silence."""
+    """Mean distances of the oracle, of conversions by a partner, by the clip itself, and of silence."""
 
     oracle: float
     partner: float
@@ -62,7 +62,7 @@ class Distances(NamedTuple):
 
 
 def distances(codec: Codec, layout: Layout) -> Distances:
-    """How far from each of the clips that were learned from."""
+    """Measures the mean distances to the training clips."""
     rows = []
     for example in examples_of(layout, codec.system, CLIPS):
         target, partner = as_float(example.target.audio), as_float(example.envelope.audio)

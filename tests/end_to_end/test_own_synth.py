@@ -1,4 +1,4 @@
-"""`synth:` as the path of a user's own profile: rendered, audited, made again."""
+"""`synth:` as the path of a user's profile: rendered, audited, rendered again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support import commands, datasets
 
 @pytest.fixture
 def own(amsynth: Path, tmp_path: Path) -> Path:
-    """amsynth's profile under another name, as a user keeps one of a synth we do not know."""
+    """Writes amsynth's profile under another name, as a user would for another synth."""
     profile = yaml.safe_load((PROFILE_FOLDER / "amsynth.yaml").read_text())
     banks = load_profile("amsynth").banks
     profile |= {"name": "mine", "plugin": str(amsynth), "also_tried": [], "banks": str(banks)}

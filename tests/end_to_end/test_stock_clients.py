@@ -1,4 +1,4 @@
-"""What others read the datasets with: stock webdataset, pandas, DuckDB and `datasets`, no code of ours."""
+"""Stock webdataset, pandas, DuckDB and Hugging Face `datasets` read our datasets without our code."""
 
 from __future__ import annotations
 

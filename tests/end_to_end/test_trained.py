@@ -1,4 +1,4 @@
-"""What only a trained codec can show: factors that keep to themselves, conversions that lose little."""
+"""Properties of a trained codec: disentangled factors, little loss, calibrated confidence."""
 
 from __future__ import annotations
 

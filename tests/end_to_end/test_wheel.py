@@ -1,4 +1,4 @@
-"""A wheel built from the tree works when installed alone, from folders that hold modules named as ours.
+"""A wheel built from the tree works installed alone, also beside modules of the same names.
 
 Its dependencies are those of the running environment, by a .pth file: `test_environments` installs them.
 """

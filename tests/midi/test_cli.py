@@ -1,4 +1,4 @@
-"""The commands, as a user runs them."""
+"""The `midi` command line."""
 
 import subprocess
 import sys

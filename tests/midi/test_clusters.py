@@ -1,4 +1,4 @@
-"""Clusters: the same music in another key, moved, or played a little differently."""
+"""Phrase clusters: transposed, shifted and slightly retimed phrases share one."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Extraction from real MIDI bytes, sound and unsound."""
+"""Phrase extraction from real MIDI files, valid and invalid."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ Event = tuple[int, int, int]
 def track(
     events: list[Event], channel: int = 0, tempos: list[tuple[int, int]] | None = None
 ) -> mido.MidiTrack:
-    """A MIDI track with notes of velocity 80 and tempo changes (tick, microseconds a quarter note)."""
+    """Returns a MIDI track: notes of velocity 80, tempo changes (tick, microseconds per quarter note)."""
     timed = [(tick, 0, mido.MetaMessage("set_tempo", tempo=tempo)) for tick, tempo in tempos or []]
     for start, end, pitch in events:
         timed.append((start, 2, mido.Message("note_on", channel=channel, note=pitch, velocity=80)))
@@ -39,7 +39,7 @@ def save(path: Path, *tracks: mido.MidiTrack) -> Path:
 
 
 def scale(count: int, start: int = 0, pitch: int = 60) -> list[Event]:
-    """`count` legato quarter notes, up and down."""
+    """Returns `count` legato quarter notes, up and down."""
     return [
         (start + k * BEAT, start + (k + 1) * BEAT, pitch + (0, 2, 4, 5, 7, 5, 4, 2)[k % 8])
         for k in range(count)

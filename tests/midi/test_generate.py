@@ -1,4 +1,4 @@
-"""Generated phrases keep every promise, for hundreds of seeds."""
+"""Generated phrases meet every constraint, for hundreds of seeds."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ PLUCK = Observability(longest_settle_ms=270.0, longest_release_ms=120.0)
 
 
 def rests(notes: Notes) -> list[float]:
-    """Seconds from each note-off to the next onset."""
+    """Returns the seconds from each note-off to the next onset."""
     return [after.onset - before.off for before, after in pairwise(notes)]
 
 

@@ -24,7 +24,7 @@ from tests.support import commands, datasets
 
 
 def failed_checks(bank_copy: Path) -> list[str]:
-    """The checks that find something."""
+    """Returns the names of the audit checks that fail."""
     report = audit(Bank(bank_copy), AuditOptions(hashes=True), lambda what: None).report
     return sorted({finding.check for finding in report.findings})
 
@@ -109,7 +109,7 @@ def test_a_plan_with_plugin_shaping_has_no_bank(tmp_path: Path) -> None:
 
 
 def change_table(bank_copy: Path, name: str, column: str, value: object) -> None:
-    """Puts a value in the first row of a column, everything else as it was."""
+    """Sets one value in the first row of a column of a Parquet table."""
     path = bank_copy / name
     table = pq.read_table(path)
     values = [value, *table.column(column).to_pylist()[1:]]

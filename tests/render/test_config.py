@@ -1,4 +1,4 @@
-"""What users get wrong in a config: one clear line each, exit code 2, nothing written."""
+"""Invalid configs: a one-line error, exit code 2, and nothing written."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support import commands, datasets
 
 
 def refused(tmp_path: Path, **changes: Any) -> str:
-    """The one line that planning such a config ends with; nothing may have been written."""
+    """Returns the one-line error of planning a config, and checks that nothing was written."""
     done = commands.run(
         "render", "plan", datasets.write_config(tmp_path, **changes), "--out", tmp_path / "out"
     )

@@ -1,4 +1,4 @@
-"""Audible output is part of the version: a few renders of the built-in synth, pinned.
+"""Pinned renders of the built-in synth: audible output is part of the version.
 
 On a platform class that `pinned.json` knows, PCM has to be the same bit for bit; on another one samples
 taken from it agree to within -80 dBFS. A sound that is changed on purpose: raise `AUDIO_VERSION` in
@@ -39,7 +39,7 @@ PRESETS = ("named/bright-saw", "named/oboe", "named/growl-bass")
 
 
 def renders() -> dict[str, I16]:
-    """Both pitchings and both shapings of three presets: int16 [frames] by name."""
+    """Renders three presets in both pitchings and both shapings: int16 [frames] by name."""
     synth, made = open_synth("builtin"), {}
     with SnapshotHost(synth, rate=RATE) as host:
         for address in PRESETS:
@@ -63,7 +63,7 @@ def this_class() -> str:
 
 
 def differences(made: dict[str, I16], pins: dict[str, Any], of_class: str) -> list[str]:
-    """Which renders are not the pinned ones: by hash where the class is known, else by their samples."""
+    """Names the renders that differ from the pins: by hash on a known platform class, else by samples."""
     known = pins["classes"].get(of_class)
     changed = []
     for name, pcm in made.items():
@@ -108,7 +108,7 @@ def test_an_inaudible_change_is_detected(made: dict[str, I16], pins: dict[str, A
 
 
 def write() -> None:
-    """Pins what is rendered here: this class's hashes, and the samples for all others."""
+    """Writes the pins: hashes for this platform class, samples for all others."""
     made = renders()
     before = json.loads(PINS.read_text()) if PINS.exists() else {"audio": AUDIO_VERSION, "classes": {}}
     classes = before["classes"] if before["audio"] == AUDIO_VERSION else {}

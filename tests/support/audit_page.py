@@ -1,4 +1,4 @@
-"""What the tests of the audit's page share: the page of a folder, its parts, and a dataset to be spoilt."""
+"""The audit page of a folder and its sections; copies of datasets that tests damage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def text_of(root: Path) -> str:
 
 
 def part(text: str, title: str) -> str:
-    """The HTML of one section."""
+    """Returns the HTML of one section."""
     match = re.search(rf"<section><h2>{title}</h2>(.*?)</section>", text, re.DOTALL)
     assert match, title
     return match[1]
@@ -31,7 +31,7 @@ def copied(tiny: Path, tmp_path: Path) -> Path:
 
 
 def setting(*names: str, value: Any = None) -> Callable[[Path], None]:
-    """Sets (without a value: removes) one setting of dataset.json."""
+    """Returns a function that sets one setting of dataset.json, or removes it without a value."""
 
     def change(root: Path) -> None:
         metadata = json.loads((root / "dataset.json").read_bytes())

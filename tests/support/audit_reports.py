@@ -20,7 +20,7 @@ def report(root: Path, options: AuditOptions = AuditOptions()) -> Report:  # noq
 
 
 def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
-    """A copy of the dataset with one of its tables rewritten."""
+    """Copies a dataset and rewrites one of its tables."""
     shutil.copytree(tiny, copy)
     datasets.rewrite_table(copy, table, change)
     return copy

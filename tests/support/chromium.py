@@ -1,4 +1,4 @@
-"""Headless Chromium, driven through its DevTools pipe: for tests of the page.
+"""Drives headless Chromium through its DevTools pipe.
 
 The protocol is JSON messages that end in a zero byte, on file descriptors 3 (in) and 4 (out): no port, no
 web socket, no driver.
@@ -25,7 +25,7 @@ FLAGS = (
 
 
 def chromium() -> str | None:
-    """The browser's path, if there is one."""
+    """Returns the browser's path, or None."""
     return next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))),
         None,
@@ -33,7 +33,7 @@ def chromium() -> str | None:
 
 
 class Browser:
-    """One page in one browser. `errors` and `requests` hold what it logged and what it asked for."""
+    """One page in one browser. `errors` and `requests` hold its logged errors and its network requests."""
 
     def __init__(self, profile: Path) -> None:
         binary = chromium()
@@ -93,7 +93,7 @@ class Browser:
             self.requests.append(about["request"]["url"][:200])
 
     def send(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command; returns its result. Events on the way are noted."""
+        """Sends one command and returns its result. Events on the way are recorded."""
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": params}
         if self._session:
@@ -128,7 +128,7 @@ class Browser:
         self.send("Emulation.setEmulatedMedia", features=[scheme])
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression; promises are awaited."""
+        """Evaluates a JavaScript expression. Promises are awaited."""
         got = self.send("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in got, got
         return got["result"].get("value")
@@ -152,5 +152,5 @@ class Browser:
             self.send("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
     def screenshot(self, path: Path) -> None:
-        """The whole window as PNG."""
+        """Returns the whole window as PNG."""
         path.write_bytes(base64.b64decode(self.send("Page.captureScreenshot", format="png")["data"]))

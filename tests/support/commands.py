@@ -15,7 +15,7 @@ def run(package: str, *arguments: str | Path) -> subprocess.CompletedProcess[str
 
 
 def succeed(package: str, *arguments: str | Path) -> str:
-    """Runs a command that has to succeed; its stdout."""
+    """Runs a command that must succeed, and returns its stdout."""
     done = run(package, *arguments)
     assert done.returncode == 0, f"{package} {arguments}: {done.stdout}{done.stderr}"
     return done.stdout

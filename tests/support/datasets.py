@@ -43,7 +43,7 @@ TINY: dict[str, Any] = {
 
 
 def write_config(folder: Path, **changes: Any) -> Path:
-    """TINY with top-level settings replaced, as a YAML file."""
+    """Writes TINY with top-level settings replaced as a YAML file."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({**TINY, **changes}))
@@ -51,7 +51,7 @@ def write_config(folder: Path, **changes: Any) -> Path:
 
 
 def file_hashes(root: Path) -> dict[str, str]:
-    """The SHA-256 of every file of a dataset folder, `.work` aside."""
+    """Returns the SHA-256 of every file of a dataset folder except `.work`."""
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))

@@ -1,4 +1,4 @@
-"""Random envelopes, phrases and steady timbres on which the envelope estimator is tried."""
+"""Random envelopes, phrases and steady timbres for tests of the envelope estimator."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FAMILIES: dict[str, dict[str, tuple[float, float]]] = {
 
 
 def additive(amplitude: Callable[[int], float], top: int) -> Callable[[F64], F64]:
-    """One period as a function of phase 0..1: harmonics 1..top with the amplitudes given."""
+    """Returns one period as a function of phase 0..1: harmonics 1..top with the given amplitudes."""
     return lambda x: sum(
         (amplitude(k) * np.sin(2 * np.pi * k * x) for k in range(1, top + 1)), np.zeros_like(x)
     )
@@ -58,7 +58,7 @@ SHAPES: dict[str, Callable[[F64], F64]] = {
 
 @lru_cache(maxsize=1024)
 def tone(shape: str, octave: int, pitch: int) -> tuple[I16, float]:
-    """A steady tone as long as the clip, read from a table of one period."""
+    """Returns a steady tone as long as the clip, read from a table of one period."""
     table = SHAPES[shape](np.arange(8192) / 8192)
     frequency = 440.0 * 2 ** ((pitch + 12 * octave - 69) / 12)
     phase = np.arange(FRAMES) * (frequency / RATE)
@@ -67,18 +67,18 @@ def tone(shape: str, octave: int, pitch: int) -> tuple[I16, float]:
 
 
 def played(envelope: Envelope, notes: Notes, tones: Mapping[int, tuple[I16, float]]) -> F64:
-    """The clip as it would be decoded, re full scale 1."""
+    """Composes a clip and returns it as decoded, re full scale 1."""
     sound = gain(notes, envelope, RATE, FRAMES, CUT_MS) * dry(notes, tones, RATE, FRAMES)
     return to_int16(sound, peak_value(-1.0))[0] / 32_768
 
 
 def clip(envelope: Envelope, notes: Notes, shape: str = "saw", octave: int = 0) -> F64:
-    """A clip on a steady timbre."""
+    """Composes a clip on a steady timbre."""
     return played(envelope, notes, {note.pitch: tone(shape, octave, note.pitch) for note in notes})
 
 
 def draw(index: int, spec: GenerateSpec, curve: Curve = "linear") -> tuple[Envelope, Notes]:
-    """Random envelope and phrase `index`: the families in turn."""
+    """Draws envelope and phrase number `index`, the families in turn."""
     rng = stream(2, "estimate", index)
     ranges = FAMILIES[("pluck", "lead")[index % 2]]
     attack, hold, decay, sustain, release = (
@@ -89,7 +89,7 @@ def draw(index: int, spec: GenerateSpec, curve: Curve = "linear") -> tuple[Envel
 
 
 def case(index: int, curve: Curve = "linear") -> tuple[Envelope, Notes, F64]:
-    """Random case `index` on any of the timbres, an octave lower, as written or higher."""
+    """Draws case number `index`: a timbre, and an octave shift of -1, 0 or 1."""
     envelope, notes = draw(index, GenerateSpec(), curve)
     rng = stream(2, "timbre", index)
     shape = sorted(SHAPES)[int(rng.random() * len(SHAPES))]
@@ -97,12 +97,12 @@ def case(index: int, curve: Curve = "linear") -> tuple[Envelope, Notes, F64]:
 
 
 def near(actual: float, expected: float) -> bool:
-    """Within 3 ms or 5%, whichever is larger."""
+    """Returns whether two times agree within 3 ms or 5%, whichever is larger."""
     return abs(actual - expected) <= max(3.0, 0.05 * expected)
 
 
 def check(estimate: EnvelopeEstimate, expected: Envelope) -> None:
-    """Attack and release within 3 ms or 5%, sustain within 0.5 dB where above 0.05."""
+    """Checks attack and release within 3 ms or 5%, and sustain within 0.5 dB where above 0.05."""
     actual = estimate.envelope
     assert estimate.attack_seen
     assert estimate.sustain_seen

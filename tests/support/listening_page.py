@@ -1,4 +1,4 @@
-"""What the tests of the page share: a folder of pairs, and ways to handle the page in a browser."""
+"""A folder of audio pairs for the listening page, and helpers that operate the page in a browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PLAYING = "[...document.querySelectorAll('audio')].filter(a => !a.paused && a.cu
 
 
 def data_of(text: str) -> dict[str, Any]:
-    """The data that a page's script draws from."""
+    """Returns the JSON data of a page."""
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert match
     data: dict[str, Any] = json.loads(match[1])
@@ -54,7 +54,7 @@ def controls_without_names(browser: Browser) -> tuple[int, list[Any]]:
 
 
 def write_pairs(folder: Path) -> Path:
-    """Three pairs, two systems; the third pair's name would like to be markup."""
+    """Writes three pairs and two systems' conversions. The third pair's name contains markup."""
     for number, name in enumerate(NAMES):
         hertz = 220.0 * (number + 1)
         sounds = {

@@ -1,4 +1,4 @@
-"""A real S3 API on localhost (moto's) that can be told to spoil uploads, as a store under load does."""
+"""Moto's S3 server on localhost. It can fail uploads as a store under load does."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Quiet(WSGIRequestHandler):
 
 
 class S3Server:
-    """Started by `start`; `fault` may be set at any time."""
+    """An S3 server. `start` starts it; `fault` may be set at any time."""
 
     def __init__(self) -> None:
         self.fault: Fault = lambda path: None

@@ -1,4 +1,4 @@
-"""The composing arithmetic once more, one sample at a time in plain Python: slow, and easy to believe.
+"""A scalar reference of composing: one sample at a time in plain Python.
 
 `python -m tests.support.scalar_compose` writes manifests/synthesis/vectors.json from it.
 """
@@ -40,7 +40,7 @@ def note_gain(e: dict[str, Any], gate: float, t: float) -> float:
 def clip_gain(
     notes: list[list[float]], e: dict[str, Any], rate: int, frames: int, fade_ms: float
 ) -> list[float]:
-    """Notes as [onset s, duration s, pitch, velocity]; the gain of every sample."""
+    """Returns the gain of every sample for notes [onset s, duration s, pitch, velocity]."""
     fade = math.floor(fade_ms / 1000 * rate + 0.5)
     starts = [math.floor(n[0] * rate + 0.5) for n in notes]
     out = [0.0] * frames

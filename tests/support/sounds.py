@@ -1,4 +1,4 @@
-"""Sounds whose pitch, notes and spectra are known, for tests of what is heard of them."""
+"""Sounds of known pitch, notes and spectra for tests of metrics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ RATE = 44_100
 
 
 def sine(hertz: float, seconds: float = 1.0, level: float = 0.5, rate: int = RATE) -> np.ndarray:
-    """A sine that begins at phase 0, its peak `level`."""
+    """Returns a sine that begins at phase 0 with peak `level`."""
     return level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate)
 
 
 def harmonic(hertz: float, seconds: float = 1.0, slope: float = 1.0) -> np.ndarray:
-    """A tone of 12 harmonics that fall as k^-slope, its peak 0.5."""
+    """Returns a tone of 12 harmonics that fall as k^-slope, with peak 0.5."""
     sound = sum(sine(k * hertz, seconds) / k**slope for k in range(1, 13))
     return 0.5 * sound / np.max(np.abs(sound))
 
 
 def played(timbre: int, phrase: int, envelope: Envelope, seconds: float = 2.0) -> tuple[np.ndarray, tuple]:
-    """An additive timbre of the tests' dataset on one of its phrases: sound and notes."""
+    """Plays a phrase on an additive timbre of the synthetic dataset. Returns the sound and its notes."""
     notes = make_phrase(7, phrase, seconds)
     frames = round(seconds * RATE)
     dry = np.zeros(frames)

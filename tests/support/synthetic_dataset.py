@@ -1,4 +1,4 @@
-"""A small dataset folder by the contract, without the renderer: for the trainer's tests.
+"""Writes small dataset folders without the renderer, for the trainer's tests.
 
 Timbres are additive tones with a seeded spectrum, a falling filter, a detuned second voice and noise;
 everything after the tones goes through `synthesis.compose` and the schemas, as the renderer does it.
@@ -41,7 +41,7 @@ def make_envelope(seed: int, index: int) -> tuple[str, Envelope]:
 
 
 def make_phrase(seed: int, index: int, seconds: float) -> Notes:
-    """A monophonic phrase on a 0.25 s grid (finer in short clips), mostly legato, in the register."""
+    """Draws a monophonic phrase on a 0.25 s grid (finer in short clips), mostly legato, in the register."""
     grid = 0.25 if seconds >= 2.0 else seconds / 8.0
     slots = round(seconds / grid)
     draws = stream(seed, "phrase", index)
@@ -58,7 +58,7 @@ def make_phrase(seed: int, index: int, seconds: float) -> Notes:
 
 
 def make_tone(seed: int, timbre: int, pitch: int, samples: int, rate: int) -> tuple[np.ndarray, float]:
-    """One tone of RMS 0.1 as int16 and its scale."""
+    """Returns one tone of RMS 0.1 as int16 and its scale."""
     draws = stream(seed, "timbre", timbre)
     tilt, odd, bright, sweep, noise, detune, second, kbd = draws.random(8)
     bumps = draws.random(64)
@@ -97,7 +97,7 @@ def make_dataset(
     blocks_a_shard: int = 4,
     seed: int = 7,
 ) -> Layout:
-    """Writes a dataset of `train` (timbres, envelopes, phrases), `test` unseen ids beside; all splits.
+    """Writes a dataset of `train` (timbres, envelopes, phrases) and `test` held-out ids, with all splits.
 
     Each axis must be a multiple of `block` on it. A test split that would be empty is left out.
     """

@@ -36,20 +36,20 @@ def finished(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def held_out(tmp_path_factory: pytest.TempPathFactory) -> Layout:
-    """A dataset by the contract, with every split held out, that no renderer made. Read only."""
+    """Writes a synthetic dataset with every held-out split. Read only."""
     folder = tmp_path_factory.mktemp("held_out")
     return make_dataset(folder, train=(4, 2, 2), test=(2, 2, 2), seconds=0.6, validation=0.5)
 
 
 @pytest.fixture(scope="session")
 def codec_checkpoint(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint of a real, untrained codec for that dataset."""
+    """Writes a checkpoint of an untrained codec for that dataset."""
     return make_checkpoint(tmp_path_factory.mktemp("codec") / "tiny.safetensors", held_out)
 
 
 @pytest.fixture(scope="session")
 def evaluated(held_out: Layout, codec_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `train evaluate` wrote of that codec: one pair a kind of two splits."""
+    """Runs `train evaluate` on that codec: one pair of each kind for two splits."""
     out = tmp_path_factory.mktemp("scores")
     splits = ["validation", "test_unseen_all"]
     evaluate(out, [str(codec_checkpoint)], str(held_out.root), splits, 1, workers=1, retake=held_out.root)

@@ -82,7 +82,7 @@ def test_damaged_checkpoints_are_refused_by_name(finished: Path, tmp_path: Path)
 
 
 class Evil:
-    """Something that would make a folder when it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -108,7 +108,7 @@ def test_a_state_that_would_run_code_is_refused(finished: Path, tmp_path: Path) 
 
 
 def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout, tmp_path: Path) -> None:
-    """Fine-tuning, at another rate: other timbres get a class head of their own, all else stays."""
+    """Fine-tuning at another rate: other timbres get a new class head, all else is kept."""
     best = finished / "best.safetensors"
     other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9, rate=32_000)
     config = settings(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
@@ -126,7 +126,7 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
 
 
 def test_only_weights_that_name_timbres_are_reinitialised(tmp_path: Path) -> None:
-    """Also where another layer has just as many rows as there are timbres on both sides: eight here."""
+    """Holds also where another layer has as many rows as there are timbres: eight here."""
     expected, actual = (
         build("triptych", settings().model, Format(44_100, 3.0, tuple(f"{side} {i}" for i in range(8))), seed)
         for seed, side in ((1, "their"), (2, "our"))

@@ -18,7 +18,7 @@ from tests.support import commands, datasets
 
 
 def audit(root: Path, *tier: str) -> dict[str, Any]:
-    """The report, and that the exit code agrees with it."""
+    """Returns the report of `manifests audit`, and checks that the exit code agrees with it."""
     done = commands.run("manifests", "audit", root, "--json", *tier)
     report: dict[str, Any] = json.loads(done.stdout)
     assert done.returncode == (0 if report["passed"] else 1), done.stderr
@@ -39,7 +39,7 @@ def _first(root: Path) -> tuple[Path, Path]:
 
 
 def _edit_rows(root: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
-    """Rewrites a clip table, and the row that vouches for it: what a careful forger would do."""
+    """Rewrites a clip table and its checksum in the shard table, as a careful forger would."""
     _, path = _first(root)
     table = read_table(path, "clips")
     frame = change(table.to_pandas())

@@ -1,4 +1,4 @@
-"""Settings that are wrong are told of in one line, whatever was written there."""
+"""Invalid settings give one-line errors, whatever their values."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.support import commands, datasets
 
 
 def edited(root: Path, table: str, **values: Any) -> None:
-    """Rewrites the first row of one of a folder's tables."""
+    """Changes values in the first row of one of a folder's tables."""
     datasets.rewrite_table(root, table, lambda rows: rows[0].update(values))
 
 

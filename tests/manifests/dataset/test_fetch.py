@@ -35,7 +35,7 @@ def test_fetch_gets_the_clips_of_a_condition(tiny: Path, tmp_path: Path) -> None
 
 
 def test_fetch_reads_nothing_else_of_a_shard(tiny: Path, tmp_path: Path) -> None:
-    """The clip is got from a shard in which every other byte is missing."""
+    """Fetches the clip from a shard whose other bytes are zero."""
     copy = shutil.copytree(tiny, tmp_path / "copy")
     row = pd.read_parquet(copy / "clips/train/shard-000000.parquet").iloc[3]
     tar = copy / row["shard"]

@@ -1,4 +1,4 @@
-"""The schema is documented: by the page in docs, and by every Parquet file itself."""
+"""The schema is documented in docs and in the metadata of every Parquet file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Datasets at a URL: the same answers over a real S3 API on localhost as from the folder."""
+"""Datasets in object stores: a real S3 API on localhost gives the same results as the folder."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def server() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def bucket(tiny: Path, server: Any) -> Iterator[str]:
-    """A bucket with the tiny dataset, a copy with a flipped byte, and one without audio."""
+    """Fills a bucket with the tiny dataset, a copy with a flipped byte, and one without audio."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ACCESS_KEY_ID", "testing")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "testing")
@@ -114,7 +114,7 @@ def test_a_url_without_a_dataset_gives_a_one_line_error(bucket: str, url: str, m
 
 
 def whole_shards(root: str) -> tuple[set[str], set[str]]:
-    """The shards that clip tables commit, each with the tar they name; and the tars that no table commits."""
+    """Returns the committed shards with their tars, and the tars that no clip table commits."""
     files = s3fs.S3FileSystem(use_listings_cache=False)
     layout = Layout(location(root))
     tars = {

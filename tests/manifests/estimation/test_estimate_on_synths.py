@@ -1,4 +1,4 @@
-"""The envelope that was asked for is heard on tones that real synths made, too."""
+"""The envelope estimator recovers envelopes on tones of real synths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STEADY_DB = 0.1
 
 
 def try_presets(synth: Synth, addresses: Sequence[str], scratch: Path) -> None:
-    """Eight envelopes of both families on each preset, all of which hold their level within 0.1 dB."""
+    """Estimates eight envelopes on each preset. The presets hold their level within 0.1 dB."""
     spec = ToneSpec(RATE, SECONDS, PITCHES.lowest_pitch, PITCHES.highest_pitch)
     with SnapshotHost(synth, rate=RATE, buffer_size=512, scratch=scratch) as host:
         for number, address in enumerate(addresses):

@@ -1,4 +1,4 @@
-"""`presets calibrate` on real plugins: what it measures, and the draft that it writes, which loads."""
+"""`presets calibrate` on real plugins: its measurements, and a draft profile that loads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STAGES = ("attack", "decay", "sustain", "release")
 
 
 def calibrate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """As a user calls it, on a machine without a display."""
+    """Runs `presets calibrate` without a display."""
     environment = {name: value for name, value in os.environ.items() if name != "DISPLAY"}
     command = [sys.executable, "-m", "presets", "calibrate", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
@@ -29,7 +29,7 @@ def calibrate(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def drafted(amsynth: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The draft of amsynth, of which calibrate knows nothing but four parameters' names."""
+    """Drafts a profile of amsynth from nothing but four parameter names."""
     out = tmp_path_factory.mktemp("calibrated") / "draft.yaml"
     named = [part for stage in STAGES for part in (f"--{stage}", f"amp_{stage}")]
     done = calibrate(amsynth, *named, "--set", "master_vol=0.3", "--longest-s", "2", "--out", out)

@@ -1,4 +1,4 @@
-"""`python -m presets`, as a user calls it."""
+"""The `presets` command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hosting: real child processes that really die, and what is left of them."""
+"""The plugin host: real child processes that crash, and what remains of them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def job(pitch: int = 60, seconds: float = 0.2) -> GroupJob:
 
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SnapshotHost]:
-    """A host of the built-in synth that misbehaves when it is asked for the lowest pitches."""
+    """Starts a host of the built-in synth that misbehaves on the lowest pitches."""
     monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     with SnapshotHost(open_synth("builtin"), scratch=tmp_path, limits=LIMITS) as opened:
         yield opened

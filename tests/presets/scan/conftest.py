@@ -11,7 +11,7 @@ from tests.support.presets.preset_scan import LIMIT, presets
 
 @pytest.fixture(scope="module")
 def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A scan of some of the built-in synth's named presets by one worker."""
+    """Scans some of the built-in synth's named presets with one worker."""
     out = tmp_path_factory.mktemp("scan") / "timbres.parquet"
     done = presets("scan", "builtin", "--out", out, "--limit", LIMIT)
     assert done.returncode == 0, done.stderr

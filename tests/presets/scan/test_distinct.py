@@ -1,4 +1,4 @@
-"""Distinct presets: near presets are one timbre, failed ones are none."""
+"""Distinct presets: similar presets count as one timbre, failed ones as none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built-in synth and its bank: every preset is fit for tones, no two sound alike, nothing aliases."""
+"""The built-in synth and its bank: presets fit for tones, no two similar, no aliasing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def host(synth: Synth, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sna
 
 
 def play(host: SnapshotHost, note: Note, seconds: float, **values: float) -> np.ndarray:
-    """One note of the default preset with `values` set past the pins: float32 [samples]."""
+    """Renders one note of the default preset with `values` set past the pins: float32 [samples]."""
     profile = host.synth.profile
     settings = profile.host_values(profile.complete_parameters({})) | values
     return host.render(GroupJob(settings, (note,), seconds))[0]

@@ -18,7 +18,7 @@ from tests.support.presets.plugins import centroid, played
 
 @pytest.fixture
 def profile(nekobi: Path, tmp_path: Path) -> Path:
-    """A user's own profile of Nekobi, its presets beside it: two states and bare values."""
+    """Writes a user's profile of Nekobi with two plugin states and one file of bare values."""
     folder = tmp_path / "presets"
     folder.mkdir()
     for name, cutoff in (("dark", 0.1), ("bright", 0.9)):

@@ -1,4 +1,4 @@
-"""VST3 instruments in the real host: Nekobi and Kars, built from Debian's source."""
+"""VST3 instruments in the real host: Nekobi and Kars, built from Debian's source package."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_vst3_without_a_profile_plays(built: dict[str, Path], tmp_path: Path) 
 
 
 def test_calibrate_measures_a_vst3(built: dict[str, Path], tmp_path: Path) -> None:
-    """Of its 2,083 parameters 3 are its own, the others stand for MIDI controllers."""
+    """Of Kars' 2,083 parameters 3 are its own; the others stand for MIDI controllers."""
     draft = tmp_path / "kars.yaml"
     done = CliRunner().invoke(
         app, ["calibrate", str(built["Kars"]), "--release", "Release", "--out", str(draft)]

@@ -1,4 +1,4 @@
-"""No clicks: spectral flux on clips whose notes are known, and planted clicks that it has to find.
+"""Clicks: none by spectral flux in composed and played clips, while planted ones are found.
 
 The timbres are dark: above 5 kHz they have next to nothing, so that whatever jumps there, at an onset, a
 cut, a loop's seam or within a note, is no part of the sound. What composing does to tones does not depend
@@ -50,7 +50,7 @@ PLAYED_CLICK_DB = -60.0
 
 
 def flux_db(sound: npt.ArrayLike) -> F64:
-    """How much the magnitudes above `LOWEST_HZ` rise from frame to frame, in dB re a full-scale sine."""
+    """Returns the spectral flux above `LOWEST_HZ` per frame, in dB re a full-scale sine."""
     samples = np.pad(np.asarray(sound, dtype=np.float64), FRAME)
     window = np.hanning(FRAME)
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP] * window
@@ -61,7 +61,7 @@ def flux_db(sound: npt.ArrayLike) -> F64:
 
 
 def clicks(sound: npt.ArrayLike, above_db: float = CLICK_DB) -> list[float]:
-    """When there is a click: seconds, those closer than two frames taken together."""
+    """Returns the times of clicks in seconds; clicks closer than two frames are merged."""
     seconds = (np.flatnonzero(flux_db(sound) > above_db) * HOP) / RATE
     apart = np.diff(seconds, prepend=-1.0) > 2 * FRAME / RATE
     return [float(second) for second in seconds[apart]]
@@ -69,7 +69,7 @@ def clicks(sound: npt.ArrayLike, above_db: float = CLICK_DB) -> list[float]:
 
 @dataclass(frozen=True)
 class Case:
-    """A clip in its parts, so that a click can be planted in any of them."""
+    """The parts of a clip. A click can be planted in any of them."""
 
     envelope: Envelope
     notes: Notes
@@ -98,7 +98,7 @@ def preset(synth: Synth, timbre: str) -> Preset:
 
 
 def cases(host: SnapshotHost, timbre: str, pitching: str, first: int, count: int) -> Iterator[Case]:
-    """Random envelopes and phrases on one timbre's tones."""
+    """Yields random envelopes and phrases on one timbre's tones."""
     tones = made_tones(host, timbre, pitching)
     for index in range(first, first + count):
         envelope, notes = draw(index, PHRASES)
@@ -120,7 +120,7 @@ def made_tones(host: SnapshotHost, timbre: str, pitching: str) -> Tones:
 
 
 def assert_clean(case: Case) -> None:
-    """No click; a peak exactly as configured; no DC (below -60 dBFS)."""
+    """Checks that a clip has no click, exactly the configured peak, and DC below -60 dBFS."""
     pcm = case.pcm()
     assert clicks(pcm / 32_768) == [], case.envelope
     assert np.abs(pcm.astype(np.int32)).max() == peak_value(-1.0)

@@ -1,4 +1,4 @@
-"""One-shot tones: pitch right, nothing aliased, loops without a seam; and a dataset made of them."""
+"""One-shot tones: correct pitch, no aliasing, seamless loops; and a dataset made of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRAMES = 3 * RATE
 
 
 def harmonics(frequency: float, detune: float = 0.0) -> np.ndarray:
-    """One second of a bright tone: harmonics up to 20 kHz, some of them slightly off where detuned."""
+    """Returns one second of a bright tone: harmonics up to 20 kHz, some mistuned where detuned."""
     time = np.arange(RATE) / RATE
     phases = stream(1, "phases", int(frequency)).random(400) * 2 * np.pi
     sound = np.zeros(RATE)
@@ -27,7 +27,7 @@ def harmonics(frequency: float, detune: float = 0.0) -> np.ndarray:
 
 
 def spectrum(sound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frequencies, and levels in dB below the loudest."""
+    """Returns frequencies in Hz and levels in dB re the loudest."""
     levels = np.abs(np.fft.rfft(sound * np.blackman(len(sound))))
     return np.fft.rfftfreq(len(sound), 1 / RATE), 20 * np.log10(levels / levels.max() + 1e-12)
 
@@ -59,7 +59,7 @@ def test_naive_shifting_fails_the_alias_test() -> None:
 
 
 def roughness(sound: np.ndarray) -> float:
-    """The largest second difference, as a multiple of its 99.9th percentile: a step stands out."""
+    """Returns the largest second difference over its 99.9th percentile: a step stands out."""
     second = np.abs(np.diff(np.asarray(sound, dtype=np.float64), 2))
     return float(second.max() / np.quantile(second, 0.999))
 

@@ -21,13 +21,13 @@ PLAIN = {"builtin": {"osc1_wave": 2.0}, "amsynth": {"osc1_waveform": 2.0}}
 
 
 def plain(synth: Synth) -> Preset:
-    """A steady saw: what is heard besides the envelope is next to nothing."""
+    """Returns a steady saw preset, whose level changes by the envelope only."""
     values = synth.profile.complete_parameters(PLAIN[synth.name])
     return Preset("plain", "plain", values, "")
 
 
 def cells(synth: Synth, first: int, count: int) -> list[PlayedCell]:
-    """Random cells; a synth without a hold is asked for none."""
+    """Returns random cells, without hold where the synth has none."""
     assert synth.profile.envelope is not None
     drawn = [estimate_cases.draw(index, GenerateSpec()) for index in range(first, first + count)]
     if synth.profile.envelope.hold is None:
@@ -39,7 +39,7 @@ def cells(synth: Synth, first: int, count: int) -> list[PlayedCell]:
 
 
 def disagreements(synth: Synth, count: int) -> list[str]:
-    """Values that differ by more than 10% (or 5 ms, 0.5 dB) from those asked for."""
+    """Lists the values that differ from the requested ones by more than 10% (or 5 ms, 0.5 dB)."""
     wrong = []
     with SnapshotHost(synth) as host:
         for first in range(0, count, 8):
@@ -95,7 +95,7 @@ def test_a_group_does_not_depend_on_earlier_groups(name: str, request: pytest.Fi
 
 
 def levels(sound: np.ndarray, times: list[float]) -> np.ndarray:
-    """Peaks over 10 ms from each of `times` (s)."""
+    """Returns the peaks over 10 ms from each of `times` (s)."""
     starts = [int(time * SPEC.rate) for time in times]
     return np.array([np.abs(sound[start : start + SPEC.rate // 100]).max() for start in starts])
 

@@ -1,4 +1,4 @@
-"""Faults with children that really die: rows, substitutes, full blocks; machines that are to blame."""
+"""Faults: crashed presets are recorded and substituted, blocks stay full, machine faults end the run."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FEW = {
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small dataset whose clips the built-in synth has played itself. Read only."""
+    """Renders a small dataset with `shaping: plugin`. Read only."""
     folder = tmp_path_factory.mktemp("played")
     commands.succeed("render", "make", datasets.write_config(folder, **FEW), "--out", folder / "dataset")
     return folder / "dataset"
@@ -44,14 +44,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Hosts that misbehave where TRIPTYCH_TEST_FAULTS says so, with little patience."""
+    """Makes hosts misbehave as TRIPTYCH_TEST_FAULTS says, with short time limits."""
     monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     monkeypatch.setattr(host_module, "Limits", lambda: Limits(2, 1.0, 1 << 29))
     return monkeypatch
 
 
 def without_a_shard(complete: Path, target: Path) -> Path:
-    """A copy in which one shard is still to be made."""
+    """Copies a dataset without one of its shards."""
     copy = shutil.copytree(complete, target)
     for path in (copy / SHARD, Layout(copy).clip_table(SHARD), copy / "shards.parquet"):
         path.unlink()
@@ -59,7 +59,7 @@ def without_a_shard(complete: Path, target: Path) -> Path:
 
 
 def victim(root: Path) -> dict[str, Any]:
-    """The first timbre of the shard's first block, as its row."""
+    """Returns the row of the first timbre of the shard's first block."""
     dataset = PlannedDataset(root)
     return dataset.timbres[dataset.blocks_of(SHARD)[0]["timbres"][0]]
 

@@ -42,7 +42,7 @@ def test_a_second_run_finds_nothing_to_do(tiny: Path, tmp_path: Path) -> None:
 
 
 def all_gone(group: int, patience_s: float) -> bool:
-    """Whether no process of a group is left; a plugin host sees within two seconds that it is alone."""
+    """Returns whether no process of a group is left. A plugin host notices this within two seconds."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
         try:

@@ -1,4 +1,4 @@
-"""A synth whose profile says that it does not repeat itself: rendered all the same, and said everywhere."""
+"""Nondeterministic synths: rendered, marked as such, and never compared."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.presets import faulty_host as faulty
 
 @pytest.fixture
 def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The built-in synth by a profile that calls it unrepeatable, in hosts that make it so."""
+    """Writes a profile that calls the built-in synth nondeterministic, and makes hosts randomise it."""
     monkeypatch.setattr(host_module, "PROGRAM", "tests.support.presets.faulty_host")
     every = [(played, "", 0.0, faulty.UNREPEATABLE) for played in (False, True)]
     monkeypatch.setenv("TRIPTYCH_TEST_FAULTS", json.dumps(every))

@@ -20,7 +20,7 @@ FIRST, SECOND, THIRD = (f"shards/train/shard-{i:06d}.tar" for i in range(3))
 
 @pytest.fixture
 def unfinished(tiny: Path, tmp_path: Path) -> Path:
-    """A copy of the tiny dataset that lacks its three train shards."""
+    """Copies the tiny dataset without its three train shards."""
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     for shard in (FIRST, SECOND, THIRD):
         (copy / shard).unlink()

@@ -1,4 +1,4 @@
-"""Blocks and shards as pure functions of counts: covered once, never below two, validation holds cells."""
+"""Blocks and shards as pure functions of counts: full coverage, minimum sizes, held-out cells."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Growing: what is there stays, byte for byte; all made again from the start, it is the same."""
+"""Growing a dataset: present shards stay, and a replay from the start gives the same bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ THIRD: dict[str, Any] = {**SECOND, "envelopes": {**datasets.TINY["envelopes"], "
 
 @pytest.fixture(scope="module")
 def grown(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny dataset grown twice: by timbres and phrases, then by a family of envelopes. Read only."""
+    """Grows the tiny dataset twice: by timbres and phrases, then by a family of envelopes. Read only."""
     folder = tmp_path_factory.mktemp("grown")
     root = shutil.copytree(tiny, folder / "dataset")
     for changes in (SECOND, THIRD):
@@ -176,7 +176,7 @@ def test_a_sampled_product_passes_the_audit_and_a_lost_clip_table_fails_it(tmp_p
 
 
 def tune(path: Path, draw: np.random.Generator) -> None:
-    """A MIDI file of forty seconds: a walk of notes of a quarter to half a second."""
+    """Writes a MIDI file of forty seconds: a random walk of notes of 0.25 to 0.5 s."""
     track = mido.MidiTrack()
     pitch = 62
     for _ in range(100):

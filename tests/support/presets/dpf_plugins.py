@@ -1,4 +1,4 @@
-"""DPF's instruments, Nekobi and Kars: their states as a host saves them, and their VST3, built from source.
+"""DPF's instruments Nekobi and Kars: saved states, and VST3 builds from source.
 
 Debian ships them as VST2 only, but its source package holds DPF's VST3 side, too.
 """
@@ -37,7 +37,7 @@ NEKOBI_CLASS = b"2046504473616C636B654E4400000000"
 
 
 def build_vst3(folder: Path) -> dict[str, Path]:
-    """Nekobi.vst3 and Kars.vst3, without their windows, from Debian's source of dpf-plugins. Takes g++."""
+    """Builds Nekobi.vst3 and Kars.vst3 without windows from Debian's dpf-plugins source. Needs g++."""
     source = _source(folder)
     built = {}
     for name in ("Nekobi", "Kars"):
@@ -91,7 +91,7 @@ def _source(folder: Path) -> Path:
 
 
 def nekobi_vstpreset(cutoff: int) -> bytes:
-    """A .vstpreset of Nekobi: DPF keeps a plugin's parameters as names and numbers between zeros."""
+    """Returns a .vstpreset of Nekobi: DPF stores parameters as names and numbers separated by zeros."""
     pairs = f"__dpf_parameters_begin__;cutoff;{cutoff};decay;75;volume;75;__dpf_parameters_end__;"
     state = pairs.replace(";", "\0").encode() + b"\xfe\0"
     start = 48

@@ -53,7 +53,7 @@ def misbehave(fault: int) -> None:
 
 
 def fault_of(job):
-    """The fault that this group is to show; 0 for none."""
+    """Returns the fault of this group; 0 for none."""
     if "TRIPTYCH_TEST_FAULTS" not in os.environ:
         return job.notes[0].pitch
     if not job.takes and len(job.notes) == 1:

@@ -17,7 +17,7 @@ F32 = npt.NDArray[np.float32]
 
 
 def required(path: str, package: str) -> Path:
-    """A plugin or its data: skipped where missing, unless CI requires it."""
+    """Returns the path of a plugin or its data. Skips the test where it is missing, unless CI requires it."""
     if not Path(path).exists():
         if os.environ.get("TRIPTYCH_REQUIRE_PLUGINS") == "1":
             pytest.fail(f"{path} is missing, and TRIPTYCH_REQUIRE_PLUGINS=1: apt-get install {package}")

@@ -1,4 +1,4 @@
-"""What the tests of the baselines share: smallest sizes, sounds, examples, a distance at their own rate."""
+"""Baseline systems of the smallest sizes, with sounds, examples and a distance at their own rate."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def examples_of(layout: Layout, system: System, count: int) -> list[Example]:
 
 
 def distance(estimate: Audio, target: Audio, rate: int, own: int) -> float:
-    """Floored MSTFT of an estimate at the system's own rate."""
+    """Returns the floored MSTFT of an estimate at the system's own rate."""
     low, aim = (resample(audio, rate, own) for audio in (estimate, target))
     return score(describe(low), describe(aim))["mstft_floored"]

@@ -25,7 +25,7 @@ from train.systems.base import System
 
 
 def noting(config: Path, data: Path, out: Path, notes: Path, stop_after: int | None = None) -> None:
-    """Trains, and writes what this rank saw."""
+    """Trains, and writes the keys and losses of this rank."""
     parts: list[list[str]] = []
     losses: dict[int, dict[str, float]] = {}
     settings = load_config(config)

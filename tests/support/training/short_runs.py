@@ -1,4 +1,4 @@
-"""What the tests of training share: a tiny codec's run of few steps, and when two checkpoints are equal."""
+"""Training runs of a few steps with a tiny codec, and a comparison of checkpoints."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SETTINGS = {
 
 
 def settings(**changes: object) -> RunConfig:
-    """The run's config, some of its settings replaced."""
+    """Returns the run's config with some settings replaced."""
     return parse_config({**SETTINGS, **changes}, "test")
 
 
 def equal(first: Path, second: Path) -> bool:
-    """Whether two checkpoints hold the same weights, bit for bit."""
+    """Returns whether two checkpoints hold the same weights, bit for bit."""
     a, b = read_weights(first)[0], read_weights(second)[0]
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def held_out_losses(system: System, tables: Tables, count: int) -> dict[str, float]:
-    """What a system loses on cells that it was not trained on, by name, with true notes given."""
+    """Returns a system's mean losses by name on held-out cells, with true notes given."""
     with Loader(Shards(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
         batch = system.collate(list(islice(loader, count)), {})
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What the tests of the codec share: a tiny, untrained one, also as a checkpoint, and clips to be heard."""
+"""A tiny untrained codec, its checkpoint, and clips to analyse."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_checkpoint(path: Path, layout: Layout, rate: int | None = None, seed: i
 
 
 def make_system() -> Triptych:
-    """Fresh weights of a tiny codec with enough harmonics to play in tune what it measures."""
+    """Builds an untrained tiny codec with enough harmonics to play what it measures."""
     model = {**SIZES, "harmonics": 64, "halves": 16, "noise_bands": 24}
     config = parse_config({"steps": 1, "model": model}, "test")
     return build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one", "two")), seed=4).eval()
@@ -49,7 +49,7 @@ def make_system() -> Triptych:
 def clip(
     index: int, seconds: float = 2.0, timbre: int = 0, shift: int = 0
 ) -> tuple[np.ndarray, tuple[Note, ...], Envelope]:
-    """A composed clip of full scale 1, its notes and its envelope."""
+    """Returns a composed clip of full scale 1, its notes and its envelope."""
     frames = round(seconds * RATE)
     notes, envelope = make_phrase(11, index, seconds), make_envelope(11, index)[1]
     notes = tuple(Note(n.onset, n.duration, n.pitch + shift, n.velocity) for n in notes)
@@ -60,5 +60,5 @@ def clip(
 
 
 def passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
-    """A recording whose notes are known, as it is heard."""
+    """Returns a recording with known notes, ready for analysis."""
     return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0)

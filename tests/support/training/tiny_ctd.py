@@ -1,4 +1,4 @@
-"""What CTD's tests share: its smallest size and a run of it, which goes through every stage."""
+"""CTD at its smallest size, and a run through every stage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ being made (after the first of their files), timbre only, structure, the adversa
 
 
 def tiny(**changes: object) -> RunConfig:
-    """24 steps, 12 for the autoencoder and 12 for the diffusion."""
+    """Returns a config of 24 steps: 12 for the autoencoder and 12 for the diffusion."""
     settings = {
         "system": "ctd", "steps": 24, "batch": 2, "save_every": 100, "judge_pairs": 0,
         "data": {"pool_blocks": 1}, "model": SIZES,

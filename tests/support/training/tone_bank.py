@@ -1,4 +1,4 @@
-"""What the tests of the tone bank share: pure tones, and the examples that are drawn of a bank."""
+"""Banks of pure tones, and examples drawn from a tone bank."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROLES = ("target", "content", "timbre", "envelope")
 
 
 def sines(every: int, seconds: float) -> Tones:
-    """Tones of pure sines, phase 0, with a loop of their last half second."""
+    """Returns tones of pure sines, phase 0, that loop their last half second."""
     pitches = tuple(range(57, 70, every))
     rate = 44_100
     time_s = np.arange(int(seconds * rate)) / rate
@@ -46,7 +46,7 @@ def taken(
     fresh: float = 1.0,
     altered: float = 0.0,
 ) -> list[Example]:
-    """`count` examples from number `start` on, as one rank gets them."""
+    """Returns `count` examples from number `start` on, as one rank reads them."""
     source = BankSource(
         Tables.open(bank.root), seed, pool_blocks=3, threads=threads, fresh=fresh, altered=altered
     )
@@ -55,13 +55,13 @@ def taken(
 
 
 def with_audio(example: Example, audio: Callable[[Clip], Any]) -> Example:
-    """The example with the audio of each of its clips replaced."""
+    """Replaces the audio of each clip of an example."""
     clips = {role: getattr(example, role) for role in ROLES}
     return replace(example, **{role: replace(clip, audio=audio(clip)) for role, clip in clips.items()})
 
 
 def same(first: Example, second: Example) -> bool:
-    """Whether two examples are the same clips, bit for bit."""
+    """Returns whether two examples hold the same clips, bit for bit."""
     pairs = [(getattr(first, role), getattr(second, role)) for role in ROLES]
     return (first.kind, first.seed) == (second.kind, second.seed) and all(
         (a.id, a.notes, a.envelope, a.gain) == (b.id, b.notes, b.envelope, b.gain)

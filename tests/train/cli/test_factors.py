@@ -16,7 +16,7 @@ from train.cli.app import app, register
 
 
 def run(*arguments: object) -> str:
-    """A train command's output, stdout and stderr together; it must succeed."""
+    """Runs a `train` command that must succeed; returns stdout and stderr together."""
     register(["convert", "describe", "encode", "decode"])
     result = CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -24,7 +24,7 @@ def run(*arguments: object) -> str:
 
 
 def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
-    """Stereo at 32 kHz by mono at 44.1 kHz, to factors and back, with the notes as MIDI."""
+    """Converts stereo at 32 kHz by mono at 44.1 kHz, to factors and back, with notes as MIDI."""
     a, b = tmp_path / "a.wav", tmp_path / "b.flac"
     soundfile.write(a, np.stack([sound(), 0.5 * sound()], axis=1)[::2], 22_050)
     soundfile.write(b, sound(0.5, timbre=2), RATE)

@@ -1,4 +1,4 @@
-"""What a command cannot do it says in one line that names the file, whatever the file is."""
+"""Bad files and arguments give a one-line error that names the file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NUMBERS = '{"attack_ms": %s, "decay_ms": 1, "sustain": 1, "release_ms": 1}'
 def run_and_read_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
 ) -> tuple[int, str]:
-    """A train command's exit code, and its last line on stderr if it failed."""
+    """Runs a `train` command. Returns its exit code and, where it failed, its last line on stderr."""
     monkeypatch.setattr(sys, "argv", ["train", *map(str, arguments)])
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""Conversion: sources and references of any length and kind, whole or in pieces, the same every time."""
+"""The codec's Python API: sources and references of any length and kind, deterministic conversion."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_conversion_is_deterministic(codec: Codec) -> None:
 
 @pytest.fixture(scope="module")
 def loaded(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    """A codec that was loaded by its public name from a checkpoint on disk."""
+    """Loads a codec by its public name from a checkpoint on disk."""
     path = make_checkpoint(tmp_path_factory.mktemp("weights") / "tiny.safetensors", held_out)
     return train.load_codec(str(path))
 

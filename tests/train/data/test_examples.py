@@ -44,7 +44,7 @@ def test_partners_share_exactly_what_their_kind_says(tables: Tables) -> None:
 
 
 def test_choosing_partners_does_not_cost_more_on_larger_datasets(tmp_path: Path) -> None:
-    """No scan of rows for a partner: a block costs the same calls beside one more or seven."""
+    """Finding a partner scans no rows: a block costs the same calls with one or seven other blocks."""
     calls = []
     for timbres in (4, 16):
         root = make_dataset(tmp_path / str(timbres), train=(timbres, 2, 2), seconds=0.3, rate=8000).root

@@ -45,7 +45,7 @@ def test_any_number_of_ranks_shares_one_stream(tables: Tables, world: int, pool:
 
 
 class Counting(Shards):
-    """Shards that remember what was asked of them."""
+    """Shards that record which clips were read."""
 
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)

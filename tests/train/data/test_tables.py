@@ -12,7 +12,7 @@ from train.data.tables import Tables
 
 
 def test_a_growing_dataset_is_refused(tmp_path: Path) -> None:
-    """While shards are rendered there is no table of them; blocks that are there would not be all."""
+    """While shards are rendered their table is missing, and the present blocks are incomplete."""
     copy = make_dataset(tmp_path / "set", train=(2, 2, 2), seconds=0.3, rate=8000, validation=0.0)
     copy.table("shards").unlink()
     with pytest.raises(InputError, match=r"no such table; `python -m render status .*` tells whether"):

@@ -1,4 +1,4 @@
-"""Intervals and tests of means over clustered pairs: the textbook's where there is one cluster a row."""
+"""Bootstrap intervals and tests of means over clustered pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation of audio files of any origin, through its command."""
+"""`train evaluate` of audio files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from train.evaluation.trial import COPIES
 
 
 def nothing() -> None:
-    """Progress that nobody watches."""
+    """Ignores progress."""
 
 
 @pytest.fixture

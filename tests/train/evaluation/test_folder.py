@@ -1,4 +1,4 @@
-"""A folder is scored by its names; a kill -9, workers and order leave no trace in the scores."""
+"""Scoring a folder by file names: kills, workers and order do not change the scores."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from train.evaluation.summary import find, systems_of
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten pairs as files named by pattern: tones that two systems made more or less well. Read only."""
+    """Writes ten pairs as files named by pattern, with a good and a bad system. Read only."""
     folder = tmp_path_factory.mktemp("many")
     for pair in range(10):
         hertz = 220 * 2 ** (pair / 12)
@@ -38,14 +38,14 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def scored(many: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What scoring them left, by one worker, undisturbed."""
+    """Scores them with one worker, without interruption."""
     out = tmp_path_factory.mktemp("whole")
     evaluate(out, folder=many, workers=1)
     return out
 
 
 def children_of(parent: int) -> set[int]:
-    """Processes that this one has started and that are still there."""
+    """Returns the live child processes of this one."""
     pids = set()
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -55,7 +55,7 @@ def children_of(parent: int) -> set[int]:
 
 
 def killed_half_way(folder: Path, out: Path) -> None:
-    """Begins to score the folder with two workers, and kills that once a few pairs are done."""
+    """Starts to score the folder with two workers, and kills it after a few pairs."""
     command = [sys.executable, "-m", "train", "evaluate", "--folder", str(folder), "--out", str(out)]
     process = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL)
     journal = out / "progress.jsonl"
@@ -111,7 +111,7 @@ def test_scores_do_not_depend_on_other_pairs_or_workers(many: Path, scored: Path
 
 
 def test_scoring_needs_no_torch_and_so_no_device(many: Path) -> None:
-    """What scores is NumPy, SciPy and swift-f0 on one thread of the CPU: the same wherever systems run."""
+    """Metrics use NumPy, SciPy and swift-f0 on one CPU thread, wherever systems run."""
     script = (
         "import sys\n"
         "from pathlib import Path\n"

@@ -1,4 +1,4 @@
-"""Evaluation of a checkpoint on a real small dataset, through its command."""
+"""`train evaluate` of a checkpoint on a small dataset."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAIRS = 1
 
 
 class Answers:
-    """A codec that knows its dataset: it looks the target up by the sounds it is given."""
+    """A codec that knows its dataset: it returns the target of the given source and reference."""
 
     def __init__(self, held_out: Layout, split: str) -> None:
         pairs = [pair for kind in KINDS for pair in draw_pairs(held_out, split, kind, PAIRS, 0)]
@@ -155,7 +155,7 @@ def test_the_retake_of_the_same_tones_equals_the_target(evaluated: Path) -> None
 
 
 class Echo:
-    """A system that gives its source back."""
+    """A system that returns its source."""
 
     rate = 44_100
 

@@ -1,4 +1,4 @@
-"""Two seeds of one system: each scored, and their mean; one seed is said to be one."""
+"""Several seeds of one system: each is scored, and their mean; a single seed is labelled."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from train.fitting.loop import fit
 
 @pytest.fixture
 def stored(layout: Layout) -> Iterator[str]:
-    """The dataset in a bucket, over a real S3 API on this machine."""
+    """Uploads the dataset to an S3 server on this machine."""
     s3fs = pytest.importorskip("s3fs")
     server = S3Server()
     server.start()

@@ -1,4 +1,4 @@
-"""Runs on several devices: real processes that talk over gloo, with the results of one."""
+"""Training on several devices: real processes over gloo give the results of one."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_config(path: Path, **changes: object) -> Path:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's, with a free port, and one thread a rank as the launcher sets it."""
+    """Returns this process's environment with a free port and one thread per rank."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -64,7 +64,7 @@ def notes(folder: Path) -> list[dict[str, Any]]:
 
 
 def step_keys(ranks: list[dict[str, Any]], step: int) -> list[str]:
-    """The keys of a run's step number `step` (counted from its start), in the order of the stream."""
+    """Returns the keys of step number `step` of a run, in the order of the stream."""
     own = PARTS // len(ranks)
     parts = [ranks[part % len(ranks)]["parts"][step * own + part // len(ranks)] for part in range(PARTS)]
     return [parts[place % PARTS][place // PARTS] for place in range(BATCH)]
@@ -72,7 +72,7 @@ def step_keys(ranks: list[dict[str, Any]], step: int) -> list[str]:
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """As many threads as each of several devices has."""
+    """Limits torch to the threads of one of several devices."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -81,7 +81,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def alone(layout: Layout, tmp_path: Path, one_thread: None) -> Path:
-    """Five steps on one device: RUN, and what it saw."""
+    """Trains five steps on one device, and records its keys and losses."""
     return run_alone(tmp_path / "alone", layout)
 
 
@@ -92,7 +92,7 @@ def run_alone(folder: Path, layout: Layout, **changes: object) -> Path:
 
 
 def check_alike(alone: Path, out: Path, ranks: list[dict[str, Any]], first: int) -> None:
-    """The run of `ranks`, from step `first` on, is that of one device."""
+    """Checks that the run of `ranks`, from step `first` on, equals that of one device."""
     (one,) = notes(alone / "notes")
     for step in range(first, 5):
         assert step_keys(ranks, step - first) == step_keys([one], step)
@@ -107,7 +107,7 @@ def check_alike(alone: Path, out: Path, ranks: list[dict[str, Any]], first: int)
 def test_two_devices_equal_one_from_the_start_and_resumed(
     alone: Path, layout: Layout, tmp_path: Path
 ) -> None:
-    """One device does two steps and is stopped; two go on, and come to where one alone comes to."""
+    """One device trains two steps and is stopped. Two devices resume and reach the same weights."""
     out = tmp_path / "run"
     noting(write_config(tmp_path / "one.yaml"), layout.root, out, tmp_path / "one", stop_after=2)
     assert read_state(out / "last.state.pt")["step"] == 2
@@ -125,7 +125,7 @@ def test_two_devices_equal_one_from_the_start_and_resumed(
 def test_the_reference_trains_equally_on_one_and_two_devices(
     layout: Layout, tmp_path: Path, one_thread: None
 ) -> None:
-    """The published code's discriminators and codec were not wrapped for DDP: each device trained its own."""
+    """The published code did not wrap discriminators and codec for DDP: each device trained its own."""
     changes = {"system": "synthcloner", "model": {**SYNTHCLONER, "adversarial_from": 0.4}}
     alone = run_alone(tmp_path / "alone", layout, **changes)
     config, out = write_config(tmp_path / "two.yaml", **changes, devices=2), tmp_path / "run"
@@ -139,7 +139,7 @@ def test_the_reference_trains_equally_on_one_and_two_devices(
 
 @pytest.mark.verify
 def test_two_machines_equal_one(alone: Path, layout: Layout, tmp_path: Path) -> None:
-    """Two machines of one device each, both here: the command is started on each with its NODE_RANK."""
+    """Simulates two machines of one device each: the command is started twice, with each NODE_RANK."""
     config, out = write_config(tmp_path / "run.yaml", num_nodes=2), tmp_path / "run"
     command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "notes")
     shared = environment()

@@ -25,7 +25,7 @@ from train.systems.triptych.system import Triptych
 def test_a_diverging_run_stops_and_names_the_step(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    """From the third step on a loss, or only its gradient, is not finite."""
+    """A loss, or only its gradient, is non-finite from the third step on."""
     turns, batches = Triptych.turns, []
 
     def broken(self: Triptych, batch: Any, progress: float) -> Iterator[Turn]:
@@ -77,7 +77,7 @@ def test_repeated_outlier_losses_end_a_run_and_a_single_one_does_not() -> None:
 
 @pytest.mark.parametrize("begins", [1, SETTLED])
 def test_steadily_growing_losses_are_a_divergence(begins: int) -> None:
-    """Twice as high at every step: no step is far above the last ones."""
+    """The loss doubles at every step, so that no step is far above the previous ones."""
     usual, step, size = Usual(), 0, 2.0
     with pytest.raises(Exploded, match=r"losses of .* in all, usual is 2$"):  # noqa: PT012
         while step < 60:

@@ -13,7 +13,7 @@ from train.fitting.loop import Report, fit
 
 
 def test_a_run_resumes_although_its_weights_were_not_yet_written(layout: Layout, tmp_path: Path) -> None:
-    """Stopped for good between the state and the weights of one checkpoint: the state is enough."""
+    """A run killed between writing state and weights resumes from the state."""
     config = settings(judge_pairs=0, save_every=2)
     fit(config, layout.root, tmp_path / "whole")
     assert read_state(tmp_path / "whole" / "last.state.pt")["step"] == 6

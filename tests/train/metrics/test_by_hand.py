@@ -1,4 +1,4 @@
-"""Metrics of envelope, timbre and loudness where the answer is worked out by hand, without our functions."""
+"""Metrics of envelope, timbre and pitch against values worked out by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOTES = (Note(0.0, 0.8, 57, 100), Note(1.2, 0.8, 57, 100))
 
 
 def corners(time_ms: np.ndarray, gate_ms: float, envelope: Envelope) -> np.ndarray:
-    """A linear envelope on one note, drawn through its corners; held long enough to settle."""
+    """Returns a linear envelope on one note, drawn through its corners."""
     e = envelope
     ends = np.cumsum([e.attack_ms, e.hold_ms, e.decay_ms])
     assert ends[-1] < gate_ms
@@ -28,14 +28,14 @@ def corners(time_ms: np.ndarray, gate_ms: float, envelope: Envelope) -> np.ndarr
 
 
 def error_by_hand(a: Envelope, b: Envelope) -> float:
-    """Mean difference in dB over 500 ms of gate and 500 ms of tail, each curve floored at -60 dB."""
+    """Returns the mean difference in dB over 500 ms of gate and 500 ms of tail, floored at -60 dB."""
     time = np.arange(1000) + 0.5
     levels = [20.0 * np.log10(np.maximum(corners(time, 500.0, e), 1e-3)) for e in (a, b)]
     return float(np.mean(np.abs(levels[0] - levels[1])))
 
 
 def shaped(envelope: Envelope, level: float = 0.3) -> np.ndarray:
-    """Two steady tones of 0.8 s (220 Hz, eight harmonics) with a known gain, 2.4 s in all."""
+    """Returns two steady tones of 0.8 s (220 Hz, eight harmonics) with a known gain, 2.4 s in all."""
     time = np.arange(round(2.4 * RATE)) / RATE
     tone = sum(np.sin(2 * np.pi * 220.0 * k * time + k) / k for k in range(1, 9))
     gain = sum(corners(1000.0 * (time - n.onset), 1000.0 * n.duration, envelope) for n in NOTES)
@@ -105,7 +105,7 @@ def test_the_embedding_distance_is_one_minus_the_cosine() -> None:
 
 
 def network(seed: int) -> dict[str, torch.Tensor]:
-    """CREPE's tiny network with weights that nobody trained."""
+    """Returns CREPE's tiny network with random weights."""
     draw = torch.Generator().manual_seed(seed)
     sizes = [(128, 1, 512), (16, 128, 64), (16, 16, 64), (16, 16, 64), (32, 16, 64), (64, 32, 64)]
     found = {}
@@ -120,7 +120,7 @@ def network(seed: int) -> dict[str, torch.Tensor]:
 
 
 def test_crepes_track_does_not_depend_on_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only metric in torch: on the CPU, one sound at a time, the same on any number of threads."""
+    """The only metric in torch: its track is the same for any number of CPU threads."""
     weights, sound, before = network(1), shaped(LEAD)[:RATE], torch.get_num_threads()
     monkeypatch.setattr(crepe, "_weights", lambda: weights)
     tracks = []

@@ -14,7 +14,7 @@ from train.metrics.tracker import HOP_S, Track, track
 
 
 def steps(*midi: float | None) -> Track:
-    """A track by hand; None is unvoiced."""
+    """Returns a pitch track by hand; None is unvoiced."""
     return Track(np.array([m or 0.0 for m in midi]), np.array([m is not None for m in midi]))
 
 

@@ -1,4 +1,4 @@
-"""Metrics: pinned where the answer is known in closed form, or by an independent path."""
+"""Spectral metrics against closed forms and against torch's STFT."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from train.metrics import METRICS, describe, fit_length, magnitude, matching_gai
 
 
 def noise(level: float, seconds: float = 1.0, index: int = 0) -> np.ndarray:
-    """Uniform white noise with an RMS of `level`."""
+    """Returns uniform white noise with an RMS of `level`."""
     return (stream(7, "noise", index).random(int(seconds * RATE)) - 0.5) * np.sqrt(12.0) * level
 
 

@@ -1,4 +1,4 @@
-"""The torch gain is the NumPy gain, and its gradients are those of the formula."""
+"""The torch gain equals the NumPy gain, and its gradients agree with finite differences."""
 
 from __future__ import annotations
 

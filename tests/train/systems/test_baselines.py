@@ -1,4 +1,4 @@
-"""What any of the reference and the baselines must bear: lengths, rates, silence, and what it cannot do."""
+"""The reference and the baselines: lengths, rates, silence, and unsupported arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawings of the audit's page: places and heights are those of the numbers."""
+"""SVG drawings of the audit page: positions and heights follow the numbers."""
 
 from __future__ import annotations
 

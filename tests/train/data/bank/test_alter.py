@@ -1,4 +1,4 @@
-"""Altered timbres of a bank: still gain times dry, altered as their recipes say, with ids of their own."""
+"""Altered timbres of a bank: still gain times dry, altered by their recipes, with their own ids."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_altered_timbres_are_gain_times_dry_by_both_algorithms(bank: Bank) -> No
 
 
 def hertz(sound: np.ndarray) -> float:
-    """The frequency of the strongest partial."""
+    """Returns the frequency of the strongest partial in Hz."""
     power = np.abs(np.fft.rfft(sound * np.hanning(len(sound)), 1 << 18))
     return float(power.argmax()) * 44_100 / (1 << 18)
 

@@ -41,7 +41,7 @@ SPECS: list[tuple[dict[str, Any], float, Observability]] = [
 
 
 def with_generation(spec: GenerateSpec, observe: Observability) -> dict[str, Any]:
-    """The spec as a bank.json has it."""
+    """Returns the spec as bank.json stores it."""
     return {
         **spec.model_dump(mode="json"),
         "scales": [list(SCALES[name]) for name in spec.scales],

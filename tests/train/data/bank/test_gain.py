@@ -21,7 +21,7 @@ CASES = json.loads(scalar_compose.VECTORS.read_text())
 def gains(
     notes: tuple[Note, ...], envelopes: list[Envelope], format: ClipFormat
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The gain of a phrase under some envelopes, [E, F], both ways."""
+    """Returns the gains [E, F] of a phrase under some envelopes by both algorithms."""
     where = compose.spans(notes, format.rate, format.frames)
     rows = np.full((len(envelopes), format.frames), np.nan, dtype=np.float32)
     gain_rows(notes, where, envelopes, format, rows)

@@ -1,4 +1,4 @@
-"""Training from a tone bank: one stream of examples, the losses of rendered clips, refusals, stores."""
+"""Training from a tone bank: one stream, the losses of rendered clips, refusals, object stores."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_partners_share_their_kinds_factors_and_no_held_out_id_is_used(bank: Ban
 
 
 def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: Bank) -> None:
-    """The same cells, composed or rendered: the same losses, far inside what seeds make of them."""
+    """The same cells, composed or rendered, have the same losses within far less than the spread of seeds."""
     config = parse_config({**SETTINGS, "batch": 4}, "test")
     tables = Tables.open(banked)
     with Loader(Shards(tables), EXAMPLE_KINDS, 3, 2) as loader:
@@ -136,7 +136,7 @@ def test_a_page_of_a_bank_counts_the_clips_of_its_plan(banked: Path, bank: Bank)
 
 
 def test_a_batch_of_tensors_equals_a_batch_of_arrays(bank: Bank) -> None:
-    """On a GPU the audio of examples stays there: the codec collates it as it does arrays."""
+    """On a GPU the audio of examples is tensors; the codec collates them as it does arrays."""
     config = parse_config(SETTINGS, "test")
     system = build(config.system, config.model, Format(44_100, 3.0, ("a",)), 3)
     arrays = taken(bank, 3)

@@ -27,7 +27,7 @@ SYSTEMS = {
 
 
 def write_configs(folder: Path) -> Path:
-    """A comparison of systems at their smallest, a few steps each."""
+    """Writes a comparison of systems at their smallest sizes, with a few steps each."""
     for name, settings in SYSTEMS.items():
         run = {"system": name, "steps": 2, "batch": 2, "judge_pairs": 0, "data": {"pool_blocks": 1}}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({**run, **settings}))
@@ -83,7 +83,7 @@ def test_one_command_trains_and_scores_all(tmp_path: Path) -> None:
 
 @pytest.mark.verify
 def test_all_four_systems_as_they_ship_on_a_rendered_dataset(tmp_path: Path) -> None:
-    """What `make compare` does, and that a second call, which finds all done, changes no score."""
+    """Does what `make compare` does. A second call finds everything done and changes no score."""
     data, out = tmp_path / "set", tmp_path / "out"
     commands.succeed("render", "make", COMPARE_CONFIGS / "tiny-dataset.yaml", "--out", data)
     tables = []

@@ -1,4 +1,4 @@
-"""The listening page of a dataset: what it holds."""
+"""The contents of a dataset's listening page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CTD stage by stage: the schedule, what learns when, latents in between, and runs that were killed."""
+"""CTD's training stages: the schedule, trained parts, stored latents, and killed runs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def players_of(losses: dict[str, float]) -> set[str]:
 def short_run(
     layout: Layout, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, list[dict[str, float]]]:
-    """An uninterrupted run through every stage, and its losses step by step."""
+    """Runs every stage without interruption; returns the run and its losses by step."""
     steps: list[dict[str, float]] = []
     out = tmp_path_factory.mktemp("run") / "whole"
     fit(tiny(), layout.root, out, Report(on_step=lambda _, losses, __: steps.append(losses)))
@@ -100,8 +100,8 @@ def test_a_run_interrupted_in_each_stage_resumes_with_the_same_losses(
     short_run: tuple[Path, list[dict[str, float]]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Thrown out in each stage before anything of it is saved. What was lost is done again, with the same
-    losses; the latents that were made already are not made again."""
+    """Interrupts each stage before its first checkpoint. Lost steps are repeated with the same
+    losses; stored latents are not computed again."""
     losses_by_step: dict[int, dict[str, float]] = {}
     times = 0
     store, replace = tmp_path / "run" / "latents", files.replace
@@ -138,8 +138,10 @@ def test_a_run_interrupted_in_each_stage_resumes_with_the_same_losses(
 def test_latents_are_precomputed_for_every_train_clip(
     layout: Layout, short_run: tuple[Path, list[dict[str, float]]]
 ) -> None:
-    """None is left out (the published code trains on a part of the data), each is the encoder's own, and a
-    file of another encoder is made again."""
+    """No clip is left out, unlike in the published code. Each latent is the encoder's own.
+
+    A file of another encoder is computed again.
+    """
     out, _ = short_run
     state = read_state(out / "last.state.pt")
     built = build("ctd", tiny().model, Format(RATE, 3.0, ("one",)))
@@ -197,7 +199,7 @@ def test_its_checkpoint_converts_deterministically(short_run: tuple[Path, list[d
 
 
 def test_it_trains_from_a_tone_bank(banked: Path, tmp_path: Path) -> None:
-    """Whose clips are new ones all the time: there is nothing to store, latents are made batch by batch."""
+    """A bank's clips are always new, so that latents are computed batch by batch and not stored."""
     steps: list[dict[str, float]] = []
     report = Report(on_step=lambda _, losses, __: steps.append(losses))
     model = {**SIZES, "autoencoder_share": 0.4, "structure_from": 0.0, "confusion_from": 0.1}
@@ -212,7 +214,7 @@ def test_it_trains_from_a_tone_bank(banked: Path, tmp_path: Path) -> None:
 
 @pytest.mark.verify
 def test_a_process_killed_in_each_stage_resumes(layout: Layout, tmp_path: Path) -> None:
-    """kill -9, each time in a process of its own: every step that is told twice is told alike."""
+    """Kills a process with SIGKILL in each stage. Repeated steps print the same losses."""
     outputs: dict[str, str] = {}
     for out, stops in (("whole", ("none",)), ("killed", (*STOPS, "none"))):
         for stop in stops:

@@ -8,7 +8,7 @@ from train.systems.ssvqvae.networks import opening_relu
 
 
 def test_a_zero_magnitude_keeps_a_gradient() -> None:
-    """And one that is shut where there is silence stays as it is."""
+    """A zero magnitude where the target is silent stays zero."""
     before = torch.tensor([-1.0, -1.0, 2.0], requires_grad=True)
     after = opening_relu(before)
     assert after.tolist() == [0.0, 0.0, 2.0]

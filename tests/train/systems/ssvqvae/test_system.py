@@ -60,7 +60,7 @@ def test_intermediate_shapes(system: SSVQVAE) -> None:
 
 
 def test_training_uses_every_frame_that_conversion_uses(system: SSVQVAE) -> None:
-    """Up to the last one: silence fills up the last code in training as in a conversion."""
+    """Silence pads the last code in training as in conversion."""
     clip = sound(0.5, rate=RATE)
     frames = system._whole(system._low(clip))
     assert frames.shape == (1, 1025, 20)
@@ -74,7 +74,7 @@ def test_training_uses_every_frame_that_conversion_uses(system: SSVQVAE) -> None
 
 
 def test_the_oracle_uses_only_the_vocoder(system: SSVQVAE) -> None:
-    """Nearer to the clip than silence is, at its level and length, nothing above 8 kHz."""
+    """The oracle is nearer to the clip than silence, with its level and length, and nothing above 8 kHz."""
     clip = sound(0.9)
     made = Codec(system, "test").oracle(clip)
     assert made is not None
@@ -107,7 +107,7 @@ def test_it_trains_and_its_checkpoint_converts(layout: Layout, tmp_path: Path) -
 
 
 def test_a_conversion_does_not_depend_on_earlier_ones(system: SSVQVAE) -> None:
-    """No batch statistics in it, no random phase, no level: whatever the state the system was left in."""
+    """Conversion uses no batch statistics, random phase or earlier level."""
     codec = Codec(build("ss-vq-vae", system.config, system.format, seed=4).train(), "test")
     first, second = (codec.convert(level * sound(0.6), sound(0.5, 1)).audio for level in (1.0, 0.01))
     np.testing.assert_allclose(first, second, atol=1e-3)

@@ -10,7 +10,7 @@ from train.systems.synthcloner.rhythm import Gate, gates_of, heard_gates, retime
 
 
 def test_an_envelope_is_retimed_onto_another_rhythm() -> None:
-    """A donor of one long note, a target of two: each note gets attack, sustain and release in its place."""
+    """A donor of one long note, a target of two: each note gets its attack, sustain and release."""
     level = np.concatenate([[-5.0] * 4, np.linspace(-2, -1, 10), [-1.0] * 10, np.linspace(-1, -4, 8)])
     donor = [Gate(4, 24, 32)]
     target = [Gate(2, 8, 12), Gate(12, 42, 60)]

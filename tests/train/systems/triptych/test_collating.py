@@ -15,7 +15,7 @@ from train.systems.base import Format
 
 
 def test_a_batch_holds_pieces_from_note_onsets(layout: Layout) -> None:
-    """Onset crops: about half of the pieces begin where a note does, the others later in it."""
+    """Onset crops: about half of the pieces start at a note's onset, the others later in a note."""
     tables = Tables.open(layout.root)
     config = parse_config({"steps": 1, "model": {**SIZES, "note_seconds": 0.1}}, "test")
     system = build("triptych", config.model, Format(tables.rate, tables.cut_fade_ms, ("a",)), 1)

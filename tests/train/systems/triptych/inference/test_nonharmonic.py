@@ -1,4 +1,4 @@
-"""Voices: the power that a clip's notes do not explain."""
+"""Nonharmonic power: the power at no harmonic of a clip's notes."""
 
 from __future__ import annotations
 

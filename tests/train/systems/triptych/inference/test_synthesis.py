@@ -32,7 +32,7 @@ def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) 
 
 @torch.no_grad()
 def test_noise_is_not_counted_as_partials_too(system: Triptych) -> None:
-    """Odd harmonics in noise: what stands where even ones would be is noise, however often it is played."""
+    """Odd harmonics in noise: power at even harmonics counts as noise, also after several conversions."""
     frames = 2 * RATE
     notes, envelope = (Note(0.0, 1.8, 60, 100),), Envelope(5.0, 50.0, 0.9, 50.0)
     time = np.arange(frames) / RATE * 440.0 * 2.0 ** (-9.0 / 12.0)
@@ -52,7 +52,7 @@ def test_noise_is_not_counted_as_partials_too(system: Triptych) -> None:
 
 
 def test_bf16_agrees_with_fp32(system: Triptych) -> None:
-    """Under autocast: the trunks in bf16, spectra, phases, gains and pooling in fp32."""
+    """Under autocast the trunks run in bf16; spectra, phases, gains and pooling in fp32."""
     audio, notes, envelope = clip(2, 1.0)
 
     @torch.no_grad()

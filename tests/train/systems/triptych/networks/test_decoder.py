@@ -14,7 +14,7 @@ from train.systems.triptych.system import Triptych
 @pytest.mark.parametrize("pitch", [40.0, 60.0, 84.0])
 @torch.no_grad()
 def test_every_decoded_tone_has_the_level_of_rendered_tones(system: Triptych, pitch: float) -> None:
-    """Whatever was measured: rendered tones have an RMS of 0.1, so decoded ones have it too."""
+    """Decoded tones have an RMS of 0.1, as rendered tones do, whatever was measured."""
     draws = torch.from_numpy(0.4 * stream(3, "levels", int(pitch)).normal(size=(6, 104))).float()
     harmonic = -3.0 - 0.7 * torch.arange(1.0, 65.0).log() + draws[:, :64]
     profile = Profile(

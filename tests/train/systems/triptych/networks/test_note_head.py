@@ -50,7 +50,7 @@ def test_perfect_logits_decode_to_the_notes() -> None:
 
 
 def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
-    """What stops looks like an event; in the last 30 ms none is taken for an onset."""
+    """A cut-off looks like an event; no onset is detected in the last 30 ms."""
     count = 4 * (RATE // HOP + 1)
     for last_s, expected in ((0.9, 2), (0.985, 1)):
         onsets = torch.tensor([[0.1, last_s]]) * RATE

@@ -1,4 +1,4 @@
-"""Noise levels: steady partials do not leak into them."""
+"""Noise levels between partials: steady partials do not leak into them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from train.systems.triptych.networks.partials import noise_level
 
 @pytest.mark.parametrize("pitch", [40, 48, 60])
 def test_leakage_of_steady_partials_is_not_counted_as_noise(pitch: int) -> None:
-    """The lower a note, the nearer are its partials; white noise beside them reads as loud as it is."""
+    """Low notes have close partials; white noise between them is measured at its level."""
     time = np.arange(8 * 4096) / RATE * 440.0 * 2.0 ** ((pitch - 69) / 12.0)
     tone = 0.1 * sum(np.sin(2 * np.pi * k * time + k) / k for k in range(1, 30))
     hiss = stream(1, "hiss").normal(size=len(time))

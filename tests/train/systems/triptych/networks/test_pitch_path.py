@@ -8,7 +8,7 @@ from train.systems.triptych.networks.pitch_path import in_one_octave, likeliest
 
 
 def test_octave_ambiguous_notes_are_decoded_in_one_octave() -> None:
-    """And a leap that is clearly heard stays."""
+    """A clearly detected leap stays."""
     melody, logits = [40, 44, 42, 45, 43], np.full((5, 88), -9.0, dtype=np.float32)
     logits[np.arange(5), melody] = np.log([0.45, 0.55, 0.45, 0.55, 0.45])
     logits[np.arange(5), np.add(melody, 12)] = np.log([0.55, 0.45, 0.55, 0.45, 0.55])
@@ -28,7 +28,7 @@ def test_octave_ambiguous_notes_are_decoded_in_one_octave() -> None:
 
 
 def test_leaping_notes_of_one_timbre_are_decoded_in_one_octave() -> None:
-    """What stands between the harmonics of a candidate tells which of two octaves all notes are in."""
+    """Power between the harmonics of a candidate decides the octave of all notes."""
     melody, logits = [40, 52, 41, 57, 45], np.full((5, 88), -9.0, dtype=np.float32)
     logits[np.arange(5), melody] = np.log([0.9, 0.2, 0.9, 0.2, 0.9])
     logits[np.arange(5), np.add(melody, 12)] = np.log([0.1, 0.8, 0.1, 0.8, 0.1])
