@@ -1,6 +1,9 @@
 """`python -m midi`."""
 
-from midi.cli import main
+from manifests.cli.console import requires
+
+with requires("render"):
+    from midi.cli import main
 
 if __name__ == "__main__":
     main()

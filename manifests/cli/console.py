@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -18,6 +19,7 @@ from manifests.version import DISTRIBUTION, package_version
 BAD_INPUT = 2
 FAILED = 1
 INTERRUPTED = 130
+PACKAGES = ("manifests", "midi", "presets", "render", "train")
 
 
 def app(help_text: str) -> typer.Typer:
@@ -43,6 +45,23 @@ def _print_version(asked: bool) -> None:
     if asked:
         print(f"{DISTRIBUTION} {package_version()}")
         raise typer.Exit
+
+
+@contextmanager
+def requires(extra: str) -> Iterator[None]:
+    """Ends the program with one line if an import in the block needs a package of an extra.
+
+    Example::
+
+        with console.requires("render"):
+            from render.cli import main
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in PACKAGES:
+            raise
+        fail(f"{error.name} is not installed; pip install '{DISTRIBUTION}[{extra}]'")
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:

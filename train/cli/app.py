@@ -31,7 +31,8 @@ def register(names: list[str]) -> None:
     for name in names:
         if name not in there:
             module, function = COMMANDS[name]
-            app.command(name)(getattr(import_module(module), function))
+            with console.requires("train"):
+                app.command(name)(getattr(import_module(module), function))
 
 
 def main() -> None:
