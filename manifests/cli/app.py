@@ -1,4 +1,4 @@
-"""`python -m manifests`: show, audit, query, fetch, diff, schema, card."""
+"""Defines `python -m manifests`: show, audit, query, fetch, diff, schema, card."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _open(folder: str) -> Layout:
 
 @app.command()
 def show(folder: Folder) -> None:
-    """Say what a dataset is: its config in short, its splits, its tables."""
+    """Print a dataset's name, fingerprint, splits and tables."""
     layout = _open(folder)
     metadata = layout.metadata()
     out.print(f"[bold]{metadata['name']}[/bold]  schema {metadata['schema']}, seed {metadata['seed']}")
@@ -67,7 +67,7 @@ def show(folder: Folder) -> None:
             )
         out.print(splits)
     else:
-        out.print("not finished yet: `python -m render status` says how far it is")
+        out.print("not finished yet: `python -m render status` prints its progress")
     tables = Table(title="tables")
     tables.add_column("table")
     tables.add_column("rows", justify="right")
@@ -80,7 +80,7 @@ def show(folder: Folder) -> None:
 
 
 def _figures(figures: dict[str, dict[str, float]]) -> Table:
-    """Figures by split, as a table to print."""
+    """Formats the audit's figures by split as a table."""
     table = Table()
     for title in ("split", "clips", "hours", "ids t/e/p", "RMS dBFS (5%, median, 95%)", "brightness Hz"):
         table.add_column(title, justify="left" if title == "split" else "right")
@@ -183,7 +183,7 @@ def fetch(
     ],
     out_dir: Annotated[Path, typer.Option("--out", help="folder for the FLAC files and clips.parquet")],
 ) -> None:
-    """Get single clips out of the shards, without reading the rest."""
+    """Fetch single clips from the shards, without reading the rest."""
     from manifests.dataset.fetch import fetch as run_fetch
 
     rate = TextColumn("{task.completed}/{task.total} {task.fields[rate]}")
@@ -204,7 +204,7 @@ def fetch(
 
 @app.command()
 def schema(
-    markdown: Annotated[bool, typer.Option("--markdown", help="as docs/manifests.md has it")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print docs/manifests.md")] = False,
 ) -> None:
     """Print every table and column: type, unit, meaning."""
     from manifests.dataset import schema_page
@@ -228,7 +228,7 @@ def diff(
     second: Annotated[str, typer.Argument(metavar="B", help="another", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Say what differs between two datasets, from config to PCM. Exit code 1 if anything does."""
+    """Compare two datasets from config to PCM. Exit code 1 if they differ."""
     from manifests.dataset.diff import diff as run_diff
 
     layers = run_diff(_open(first), _open(second))

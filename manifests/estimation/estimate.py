@@ -1,13 +1,13 @@
-"""The envelope heard in a sound, from the audio and the note times alone.
+"""Estimates a sound's envelope from its audio and note times alone.
 
-Neither timbre nor envelope is known, nor how loud each note is: every note's level is a free factor,
-solved in closed form (variable projection). The five values are those whose gain curve, blurred by the
-measuring window, is nearest to the measured short-time level in relative terms: a coarse search over
-usual values, then least squares (scipy, robust loss) at a finer and finer hop, at last with each tone's
-periodic power taken into account (`manifests.estimation.ripple`).
+Timbre, envelope and note levels are unknown. Each note's level is a free factor, solved in closed form by
+variable projection (Golub and Pereyra 1973). The five values minimise the relative distance between the
+predicted and the measured short-time level, both smoothed by the same window. A coarse grid search comes
+first, then robust least squares (scipy) at a finer and finer hop. The last fits account for each tone's
+periodic power (`manifests.estimation.ripple`).
 
-It presumes steady tones: what a tone does by itself (beating, noise, a pluck's own decay) is read as
-envelope. scipy comes with the `audit` extra and is imported here only when asked.
+The method presumes steady tones: beating, noise or a pluck's own decay are read as envelope. scipy comes
+with the `audit` extra and is imported on demand.
 """
 
 from __future__ import annotations
@@ -42,34 +42,34 @@ _STEP = np.array([0.02, 0.02, 0.02, 1e-4, 0.02])
 """Attack, hold, decay, sustain, release: lowest value, typical size, step of the finite differences."""
 
 _INSIDE = 1e-4 * _SCALE
-"""How far within its bounds a fit begins: it must not begin on them, nor a sustain of -68 dB be moved."""
+"""Distance of a fit's start from its bounds: it must not start on them, nor move a sustain of -68 dB."""
 
-_TOLERABLE = 0.1
+_OUTLIER = 0.1
 """Relative deviations beyond this are outliers to the robust loss."""
 
 _STARTS = 3
-"""How many of the coarse search's best are followed up, and the best of those that die away."""
+"""Best candidates of the coarse search that are refined, besides the best one without sustain."""
 
-_USUAL = tuple(
+_GRID = tuple(
     np.array(list(product((5, 25, 80, 300), (0, 100), (50, 150, 500), sustains, (40, 120, 400))), dtype=float)
     for sustains in ((0.02, 0.2, 0.6, 0.95), (0.0,))
 )
-"""The coarse search's envelopes, those with a sustain and those without, in the order of `_LOWEST`."""
+"""Envelopes of the coarse search, with and without sustain; columns in the order of `_LOWEST`."""
 
 _AT_ONCE, _KEPT_POINTS = 36, 5000
-"""So many usual envelopes are predicted together; of sounds no longer than this the predictions are kept."""
+"""Grid envelopes per batch of predictions, and the most points of a sound whose predictions are cached."""
 
 _RIPPLE_ROUNDS = 2
-"""How often the tones' periodic power is read off with the envelope so far, and the envelope refined."""
+"""Rounds of measuring the tones' periodic power with the current envelope and refining the envelope."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeEstimate:
-    """An estimated envelope and how far to believe it.
+    """An estimated envelope with its reliability.
 
-    `level_db` is the loudest note's RMS at full gain, dB re full scale; `residual` the median relative
-    deviation of the level from the fit. A value whose flag is False was not to be heard (no note that
-    long, no rest, nothing left to release) and stands as the search left it.
+    `level_db` is the loudest note's RMS at full gain in dB re full scale. `residual` is the median relative
+    deviation of the level from the fit. A flag is False if the sound does not show that value: no note is
+    long enough, no rest exists, or nothing is left to release. The value is then arbitrary.
     """
 
     envelope: Envelope
@@ -83,14 +83,17 @@ class EnvelopeEstimate:
 
 @dataclass(frozen=True, slots=True)
 class LevelCurve:
-    """A short-time level: `time_s` [points] and RMS `level` [points], re the sound's own full scale."""
+    """A short-time level: float64 `time_s` [points] in s and RMS `level` [points] re full scale."""
 
     time_s: F64
     level: F64
 
 
 def measure_gain(sound: npt.ArrayLike, rate: int, hop_ms: float = 2.0) -> LevelCurve:
-    """The short-time RMS level of a whole sound [frames] under a Hann window of 25 ms, for drawing."""
+    """Returns a sound's short-time RMS level under a Hann window of 25 ms, for plots.
+
+    `sound` is [frames]. Raises InputError if it is not finite, not mono, or shorter than one hop.
+    """
     samples = _checked(sound)
     hop = max(1, round(hop_ms * rate / 1000.0))
     points = len(samples) // hop
@@ -111,11 +114,13 @@ def estimate_envelope(
     curve: Curve | None = "linear",
     quick: bool = False,
 ) -> EnvelopeEstimate:
-    """The envelope that shapes every note of `sound` [frames]; of `notes` only the times are used.
+    """Estimates the envelope that shapes every note of `sound` [frames]; uses only the times of `notes`.
 
-    `cut_fade_ms` is the clip's own (its manifest says). `curve=None` tries both shapes and keeps the one
-    that fits better. `quick` refines two starts at a middling hop and leaves it there: a third of the time,
-    for scores by the thousand. InputError where there is no note or no sound, or scipy is not installed.
+    `cut_fade_ms` is the clip's, as its manifest states. `curve=None` tries both shapes and keeps the better
+    fit. `quick` refines two starts at a middle hop, in a third of the time, for scoring thousands of clips.
+    Raises InputError if there is no note or no sound, or scipy is not installed.
+
+    Example: `estimate_envelope(audio, notes, 44_100, cut_fade_ms=3.0).envelope.attack_ms`.
     """
     samples = _checked(sound)
     coarse, middle = (
@@ -135,18 +140,18 @@ def estimate_envelope(
         if best is None or loss < best[0]:
             best = (loss, envelope, rippled)
     assert best is not None
-    return _judge(best[2], best[1], cut_fade_ms)
+    return _rate_estimate(best[2], best[1], cut_fade_ms)
 
 
 def _quick(
     coarse: Measured, middle: Measured, shapes: Sequence[Curve], cut_fade_ms: float
 ) -> EnvelopeEstimate:
-    """The best of the coarse search and of those that die away, refined once."""
+    """Refines the best grid envelopes with and without sustain once, and keeps the better one."""
     tried = []
     for shape in shapes:
         starts = _search(coarse, shape)
         tried += [_refine(middle, start) for start in (starts[0], starts[-1])]
-    return _judge(middle, min(tried, key=lambda pair: pair[0])[1], cut_fade_ms)
+    return _rate_estimate(middle, min(tried, key=lambda pair: pair[0])[1], cut_fade_ms)
 
 
 def _checked(sound: npt.ArrayLike) -> F64:
@@ -167,13 +172,16 @@ def _values(envelope: Envelope) -> F64:
 
 
 def _search(measured: Measured, curve: Curve) -> list[Envelope]:
-    """The `_STARTS` best of a fixed grid of usual envelopes, and the best of those with no sustain."""
+    """Returns the `_STARTS` best envelopes of a fixed grid, and the best one without sustain."""
 
     def best(group: int, count: int) -> list[Envelope]:
-        usual = _USUAL[group]
+        usual = _GRID[group]
         costs = np.concatenate(
             [
-                np.sum(_robust(misfit(measured, _usual(measured.places, curve, group, first))), axis=-1)
+                np.sum(
+                    _robust(misfit(measured, _grid_predictions(measured.places, curve, group, first))),
+                    axis=-1,
+                )
                 for first in range(0, len(usual), _AT_ONCE)
             ]
         )
@@ -182,25 +190,25 @@ def _search(measured: Measured, curve: Curve) -> list[Envelope]:
     return [*best(0, _STARTS), *best(1, 1)]
 
 
-def _usual(places: Places, curve: Curve, group: int, first: int) -> F64:
-    """What `_AT_ONCE` of the usual envelopes predict, [envelopes, points]: the same for every sound there."""
-    work = _kept_usual if len(places.time_ms) <= _KEPT_POINTS else _kept_usual.__wrapped__
+def _grid_predictions(places: Places, curve: Curve, group: int, first: int) -> F64:
+    """Predicts levels of a batch of grid envelopes, [envelopes, points]; independent of the sound."""
+    work = _cached_predictions if len(places.time_ms) <= _KEPT_POINTS else _cached_predictions.__wrapped__
     return work(places, curve, group, first)
 
 
 @lru_cache(maxsize=64)
-def _kept_usual(places: Places, curve: Curve, group: int, first: int) -> F64:
-    values = _USUAL[group][first : first + _AT_ONCE]
+def _cached_predictions(places: Places, curve: Curve, group: int, first: int) -> F64:
+    values = _GRID[group][first : first + _AT_ONCE]
     return predictions(places, places.power, Envelopes.of(values, curve))
 
 
 def _robust(deviation: F64) -> F64:
-    """The loss of each point: square where small, linear beyond `_TOLERABLE` (scipy's soft_l1)."""
-    return np.asarray(2 * _TOLERABLE**2 * (np.sqrt(1 + (deviation / _TOLERABLE) ** 2) - 1))
+    """Returns each point's robust loss: square if small, linear beyond `_OUTLIER` (scipy's soft_l1)."""
+    return np.asarray(2 * _OUTLIER**2 * (np.sqrt(1 + (deviation / _OUTLIER) ** 2) - 1))
 
 
 def _refine(measured: Measured, start: Envelope) -> tuple[float, Envelope]:
-    """The least-squares fit from `start`, and its loss."""
+    """Fits an envelope by robust least squares from `start`; returns the loss and the envelope."""
     try:
         from scipy.optimize import least_squares
     except ModuleNotFoundError:
@@ -234,7 +242,7 @@ def _refine(measured: Measured, start: Envelope) -> tuple[float, Envelope]:
         bounds=(_LOWEST, highest),
         x_scale=_SCALE,
         loss="soft_l1",
-        f_scale=_TOLERABLE,
+        f_scale=_OUTLIER,
         xtol=1e-5,
         ftol=1e-7,
         max_nfev=60,
@@ -242,8 +250,8 @@ def _refine(measured: Measured, start: Envelope) -> tuple[float, Envelope]:
     return float(fit.cost), _envelope(fit.x, start.curve)
 
 
-def _judge(measured: Measured, envelope: Envelope, cut_fade_ms: float) -> EnvelopeEstimate:
-    """The estimate with its level, residual and flags."""
+def _rate_estimate(measured: Measured, envelope: Envelope, cut_fade_ms: float) -> EnvelopeEstimate:
+    """Makes the estimate: adds level, residual and flags."""
     prediction = predicted(measured, envelope)
     levels = note_levels(measured, prediction)
     loudest = float(levels.max())
@@ -251,7 +259,7 @@ def _judge(measured: Measured, envelope: Envelope, cut_fade_ms: float) -> Envelo
     deviation = np.abs(misfit(measured, prediction))[heard]
     gates = measured.places.gates
     falls = envelope.sustain < 0.95
-    # What does not fall is at its sustain once it has risen: its hold and decay could be of any length.
+    # An envelope that does not fall is at its sustain after the attack: hold and decay are undetermined.
     settled = gates >= (settle_ms(envelope) if falls else envelope.attack_ms)
     let_go = levels * held_gain(envelope, gates) > 1.5 * measured.floor
     rings = measured.places.ends - gates >= envelope.release_ms + cut_fade_ms

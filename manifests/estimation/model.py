@@ -1,13 +1,12 @@
-"""What the envelope estimator measures, and what an envelope predicts for it.
+"""Measures short-time levels for the envelope estimator, and predicts them from an envelope.
 
-Each note's own samples (its span) are squared, averaged over `HOP_MS` and smoothed by a window of
-`WINDOW_MS`; the square root is the note's short-time level. The window spans two periods of the lowest
-pitches, so what is left in it of the waveform itself is small, and since the prediction is blurred by the
-very same window, nothing is lost of a fast attack's timing. Spans do not mix: beyond its own span a note
-counts as silence, in the measurement and in the prediction alike.
+Each note's samples (its span) are squared, averaged over a hop and smoothed by a window of `WINDOW_MS`.
+The square root is the note's short-time level. The window spans two periods of the lowest pitches, so that
+little of the waveform is left. The prediction is smoothed by the same window, so a fast attack keeps its
+timing. Spans do not mix: outside its span a note counts as silence in both.
 
-All notes lie in one array, each followed by enough zeros that the window never reaches the next. Where
-the points lie depends on the notes alone: sounds that play the same notes share their `Places`.
+All notes lie in one array, each followed by enough zeros that the window never reaches the next note.
+The points depend on the notes alone: sounds with the same notes share their `Places`.
 """
 
 from __future__ import annotations
@@ -27,20 +26,20 @@ I64 = npt.NDArray[np.int64]
 
 WINDOW_MS = 25.0
 FLOOR = 1e-3
-"""Levels below this share of the loudest are not told from silence: weights stop growing there."""
+"""Levels below this share of the loudest count as silence: weights stop growing there."""
 
 NOISE_CEILING = 0.01
-"""A quietest level above this share of the loudest is music, not noise."""
+"""If the quietest level exceeds this share of the loudest, it is signal, not noise."""
 
 
 def window(samples: int) -> F64:
-    """A Hann window of unit sum without its zeros: float64 [samples]."""
+    """Returns a Hann window of unit sum without its zeros: float64 [samples]."""
     shape = np.hanning(samples + 2)[1:-1]
     return np.asarray(shape / shape.sum())
 
 
 def cut_shape(time_ms: F64, end_ms: float, cut_fade_ms: float) -> F64:
-    """The cut fade of a span that ends at `end_ms`: 1 before it, to 0 by a raised cosine."""
+    """Returns the cut fade of a span that ends at `end_ms`: 1 before it, then a raised cosine to 0."""
     if cut_fade_ms <= 0.0:
         return np.ones_like(time_ms)
     left = np.clip((end_ms - time_ms) / cut_fade_ms, 0.0, 1.0)
@@ -49,7 +48,7 @@ def cut_shape(time_ms: F64, end_ms: float, cut_fade_ms: float) -> F64:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Places:
-    """Where the levels of a clip's notes are taken.
+    """The points at which the levels of a clip's notes are measured.
 
     Arrays of [points] run over all notes: `time_ms` after the note's onset, `gate_ms` of its note, and
     `power`: 1 within the span, the cut fade's square at its end, 0 beyond. `held` and `released` number
@@ -90,15 +89,15 @@ class Measured:
 
 
 def _smoothed(energy: F64, smoothing: F64) -> F64:
-    """Energy under the window, as a level: the square root, delayed by half a window."""
+    """Smooths energy by the window and takes the square root; the result is delayed by half a window."""
     return np.asarray(np.sqrt(np.maximum(np.convolve(energy, smoothing)[: len(energy)], 0.0)))
 
 
 def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, hop_ms: float) -> Measured:
-    """The short-time levels of `sound` [frames] within each note's span, every `hop_ms`."""
+    """Measures the short-time levels of `sound`, float64 [frames], in each note's span, every `hop_ms`."""
     hop = max(1, round(hop_ms * rate / 1000.0))
-    found = tuple(spans(notes, rate, len(sound))) if notes else ()
-    places = places_of(found, rate, cut_fade_ms, hop)
+    note_spans = tuple(spans(notes, rate, len(sound))) if notes else ()
+    places = places_of(note_spans, rate, cut_fade_ms, hop)
     energy = np.zeros(len(places.time_ms))
     for start, points, onset in zip(places.starts, places.counts, places.onsets, strict=True):
         square = np.square(sound[onset : onset + points * hop])
@@ -116,14 +115,14 @@ def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, ho
 
 
 @lru_cache(maxsize=16)
-def places_of(found: tuple[Span, ...], rate: int, cut_fade_ms: float, hop: int) -> Places:
-    """Where levels are taken in a sound with these spans; InputError if none holds a point."""
+def places_of(note_spans: tuple[Span, ...], rate: int, cut_fade_ms: float, hop: int) -> Places:
+    """Returns the points of a sound with these spans; raises InputError if no span holds one."""
     per_ms = 1000.0 / rate
     smoothing = window(max(1, round(WINDOW_MS / (hop * per_ms))))
     silence = np.zeros(len(smoothing))
     times, gates_at, powers, rows = [], [], [], []
     at = 0
-    for span in found:
+    for span in note_spans:
         points = (span.end - span.onset) // hop
         if points < 1:
             continue
@@ -156,13 +155,13 @@ def places_of(found: tuple[Span, ...], rate: int, cut_fade_ms: float, hop: int) 
 
 
 def predicted(measured: Measured, envelope: Envelope) -> F64:
-    """The levels that `envelope` gives notes of level 1: float64 [points]."""
+    """Predicts the levels of notes of level 1 under an envelope: float64 [points]."""
     gain = gain_curve(envelope, measured.places.gate_ms, measured.places.time_ms)
     return _smoothed(gain * gain * measured.power, measured.places.smoothing)
 
 
 def predictions(places: Places, power: F64, envelopes: Envelopes) -> F64:
-    """`predicted` of several envelopes at once, bit for bit: float64 [envelopes, points]."""
+    """Predicts a batch of envelopes, bit-identical to `predicted`: float64 [envelopes, points]."""
     gain = np.empty((len(envelopes.sustain), len(places.time_ms)))
     gain[:, places.held] = held_gain(envelopes, places.time_ms[places.held])
     gone = places.released
@@ -173,7 +172,7 @@ def predictions(places: Places, power: F64, envelopes: Envelopes) -> F64:
 
 
 def note_levels(measured: Measured, prediction: F64) -> F64:
-    """Each note's own level, by weighted least squares of measured on predicted: float64 [..., notes]."""
+    """Fits each note's level by weighted least squares of measured on predicted: float64 [..., notes]."""
     starts = measured.places.starts
     weighted = measured.weight * prediction
     against = np.add.reduceat(measured.weight * measured.level * weighted, starts, axis=-1)
@@ -182,6 +181,6 @@ def note_levels(measured: Measured, prediction: F64) -> F64:
 
 
 def misfit(measured: Measured, prediction: F64) -> F64:
-    """Measured less predicted level, as a share of the measured one: float64 [..., points]."""
+    """Returns measured minus predicted level, relative to the measured one: float64 [..., points]."""
     levels = np.repeat(note_levels(measured, prediction), measured.places.lengths, axis=-1)
     return np.asarray(measured.weight * (measured.level - levels * prediction))

@@ -1,10 +1,9 @@
-"""The waveform's own share in a short-time level: how a periodic tone's power varies within its period.
+"""Estimates the ripple of a short-time level: how a periodic tone's power varies within its period.
 
-A short window sees not only the envelope but also where in the tone's period it stands; with a low note
-and a fast attack that would cost the estimator a few ms. Once a first fit has said what the gain is, the
-tone's power x^2 / g^2 is known; where it is periodic, folding it over the period gives its profile, and
-the profile is given to the prediction. A tone that is not periodic folds to a flat profile or finds no
-period: then nothing changes.
+A short window sees the phase within a tone's period besides the envelope. For a low note with a fast attack
+that would cost the estimator a few ms. A first fit gives the gain g, hence the tone's power x^2 / g^2. If
+the power is periodic, folding it over its period gives a profile, which the prediction then includes. A
+tone without a period folds to a flat profile or yields none, and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,17 +16,17 @@ from manifests.types import Envelope
 
 LOWEST_HZ, HIGHEST_HZ = 28.0, 2500.0
 ALIKE = 0.5
-"""Correlation of a tone's power with itself one period later below which it has no period."""
+"""Least autocorrelation of a periodic tone's power at one period."""
 
 PERIODS = 4
 """Fewest periods to fold."""
 
 AUDIBLE = 0.05
-"""Gain, re the note's largest, from which on the tone's power is taken."""
+"""Least gain, re the note's largest, at which the tone's power is measured."""
 
 
 def ripple(sound: F64, measured: Measured, envelope: Envelope, rate: int, cut_fade_ms: float) -> F64:
-    """The tones' power at each measured point re their mean, given the envelope: float64 [points]."""
+    """Returns the tones' power re their mean at each measured point, given the envelope: float64 [points]."""
     places = measured.places
     factor = np.ones(len(places.time_ms))
     per_ms = 1000.0 / rate
@@ -44,7 +43,7 @@ def ripple(sound: F64, measured: Measured, envelope: Envelope, rate: int, cut_fa
 
 
 def _profile(power: F64, gain2: F64, rate: int) -> F64 | None:
-    """The periodic part of power / gain2, of mean 1, at every sample; None if no period is found."""
+    """Returns the periodic part of power / gain2 at every sample, with mean 1; None without a period."""
     audible = np.flatnonzero(gain2 > AUDIBLE**2 * gain2.max(initial=0.0))
     if len(audible) == 0:
         return None
@@ -63,9 +62,9 @@ def _profile(power: F64, gain2: F64, rate: int) -> F64 | None:
 
 
 def period(power: F64, rate: int) -> float | None:
-    """The period of a tone's power in samples, to a small fraction of one; None if it has none.
+    """Returns the period of a tone's power, float64 [n], in fractional samples; None if it is aperiodic.
 
-    The first high peak of the normalised autocorrelation, followed to ever longer lags.
+    It is the first high peak of the normalised autocorrelation, refined at multiples of its lag.
     """
     likeness = autocorrelation(power)
     low, high = int(rate / HIGHEST_HZ), min(int(rate / LOWEST_HZ), len(power) // 3)
@@ -85,7 +84,7 @@ def period(power: F64, rate: int) -> float | None:
 
 
 def autocorrelation(power: F64) -> F64:
-    """Correlation of a signal with itself at each lag, of the parts that overlap: float64 [lags], 1 at 0."""
+    """Returns the normalised autocorrelation over the overlap at each lag: float64 [lags], 1 at lag 0."""
     centred = power - power.mean()
     size = 1 << (2 * len(centred) - 1).bit_length()  # a power of two: other lengths can be ten times slower
     spectrum = np.fft.rfft(centred, size)
@@ -96,10 +95,10 @@ def autocorrelation(power: F64) -> F64:
 
 
 def _peak_near(likeness: F64, lag: float, reach: float) -> float:
-    """The lag of the largest value within `reach` of `lag`, between samples by a parabola."""
+    """Returns the fractional lag of the largest value within `reach` of `lag`, by a parabola."""
     low, high = max(int(lag - reach), 1), int(lag + reach) + 2
     at = low + int(np.argmax(likeness[low:high]))
     before, here, after = likeness[at - 1 : at + 2]
     bend = before - 2.0 * here + after
-    # At the end of the reach there may be no peak: no parabola leads far from there.
+    # There may be no peak within reach, so the parabola's shift is limited.
     return at + (float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5)) if bend < 0.0 else 0.0)
