@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import site
 import subprocess
@@ -18,6 +17,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -130,8 +130,8 @@ class _HostProcess:
             host._scratch.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix=f"{host.synth.name}-", dir=host._scratch))
         self.memory = _shared_memory(self.folder)
-        theirs_in, self.requests = os.pipe()
-        self.answers, theirs_out = os.pipe()
+        theirs_in, self.requests = Pipe(duplex=False)
+        self.answers, theirs_out = Pipe(duplex=False)
         profile = host.synth.profile
         config = {
             "kind": profile.kind,
@@ -143,12 +143,12 @@ class _HostProcess:
             "buffer_size": host.buffer_size,
             "warm_up_s": profile.warm_up_s,
             "limits": asdict(host.limits),
-            "requests": theirs_in,
-            "answers": theirs_out,
+            "requests": theirs_in.fileno(),
+            "answers": theirs_out.fileno(),
             "memory": self.memory,
             "folder": str(self.folder),
         }
-        inherited = (theirs_in, theirs_out, self.memory)
+        inherited = (theirs_in.fileno(), theirs_out.fileno(), self.memory)
         try:
             with self._log.open("wb") as log:
                 self.process = subprocess.Popen(
@@ -161,13 +161,13 @@ class _HostProcess:
                     pass_fds=inherited,
                 )
         finally:
-            os.close(theirs_in)
-            os.close(theirs_out)
+            theirs_in.close()
+            theirs_out.close()
         # Also runs when the interpreter ends, for hosts that nobody closed.
         self.close = weakref.finalize(
-            self, _end, self.process, (self.requests, self.answers, self.memory), self.folder
+            self, _end, self.process, (self.requests, self.answers), self.memory, self.folder
         )
-        started = select.select([self.answers], [], [], START_TIMEOUT_S)[0]
+        started = self.answers.poll(START_TIMEOUT_S)
         hello = pipe.receive(self.answers) if started else {"error": f"not ready after {START_TIMEOUT_S:g} s"}
         if hello is None or "error" in hello:
             said = self.log_tail() if hello is None else str(hello["error"])
@@ -209,11 +209,14 @@ class _HostProcess:
         return "nothing"
 
 
-def _end(process: subprocess.Popen[bytes], descriptors: tuple[int, ...], folder: Path) -> None:
+def _end(
+    process: subprocess.Popen[bytes], connections: tuple[Connection, ...], memory: int, folder: Path
+) -> None:
     # The host ends by itself once its pipe is closed; a group it is waiting for dies with it.
-    for descriptor in descriptors:
-        with suppress(OSError):
-            os.close(descriptor)
+    for connection in connections:
+        connection.close()
+    with suppress(OSError):
+        os.close(memory)
     try:
         process.wait(timeout=0.5)
     except subprocess.TimeoutExpired:

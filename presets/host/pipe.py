@@ -1,41 +1,37 @@
-"""Messages between client and host: JSON objects, each behind its length (4 bytes, big-endian), on pipes
-of their own, so that whatever a plugin prints cannot be taken for one.
+"""Sends JSON objects over `multiprocessing.connection`, between the client, the host and its groups.
+
+Each message is one frame of bytes, so nothing is ever unpickled. The connections are no standard streams:
+what a plugin prints cannot be taken for a message.
 """
 
 from __future__ import annotations
 
 import json
-import os
+from multiprocessing.connection import Connection
 from typing import Any
 
-LONGEST = 1 << 24
+MAX_BYTES = 1 << 24
+"""The longest message that is accepted, in bytes."""
 
 
-def send(descriptor: int, message: dict[str, Any]) -> None:
-    """Writes one message; BrokenPipeError if nobody reads."""
-    data = json.dumps(message).encode()
-    data = len(data).to_bytes(4, "big") + data
-    while data:
-        data = data[os.write(descriptor, data) :]
+def send(connection: Connection, message: dict[str, Any]) -> None:
+    """Sends one message. Raises BrokenPipeError if the other end is closed."""
+    connection.send_bytes(json.dumps(message).encode())
 
 
-def receive(descriptor: int) -> dict[str, Any] | None:
-    """Reads one message; None where the other side has closed the pipe or died within a message."""
-    head = _exactly(descriptor, 4)
-    if head is None:
+def receive(connection: Connection) -> dict[str, Any] | None:
+    """Receives one message.
+
+    Returns None if the other end was closed, died within a message, or sent a frame above MAX_BYTES. Raises
+    ValueError if the frame holds no JSON object.
+    """
+    try:
+        frame = connection.recv_bytes(MAX_BYTES)
+    except EOFError:
         return None
-    length = int.from_bytes(head, "big")
-    if length > LONGEST:
-        raise ValueError(f"message of {length} bytes: the pipe carries something else")
-    body = _exactly(descriptor, length)
-    return None if body is None else dict(json.loads(body))
-
-
-def _exactly(descriptor: int, count: int) -> bytes | None:
-    data = b""
-    while len(data) < count:
-        piece = os.read(descriptor, count - len(data))
-        if not piece:
-            return None
-        data += piece
-    return data
+    except OSError as error:
+        # The connection's own errors (a torn or an oversized frame) carry no number, the system's do.
+        if error.errno is not None:
+            raise
+        return None
+    return dict(json.loads(frame))

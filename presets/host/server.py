@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ LOST_CLIENT = 3
 def main() -> None:
     """Reads its configuration from the only argument, says that it is ready, then serves requests."""
     config = json.loads(sys.argv[1])
-    requests, answers = config["requests"], config["answers"]
+    requests = Connection(config["requests"], writable=False)
+    answers = Connection(config["answers"], readable=False)
     limits = Limits(**config["limits"])
     # A Ctrl-C in the terminal is the client's to handle: it closes the pipe when it is ready to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -66,7 +67,8 @@ def main() -> None:
             message = pipe.receive(requests)
             if message is None:
                 break
-            pipe.send(answers, _group(render, GroupJob.from_json(message), limits, config, client))
+            job = GroupJob.from_json(message)
+            pipe.send(answers, _group(render, job, limits, config["memory"], (requests, answers), client))
     finally:
         # A client that was killed cannot clear up behind us.
         shutil.rmtree(config["folder"], ignore_errors=True)
@@ -74,7 +76,7 @@ def main() -> None:
 
 def _try_out(load: Callable[[], object]) -> None:
     """Loads the plugin in a process that ends with it; an error is raised here."""
-    reader, writer = os.pipe()
+    reader, writer = Pipe(duplex=False)
     child = os.fork()
     if not child:
         said: dict[str, str] = {}
@@ -84,29 +86,35 @@ def _try_out(load: Callable[[], object]) -> None:
             said = {"error": f"{type(error).__name__}: {error}"}
         pipe.send(writer, said)
         os._exit(0)
-    os.close(writer)
+    writer.close()
     answer = pipe.receive(reader)
-    os.close(reader)
+    reader.close()
     os.waitpid(child, 0)
     if answer is None or "error" in answer:
         raise OSError("the plugin dies while it is loaded" if answer is None else answer["error"])
 
 
-def _wait_readable(descriptor: int, client: int) -> bool:
+def _wait_readable(requests: Connection, client: int) -> bool:
     """Waits for a request (or the end of the pipe); False once the client is dead.
 
     The pipe's end alone is no proof of life: another child of the client may hold a copy of it.
     """
-    while not select.select([descriptor], [], [], 2.0)[0]:
+    while not requests.poll(2.0):
         if os.getppid() != client:
             return False
     return True
 
 
-def _group(render: worker.Render, job: GroupJob, limits: Limits, config: Any, client: int) -> Any:
-    requests, answers, memory = config["requests"], config["answers"], config["memory"]
+def _group(
+    render: worker.Render,
+    job: GroupJob,
+    limits: Limits,
+    memory: int,
+    close: tuple[Connection, ...],
+    client: int,
+) -> dict[str, Any]:
     try:
-        child, reader = worker.start(render, job, limits, memory, [requests, answers])
+        child, reader = worker.start(render, job, limits, memory, close)
     except OSError as error:
         return {"machine": f"cannot fork a group: {error}"}
     try:
@@ -116,7 +124,7 @@ def _group(render: worker.Render, job: GroupJob, limits: Limits, config: Any, cl
         said = pipe.receive(reader) if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else None
         return _answer(status, said, limits)
     finally:
-        os.close(reader)
+        reader.close()
         # What the plugin may have started in the group's session ends with it.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
@@ -144,7 +152,7 @@ def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
     return {"failure": "crashed", "detail": f"the plugin ended its process with status {code}"}
 
 
-def _supervise(child: int, reader: int, limits: Limits, client: int) -> int | str:
+def _supervise(child: int, reader: Connection, limits: Limits, client: int) -> int | str:
     """Waits for a group's end: its wait status, or in words why it was killed.
 
     It says on the pipe `reader` that it is done, and closes it when it dies: until then one look in a while.
@@ -152,7 +160,7 @@ def _supervise(child: int, reader: int, limits: Limits, client: int) -> int | st
     used, since = -1, time.monotonic()
     wait = 0.0005
     while True:
-        heard = select.select([reader], [], [], POLL_S)[0]
+        heard = reader.poll(POLL_S)
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return status

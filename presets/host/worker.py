@@ -12,7 +12,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
 import numpy as np
@@ -29,23 +30,25 @@ Render = Callable[[GroupJob], Iterable[npt.NDArray[np.float32]]]
 """Plays a group: float32 [channels, samples] piece by piece, all of as many channels."""
 
 
-def start(render: Render, job: GroupJob, limits: Limits, memory: int, close: list[int]) -> tuple[int, int]:
-    """Forks a group; its process id, and the pipe on which it says the audio's shape.
+def start(
+    render: Render, job: GroupJob, limits: Limits, memory: int, close: Sequence[Connection]
+) -> tuple[int, Connection]:
+    """Forks a group; its process id, and the connection on which it says the audio's shape.
 
-    `close` are the host's own descriptors: a plugin must not be able to write to them.
+    `close` are the host's own connections: a plugin must not be able to write to them.
     """
-    reader, writer = os.pipe()
+    reader, writer = Pipe(duplex=False)
     host = os.getpid()
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child:
-        os.close(writer)
+        writer.close()
         return child, reader
     status = FAILED
     try:
-        for descriptor in (reader, *close):
-            os.close(descriptor)
+        for connection in (reader, *close):
+            connection.close()
         _bind(limits, host)
         _put(render(job), memory, writer)
         status = OK
@@ -79,7 +82,7 @@ def _bind(limits: Limits, host: int) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
 
 
-def _put(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: int) -> None:
+def _put(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: Connection) -> None:
     """Writes a group's pieces one behind the other, each as it is played, and says their shapes."""
     shapes, done = [], 0
     for piece in pieces:
