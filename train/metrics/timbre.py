@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.fft import dct
 
 F64 = npt.NDArray[np.float64]
 
@@ -78,9 +79,8 @@ def frames_db(audio: npt.ArrayLike, rate: int) -> F64 | None:
 
 
 def mfcc(level: F64) -> F64:
-    """Mean MFCCs 1..13 of `frames_db`, in dB [13]: an orthogonal cosine transform over the bands."""
-    turns = np.pi * np.arange(1, COEFFICIENTS + 1)[:, None] * (np.arange(BANDS) + 0.5) / BANDS
-    return np.asarray(level.mean(axis=0) @ np.cos(turns).T * np.sqrt(2.0 / BANDS))
+    """Mean MFCCs 1..13 of `frames_db`, in dB [13]: an orthonormal DCT-II over the bands."""
+    return np.asarray(dct(level.mean(axis=0), norm="ortho")[1 : COEFFICIENTS + 1])
 
 
 def features(level: F64) -> F64:
