@@ -1,5 +1,6 @@
-"""Runs tasks on local processes, a Dask cluster or a Ray cluster, all through joblib's backends.
+"""Runs tasks on local processes, a Dask cluster or a Ray cluster.
 
+Local processes and Ray are reached through joblib, Dask through its own client.
 A task is idempotent and never raises. A dead worker therefore loses only its current task. Dask reschedules
 such a task itself; with the other backends the round ends, and unanswered tasks are submitted again.
 A machine that refuses returns its task. With Dask it gets no further tasks.
@@ -8,13 +9,13 @@ A machine that refuses returns its task. With Dask it gets no further tasks.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from joblib import Parallel, delayed, parallel_config
-from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from manifests.types import InputError
 from render.clips.dataset import MachineFault
@@ -32,8 +33,13 @@ WORKERS_S = 120
 class Executor(Protocol):
     """A backend that runs tasks."""
 
-    def round(self, avoid: set[str]) -> Parallel:
-        """Returns a joblib Parallel for one round that uses no worker named in `avoid`."""
+    def round(
+        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], avoid: set[str]
+    ) -> Generator[Any, None, None]:
+        """Calls `function` with each tuple of arguments, on no worker named in `avoid`.
+
+        Yields the results in order of completion. Raises what a worker's death raises; see `lost`.
+        """
 
     def batch_size_of(self, tasks: int) -> int:
         """Returns how many of `tasks` waiting tasks one round submits."""
@@ -48,46 +54,53 @@ class Local:
 
     workers: int = 1
 
-    def round(self, avoid: set[str]) -> Parallel:
-        return Parallel(n_jobs=self.workers, batch_size=1, return_as="generator_unordered")
+    def round(
+        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], avoid: set[str]
+    ) -> Generator[Any, None, None]:
+        parallel = Parallel(n_jobs=self.workers, batch_size=1, return_as="generator_unordered")
+        yield from parallel(delayed(function)(*given) for given in arguments)
 
     def batch_size_of(self, tasks: int) -> int:
         return tasks
 
     def lost(self, error: Exception) -> str | None:
-        if isinstance(error, TerminatedWorkerError):
+        if isinstance(error, BrokenProcessPool):
             raise MachineFault(
                 "a worker process was killed (out of memory?); finished shards are kept: run again to go on"
             ) from None
         return None
 
 
-def _cluster_only() -> type[Any]:
-    """joblib's Dask backend; where the cluster has one worker, joblib would work in this process instead."""
-    from joblib._dask import DaskDistributedBackend
-
-    class ClusterOnly(DaskDistributedBackend):  # type: ignore[misc]
-        def effective_n_jobs(self, n_jobs: int = 1) -> int:
-            return max(2, int(super().effective_n_jobs(n_jobs)))
-
-    return ClusterOnly
-
-
 @dataclass(frozen=True)
 class Dask:
-    """Runs tasks on the workers of a Dask cluster, which reschedules a dead worker's task itself."""
+    """Runs tasks on the workers of a Dask cluster, which reschedules a dead worker's task itself.
+
+    It uses the client directly. joblib's Dask backend runs all tasks in this process if the cluster has one
+    worker with one thread.
+    """
 
     client: Any
 
-    def round(self, avoid: set[str]) -> Parallel:
+    def round(
+        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], avoid: set[str]
+    ) -> Generator[Any, None, None]:
+        from distributed import as_completed
+
+        try:
+            self.client.wait_for_workers(1, timeout=WORKERS_S)
+        except TimeoutError:
+            raise MachineFault(f"the Dask cluster has no worker after {WORKERS_S} s") from None
         fit = [
             address for address in self.client.scheduler_info(n_workers=-1)["workers"] if address not in avoid
         ]
         # With no worker to avoid, workers that join later take part as well.
         only = {"workers": fit} if avoid and fit else {}
-        backend = _cluster_only()(client=self.client, wait_for_workers_timeout=WORKERS_S, **only)
-        with parallel_config(backend=backend):
-            return Parallel(n_jobs=-1, batch_size=1, return_as="generator_unordered")
+        futures = [self.client.submit(function, *given, pure=False, **only) for given in arguments]
+        try:
+            for _, result in as_completed(futures, loop=self.client.loop, with_results=True):
+                yield result
+        finally:
+            self.client.cancel(futures)
 
     def batch_size_of(self, tasks: int) -> int:
         return tasks
@@ -102,9 +115,12 @@ class Dask:
 class Ray:
     """Runs tasks on the CPUs of a Ray cluster, with one actor per CPU for each round."""
 
-    def round(self, avoid: set[str]) -> Parallel:
+    def round(
+        self, function: Callable[..., Any], arguments: Sequence[tuple[Any, ...]], avoid: set[str]
+    ) -> Generator[Any, None, None]:
         with parallel_config(backend="ray"):
-            return Parallel(n_jobs=-1, batch_size=1)
+            results = Parallel(n_jobs=-1, batch_size=1)(delayed(function)(*given) for given in arguments)
+        yield from results
 
     def batch_size_of(self, tasks: int) -> int:
         # Ray's backend returns results at the end of a round. Short rounds report a fault early.
@@ -204,16 +220,17 @@ class TaskQueue:
         while left:
             before = len(left)
             queue = list(left)[: self.executor.batch_size_of(len(left))]
-            calls = (delayed(_placed)(place, task, ref, items[place]) for place in queue)
+            calls = [(place, task, ref, items[place]) for place in queue]
             try:
-                for place, answer in self.executor.round(self.avoid)(calls):
-                    if isinstance(answer, TaskFault):
-                        raise MachineFault(answer.line)
-                    if isinstance(answer, TaskRefusal):
-                        self._note(answer)
-                        continue
-                    del left[place]
-                    yield place, answer
+                with closing(self.executor.round(_placed, calls, self.avoid)) as answers:
+                    for place, answer in answers:
+                        if isinstance(answer, TaskFault):
+                            raise MachineFault(answer.line)
+                        if isinstance(answer, TaskRefusal):
+                            self._note(answer)
+                            continue
+                        del left[place]
+                        yield place, answer
             except MachineFault:
                 raise
             except Exception as error:
