@@ -76,7 +76,7 @@ def test_each_variant_learns_and_converts(
     unused = ["encoder.", "discriminator."]
     if trained.config.decoder == "vocos":
         unused += ["decoder.leave."]
-    # A bias may stand where its gradient begins at nothing.
+    # A bias may stay where its gradient starts at zero.
     still = {
         key for key, value in trained.named_parameters()
         if key.endswith("weight") and torch.equal(value, before[key]) and not key.startswith(tuple(unused))

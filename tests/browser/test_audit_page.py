@@ -8,7 +8,7 @@ import pytest
 
 from manifests.dataset.layout import Layout, write_table
 from tests.support import datasets
-from tests.support.audit_page import copied, setting, text_of
+from tests.support.audit_page import change_setting, copy_dataset, page_text
 from tests.support.chromium import Browser
 
 HOSTILE = '"><img src=x onerror="window.hacked=1"></style></svg><script>window.hacked=1</script>'
@@ -66,10 +66,10 @@ def phrased(rows: datasets.Rows) -> None:
 
 
 def test_names_from_the_dataset_cannot_inject_markup(tiny: Path, tmp_path: Path, browser: Browser) -> None:
-    root = copied(tiny, tmp_path)
+    root = copy_dataset(tiny, tmp_path)
     (root / f"shards/{HOSTILE.replace('/', '_')}").write_text("")
-    setting("name", value=HOSTILE)(root)
-    setting("fingerprint", value=HOSTILE)(root)
+    change_setting("name", value=HOSTILE)(root)
+    change_setting("fingerprint", value=HOSTILE)(root)
     datasets.rewrite_table(root, "timbres", named)
     datasets.rewrite_table(root, "phrases", phrased)
     datasets.rewrite_table(root, "envelopes", lambda rows: rows[0].update(family=HOSTILE, side=HOSTILE))
@@ -77,7 +77,7 @@ def test_names_from_the_dataset_cannot_inject_markup(tiny: Path, tmp_path: Path,
     failed = [dict.fromkeys(("stage", "synth", "preset", "reason", "detail", "shard"), HOSTILE)]
     write_table(root / "failures.parquet", type(old).from_pylist(failed, schema=old.schema))
     out = tmp_path / "page.html"
-    out.write_text(text_of(root), encoding="utf-8")
+    out.write_text(page_text(root), encoding="utf-8")
     browser.open(out)
     assert browser.run("document.querySelectorAll('script, img, iframe, object, embed').length") == 0
     attributes = "[...document.querySelectorAll('*')].flatMap(e => [...e.attributes].map(a => a.name))"

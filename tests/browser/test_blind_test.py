@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 from tests.support.chromium import Browser
-from tests.support.listening_page import PLAYING, choose, controls_without_names, data_of
+from tests.support.listening_page import PLAYING, controls_without_names, page_data, select_option
 from train.cli.page import page
 from train.evaluation.page.ratings import score_ratings
 
@@ -23,7 +23,9 @@ def test_a_blind_test_hides_methods_and_its_ratings_are_scored(
         key = {row["stimulus"]: row for row in csv.DictReader(file)}
     methods = {"alpha", "beta", "target", "copy_of_reference"}
     assert {row["method"] for row in key.values()} == methods
-    orders = {tuple(key[s["name"]]["method"] for s in trial["stimuli"]) for trial in data_of(text)["trials"]}
+    orders = {
+        tuple(key[s["name"]]["method"] for s in trial["stimuli"]) for trial in page_data(text)["trials"]
+    }
     assert len(orders) > 1, "each trial has its own order"
 
     browser.errors.clear()
@@ -40,7 +42,7 @@ def test_a_blind_test_hides_methods_and_its_ratings_are_scored(
             )
     tables = []
     for rater in ("ann", "bob, the second"):
-        choose(browser, "rater", rater)
+        select_option(browser, "rater", rater)
         tables.append(tmp_path / f"{len(tables)}.csv")
         tables[-1].write_text(browser.run("window.ratingsTable()"))
     assert browser.run("document.getElementById('progress').textContent") == "36 of 36 ratings"

@@ -13,8 +13,8 @@ from tests.support.listening_page import (
     PLAYING,
     RATE,
     SECONDS,
-    choose,
     controls_without_names,
+    select_option,
     tone,
 )
 from train.cli.evaluate import evaluate
@@ -115,11 +115,11 @@ def test_rows_are_sorted_and_filtered(opened: Browser) -> None:
         "JSON.parse(document.getElementById('data').textContent).rows.map(r => r.scores.alpha.mstft_floored)"
     )
     worst_first = [f"row-{i + 1}" for i in sorted(range(3), key=lambda i: -scores[i])]
-    choose(opened, "sort", "mstft_floored")
+    select_option(opened, "sort", "mstft_floored")
     assert shown(opened) == worst_first
-    choose(opened, "order", "best")
+    select_option(opened, "order", "best")
     assert shown(opened) == worst_first[::-1]
-    choose(opened, "sort", "")
+    select_option(opened, "sort", "")
     opened.run("document.querySelector('[name=find]').value = 'TWO'")
     opened.run("document.querySelector('[name=find]').dispatchEvent(new Event('input', {bubbles: true}))")
     assert shown(opened) == ["row-3"]
@@ -174,7 +174,7 @@ def test_a_page_of_a_thousand_pairs_renders_rows_lazily(browser: Browser, tmp_pa
     assert 12 <= few < 100
     browser.run("document.getElementById('more').scrollIntoView()")
     browser.wait(f"document.querySelectorAll('.row').length > {few}")
-    choose(browser, "sort", "f_pitch")
+    select_option(browser, "sort", "f_pitch")
     assert shown(browser)[0] == f"row-{int(np.argmin(draws)) + 1}"
     browser.press("a")
     browser.press(" ")

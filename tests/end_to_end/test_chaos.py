@@ -18,7 +18,7 @@ from tests.support import commands, datasets
 LATEST_S = 4.0
 """A blow falls at the latest so long after its run began, by the CPU time that its processes have used."""
 ROLES = ("parent", "worker", "host", "child")
-# The synth plays the clips itself: its hosts and their children are there from the first to the last shard.
+# With `shaping: plugin` hosts and their children run from the first to the last shard.
 PLAYED = {
     "shaping": "plugin",
     "tones": {"lowest_pitch": 52, "highest_pitch": 72, "max_level_variation_db": 1.0, "settle_s": 0.5},
@@ -45,7 +45,7 @@ def roles(run: psutil.Process) -> dict[str, list[psutil.Process]]:
     return processes
 
 
-def spent(run: psutil.Process) -> float:
+def cpu_seconds(run: psutil.Process) -> float:
     """Returns the CPU seconds of a run and of its descendants."""
     total = 0.0
     for process in [run, *run.children(recursive=True)]:
@@ -56,7 +56,7 @@ def spent(run: psutil.Process) -> float:
     return total
 
 
-def strike(run: subprocess.Popen[bytes], draw: np.random.Generator) -> str:
+def kill_random_process(run: subprocess.Popen[bytes], draw: np.random.Generator) -> str:
     """Waits for a random moment, then kills one process of a random role."""
     role = ROLES[int(draw.random() * len(ROLES))]
     number = (signal.SIGKILL, signal.SIGTERM)[int(draw.random() * 2)]
@@ -64,7 +64,7 @@ def strike(run: subprocess.Popen[bytes], draw: np.random.Generator) -> str:
     process = psutil.Process(run.pid)
     while run.poll() is None:
         try:
-            if spent(process) < moment:
+            if cpu_seconds(process) < moment:
                 time.sleep(0.1)
                 continue
             if victims := roles(process)[role]:
@@ -100,7 +100,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(
             start_new_session=True,
         )
         try:
-            fallen.add(strike(run, draw))
+            fallen.add(kill_random_process(run, draw))
             run.wait(timeout=120)
         finally:
             if run.poll() is None:
@@ -109,7 +109,7 @@ def test_killed_at_random_moments_and_resumed_gives_the_same_bytes(
         for table in (root / "clips").rglob("*.parquet"):
             assert (root / "shards" / table.relative_to(root / "clips")).with_suffix(".tar").exists()
         if (root / "shards.parquet").exists():
-            # Whole before all blows have fallen: what the next ones hit is a part of it.
+            # Finished before all kills: half of it is removed, so that the next ones hit a running process.
             (root / "shards.parquet").unlink()
             for table in sorted((root / "clips").rglob("*.parquet"))[::2]:
                 table.unlink()

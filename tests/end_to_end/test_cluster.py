@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running_module(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Runs a Python module as its own process group, and ends it on exit."""
     process = subprocess.Popen(
         [sys.executable, "-m", *arguments],
@@ -46,7 +46,7 @@ def started(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[by
 
 def dask_worker(address: str, **environment: str):  # type: ignore[no-untyped-def]
     options = ["--nthreads", "1", "--no-nanny", "--no-dashboard"]
-    return started("distributed.cli.dask_worker", address, *options, **environment)
+    return running_module("distributed.cli.dask_worker", address, *options, **environment)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def scheduler() -> Iterator[str]:
     """Starts a Dask scheduler without workers."""
     port = free_port()
     options = ["--host", "127.0.0.1", "--port", str(port), "--no-dashboard"]
-    with started("distributed.cli.dask_scheduler", *options):
+    with running_module("distributed.cli.dask_scheduler", *options):
         yield f"tcp://127.0.0.1:{port}"
 
 
@@ -70,7 +70,7 @@ def rendering(root: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         run.wait()
 
 
-def first_shard(root: Path, run: subprocess.Popen[str]) -> None:
+def wait_for_first_shard(root: Path, run: subprocess.Popen[str]) -> None:
     """Waits until the first shard is committed."""
     while run.poll() is None and not list((root / "clips").rglob("*.parquet")):
         time.sleep(0.05)
@@ -91,7 +91,7 @@ def test_dask_gives_the_same_bytes_though_a_worker_is_killed_and_one_refuses(
         dask_worker(scheduler, NPY_DISABLE_CPU_FEATURES=OLD_CPU),
         rendering(planned, "--backend", "dask", "--address", scheduler) as run,
     ):
-        first_shard(planned, run)
+        wait_for_first_shard(planned, run)
         os.killpg(victim.pid, signal.SIGKILL)
         _, message = run.communicate(timeout=240)
     assert run.returncode == 0, message
@@ -138,7 +138,7 @@ def test_ray_gives_the_same_bytes_though_a_worker_is_killed(
                 time.sleep(0.2)
         time.sleep(3)
         with rendering(planned, "--backend", "ray", "--address", address) as run:
-            first_shard(planned, run)
+            wait_for_first_shard(planned, run)
             victims = ray_workers(head.pid)
             assert victims or run.poll() is not None
             for worker in victims[:1]:

@@ -11,7 +11,7 @@ import pytest
 from tests.support import datasets
 from tests.support.paths import ROOT, TINY_CODEC
 
-# Both install this tree: one after the other, in one worker.
+# Both tests install this tree: they run one after the other in one worker.
 pytestmark = pytest.mark.xdist_group("environments")
 
 
@@ -35,7 +35,7 @@ def run(python: Path, *arguments: str | Path, cwd: Path) -> str:
     return done.stdout
 
 
-def lacks(python: Path, *modules: str, cwd: Path) -> None:
+def assert_missing(python: Path, *modules: str, cwd: Path) -> None:
     there = "' '.join(m for m in sys.argv[1:] if importlib.util.find_spec(m))"
     code = f"import importlib.util, sys; sys.exit({there} or None)"
     run(python, "-c", code, *modules, cwd=cwd)
@@ -43,7 +43,7 @@ def lacks(python: Path, *modules: str, cwd: Path) -> None:
 
 def test_the_renderer_works_without_torch(tiny: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "venv", "render")
-    lacks(python, "torch", "lightning_fabric", "tensorboard", cwd=tmp_path)
+    assert_missing(python, "torch", "lightning_fabric", "tensorboard", cwd=tmp_path)
     config = datasets.write_config(tmp_path)
     run(python, "-m", "render", "make", config, "--out", tmp_path / "dataset", cwd=tmp_path)
     run(python, "-m", "manifests", "audit", tmp_path / "dataset", "--hash", "--rerender", "2", cwd=tmp_path)
@@ -53,7 +53,7 @@ def test_the_renderer_works_without_torch(tiny: Path, tmp_path: Path) -> None:
 @pytest.mark.verify
 def test_the_trainer_works_without_the_renderer(tiny: Path, tmp_path: Path) -> None:
     python = environment(tmp_path / "venv", "train")
-    lacks(python, "dawdreamer", "mido", "joblib", cwd=tmp_path)
+    assert_missing(python, "dawdreamer", "mido", "joblib", cwd=tmp_path)
     run(python, "-m", "train", "fit", TINY_CODEC, "--data", tiny, "--out", tmp_path / "run", cwd=tmp_path)
     checkpoint = tmp_path / "run" / "last.safetensors"
     page = tmp_path / "page.html"

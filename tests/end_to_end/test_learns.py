@@ -124,9 +124,9 @@ def test_training_from_the_bank_equals_training_from_rendered_clips(
         rendered_2 = rows["rendered"]
         scale = abs(rendered_2).mean()
         seeds.append(abs(rendered_2[0] - rendered_2[1]) / scale)
-        # The same batches: all that differs is the last bit of some samples, and what 24 steps make of it.
+        # The same batches: only the last bit of some samples differs, and its effect after 24 steps.
         composed.append(abs(rows["composed"] - rendered_2).mean() / scale)
-        # Other batches of the same cells: another draw of the noise that two seeds show roughly.
+        # Other batches of the same cells: the difference is about that of two seeds.
         stream.append(abs(rows["stream"].mean() - rendered_2.mean()) / scale)
     apart = {
         name: float(np.mean(x)) for name, x in (("seeds", seeds), ("composed", composed), ("stream", stream))

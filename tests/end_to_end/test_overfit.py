@@ -15,7 +15,7 @@ import pytest
 from manifests.dataset.clip_audio import as_float
 from manifests.dataset.layout import Layout
 from tests.support.synthetic_dataset import make_dataset
-from tests.support.training.baseline_systems import distance, examples_of
+from tests.support.training.baseline_systems import distance, take_examples
 from train.checkpoint import load_system
 from train.codec.api import Codec
 from train.config import parse_config
@@ -64,7 +64,7 @@ class Distances(NamedTuple):
 def distances(codec: Codec, layout: Layout) -> Distances:
     """Measures the mean distances to the training clips."""
     rows = []
-    for example in examples_of(layout, codec.system, CLIPS):
+    for example in take_examples(layout, codec.system, CLIPS):
         target, partner = as_float(example.target.audio), as_float(example.envelope.audio)
         reconstructed = codec.oracle(target)
         assert reconstructed is not None

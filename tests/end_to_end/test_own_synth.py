@@ -37,7 +37,7 @@ def test_a_users_profile_renders_and_rerenders(own: Path, tmp_path: Path) -> Non
     assert set(rows.loc[rows["synth"] == "mine", "side"]) == {"synth"}
     commands.succeed("manifests", "audit", root, "--deep", "--rerender", "30")
 
-    # The fingerprint knows the profile by what it says, not by where it lies.
+    # The fingerprint contains the profile's content, not its path.
     moved = own.rename(own.with_name("moved.yaml"))
     config = datasets.write_config(
         tmp_path, timbres=[datasets.TINY["timbres"][0], {"synth": str(moved), "count": 3}], splits=splits
@@ -52,7 +52,7 @@ def test_a_users_profile_renders_and_rerenders(own: Path, tmp_path: Path) -> Non
     assert gone.returncode != 0
     assert str(own) in gone.stdout + gone.stderr
 
-    # A profile that says something else now is refused by its name.
+    # A changed profile is refused by name.
     own.write_text(moved.read_text().replace("warm_up_s: 0.2", "warm_up_s: 0.3"))
     clips = pd.concat(pd.read_parquet(table) for table in sorted((root / "clips").rglob("*.parquet")))
     mine = clips["key"][clips["timbre"].isin(rows.loc[rows["synth"] == "mine", "timbre"])].iloc[0]

@@ -51,7 +51,7 @@ def test_a_row_s_offset_and_length_are_the_flac_file(tiny: Path) -> None:
 def test_datasets_reads_the_manifest_by_the_card(tiny: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     datasets.utils.logging.disable_progress_bar()
-    # No cache_dir argument would touch the user's own cache.
+    # Without cache_dir, `datasets` would use the user's own cache.
     loaded = datasets.load_dataset(str(tiny), "manifest", cache_dir=str(tmp_path))
     card = (tiny / "README.md").read_text()
     header = yaml.safe_load(card.split("---")[1])

@@ -17,7 +17,7 @@ from train.codec.api import Codec, load_codec
 from train.data.blocks import read_clips
 from train.data.tables import Tables
 
-# One training for all that needs it: in one worker.
+# All tests that need the demo's training run in one worker, which trains once.
 pytestmark = [pytest.mark.verify, pytest.mark.xdist_group("demo")]
 
 

@@ -9,20 +9,20 @@ from midi.clusters import phrase_clusters
 TUNE: Notes = (Note(0.0, 0.5, 60, 90), Note(0.5, 0.25, 64, 80), Note(1.0, 0.5, 62, 100))
 
 
-def moved(notes: Notes, seconds: float) -> Notes:
+def shifted(notes: Notes, seconds: float) -> Notes:
     return tuple(replace(note, onset=note.onset + seconds) for note in notes)
 
 
 def test_transposed_shifted_and_louder_phrases_share_a_cluster() -> None:
     louder = tuple(replace(note, velocity=127) for note in TUNE)
-    assert phrase_clusters([TUNE, transpose(TUNE, 5), moved(TUNE, 0.25), louder]) == [0, 0, 0, 0]
+    assert phrase_clusters([TUNE, transpose(TUNE, 5), shifted(TUNE, 0.25), louder]) == [0, 0, 0, 0]
 
 
 def test_small_timing_differences_share_a_cluster() -> None:
-    nudged = [moved(TUNE[:1], 0.0) + moved(TUNE[1:], 0.001 * k) for k in range(0, 100, 20)]
+    nudged = [shifted(TUNE[:1], 0.0) + shifted(TUNE[1:], 0.001 * k) for k in range(0, 100, 20)]
     assert phrase_clusters(nudged[:2]) == [0, 0]
     assert phrase_clusters([nudged[0], nudged[4]]) == [0, 1]
-    # Likeness is handed on: each is near the next, so all are one cluster, in whatever order they come.
+    # Similarity is transitive within a cluster: each is near the next, so all are one cluster, in any order.
     assert phrase_clusters([nudged[0], nudged[4], nudged[1], nudged[3], nudged[2]]) == [0] * 5
 
 

@@ -16,7 +16,7 @@ LEAD = Observability(longest_settle_ms=600.0, longest_release_ms=300.0)
 PLUCK = Observability(longest_settle_ms=270.0, longest_release_ms=120.0)
 
 
-def rests(notes: Notes) -> list[float]:
+def rest_seconds(notes: Notes) -> list[float]:
     """Returns the seconds from each note-off to the next onset."""
     return [after.onset - before.off for before, after in pairwise(notes)]
 
@@ -42,7 +42,7 @@ def test_500_phrases_meet_every_constraint(
         assert 56 <= median_pitch(notes) <= 67
         assert all(abs(n.onset / spec.grid_s - round(n.onset / spec.grid_s)) < 1e-4 for n in notes)
         assert max(n.duration for n in notes) >= observe.longest_settle_ms / 1000
-        assert max(rests(notes)) >= observe.longest_release_ms / 1000
+        assert max(rest_seconds(notes)) >= observe.longest_release_ms / 1000
         assert notes[-1].off <= seconds - observe.longest_release_ms / 1000
         assert min(n.duration for n in notes) >= 0.0999
     assert len(set(phrase_clusters(phrases))) == 500
@@ -51,7 +51,7 @@ def test_500_phrases_meet_every_constraint(
 def test_phrases_are_varied_and_mostly_legato() -> None:
     phrases = generate_phrases(0, 400, GenerateSpec(), 3.0, PLUCK)
     assert {len(notes) for notes in phrases} == set(range(5, 11))
-    gaps = np.array([gap for notes in phrases for gap in rests(notes)])
+    gaps = np.array([gap for notes in phrases for gap in rest_seconds(notes)])
     assert 0.5 < np.mean(gaps < 1e-6) < 0.9
     steps = np.array([abs(b.pitch - a.pitch) for n in phrases for a, b in pairwise(n)])
     assert np.mean((steps >= 1) & (steps <= 2)) > 0.35, "mostly steps"
@@ -71,7 +71,7 @@ def test_a_phrase_alone_equals_the_one_in_the_set_in_any_order() -> None:
 
 
 def test_more_phrases_keep_the_earlier_ones_and_collisions_are_redrawn() -> None:
-    # Three notes with hardly a place to go: draws repeat, the set does not.
+    # Three notes with few possible phrases: draws repeat, the set has no duplicates.
     spec = GenerateSpec(notes=(2, 2), lowest_pitch=56, highest_pitch=67, grid_s=0.5)
     many = generate_phrases(1, 60, spec, 1.5, PLUCK)
     assert many[:40] == generate_phrases(1, 40, spec, 1.5, PLUCK)
@@ -107,7 +107,7 @@ def test_unknown_and_wrong_fields_are_refused() -> None:
 
 
 def test_known_phrase_is_pinned() -> None:
-    # Phrases are part of every fingerprint: changing one is a major change, made knowingly.
+    # Phrases are part of every fingerprint: a change here is a major change.
     notes = generate_phrase(0, 3, GenerateSpec(), 3.0, LEAD)
     assert notes == PINNED
 

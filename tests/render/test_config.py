@@ -11,7 +11,7 @@ import pytest
 from tests.support import commands, datasets
 
 
-def refused(tmp_path: Path, **changes: Any) -> str:
+def planning_error(tmp_path: Path, **changes: Any) -> str:
     """Returns the one-line error of planning a config, and checks that nothing was written."""
     done = commands.run(
         "render", "plan", datasets.write_config(tmp_path, **changes), "--out", tmp_path / "out"
@@ -41,14 +41,14 @@ def refused(tmp_path: Path, **changes: Any) -> str:
     ],
 )
 def test_an_invalid_setting_is_named(tmp_path: Path, changes: dict[str, Any], named: list[str]) -> None:
-    line = refused(tmp_path, **changes)
+    line = planning_error(tmp_path, **changes)
     for word in named:
         assert word in line
 
 
 def test_a_missing_plugin_is_named(tmp_path: Path) -> None:
     timbres = [{"synth": "amsynth", "count": 4, "plugin": str(tmp_path / "nowhere.so")}]
-    assert "nowhere.so" in refused(tmp_path, timbres=timbres)
+    assert "nowhere.so" in planning_error(tmp_path, timbres=timbres)
 
 
 def test_a_config_that_is_missing_or_no_yaml_is_named(tmp_path: Path) -> None:
@@ -81,14 +81,14 @@ def test_unusable_midi_folders_are_named(tmp_path: Path) -> None:
     def phrases(**extract: Any) -> dict[str, Any]:
         return {"midi": {"folder": str(folder), "count": 1, "extract": extract}}
 
-    assert "midi" in refused(tmp_path, phrases=phrases())
+    assert "midi" in planning_error(tmp_path, phrases=phrases())
     folder.mkdir()
-    assert "midi" in refused(tmp_path, phrases=phrases())
+    assert "midi" in planning_error(tmp_path, phrases=phrases())
     (folder / "text.mid").write_text("this is no MIDI file")
-    assert "text.mid" in refused(tmp_path, phrases=phrases())
+    assert "text.mid" in planning_error(tmp_path, phrases=phrases())
     (folder / "text.mid").unlink()
     _midi(folder / "chords.mid", polyphonic=True)
-    assert "chords.mid" in refused(tmp_path, phrases=phrases(polyphony="refuse"))
+    assert "chords.mid" in planning_error(tmp_path, phrases=phrases(polyphony="refuse"))
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:

@@ -14,23 +14,23 @@ from manifests.audit.run import AuditOptions, audit
 from manifests.dataset.layout import Layout
 
 
-def text_of(root: Path) -> str:
+def page_text(root: Path) -> str:
     layout = Layout(root)
     return render_page(layout, audit(layout, AuditOptions(), lambda _: None)).decode()
 
 
-def part(text: str, title: str) -> str:
+def section(text: str, title: str) -> str:
     """Returns the HTML of one section."""
     match = re.search(rf"<section><h2>{title}</h2>(.*?)</section>", text, re.DOTALL)
     assert match, title
     return match[1]
 
 
-def copied(tiny: Path, tmp_path: Path) -> Path:
+def copy_dataset(tiny: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work")))
 
 
-def setting(*names: str, value: Any = None) -> Callable[[Path], None]:
+def change_setting(*names: str, value: Any = None) -> Callable[[Path], None]:
     """Returns a function that sets one setting of dataset.json, or removes it without a value."""
 
     def change(root: Path) -> None:

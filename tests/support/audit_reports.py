@@ -15,16 +15,16 @@ from tests.support import datasets
 Rows = datasets.Rows
 
 
-def report(root: Path, options: AuditOptions = AuditOptions()) -> Report:  # noqa: B008
+def audit_report(root: Path, options: AuditOptions = AuditOptions()) -> Report:  # noqa: B008
     return audit(Layout(root), options, lambda _: None).report
 
 
-def forge(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
+def forged_copy(tiny: Path, copy: Path, table: str, change: Callable[[Rows], None]) -> Path:
     """Copies a dataset and rewrites one of its tables."""
     shutil.copytree(tiny, copy)
     datasets.rewrite_table(copy, table, change)
     return copy
 
 
-def of_side(rows: Rows, side: str) -> dict[str, Any]:
+def first_of_side(rows: Rows, side: str) -> dict[str, Any]:
     return next(row for row in rows if row["side"] == side)

@@ -40,7 +40,7 @@ class Browser:
         assert binary is not None, "no chromium"
         their_in, self._out = os.pipe()
         self._in, their_out = os.pipe()
-        # The shell puts the two pipes where Chromium looks for them, whatever numbers they have here.
+        # The shell moves the two pipes to the descriptors that Chromium expects.
         line = f'exec "$0" "$@" 3<&{their_in} 4>&{their_out}'
         command = ["bash", "-c", line, binary, *FLAGS, f"--user-data-dir={profile}", "about:blank"]
         self._process = subprocess.Popen(

@@ -57,7 +57,7 @@ SHAPES: dict[str, Callable[[F64], F64]] = {
 
 
 @lru_cache(maxsize=1024)
-def tone(shape: str, octave: int, pitch: int) -> tuple[I16, float]:
+def steady_tone(shape: str, octave: int, pitch: int) -> tuple[I16, float]:
     """Returns a steady tone as long as the clip, read from a table of one period."""
     table = SHAPES[shape](np.arange(8192) / 8192)
     frequency = 440.0 * 2 ** ((pitch + 12 * octave - 69) / 12)
@@ -66,18 +66,20 @@ def tone(shape: str, octave: int, pitch: int) -> tuple[I16, float]:
     return np.rint(samples / np.abs(table).max() * 30_000).astype(np.int16), 1 / 32_767
 
 
-def played(envelope: Envelope, notes: Notes, tones: Mapping[int, tuple[I16, float]]) -> F64:
+def compose_clip(envelope: Envelope, notes: Notes, tones: Mapping[int, tuple[I16, float]]) -> F64:
     """Composes a clip and returns it as decoded, re full scale 1."""
     sound = gain(notes, envelope, RATE, FRAMES, CUT_MS) * dry(notes, tones, RATE, FRAMES)
     return to_int16(sound, peak_value(-1.0))[0] / 32_768
 
 
-def clip(envelope: Envelope, notes: Notes, shape: str = "saw", octave: int = 0) -> F64:
+def steady_clip(envelope: Envelope, notes: Notes, shape: str = "saw", octave: int = 0) -> F64:
     """Composes a clip on a steady timbre."""
-    return played(envelope, notes, {note.pitch: tone(shape, octave, note.pitch) for note in notes})
+    return compose_clip(
+        envelope, notes, {note.pitch: steady_tone(shape, octave, note.pitch) for note in notes}
+    )
 
 
-def draw(index: int, spec: GenerateSpec, curve: Curve = "linear") -> tuple[Envelope, Notes]:
+def draw_pair(index: int, spec: GenerateSpec, curve: Curve = "linear") -> tuple[Envelope, Notes]:
     """Draws envelope and phrase number `index`, the families in turn."""
     rng = stream(2, "estimate", index)
     ranges = FAMILIES[("pluck", "lead")[index % 2]]
@@ -88,29 +90,29 @@ def draw(index: int, spec: GenerateSpec, curve: Curve = "linear") -> tuple[Envel
     return Envelope(attack, decay, sustain, release, hold, curve), notes
 
 
-def case(index: int, curve: Curve = "linear") -> tuple[Envelope, Notes, F64]:
+def random_case(index: int, curve: Curve = "linear") -> tuple[Envelope, Notes, F64]:
     """Draws case number `index`: a timbre, and an octave shift of -1, 0 or 1."""
-    envelope, notes = draw(index, GenerateSpec(), curve)
+    envelope, notes = draw_pair(index, GenerateSpec(), curve)
     rng = stream(2, "timbre", index)
     shape = sorted(SHAPES)[int(rng.random() * len(SHAPES))]
-    return envelope, notes, clip(envelope, notes, shape, int(rng.random() * 3) - 1)
+    return envelope, notes, steady_clip(envelope, notes, shape, int(rng.random() * 3) - 1)
 
 
-def near(actual: float, expected: float) -> bool:
+def is_near(actual: float, expected: float) -> bool:
     """Returns whether two times agree within 3 ms or 5%, whichever is larger."""
     return abs(actual - expected) <= max(3.0, 0.05 * expected)
 
 
-def check(estimate: EnvelopeEstimate, expected: Envelope) -> None:
+def check_estimate(estimate: EnvelopeEstimate, expected: Envelope) -> None:
     """Checks attack and release within 3 ms or 5%, and sustain within 0.5 dB where above 0.05."""
     actual = estimate.envelope
     assert estimate.attack_seen
     assert estimate.sustain_seen
     assert estimate.decay_seen
-    assert near(actual.attack_ms, expected.attack_ms), (actual, expected)
+    assert is_near(actual.attack_ms, expected.attack_ms), (actual, expected)
     if expected.sustain > 0.004:
         assert estimate.release_seen
     if estimate.release_seen:
-        assert near(actual.release_ms, expected.release_ms), (actual, expected)
+        assert is_near(actual.release_ms, expected.release_ms), (actual, expected)
     if expected.sustain > 0.05:
         assert abs(20 * np.log10(actual.sustain / expected.sustain)) <= 0.5, (actual, expected)

@@ -24,7 +24,7 @@ NAMES = ("one", "two", "</script><b>three")
 PLAYING = "[...document.querySelectorAll('audio')].filter(a => !a.paused && a.currentTime > 0)"
 
 
-def data_of(text: str) -> dict[str, Any]:
+def page_data(text: str) -> dict[str, Any]:
     """Returns the JSON data of a page."""
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', text, re.DOTALL)
     assert match
@@ -37,7 +37,7 @@ def tone(hertz: float, level: float) -> np.ndarray:
     return level * np.sin(2 * np.pi * hertz * time) * np.minimum(1.0, 20 * time)
 
 
-def choose(browser: Browser, name: str, value: str) -> None:
+def select_option(browser: Browser, name: str, value: str) -> None:
     browser.run(
         f"(s => {{ s.value = {json.dumps(value)}; s.dispatchEvent(new Event('change', {{bubbles: true}})) }})"
         f"(document.querySelector('[name={name}]'))"

@@ -49,7 +49,7 @@ class S3Server:
         if status is None:
             return self._moto(environ, start_response)  # type: ignore[no-any-return]
         self.spoilt.append(path)
-        # Half of the body is taken before the answer.
+        # Half of the body is read before the answer.
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0) // 2)
         code = b"AccessDenied" if status.startswith("403") else b"SlowDown"
         start_response(status, [("Content-Type", "application/xml"), ("Connection", "close")])

@@ -22,7 +22,9 @@ def harmonic(hertz: float, seconds: float = 1.0, slope: float = 1.0) -> np.ndarr
     return 0.5 * sound / np.max(np.abs(sound))
 
 
-def played(timbre: int, phrase: int, envelope: Envelope, seconds: float = 2.0) -> tuple[np.ndarray, tuple]:
+def play_phrase(
+    timbre: int, phrase: int, envelope: Envelope, seconds: float = 2.0
+) -> tuple[np.ndarray, tuple]:
     """Plays a phrase on an additive timbre of the synthetic dataset. Returns the sound and its notes."""
     notes = make_phrase(7, phrase, seconds)
     frames = round(seconds * RATE)

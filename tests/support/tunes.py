@@ -16,7 +16,7 @@ ENVELOPE = Envelope(20.0, 80.0, 0.4, 90.0, 5.0)
 
 
 @lru_cache
-def sound(seconds: float = 0.8, timbre: int = 0, octave: int = 0) -> np.ndarray:
+def tune(seconds: float = 0.8, timbre: int = 0, octave: int = 0) -> np.ndarray:
     """Returns a short tune, float32 [samples], full scale 1."""
     frames = round(seconds * RATE)
     notes = [

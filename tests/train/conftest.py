@@ -8,7 +8,7 @@ import pytest
 
 from manifests.dataset.layout import Layout
 from tests.support.synthetic_dataset import make_dataset
-from tests.support.training.short_runs import settings
+from tests.support.training.short_runs import run_config
 from tests.support.training.tiny_codec import make_checkpoint
 from train.cli.evaluate import evaluate
 from train.fitting.loop import fit
@@ -29,7 +29,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 @pytest.fixture(scope="session")
 def finished(layout: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "whole"
-    outcome = fit(settings(), layout.root, out)
+    outcome = fit(run_config(), layout.root, out)
     assert (outcome.step, outcome.interrupted) == (6, False)
     return out
 

@@ -12,7 +12,7 @@ import torch
 from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from tests.support.synthetic_dataset import make_dataset
-from tests.support.training.short_runs import SETTINGS, settings
+from tests.support.training.short_runs import SETTINGS, run_config
 from train.checkpoint import (
     load_system,
     metadata_of,
@@ -30,7 +30,7 @@ from train.systems.base import Format
 
 def test_a_checkpoint_survives_saving_and_loading(finished: Path, layout: Layout) -> None:
     system, config, metadata = load_system(finished / "best.safetensors")
-    assert config == settings()
+    assert config == run_config()
     assert metadata["system"] == "triptych"
     assert system.format.timbres == ("additive 0", "additive 1", "additive 2", "additive 3")
     weights, _ = read_weights(finished / "best.safetensors")
@@ -111,7 +111,7 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
     """Fine-tuning at another rate: other timbres get a new class head, all else is kept."""
     best = finished / "best.safetensors"
     other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9, rate=32_000)
-    config = settings(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
+    config = run_config(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
     fit(config, other.root, tmp_path / "run")
     actual, expected = read_weights(tmp_path / "run" / "last.safetensors")[0], read_weights(best)[0]
     assert actual["timbre_head.weight"].shape[0] == 6
@@ -120,19 +120,21 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
             torch.testing.assert_close(actual[name], expected[name], atol=1e-6, rtol=0, msg=name)
     model = {**SETTINGS["model"], "decoder_width": 32}  # type: ignore[dict-item]
     with pytest.raises(InputError, match=r"best\.safetensors: weight 'decoder\..* has shape"):
-        fit(settings(start_from=str(best), model=model), other.root, tmp_path / "wide")
+        fit(run_config(start_from=str(best), model=model), other.root, tmp_path / "wide")
     with pytest.raises(InputError, match=r"none\.safetensors: no such checkpoint"):
-        fit(settings(start_from="none.safetensors"), other.root, tmp_path / "none")
+        fit(run_config(start_from="none.safetensors"), other.root, tmp_path / "none")
 
 
 def test_only_weights_that_name_timbres_are_reinitialised(tmp_path: Path) -> None:
     """Holds also where another layer has as many rows as there are timbres: eight here."""
     expected, actual = (
-        build("triptych", settings().model, Format(44_100, 3.0, tuple(f"{side} {i}" for i in range(8))), seed)
+        build(
+            "triptych", run_config().model, Format(44_100, 3.0, tuple(f"{side} {i}" for i in range(8))), seed
+        )
         for seed, side in ((1, "their"), (2, "our"))
     )
     path, own = tmp_path / "theirs.safetensors", {n: w.clone() for n, w in actual.state_dict().items()}
-    save_weights(path, expected.state_dict(), metadata_of(settings(), expected, 1, "x"))
+    save_weights(path, expected.state_dict(), metadata_of(run_config(), expected, 1, "x"))
     start_from(actual, path)
     assert actual.timbre_encoder.leave.weight.shape[0] == actual.timbre_head.weight.shape[0] == 8
     for name, weight in actual.state_dict().items():

@@ -136,7 +136,7 @@ def test_rendering_to_s3_survives_failed_uploads_and_resumes(
     tried: dict[str, int] = {}
 
     def spoil(path: str) -> str | None:
-        # A store that is slow to take each file, and takes one shard, and one shard's table, not at all.
+        # A store that is slow on each file, and refuses one shard and one shard's table.
         tried[path] = tried.get(path, 0) + 1
         if path.endswith(("shards/validation/shard-000000.tar", "clips/train/shard-000001.parquet")):
             return "403 Forbidden"
@@ -154,7 +154,7 @@ def test_rendering_to_s3_survives_failed_uploads_and_resumes(
     assert loose <= {"shards/train/shard-000001.tar"}
     monkeypatch.setattr(server, "fault", lambda path: None)
     files = s3fs.S3FileSystem(use_listings_cache=False)
-    # A torn tar that no table names, as only a store without conditional writes could leave it.
+    # A truncated tar that no table names, as only a store without conditional writes could leave.
     files.pipe_file(f"{there}/shards/validation/shard-000000.tar", b"torn")
     commands.succeed("render", "run", there, "--workers", "2")
     assert whole_shards(there)[1] == set()

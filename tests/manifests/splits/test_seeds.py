@@ -16,6 +16,6 @@ def test_draws_do_not_depend_on_other_draws_and_differ_by_name() -> None:
 
 
 def test_draws_are_pinned() -> None:
-    # A change of these would silently change every dataset: it needs a new major audio version.
+    # A change of these values changes every dataset: it needs a new major audio version.
     assert seeds.derive(1, "timbre", 2) == 272402024899702858305516648814892583078
     assert list(seeds.permutation(1, 8, "x")) == [6, 2, 1, 5, 0, 7, 4, 3]

@@ -41,7 +41,7 @@ def drafted(amsynth: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_amsynth_repeats_itself_warms_up_and_needs_no_display(drafted: Path) -> None:
     text = drafted.read_text()
     assert "It repeats itself bit for bit within a process, and does across processes." in text
-    # Measured before, by hand: the first render of a fresh instance is another.
+    # Measured by hand: the first render of a fresh instance differs.
     assert "First renders that differ from later ones: 1." in text
     assert "It opens without a display." in text
     profile = load_profile(str(drafted))
@@ -57,7 +57,7 @@ def test_amsynths_envelope_times_follow_its_source(drafted: Path) -> None:
     for stage in STAGES:
         here, there = getattr(measured, stage), getattr(known, stage)
         assert here.parameter == there.parameter
-        # The draft counts a parameter's value as 0..1, the source as 0..2.5.
+        # The draft scales a parameter to 0..1, amsynth's source to 0..2.5.
         for value in (0.1, 0.2, 0.3, 0.45):
             expected = there.curve.to_ms(value if stage == "sustain" else 2.5 * value)
             close = {"abs": 0.01} if stage == "sustain" else {"rel": 0.02, "abs": 0.5}

@@ -47,7 +47,7 @@ def pid_of(host: SnapshotHost) -> int:
     return host._process.process.pid
 
 
-def alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
@@ -56,7 +56,7 @@ def alive(pid: int) -> bool:
 
 def wait_until_gone(pid: int) -> bool:
     for _ in range(100):
-        if not alive(pid):
+        if not is_alive(pid):
             return True
         time.sleep(0.05)
     return False
@@ -138,7 +138,7 @@ def test_closing_a_host_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     with SnapshotHost(open_synth("builtin"), scratch=tmp_path) as opened:
         opened.render(job())
         pid = pid_of(opened)
-    assert not alive(pid)
+    assert not is_alive(pid)
     assert list(tmp_path.iterdir()) == []
     assert entries("/dev/shm") <= shared
     assert len(entries("/proc/self/fd")) == descriptors

@@ -18,7 +18,7 @@ def test_similar_presets_count_as_one_timbre_and_failures_as_none() -> None:
     random = np.random.default_rng(0)
     base = random.uniform(-60.0, 0.0, (20, BANDS))
     some = [row(f"a{i}", list(x), list(x + random.normal(0, 0.5, BANDS))) for i, x in enumerate(base)]
-    # Louder as a whole is no other timbre, and hardly different is none either.
+    # A uniform level change is not another timbre, and neither is a tiny difference.
     twin = row("twin", list(base[3] + 0.01), list(base[3]))
     unsteady = row("unsteady", list(base[0] + 30), list(base[0]), level_variation_db=5.0)
     failed = row("failed", [], [], status="silent", audio_sha256=None)

@@ -15,26 +15,26 @@ from manifests.dataset.canonical import sha256_file
 from manifests.types import InputError
 from presets.scan.scan_table import read_scan, scan_metadata
 from presets.synths.synth import open_synth
-from tests.support.presets.preset_scan import LIMIT, presets, rows
+from tests.support.presets.preset_scan import LIMIT, rows_by_preset, run_presets
 
 
 def test_every_preset_has_a_row_in_order(scan: Path) -> None:
     named = [preset.address for preset in open_synth("builtin").presets()]
-    scanned = list(rows(scan))
+    scanned = list(rows_by_preset(scan))
     assert len(scanned) == LIMIT
     assert scanned == sorted(scanned, key=named.index)
     assert not scan.with_name(f"{scan.name}.parts").exists()
 
 
 def test_measurements_agree_with_the_presets_parameters(scan: Path) -> None:
-    for row in rows(scan).values():
+    for row in rows_by_preset(scan).values():
         assert row["status"] == "ok", row
         assert abs(float(str(row["pitch_cents"]))) < 5.0
         assert 0.0 <= float(str(row["stereo_width"])) <= 1.0
-        # The synth's velocity is pinned away: another velocity is the same sound.
+        # Velocity sensitivity is pinned to zero: another velocity gives the same sound.
         assert abs(float(str(row["velocity_db"]))) < 0.5
     synth = open_synth("builtin")
-    for address, row in rows(scan).items():
+    for address, row in rows_by_preset(scan).items():
         parameters = synth.preset(address).parameters
         if parameters["sub_level"] == 0 and parameters["fm_index"] == 0 and row["usable"]:
             assert row["octave"] == parameters["octave"], address
@@ -42,7 +42,7 @@ def test_measurements_agree_with_the_presets_parameters(scan: Path) -> None:
 
 def test_another_number_of_workers_gives_the_same_file(scan: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.parquet"
-    assert presets("scan", "builtin", "--out", again, "--limit", LIMIT, "--workers", 2).returncode == 0
+    assert run_presets("scan", "builtin", "--out", again, "--limit", LIMIT, "--workers", 2).returncode == 0
     assert sha256_file(again) == sha256_file(scan)
 
 
@@ -60,18 +60,18 @@ def test_a_killed_scan_resumes(scan: Path, tmp_path: Path) -> None:
     assert first.exists()
     assert not out.exists()
     before = first.stat().st_mtime_ns
-    other = presets("scan", "builtin", "--out", out, "--limit", LIMIT - 1)
+    other = run_presets("scan", "builtin", "--out", out, "--limit", LIMIT - 1)
     assert other.returncode == 2
     assert "begun otherwise" in other.stderr
     assert first.stat().st_mtime_ns == before
-    assert presets(*command[3:]).returncode == 0
+    assert run_presets(*command[3:]).returncode == 0
     assert sha256_file(out) == sha256_file(scan)
-    assert "is this scan already" in presets(*command[3:]).stdout
+    assert "is this scan already" in run_presets(*command[3:]).stdout
 
 
 def test_a_scan_is_listed_and_drawn(scan: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    shown = presets("show", "--scan", scan, "--plot", tmp_path / "overview.png")
+    shown = run_presets("show", "--scan", scan, "--plot", tmp_path / "overview.png")
     assert shown.returncode == 0, shown.stderr
     assert len([line for line in shown.stdout.splitlines() if line.startswith("named/")]) == LIMIT
     assert (tmp_path / "overview.png").read_bytes().startswith(b"\x89PNG")
@@ -81,7 +81,7 @@ def test_files_other_than_scans_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     with pytest.raises(InputError, match="not a scan"):
         read_scan(tmp_path / "a.parquet")
-    failed = presets("scan", "builtin", "--out", tmp_path / "a.parquet", "--banks", "named,nothing")
+    failed = run_presets("scan", "builtin", "--out", tmp_path / "a.parquet", "--banks", "named,nothing")
     assert failed.returncode == 2
     assert "no such bank" in failed.stderr
 
@@ -89,7 +89,7 @@ def test_files_other_than_scans_are_refused(tmp_path: Path) -> None:
 @pytest.mark.plugins
 def test_amsynth_scan_agrees_with_field_measurements(amsynth: Path, tmp_path: Path) -> None:
     out = tmp_path / "amsynth.parquet"
-    done = presets("scan", amsynth, "--out", out, "--limit", 24)
+    done = run_presets("scan", amsynth, "--out", out, "--limit", 24)
     assert done.returncode == 0, done.stderr
     results = read_scan(out).to_pylist()
     assert {one["synth"] for one in results} == {"amsynth"}

@@ -11,12 +11,12 @@ from manifests.types import InputError
 from presets.scan.selection import Conditions, select_presets
 from presets.synths.synth import open_synth
 from tests.support import commands, datasets
-from tests.support.presets.preset_scan import LIMIT, rows
+from tests.support.presets.preset_scan import LIMIT, rows_by_preset
 
 
 def test_conditions_are_ranges_and_allowed_values(scan: Path) -> None:
     synth = open_synth("builtin")
-    everything = rows(scan)
+    everything = rows_by_preset(scan)
     bright = select_presets(scan, synth, {"brightness_hz": [2000, None], "octave": [0, 0]})
     expected = [
         address

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.presets.plugins import required
+from tests.support.presets.plugins import require_plugin
 
 
 @pytest.fixture(scope="module")
 def nekobi() -> Path:
-    return required("/usr/lib/vst/Nekobi-vst.so", "dpf-plugins-vst")
+    return require_plugin("/usr/lib/vst/Nekobi-vst.so", "dpf-plugins-vst")

@@ -10,12 +10,12 @@ import pytest
 from presets.host.client import SnapshotHost
 from presets.synths.profile import load_profile
 from presets.synths.synth import open_synth
-from tests.support.presets.plugins import played, required
+from tests.support.presets.plugins import play_note, require_plugin
 
 
 @pytest.fixture(scope="module")
 def kars() -> Path:
-    return required("/usr/lib/vst/Kars-vst.so", "dpf-plugins-vst")
+    return require_plugin("/usr/lib/vst/Kars-vst.so", "dpf-plugins-vst")
 
 
 @pytest.mark.plugins
@@ -24,8 +24,8 @@ def test_a_plugin_without_a_profile_plays(kars: Path, tmp_path: Path) -> None:
     assert (synth.name, synth.deterministic) == ("Kars-vst", False)
     (init,) = synth.presets()
     with SnapshotHost(synth, scratch=tmp_path) as one, SnapshotHost(synth, scratch=tmp_path) as two:
-        # It draws random numbers, which the host seeds: two processes give the same.
-        np.testing.assert_array_equal(played(one, synth, init), played(two, synth, init))
+        # The plugin draws random numbers, which the host seeds: two processes give the same audio.
+        np.testing.assert_array_equal(play_note(one, synth, init), play_note(two, synth, init))
 
 
 @pytest.mark.plugins

@@ -13,7 +13,7 @@ from presets.host.client import GroupFailure, SnapshotHost
 from presets.synths.preset_files import read_preset_folder
 from presets.synths.synth import Preset, open_synth
 from tests.support.presets.dpf_plugins import save_state
-from tests.support.presets.plugins import centroid, played
+from tests.support.presets.plugins import centroid, play_note
 
 
 @pytest.fixture
@@ -44,15 +44,15 @@ def test_states_and_bare_values_load_and_repeat(profile: Path, tmp_path: Path) -
     synth = open_synth(str(profile))
     presets = {preset.address: preset for preset in synth.presets()}
     assert list(presets) == ["bare.yaml/saw", "bare.yaml/square", "bright.fxp", "dark.fxp"]
-    # Beside a state only pins are set: the state says the rest.
+    # Beside a state only pinned parameters are set: the state holds the rest.
     assert presets["dark.fxp"].parameters == {"Accent": 0.0}
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as host:
         host.self_test()
-        sounds = {address: played(host, synth, preset) for address, preset in presets.items()}
+        sounds = {address: play_note(host, synth, preset) for address, preset in presets.items()}
         for address, preset in presets.items():
-            np.testing.assert_array_equal(played(host, synth, preset), sounds[address])
+            np.testing.assert_array_equal(play_note(host, synth, preset), sounds[address])
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as other:
-        np.testing.assert_array_equal(played(other, synth, presets["dark.fxp"]), sounds["dark.fxp"])
+        np.testing.assert_array_equal(play_note(other, synth, presets["dark.fxp"]), sounds["dark.fxp"])
     hashes = {sound.tobytes() for sound in sounds.values()}
     assert len(hashes) == 4
     assert centroid(sounds["bright.fxp"]) > 1.5 * centroid(sounds["dark.fxp"])
@@ -65,9 +65,9 @@ def test_a_preset_that_the_plugin_rejects_fails_alone(nekobi: Path, tmp_path: Pa
     foreign = Preset("x.fxp", "x", {}, "", b"CcnK" + bytes(8) + b"\x00\x00\x00\x01Nope" + bytes(60))
     with SnapshotHost(synth, scratch=tmp_path) as host:
         with pytest.raises(GroupFailure) as failure:
-            played(host, synth, foreign)
+            play_note(host, synth, foreign)
         assert failure.value.reason == "unloadable"
-        assert np.abs(played(host, synth, init)).max() > 0
+        assert np.abs(play_note(host, synth, init)).max() > 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from presets.synths.synth import is_installed, open_synth
 
 @pytest.mark.plugins
 def test_the_profile_knows_amsynths_own_parameters(amsynth: Path, tmp_path: Path) -> None:
-    # Starting the host compares the names; the canary plays.
+    # Starting the host compares parameter names; the canary plays a note.
     with SnapshotHost(open_synth("amsynth", amsynth), scratch=tmp_path) as host:
         host.self_test()
 

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 from presets.cli.app import app
 from presets.host.client import SnapshotHost
 from presets.synths.synth import Synth, open_synth
-from tests.presets.synths.test_preset_files import centroid, played
 from tests.support.presets.dpf_plugins import build_vst3, nekobi_vstpreset
+from tests.support.presets.plugins import centroid, play_note
 
 pytestmark = pytest.mark.verify
 
@@ -23,7 +23,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return build_vst3(tmp_path_factory.mktemp("vst3"))
 
 
-def profiled(plugin: Path, folder: Path) -> Synth:
+def open_with_profile(plugin: Path, folder: Path) -> Synth:
     (folder / "presets").mkdir()
     for name, cutoff in (("dark", 10), ("bright", 90)):
         (folder / "presets" / f"{name}.vstpreset").write_bytes(nekobi_vstpreset(cutoff))
@@ -43,14 +43,14 @@ def profiled(plugin: Path, folder: Path) -> Synth:
 
 
 def test_vstpresets_load_and_repeat_in_any_process(built: dict[str, Path], tmp_path: Path) -> None:
-    synth = profiled(built["Nekobi"], tmp_path)
+    synth = open_with_profile(built["Nekobi"], tmp_path)
     bright, dark = synth.presets()
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as host:
         host.self_test()
-        sounds = [played(host, synth, preset) for preset in (bright, dark)]
-        np.testing.assert_array_equal(played(host, synth, bright), sounds[0])
+        sounds = [play_note(host, synth, preset) for preset in (bright, dark)]
+        np.testing.assert_array_equal(play_note(host, synth, bright), sounds[0])
     with SnapshotHost(synth, scratch=tmp_path / "hosts") as other:
-        np.testing.assert_array_equal(played(other, synth, dark), sounds[1])
+        np.testing.assert_array_equal(play_note(other, synth, dark), sounds[1])
     assert centroid(sounds[0]) > 1.5 * centroid(sounds[1])
 
 
@@ -58,7 +58,7 @@ def test_a_vst3_without_a_profile_plays(built: dict[str, Path], tmp_path: Path) 
     synth = open_synth(str(built["Kars"]))
     (init,) = synth.presets()
     with SnapshotHost(synth, scratch=tmp_path) as one, SnapshotHost(synth, scratch=tmp_path) as two:
-        np.testing.assert_array_equal(played(one, synth, init), played(two, synth, init))
+        np.testing.assert_array_equal(play_note(one, synth, init), play_note(two, synth, init))
 
 
 def test_calibrate_measures_a_vst3(built: dict[str, Path], tmp_path: Path) -> None:

@@ -14,13 +14,13 @@ from presets.synths import zyn
 from presets.synths.jobs import PresetState
 from presets.synths.profile import InstrumentPin
 from presets.synths.synth import Synth, open_synth
-from tests.support.presets.plugins import levels, played, required
+from tests.support.presets.plugins import levels, play_note, require_plugin
 
 
 @pytest.fixture(scope="module")
 def zynaddsubfx() -> Synth:
-    required("/usr/share/zynaddsubfx/banks", "zynaddsubfx-data")
-    return open_synth("zynaddsubfx", required("/usr/lib/vst/ZynAddSubFX.so", "zynaddsubfx-vst"))
+    require_plugin("/usr/share/zynaddsubfx/banks", "zynaddsubfx-data")
+    return open_synth("zynaddsubfx", require_plugin("/usr/lib/vst/ZynAddSubFX.so", "zynaddsubfx-vst"))
 
 
 @pytest.mark.plugins
@@ -37,12 +37,12 @@ def test_an_instrument_repeats_and_loses_its_envelope(zynaddsubfx: Synth, tmp_pa
     assert zynaddsubfx.is_deterministic(pad)
     assert pad.state is not None
     with SnapshotHost(zynaddsubfx, scratch=tmp_path) as host:
-        first, again, other = (played(host, zynaddsubfx, p) for p in (pad, pad, rhodes))
+        first, again, other = (play_note(host, zynaddsubfx, p) for p in (pad, pad, rhodes))
         as_it_is = PresetState("zyn", zyn.read_instrument(pad.state, (), "x"))
         with_envelope = host.render(GroupJob({}, (Note(0.0, 0.8, 60, 100),), 1.0, state=as_it_is))
     np.testing.assert_array_equal(first, again)
     assert not np.array_equal(first, other)
-    # The pad rings on for long after its note; without its envelope it ends with it.
+    # The pad rings long after its note; without its envelope it ends with the note.
     silent = levels(first)[18:].max() / levels(first)[:16].mean()
     assert silent < 0.05
     assert levels(with_envelope)[18:].max() / levels(with_envelope)[:16].mean() > 4 * silent
@@ -50,7 +50,7 @@ def test_an_instrument_repeats_and_loses_its_envelope(zynaddsubfx: Synth, tmp_pa
 
 @pytest.mark.plugins
 def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) -> None:
-    # Put into a state of the plugin's own version, their times are not found and its defaults stay.
+    # In a state of the plugin's current version old time fields are ignored and defaults stay.
     raw = zynaddsubfx.preset("Pads/0001-Sine Pad.xiz").state
     assert raw is not None
     sounds = []

@@ -22,7 +22,7 @@ from presets.host.client import SnapshotHost
 from presets.synths.synth import Preset, Synth, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
-from tests.support.envelope_cases import CUT_MS, FRAMES, RATE, draw
+from tests.support.envelope_cases import CUT_MS, FRAMES, RATE, draw_pair
 
 F64 = npt.NDArray[np.float64]
 I16 = npt.NDArray[np.int16]
@@ -101,7 +101,7 @@ def cases(host: SnapshotHost, timbre: str, pitching: str, first: int, count: int
     """Yields random envelopes and phrases on one timbre's tones."""
     tones = made_tones(host, timbre, pitching)
     for index in range(first, first + count):
-        envelope, notes = draw(index, PHRASES)
+        envelope, notes = draw_pair(index, PHRASES)
         yield Case(envelope, notes, tones)
 
 
@@ -145,7 +145,7 @@ def test_a_thousand_composed_clips_have_no_clicks(host: SnapshotHost, timbre: st
 
 
 def test_played_clips_have_no_clicks(host: SnapshotHost, synth: Synth) -> None:
-    cells = [PlayedCell(notes, envelope) for envelope, notes in (draw(i, PHRASES) for i in range(4))]
+    cells = [PlayedCell(notes, envelope) for envelope, notes in (draw_pair(i, PHRASES) for i in range(4))]
     for timbre in ("sine", "saw"):
         for sound in play_group(host, synth, preset(synth, timbre), cells, PlaySpec(RATE, FRAMES, CUT_MS)):
             pcm = to_int16(sound, peak_value(-1.0))[0]
@@ -155,7 +155,7 @@ def test_played_clips_have_no_clicks(host: SnapshotHost, synth: Synth) -> None:
 @pytest.mark.parametrize("pitching", PITCHINGS)
 @pytest.mark.parametrize("timbre", sorted(TIMBRES))
 def test_planted_clicks_are_found(host: SnapshotHost, timbre: str, pitching: str) -> None:
-    # A lead: its notes are still loud where the next one cuts them.
+    # A lead envelope: its notes are still loud where the next one cuts them.
     (case,) = cases(host, timbre, pitching, 1, 1)
     placed = spans(case.notes, RATE, FRAMES)
     legato = next(i for i in range(len(placed) - 1) if placed[i].off == placed[i].end)
@@ -175,7 +175,7 @@ def test_planted_clicks_are_found(host: SnapshotHost, timbre: str, pitching: str
     skipped = clean.copy()
     skipped[middle:] = np.roll(clean, 20)[middle:]
     assert found_at(skipped, middle)
-    # Every tone a loop whose end does not lead to its beginning.
+    # Every tone loops with a step from its end to its beginning.
     crude = {pitch: (np.tile(tone[:5003], 27), scale) for pitch, (tone, scale) in case.tones.items()}
     seam = placed[legato].onset + 5003
     assert seam < placed[legato].off

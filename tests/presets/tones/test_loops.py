@@ -27,7 +27,7 @@ def test_a_loop_continues_the_tone() -> None:
         make_loop = tone[places].astype(float)
         steps = np.abs(np.diff(make_loop))
         assert steps.max() <= 1.02 * np.abs(np.diff(own.astype(float))).max()
-        # Round the loop the level stays, and nothing is heard beside the partials.
+        # Around the loop the level stays, and there is no power beside the partials.
         rest = make_loop[2 * RATE :] * np.hanning(2 * RATE)
         power = np.abs(np.fft.rfft(rest)) ** 2
         loud = np.convolve(power > power.max() * 1e-3, np.ones(200), mode="same") > 0

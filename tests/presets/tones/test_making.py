@@ -15,7 +15,7 @@ from presets.synths.synth import Preset, Synth, open_synth
 from presets.tones.making import TONE_RMS, group_address, make_tone_set
 from presets.tones.tone_set import ToneSet
 from tests.support.presets import faulty_host as faulty
-from tests.support.presets.tone_sets import SPEC, assert_same
+from tests.support.presets.tone_sets import SPEC, assert_same_tone_set
 
 
 def changed(preset: Preset, **values: float) -> Preset:
@@ -49,7 +49,7 @@ def test_a_tone_set_is_the_same_alone_and_after_others(
     after_others = [make_tone_set(host, synth, synth.preset(f"named/{name}"), SPEC) for name in names]
     with SnapshotHost(synth, scratch=tmp_path) as fresh:
         alone = make_tone_set(fresh, synth, synth.preset(f"named/{names[-1]}"), SPEC)
-    assert_same(alone, after_others[-1])
+    assert_same_tone_set(alone, after_others[-1])
 
 
 @pytest.mark.plugins
@@ -61,8 +61,8 @@ def test_amsynth_is_the_same_alone_and_after_others(amsynth: Path, tmp_path: Pat
         again = make_tone_set(opened, synth, presets[-1], SPEC)
     with SnapshotHost(synth, scratch=tmp_path) as fresh:
         alone = make_tone_set(fresh, synth, presets[-1], SPEC)
-    assert_same(alone, after_others)
-    assert_same(again, after_others)
+    assert_same_tone_set(alone, after_others)
+    assert_same_tone_set(again, after_others)
     assert alone.pitch_confidence == 1.0
 
 

@@ -69,7 +69,7 @@ def test_the_loop_has_no_seam(frequency: float, detune: float) -> None:
     loop = make_loop(harmonics(frequency, detune), RATE)
     around = np.concatenate([loop[-2000:], loop[:2000]])
     assert roughness(resample_loop(loop, 1.0, FRAMES, RATE)) < 1.3
-    # The level at the seam is that of the rest: no dip where one end fades into the other.
+    # The level at the seam equals that of the rest: no dip in the crossfade.
     whole, seam = np.sqrt(np.mean(loop**2)), np.sqrt(np.mean(around**2))
     assert abs(20 * np.log10(seam / whole)) < 3.0
 

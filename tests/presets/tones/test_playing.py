@@ -29,7 +29,7 @@ def plain(synth: Synth) -> Preset:
 def cells(synth: Synth, first: int, count: int) -> list[PlayedCell]:
     """Returns random cells, without hold where the synth has none."""
     assert synth.profile.envelope is not None
-    drawn = [estimate_cases.draw(index, GenerateSpec()) for index in range(first, first + count)]
+    drawn = [estimate_cases.draw_pair(index, GenerateSpec()) for index in range(first, first + count)]
     if synth.profile.envelope.hold is None:
         drawn = [
             (Envelope(e.attack_ms, e.decay_ms, e.sustain, e.release_ms, 0.0, e.curve), notes)
@@ -38,7 +38,7 @@ def cells(synth: Synth, first: int, count: int) -> list[PlayedCell]:
     return [PlayedCell(notes, envelope) for envelope, notes in drawn]
 
 
-def disagreements(synth: Synth, count: int) -> list[str]:
+def deviations(synth: Synth, count: int) -> list[str]:
     """Lists the values that differ from the requested ones by more than 10% (or 5 ms, 0.5 dB)."""
     wrong = []
     with SnapshotHost(synth) as host:
@@ -65,18 +65,18 @@ def disagreements(synth: Synth, count: int) -> list[str]:
 
 
 def test_the_builtin_synth_plays_the_requested_envelope() -> None:
-    assert disagreements(open_synth("builtin"), 12) == []
+    assert deviations(open_synth("builtin"), 12) == []
 
 
 @pytest.mark.plugins
 def test_amsynth_plays_the_requested_envelope(amsynth: Path) -> None:
-    assert disagreements(open_synth("amsynth"), 24) == []
+    assert deviations(open_synth("amsynth"), 24) == []
 
 
 @pytest.mark.plugins
 @pytest.mark.verify
 def test_amsynth_plays_200_random_envelopes(amsynth: Path) -> None:
-    assert disagreements(open_synth("amsynth"), 200) == []
+    assert deviations(open_synth("amsynth"), 200) == []
 
 
 @pytest.mark.parametrize("name", ["builtin", pytest.param("amsynth", marks=pytest.mark.plugins)])
@@ -112,11 +112,11 @@ def test_a_release_has_its_requested_length_and_a_new_onset_cuts_it(
     with SnapshotHost(synth) as host:
         (sound,) = play_group(host, synth, plain(synth), [cell], SPEC)
     held, *released = levels(sound, [0.9, 1.2, 1.45, 1.7, 1.9]).tolist()
-    # Linear from 0.95 s to 1.95 s, and silence from there.
+    # The release is linear from 0.95 s to 1.95 s, with silence after it.
     for level, left in zip(released, (0.75, 0.5, 0.25, 0.05), strict=True):
         assert level == pytest.approx(left * held, abs=0.04 * held)
     assert levels(sound, [1.97])[0] < 1e-3 * held
-    # The attack of the second note begins at zero, though the first was still loud.
+    # The attack of the second note starts at zero although the first was still loud.
     assert levels(sound, [0.43])[0] > 0.1 * held
     assert np.abs(sound[int(0.45 * SPEC.rate) : int(0.4505 * SPEC.rate)]).max() < 0.1 * held
 

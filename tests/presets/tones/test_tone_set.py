@@ -8,13 +8,13 @@ import pytest
 
 from manifests.types import InputError
 from presets.tones.tone_set import ToneSet
-from tests.support.presets.tone_sets import assert_same
+from tests.support.presets.tone_sets import assert_same_tone_set
 
 
 @pytest.mark.parametrize("mmap", [True, False])
 def test_a_saved_tone_set_loads_unchanged(saw: ToneSet, tmp_path: Path, mmap: bool) -> None:
     saw.save(tmp_path / "set")
-    assert_same(ToneSet.load(tmp_path / "set", mmap=mmap), saw)
+    assert_same_tone_set(ToneSet.load(tmp_path / "set", mmap=mmap), saw)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["set.json", "set.npy"]
 
 

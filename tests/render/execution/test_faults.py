@@ -58,7 +58,7 @@ def without_a_shard(complete: Path, target: Path) -> Path:
     return copy
 
 
-def victim(root: Path) -> dict[str, Any]:
+def first_timbre(root: Path) -> dict[str, Any]:
     """Returns the row of the first timbre of the shard's first block."""
     dataset = PlannedDataset(root)
     return dataset.timbres[dataset.blocks_of(SHARD)[0]["timbres"][0]]
@@ -72,7 +72,7 @@ def cutoff(row: dict[str, Any]) -> float:
     return float(dict(row["parameters"])["cutoff"])
 
 
-def go_on(root: Path) -> None:
+def resume(root: Path) -> None:
     run(root, Console(quiet=True))
 
 
@@ -92,9 +92,9 @@ REASONS = [
 def test_a_timbre_that_fails_in_a_shard_is_replaced_and_the_block_is_full(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch, fault: int, reason: str
 ) -> None:
-    copy, failed = without_a_shard(played, tmp_path / "copy"), victim(played)
+    copy, failed = without_a_shard(played, tmp_path / "copy"), first_timbre(played)
     set_faults(limited, (True, "cutoff", cutoff(failed), fault))
-    go_on(copy)
+    resume(copy)
     failures = pd.read_parquet(copy / "failures.parquet").query("stage == 'clips'")
     assert set(failures["reason"]) == {reason}
     assert set(failures["preset"]) == {failed["preset"]}
@@ -120,7 +120,7 @@ def test_plugin_output_on_stdout_changes_no_byte(
 ) -> None:
     copy = without_a_shard(played, tmp_path / "copy")
     set_faults(limited, (True, "", 0.0, faulty.PRINT))
-    go_on(copy)
+    resume(copy)
     assert datasets.file_hashes(copy) == datasets.file_hashes(played)
 
 
@@ -128,16 +128,16 @@ def test_substitutes_are_deterministic_and_retry_restores_the_timbre(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
     first, second = (without_a_shard(played, tmp_path / name) for name in ("first", "second"))
-    set_faults(limited, (True, "cutoff", cutoff(victim(played)), faulty.SEGFAULT))
-    go_on(first)
-    go_on(second)
+    set_faults(limited, (True, "cutoff", cutoff(first_timbre(played)), faulty.SEGFAULT))
+    resume(first)
+    resume(second)
     replaced = datasets.file_hashes(first)
     assert datasets.file_hashes(second) == replaced
     limited.delenv("TRIPTYCH_TEST_FAULTS")
     clips = pd.read_parquet(Layout(first).clip_table(SHARD))
     key = clips["key"][clips["substitutes"].notna()].iloc[-1]
     assert "same, bit for bit" in commands.succeed("render", "remake", first, key)
-    # The plugin is well again. `run` remembers the failure, in whatever order things are deleted;
+    # The plugin works again. `run` keeps the recorded failure, in whatever order files are deleted;
     for path in (first / SHARD, Layout(first).clip_table(SHARD), first / "shards.parquet"):
         path.unlink()
     commands.succeed("render", "run", first)
@@ -145,7 +145,7 @@ def test_substitutes_are_deterministic_and_retry_restores_the_timbre(
     # `retry` leaves finished shards alone,
     commands.succeed("render", "retry", first)
     assert datasets.file_hashes(first) == replaced
-    # and tries again for what is missing.
+    # and renders missing shards with the timbre.
     for path in (second / SHARD, Layout(second).clip_table(SHARD), second / "shards.parquet"):
         path.unlink()
     commands.succeed("render", "retry", second)
@@ -155,7 +155,7 @@ def test_substitutes_are_deterministic_and_retry_restores_the_timbre(
 def test_presets_that_fail_while_tones_are_made_are_replaced(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch
 ) -> None:
-    # Presets that share a cutoff could not be told apart by it.
+    # Presets must have different cutoffs, as faults are assigned by them.
     good = list({cutoff(row): row for _, row in sorted(PlannedDataset(played).timbres.items())}.values())
     reasons = dict(zip((row["preset"] for row in good), REASONS, strict=False))
     set_faults(limited, *((False, "cutoff", cutoff(row), reasons[row["preset"]][0]) for row in good))
@@ -177,7 +177,7 @@ def test_without_substitutes_the_run_ends_with_a_one_line_error(
     copy = without_a_shard(played, tmp_path / "copy")
     set_faults(limited, (True, "", 0.0, faulty.NAN))
     with pytest.raises(MachineFault, match="no other of its side is left"):
-        go_on(copy)
+        resume(copy)
     assert not Layout(copy).clip_table(SHARD).exists()
 
 
@@ -186,9 +186,9 @@ def test_a_group_killed_from_outside_is_the_machines_fault(
     played: Path, tmp_path: Path, limited: pytest.MonkeyPatch, fault: int
 ) -> None:
     copy = without_a_shard(played, tmp_path / "copy")
-    set_faults(limited, (True, "cutoff", cutoff(victim(played)), fault))
+    set_faults(limited, (True, "cutoff", cutoff(first_timbre(played)), fault))
     with pytest.raises(MachineFault, match=r"killed from outside|died twice"):
-        go_on(copy)
+        resume(copy)
     assert not Layout(copy).clip_table(SHARD).exists()
     assert "clips" not in set(pd.read_parquet(copy / "failures.parquet")["stage"])
 
@@ -199,7 +199,7 @@ def test_the_shard_canary_detects_nondeterminism(
     copy = without_a_shard(played, tmp_path / "copy")
     set_faults(limited, (True, "", 0.0, faulty.UNREPEATABLE))
     with pytest.raises(MachineFault, match="canary"):
-        go_on(copy)
+        resume(copy)
     assert not Layout(copy).clip_table(SHARD).exists()
 
 
@@ -208,11 +208,11 @@ def test_the_tone_canary_detects_nondeterminism(tmp_path: Path, limited: pytest.
     commands.succeed("render", "plan", datasets.write_config(tmp_path, **FEW), "--out", root)
     set_faults(limited, (False, "", 0.0, faulty.UNREPEATABLE))
     with pytest.raises(MachineFault, match="canary"):
-        go_on(root)
+        resume(root)
     assert not Layout(root).table("blocks").exists()
 
 
-def said_in_one_line(done: subprocess.CompletedProcess[str], what: str) -> None:
+def assert_one_line_error(done: subprocess.CompletedProcess[str], what: str) -> None:
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert done.returncode == 1, done.stderr
     assert len(lines) == 1
@@ -227,9 +227,9 @@ def test_a_missing_or_another_plugin_is_the_machines_fault(tmp_path: Path) -> No
     commands.succeed("render", "plan", datasets.write_config(tmp_path, timbres=timbres), "--out", root)
     source = plugin.read_text()
     plugin.write_text(source + "\n// changed\n")
-    said_in_one_line(commands.run("render", "run", root), "is not the one it was planned with")
+    assert_one_line_error(commands.run("render", "run", root), "is not the one it was planned with")
     plugin.unlink()
-    said_in_one_line(commands.run("render", "run", root), "its plugin is missing")
+    assert_one_line_error(commands.run("render", "run", root), "its plugin is missing")
     assert not (root / "failures.parquet").exists()
 
 
@@ -244,7 +244,7 @@ def test_a_full_disk_is_the_machines_fault_and_leaves_no_partial_file(tiny: Path
     try:
         copy = shutil.copytree(tiny, disk / "dataset", ignore=shutil.ignore_patterns(".work", "shards*"))
         shutil.rmtree(copy / "clips")
-        said_in_one_line(commands.run("render", "run", copy), "no space left")
+        assert_one_line_error(commands.run("render", "run", copy), "no space left")
         assert not list((copy / "clips").rglob("*.parquet")) or (copy / SHARD).exists()
         assert set(pd.read_parquet(copy / "failures.parquet")["stage"]) <= {"tones"}
     finally:

@@ -41,7 +41,7 @@ def test_a_second_run_finds_nothing_to_do(tiny: Path, tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in copy.rglob("*.tar")} == before
 
 
-def all_gone(group: int, patience_s: float) -> bool:
+def group_has_ended(group: int, patience_s: float) -> bool:
     """Returns whether no process of a group is left. A plugin host notices this within two seconds."""
     end = time.monotonic() + patience_s
     while time.monotonic() < end:
@@ -58,7 +58,7 @@ def all_gone(group: int, patience_s: float) -> bool:
     [
         ("2", os.kill),
         pytest.param("1", os.kill, marks=pytest.mark.verify),
-        # A scheduler may tell every process of the job, not only the first.
+        # A scheduler may signal every process of the job, not only the first.
         pytest.param("2", os.killpg, marks=pytest.mark.verify),
     ],
 )
@@ -82,7 +82,7 @@ def test_sigterm_stops_cleanly_and_leaves_whole_shards_only(
     assert run.returncode == 130
     assert message.strip().splitlines()[-1].startswith("error: interrupted")
     assert not list((root / ".work" / "tmp").iterdir())
-    assert all_gone(run.pid, 10.0)
+    assert group_has_ended(run.pid, 10.0)
     commands.succeed("render", "run", root)
     assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
 

@@ -51,7 +51,7 @@ def test_a_nondeterministic_synth_is_marked_and_never_compared(
     assert not pd.read_parquet(root / "timbres.parquet")["deterministic"].any()
     assert set(pd.read_parquet(root / "failures.parquet")["stage"]) <= {"tones"}
 
-    # Where no tones are kept they have to be made again, and come out otherwise.
+    # Without cached tones they are rendered again, and differ.
     copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[1]
     (again,) = remake(copy, [key])

@@ -70,7 +70,7 @@ def test_rate_and_time_left_follow_from_worker_reports(
         name = shard.rsplit("/", 1)[1].removesuffix(".tar")
         (folder / f"train.{name}.json").write_text(json.dumps(journal.asdict(note)))
     now = state(PlannedDataset(unfinished))
-    # The third has said nothing for a quarter of an hour; the second is taken to be as fast as the first.
+    # The third reported nothing for 15 minutes; the second is assumed to be as fast as the first.
     assert now.workers == 2
     assert now.clips_per_s == pytest.approx(4.0)
     assert now.seconds_left == pytest.approx((48 - 2 * 8) / 4.0)

@@ -55,7 +55,7 @@ def test_old_shards_stay_and_ids_do_not_move(tiny: Path, grown: Path) -> None:
     for axis, count in (("timbre", 11), ("envelope", 10), ("phrase", 8), ("block", None)):
         old, new = (Layout(root).read(f"{axis}s").to_pandas() for root in (tiny, grown))
         assert count in (None, len(new))
-        # A new id may join two clusters to one; nothing else of an old row changes.
+        # A new id may merge two clusters; nothing else of an old row changes.
         kept = new[: len(old)].drop(columns="cluster", errors="ignore")
         pd.testing.assert_frame_equal(kept, old.drop(columns="cluster", errors="ignore"))
         assert set(new["generation"][len(old) :]) <= {1, 2}
@@ -91,7 +91,7 @@ def test_plans_grown_from_configs_equal_plans_grown_in_the_folder(grown: Path) -
 def test_interrupted_growth_is_discarded_or_resumed(tiny: Path, tmp_path: Path) -> None:
     root = shutil.copytree(tiny, tmp_path / "dataset")
     layout = Layout(root)
-    # Planned, but not committed: rows of a generation that dataset.json does not know.
+    # Planned but not committed: rows of a generation that dataset.json does not list.
     planned = configs.load(datasets.write_config(tmp_path, **THIRD))
     rows = more_envelopes(planned, layout.read("envelopes").to_pylist(), 1)
     write_table(layout.table("envelopes"), to_table("envelopes", rows))
@@ -154,7 +154,7 @@ def test_new_ids_join_the_side_of_similar_ids(seed: int) -> None:
 
 
 def test_an_id_similar_to_both_sides_is_refused() -> None:
-    # Ids 0 and 1 were apart; the new id 2 is like both, so that all three are one cluster now.
+    # Ids 0 and 1 were separate; the new id 2 is similar to both, so that all three are one cluster.
     assert grow_sides([0, 0, 0, 3, 4], ["train", "test"], [None] * 3, 0.3, 1, "timbre", 1)[0] == ""
     assert grow_sides([0, 1, 1, 3, 4], ["train", "synth"], [None] * 3, 0.3, 1, "timbre", 1)[0] == ""
 
@@ -196,7 +196,7 @@ def test_more_phrases_of_a_midi_file_stay_on_its_side(tmp_path: Path) -> None:
         tune(folder / f"{number}.mid", draw)
 
     def config(count: int) -> configs.Config:
-        # Eight tunes give each a phrase first, then each a second one, …
+        # Eight tunes give one phrase each, then a second one each, …
         phrases = {"midi": {"folder": str(folder), "count": count}, "generated": PHRASES["generated"]}
         return configs.parse({**datasets.TINY, "phrases": phrases}, "here")
 

@@ -64,7 +64,7 @@ def build_vst3(folder: Path) -> dict[str, Path]:
 
 
 def _source(folder: Path) -> Path:
-    # The machine's own archive, with its sources.
+    # The machine's package archive, with sources enabled.
     where = [
         "apt-get",
         "indextargets",
@@ -82,7 +82,7 @@ def _source(folder: Path) -> Path:
     apt = ["apt-get", "-qq", "-o", "Dir::Etc::sourceparts=/dev/null"]
     apt += [f"-o{name}={folder / place}" for name, place in options.items()]
     subprocess.run([*apt, "update"], check=True, capture_output=True)
-    # Only the upstream tarball is needed: the packaging beside it may have moved on.
+    # Only the upstream tarball is needed: Debian's packaging may have another version.
     subprocess.run([*apt, "source", "--download-only", "dpf-plugins"], cwd=folder, capture_output=True)
     (archive,) = folder.glob("dpf-plugins_*.orig.tar.xz")
     subprocess.run(["tar", "xf", archive], cwd=folder, check=True)

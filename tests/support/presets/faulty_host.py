@@ -71,7 +71,7 @@ class FaultyEngine(engine.Engine):
         changed = {NAN: np.nan, SILENT: 0.0, LOUD: 1e3}
         for audio in super().render(job):
             if fault == UNREPEATABLE or os.environ.get("TRIPTYCH_TEST_UNREPEATABLE"):
-                # Clicks: a steady offset would be taken out with the rumble.
+                # Clicks, because a steady offset would be removed with the rumble.
                 audio[:, ::97] += int.from_bytes(os.urandom(2), "big") * 1e-8
             yield audio * np.float32(changed[fault]) if fault in changed else audio
 

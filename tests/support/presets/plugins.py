@@ -16,7 +16,7 @@ from presets.synths.synth import Preset, Synth
 F32 = npt.NDArray[np.float32]
 
 
-def required(path: str, package: str) -> Path:
+def require_plugin(path: str, package: str) -> Path:
     """Returns the path of a plugin or its data. Skips the test where it is missing, unless CI requires it."""
     if not Path(path).exists():
         if os.environ.get("TRIPTYCH_REQUIRE_PLUGINS") == "1":
@@ -25,7 +25,7 @@ def required(path: str, package: str) -> Path:
     return Path(path)
 
 
-def played(host: SnapshotHost, synth: Synth, preset: Preset, pitch: int = 60, seconds: float = 1.0) -> F32:
+def play_note(host: SnapshotHost, synth: Synth, preset: Preset, pitch: int = 60, seconds: float = 1.0) -> F32:
     settings = synth.profile.host_values(preset.parameters)
     note = Note(0.0, 0.8 * seconds, pitch, 100)
     return host.render(GroupJob(settings, (note,), seconds, state=synth.preset_state(preset)))

@@ -11,10 +11,10 @@ from presets.scan.scan_table import read_scan
 LIMIT = 40
 
 
-def presets(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run_presets(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "presets", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
-def rows(scan: Path) -> dict[str, dict[str, object]]:
+def rows_by_preset(scan: Path) -> dict[str, dict[str, object]]:
     return {str(row["preset"]): row for row in read_scan(scan).to_pylist()}

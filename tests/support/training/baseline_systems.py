@@ -31,7 +31,7 @@ def sound(seconds: float, seed: int = 0, rate: int = RATE) -> Audio:
     return np.asarray(0.5 * tone, dtype=np.float32)
 
 
-def examples_of(layout: Layout, system: System, count: int) -> list[Example]:
+def take_examples(layout: Layout, system: System, count: int) -> list[Example]:
     with Loader(Shards(Tables.open(layout.root)), system.kinds, 1, 1, 1) as loader:
         return [example for example, _ in zip(loader, range(count), strict=False)]
 

@@ -24,7 +24,7 @@ from train.systems import SYSTEMS
 from train.systems.base import System
 
 
-def noting(config: Path, data: Path, out: Path, notes: Path, stop_after: int | None = None) -> None:
+def train_and_record(config: Path, data: Path, out: Path, notes: Path, stop_after: int | None = None) -> None:
     """Trains, and writes the keys and losses of this rank."""
     parts: list[list[str]] = []
     losses: dict[int, dict[str, float]] = {}
@@ -52,4 +52,4 @@ def noting(config: Path, data: Path, out: Path, notes: Path, stop_after: int | N
 
 
 if __name__ == "__main__":
-    noting(*(Path(argument) for argument in sys.argv[1:5]), *(int(steps) for steps in sys.argv[5:]))
+    train_and_record(*(Path(argument) for argument in sys.argv[1:5]), *(int(steps) for steps in sys.argv[5:]))

@@ -12,7 +12,7 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 
 
-def take(
+def take_examples(
     tables: Tables, count: int, start: int = 0, threads: int = 2, rank: int = 0, world: int = 1, pool: int = 3
 ) -> list[Example]:
     with Loader(
@@ -21,7 +21,7 @@ def take(
         return list(islice(loader.examples(start), count))
 
 
-def same(actual: list[Example], expected: list[Example]) -> bool:
+def same_examples(actual: list[Example], expected: list[Example]) -> bool:
     return len(actual) == len(expected) and all(
         (a.kind, a.seed, a.target.id, a.content.id, a.timbre.id, a.envelope.id)
         == (b.kind, b.seed, b.target.id, b.content.id, b.timbre.id, b.envelope.id)

@@ -22,12 +22,12 @@ SETTINGS = {
 }  # fmt: skip
 
 
-def settings(**changes: object) -> RunConfig:
+def run_config(**changes: object) -> RunConfig:
     """Returns the run's config with some settings replaced."""
     return parse_config({**SETTINGS, **changes}, "test")
 
 
-def equal(first: Path, second: Path) -> bool:
+def same_weights(first: Path, second: Path) -> bool:
     """Returns whether two checkpoints hold the same weights, bit for bit."""
     a, b = read_weights(first)[0], read_weights(second)[0]
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

@@ -46,7 +46,7 @@ def make_system() -> Triptych:
     return build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one", "two")), seed=4).eval()
 
 
-def clip(
+def make_clip(
     index: int, seconds: float = 2.0, timbre: int = 0, shift: int = 0
 ) -> tuple[np.ndarray, tuple[Note, ...], Envelope]:
     """Returns a composed clip of full scale 1, its notes and its envelope."""
@@ -59,6 +59,6 @@ def clip(
     return np.asarray(pcm / np.float32(32767.0), dtype=np.float32), notes, envelope
 
 
-def passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
+def make_passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
     """Returns a recording with known notes, ready for analysis."""
     return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0)

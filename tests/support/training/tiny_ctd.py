@@ -24,7 +24,7 @@ STOPS = (3, 5, 9, "latents", 13, 15, 18, 22)
 being made (after the first of their files), timbre only, structure, the adversary's ramp, all of it."""
 
 
-def tiny(**changes: object) -> RunConfig:
+def tiny_config(**changes: object) -> RunConfig:
     """Returns a config of 24 steps: 12 for the autoencoder and 12 for the diffusion."""
     settings = {
         "system": "ctd", "steps": 24, "batch": 2, "save_every": 100, "judge_pairs": 0,
@@ -57,7 +57,7 @@ def main(stop: str, data: Path, out: Path) -> None:
         if str(step) == stop:
             die()
 
-    fit(tiny(save_every=2), data, out, Report(on_step=note))
+    fit(tiny_config(save_every=2), data, out, Report(on_step=note))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from tests.support.training.baseline_systems import SS_VQ_VAE
 from train.config import RunConfig, parse_config
 
 
-def tiny(**changes: object) -> RunConfig:
+def tiny_config(**changes: object) -> RunConfig:
     settings = {
         "system": "ss-vq-vae", "steps": 3, "batch": 2, "judge_pairs": 0, "data": {"pool_blocks": 1},
         "model": SS_VQ_VAE,

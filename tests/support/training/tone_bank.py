@@ -20,7 +20,7 @@ from train.data.tables import Tables
 ROLES = ("target", "content", "timbre", "envelope")
 
 
-def sines(every: int, seconds: float) -> Tones:
+def sine_tones(every: int, seconds: float) -> Tones:
     """Returns tones of pure sines, phase 0, that loop their last half second."""
     pitches = tuple(range(57, 70, every))
     rate = 44_100
@@ -35,7 +35,7 @@ def sines(every: int, seconds: float) -> Tones:
     )  # fmt: skip
 
 
-def taken(
+def take_examples(
     bank: Bank,
     count: int,
     seed: int = 3,
@@ -60,7 +60,7 @@ def with_audio(example: Example, audio: Callable[[Clip], Any]) -> Example:
     return replace(example, **{role: replace(clip, audio=audio(clip)) for role, clip in clips.items()})
 
 
-def same(first: Example, second: Example) -> bool:
+def same_example(first: Example, second: Example) -> bool:
     """Returns whether two examples hold the same clips, bit for bit."""
     pairs = [(getattr(first, role), getattr(second, role)) for role in ROLES]
     return (first.kind, first.seed) == (second.kind, second.seed) and all(

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from typer.testing import CliRunner
 
-from tests.support.tunes import RATE, sound
+from tests.support.tunes import RATE, tune
 from train.cli.app import app, register
 
 
@@ -26,8 +26,8 @@ def run(*arguments: object) -> str:
 def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
     """Converts stereo at 32 kHz by mono at 44.1 kHz, to factors and back, with notes as MIDI."""
     a, b = tmp_path / "a.wav", tmp_path / "b.flac"
-    soundfile.write(a, np.stack([sound(), 0.5 * sound()], axis=1)[::2], 22_050)
-    soundfile.write(b, sound(0.5, timbre=2), RATE)
+    soundfile.write(a, np.stack([tune(), 0.5 * tune()], axis=1)[::2], 22_050)
+    soundfile.write(b, tune(0.5, timbre=2), RATE)
     output = run(
         "convert",
         "--checkpoint",

@@ -53,7 +53,7 @@ def test_unwritable_files_give_a_one_line_error(
         code, line = run_and_read_error(monkeypatch, capsys, *command, out)
         assert code == 2, command
         assert line.startswith(f"error: {out}: cannot be written ({reason}"), line
-    # Where nothing else is said of it, the system's own words end the command.
+    # Without a message of our own, the operating system's ends the command.
     page = ["page", *weights, *data, "--pairs-per-kind", 1, "--out"]
     assert run_and_read_error(monkeypatch, capsys, *page, inside / "y.html") == (
         1,
@@ -67,7 +67,7 @@ def test_invalid_names_and_numbers_give_a_one_line_error(
     folder: Path, codec_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = ["--checkpoint", codec_checkpoint]
-    # The name is looked at before the source is.
+    # The output's name is checked before the source.
     code, line = run_and_read_error(
         monkeypatch, capsys, "convert", *weights, "--source", folder / "none.wav", "--out", folder / "y.mp3"
     )

@@ -19,7 +19,7 @@ from manifests.synthesis import compose
 from manifests.types import Envelope, InputError
 from manifests.version import DISTRIBUTION, package_version
 from tests.support.synthetic_dataset import CUT_FADE_MS
-from tests.support.training.tiny_codec import RATE, clip, make_checkpoint, make_system
+from tests.support.training.tiny_codec import RATE, make_checkpoint, make_clip, make_system
 from train.checkpoint import read_weights, save_weights
 from train.codec.api import Codec
 from train.systems.triptych.inference import analysis, recording, synthesis
@@ -36,12 +36,12 @@ def test_conversion_in_pieces_equals_conversion_at_once(monkeypatch: pytest.Monk
     system = make_system()
     torch.nn.init.normal_(system.decoder.leave.weight, std=0.05, generator=torch.Generator().manual_seed(1))
     codec = Codec(system, "test")
-    long = np.concatenate([clip(index, 2.0)[0] for index in range(3)] + [clip(4, 2.0)[0][:20_000]])
+    long = np.concatenate([make_clip(index, 2.0)[0] for index in range(3)] + [make_clip(4, 2.0)[0][:20_000]])
     monkeypatch.setattr(analysis, "PASSAGE_S", 2.5)
-    whole = codec.convert(long, clip(3, 1.0, timbre=1)[0])
+    whole = codec.convert(long, make_clip(3, 1.0, timbre=1)[0])
     monkeypatch.setattr(recording, "CHUNK_S", 1.0)
     monkeypatch.setattr(synthesis, "WINDOW_S", 0.3)
-    pieces = codec.convert(long, clip(3, 1.0, timbre=1)[0])
+    pieces = codec.convert(long, make_clip(3, 1.0, timbre=1)[0])
     assert pieces.notes == whole.notes
     assert pieces.envelope == whole.envelope
     np.testing.assert_allclose(pieces.audio, whole.audio, atol=2e-5)
@@ -51,7 +51,7 @@ def test_conversion_in_pieces_equals_conversion_at_once(monkeypatch: pytest.Monk
 def test_sources_and_references_of_any_length_convert(codec: Codec, lengths: tuple[float, float]) -> None:
     sounds = []
     for index, seconds in enumerate(lengths):
-        audio = np.tile(clip(index, 2.0)[0], 4)
+        audio = np.tile(make_clip(index, 2.0)[0], 4)
         sounds.append(audio[: round(seconds * RATE)])
     made = codec.convert(sounds[0], sounds[1])
     assert made.audio.shape == sounds[0].shape
@@ -62,7 +62,7 @@ def test_sources_and_references_of_any_length_convert(codec: Codec, lengths: tup
 
 
 def test_a_numeric_envelope_gives_its_gain(codec: Codec) -> None:
-    audio, _, _ = clip(2, 3.0)
+    audio, _, _ = make_clip(2, 3.0)
     given = Envelope(15.0, 60.0, 0.0, 20.0)
     made = codec.convert(audio, take=frozenset(), envelope=given)
     assert made.envelope == given
@@ -72,7 +72,7 @@ def test_a_numeric_envelope_gives_its_gain(codec: Codec) -> None:
 
 
 def test_an_octave_moves_the_notes_by_twelve(codec: Codec) -> None:
-    audio, _, _ = clip(2, 2.0)
+    audio, _, _ = make_clip(2, 2.0)
     plain = codec.convert(audio, take=frozenset())
     moved = codec.convert(audio, take=frozenset(), octave=plain.octave + 1)
     assert [n.pitch + 12 for n in plain.notes if n.pitch + 12 <= 127] == [n.pitch for n in moved.notes]
@@ -80,7 +80,7 @@ def test_an_octave_moves_the_notes_by_twelve(codec: Codec) -> None:
 
 
 def test_silence_and_noise_convert_without_a_crash(codec: Codec) -> None:
-    audio, _, _ = clip(2, 1.0)
+    audio, _, _ = make_clip(2, 1.0)
     silence = np.zeros(RATE, dtype=np.float32)
     noise = (stream(1, "noise").random(RATE).astype(np.float32) - 0.5) * 1e-3
     assert np.abs(codec.convert(silence, audio).audio).max() == 0.0
@@ -102,7 +102,7 @@ def test_audio_that_cannot_be_converted_is_refused(codec: Codec, audio: np.ndarr
 
 
 def test_a_conversion_is_deterministic(codec: Codec) -> None:
-    audio, other = clip(5, 1.0)[0], clip(6, 1.0, timbre=3)[0]
+    audio, other = make_clip(5, 1.0)[0], make_clip(6, 1.0, timbre=3)[0]
     first, second = (codec.convert(audio, other).audio for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
@@ -115,7 +115,7 @@ def loaded(held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Codec:
 
 
 def test_paths_and_arrays_give_the_same_conversion(loaded: Codec, tmp_path: Path) -> None:
-    source, reference = clip(2, 1.0)[0], clip(3, 0.8, timbre=1)[0]
+    source, reference = make_clip(2, 1.0)[0], make_clip(3, 0.8, timbre=1)[0]
     rate = loaded.rate
     soundfile.write(tmp_path / "a.wav", source, rate, subtype="FLOAT")
     soundfile.write(tmp_path / "b.wav", np.stack([reference, reference], axis=1), rate, subtype="FLOAT")
@@ -132,7 +132,7 @@ def test_paths_and_arrays_give_the_same_conversion(loaded: Codec, tmp_path: Path
 
 
 def test_an_array_at_another_rate_is_resampled(loaded: Codec) -> None:
-    audio = clip(2, 1.0)[0][::2]
+    audio = make_clip(2, 1.0)[0][::2]
     result = loaded.convert(audio, rate=loaded.rate // 2)
     assert len(result.audio) == 2 * len(audio)
     assert loaded.describe(audio, rate=loaded.rate // 2).notes == result.notes
@@ -162,7 +162,7 @@ def test_doubts_and_errors_name_the_file_or_the_argument(loaded: Codec, tmp_path
 
 
 def test_factors_on_disk_play_as_those_in_memory(loaded: Codec, tmp_path: Path) -> None:
-    factors = loaded.encode(clip(2, 1.0)[0])
+    factors = loaded.encode(make_clip(2, 1.0)[0])
     loaded.save_factors(factors, tmp_path / "factors")
     made, again = loaded.decode(factors), loaded.decode(tmp_path / "factors")
     assert again.octave == made.octave

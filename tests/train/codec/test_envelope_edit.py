@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from manifests.types import Envelope, InputError
-from tests.support.tunes import ENVELOPE, sound
+from tests.support.tunes import ENVELOPE, tune
 from train.codec.api import Codec
 from train.codec.envelope_edit import Edit, parse_edit, parse_edits
 
@@ -47,8 +47,8 @@ def test_an_unknown_curve_is_refused() -> None:
 
 
 def test_editing_release_keeps_the_other_values(codec: Codec) -> None:
-    plain = codec.convert(sound(), take=frozenset())
-    longer = codec.convert(sound(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).asked())
+    plain = codec.convert(tune(), take=frozenset())
+    longer = codec.convert(tune(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).asked())
     assert longer.envelope.release_ms == pytest.approx(2.0 * plain.envelope.release_ms)
     assert longer.envelope.attack_ms == plain.envelope.attack_ms
     assert longer.notes == plain.notes

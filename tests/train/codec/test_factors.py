@@ -10,14 +10,14 @@ import pytest
 import torch
 
 from manifests.types import InputError
-from tests.support.tunes import ENVELOPE, RATE, sound
+from tests.support.tunes import ENVELOPE, RATE, tune
 from train.codec.api import Codec
 from train.codec.envelope_edit import parse_edits
 from train.codec.factors import read_envelope, read_notes, read_timbre, save_factors
 
 
 def test_factors_survive_saving_and_loading(codec: Codec, tmp_path: Path) -> None:
-    factors = codec.encode(sound())
+    factors = codec.encode(tune())
     save_factors(tmp_path / "f", factors, codec.rate, "abc")
     notes, seconds = read_notes(tmp_path / "f")
     assert [n.pitch for n in notes] == [n.pitch for n in factors.notes]
@@ -27,7 +27,7 @@ def test_factors_survive_saving_and_loading(codec: Codec, tmp_path: Path) -> Non
     for name, tensor in factors.timbre.items():
         assert torch.equal(tensors[name], tensor)
     back = codec.decode(factors)
-    plain = codec.convert(sound(), take=frozenset())
+    plain = codec.convert(tune(), take=frozenset())
     assert back.notes == plain.notes
     np.testing.assert_allclose(back.audio, plain.audio, atol=1e-5)
     assert read_envelope(tmp_path / "f").attack_ms == pytest.approx(factors.envelope.attack_ms, abs=1e-3)
@@ -45,12 +45,12 @@ def test_a_note_as_long_as_its_recording_survives_saving(codec: Codec, tmp_path:
 
 
 def test_omitted_notes_are_reported(codec: Codec) -> None:
-    factors = codec.encode(sound())
+    factors = codec.encode(tune())
     high = max(note.pitch for note in factors.notes)
     octave = (127 - high) // 12 + 1
-    for made in (codec.convert(sound(), octave=octave), codec.decode(replace(factors, octave=octave))):
+    for made in (codec.convert(tune(), octave=octave), codec.decode(replace(factors, octave=octave))):
         assert any(f"notes are left out: in octave {octave}" in line for line in made.doubts)
-    plain = codec.convert(sound(), octave=factors.octave)
+    plain = codec.convert(tune(), octave=factors.octave)
     assert not any("left out" in line for line in plain.doubts)
 
 
@@ -70,14 +70,14 @@ def test_only_used_values_raise_doubts(codec: Codec) -> None:
 def test_factors_of_silence_are_silence(codec: Codec) -> None:
     silence = np.zeros(RATE // 2, dtype=np.float32)
     for take in ({"timbre"}, {"envelope"}):
-        made = codec.convert(sound(), silence, frozenset(take))
+        made = codec.convert(tune(), silence, frozenset(take))
         assert not made.audio.any()
         assert any("no note is heard; it is taken for silence" in line for line in made.doubts)
-    assert codec.convert(sound(), silence, frozenset({"envelope"}), ENVELOPE).audio.any()
+    assert codec.convert(tune(), silence, frozenset({"envelope"}), ENVELOPE).audio.any()
 
 
 def test_an_interpolated_timbre_lies_between_its_ends(codec: Codec) -> None:
-    one, other = (codec.encode(sound(timbre=timbre)).timbre for timbre in (0, 3))
+    one, other = (codec.encode(tune(timbre=timbre)).timbre for timbre in (0, 3))
     mixes = [codec.blend(one, other, share) for share in (0.0, 0.5, 1.0)]
     for name in ("harmonic_BNK", "noise_BNW", "vectors"):
         torch.testing.assert_close(
@@ -89,7 +89,7 @@ def test_an_interpolated_timbre_lies_between_its_ends(codec: Codec) -> None:
 
 def test_factors_that_do_not_fit_are_refused_by_name(codec: Codec, tmp_path: Path) -> None:
     folder = tmp_path / "f"
-    factors = codec.encode(sound())
+    factors = codec.encode(tune())
     save_factors(folder, factors, codec.rate, "abc")
     with pytest.raises(InputError, match="written by another checkpoint"):
         read_timbre(folder, "other")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from manifests.types import InputError
-from tests.support.training.examples import take
+from tests.support.training.examples import take_examples
 from train.data.batches import Batches, parts_of
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
@@ -46,7 +46,7 @@ def test_batches_that_do_not_divide_are_refused(
 
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_parts_hold_the_same_examples_on_any_number_of_devices(tables: Tables, world: int) -> None:
-    expected = [example.target.id.key for example in take(tables, 24, start=16, pool=4)]
+    expected = [example.target.id.key for example in take_examples(tables, 24, start=16, pool=4)]
     parts: dict[int, list[list[str]]] = {}
     for rank in range(world):
         loader = Loader(Shards(tables), EXAMPLE_KINDS, 5, pool_blocks=4, rank=rank, world=world)

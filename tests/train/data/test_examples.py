@@ -12,14 +12,14 @@ import numpy as np
 from manifests.splits.seeds import stream
 from manifests.synthesis import compose
 from tests.support.synthetic_dataset import make_dataset
-from tests.support.training.examples import take
+from tests.support.training.examples import take_examples
 from train.data.examples import EXAMPLE_KINDS, cast
 from train.data.shards import Shards
 from train.data.tables import Tables
 
 
 def test_partners_share_exactly_what_their_kind_says(tables: Tables) -> None:
-    examples = take(tables, 200)
+    examples = take_examples(tables, 200)
     assert set(Counter(e.kind for e in examples)) == set(EXAMPLE_KINDS)
     for e in examples:
         target, ids = e.target.id, (e.content.id, e.timbre.id, e.envelope.id)
@@ -55,7 +55,7 @@ def test_choosing_partners_does_not_cost_more_on_larger_datasets(tmp_path: Path)
         def counted(frame: FrameType, event: str, what: object, count: Counter[str] = count) -> None:
             count[event] += 1
 
-        for _ in range(2):  # the first time fills caches
+        for _ in range(2):  # the first pass fills caches
             count.clear()
             sys.setprofile(counted)
             shards.clips(block, range(block.clips))
@@ -71,7 +71,7 @@ def test_choosing_partners_does_not_cost_more_on_larger_datasets(tmp_path: Path)
 
 
 def test_labels_match_the_audio(tables: Tables) -> None:
-    for example in take(tables, 12):
+    for example in take_examples(tables, 12):
         clip = example.target
         loud = compose.gain(clip.notes, clip.envelope, tables.rate, tables.frames, tables.cut_fade_ms)
         sound = clip.audio / 32767.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from manifests.types import Envelope, Note
-from tests.support.sounds import RATE, played, sine
+from tests.support.sounds import RATE, play_phrase, sine
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.evaluation.cases import cases_of, sounding_ms
 from train.evaluation.transplant import Part, moved
@@ -17,7 +17,7 @@ def test_hard_cases_are_found_from_notes_and_envelopes() -> None:
     short = Envelope(attack_ms=5, decay_ms=60, sustain=0.0, release_ms=30)
     long = Envelope(attack_ms=5, decay_ms=60, sustain=0.8, release_ms=200)
     assert sounding_ms(short) < 100 < 500 < sounding_ms(long)
-    sound, notes = played(1, 0, long)
+    sound, notes = play_phrase(1, 0, long)
     source = Part(sound.astype(np.float32), moved(notes, (Note(0.0, 1.0, 85, 100),)), short)
     cases = cases_of(source, hear_goal(Ears(sound, RATE), Known(notes, long, CUT_FADE_MS)))
     assert {"short_to_long", "octave_shifted"} <= cases

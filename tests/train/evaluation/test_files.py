@@ -19,7 +19,7 @@ from train.evaluation.summary import find
 from train.evaluation.trial import COPIES
 
 
-def nothing() -> None:
+def no_bar() -> None:
     """Ignores progress."""
 
 
@@ -61,7 +61,7 @@ def mean(summary: dict, method: str, metric: str) -> float:
 
 def test_files_of_several_methods_are_scored_beside_the_copies(folder: Path) -> None:
     path = table(folder, row("good.wav", method="good"), row("stereo.wav", method="stereo"))
-    summary = evaluate_files(path, 0, folder / "out", lambda _: nothing)
+    summary = evaluate_files(path, 0, folder / "out", lambda _: no_bar)
     methods = [r["method"] for r in summary["scores"] if r["metric"] == "mstft"]
     assert methods == ["good", "stereo", *COPIES, "transplant", "re_envelope", "target"]
     assert mean(summary, "stereo", "mstft") == 0.0
@@ -81,7 +81,7 @@ def test_files_command_prints_a_table(folder: Path, capsys: pytest.CaptureFixtur
 
 def test_a_short_estimate_is_scored_against_the_whole_target(folder: Path) -> None:
     path = table(folder, row("short.wav", method="short"), row("one.wav", method="one"))
-    summary = evaluate_files(path, 0, folder / "out", lambda _: nothing)
+    summary = evaluate_files(path, 0, folder / "out", lambda _: no_bar)
     level = np.log(0.5 / np.sqrt(2) / 1e-3)
     assert mean(summary, "short", "lrmsd_floored") == pytest.approx(level / 2, rel=0.05)
     assert mean(summary, "one", "lrmsd_floored") == pytest.approx(
@@ -90,7 +90,7 @@ def test_a_short_estimate_is_scored_against_the_whole_target(folder: Path) -> No
 
 
 def test_an_estimate_at_another_rate_is_resampled(folder: Path) -> None:
-    summary = evaluate_files(table(folder, row("slow.wav")), 0, folder / "out", lambda _: nothing)
+    summary = evaluate_files(table(folder, row("slow.wav")), 0, folder / "out", lambda _: no_bar)
     assert mean(summary, "estimate", "mstft_floored_high") < 0.1
 
 
@@ -108,44 +108,47 @@ def test_bad_files_are_refused_by_name_and_nothing_is_written(
     folder: Path, estimate: str, message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
-        evaluate_files(table(folder, row(estimate)), 0, folder / "out", lambda _: nothing)
+        evaluate_files(table(folder, row(estimate)), 0, folder / "out", lambda _: no_bar)
     assert not (folder / "out").exists()
 
 
 def test_bad_tables_are_refused(folder: Path) -> None:
     good = row("good.wav")
     with pytest.raises(InputError, match="line 3: same pair and method as line 2"):
-        evaluate_files(table(folder, good, good), 0, folder / "out", lambda _: nothing)
+        evaluate_files(table(folder, good, good), 0, folder / "out", lambda _: no_bar)
     with pytest.raises(InputError, match="line 2: method 'silence' is a name of ours"):
-        evaluate_files(table(folder, row("good.wav", method="silence")), 0, folder / "o", lambda _: nothing)
+        evaluate_files(table(folder, row("good.wav", method="silence")), 0, folder / "o", lambda _: no_bar)
     with pytest.raises(InputError, match="column 'target' is missing"):
         evaluate_files(
-            table(folder, header=["source", "reference", "estimate"]), 0, folder / "o", lambda _: nothing
+            table(folder, header=["source", "reference", "estimate"]),
+            0,
+            folder / "o",
+            lambda _: no_bar,
         )
     with pytest.raises(InputError, match="holds no rows"):
-        evaluate_files(table(folder, header=list(good)), 0, folder / "o", lambda _: nothing)
+        evaluate_files(table(folder, header=list(good)), 0, folder / "o", lambda _: no_bar)
 
 
 def test_given_notes_are_used(folder: Path) -> None:
     (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,0.5,73\n0.5,0.5,74\n")
     summary = evaluate_files(
-        table(folder, row("good.wav", notes="notes.csv")), 0, folder / "out", lambda _: nothing
+        table(folder, row("good.wav", notes="notes.csv")), 0, folder / "out", lambda _: no_bar
     )
     # 550 Hz is MIDI 72.86: right for the first of the two notes, wrong for the second
     assert mean(summary, "estimate", "f_pitch_notes") == pytest.approx(0.5, abs=0.05)
     (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,often,73\n")
     with pytest.raises(InputError, match=r"notes\.csv line 2: expected numbers"):
-        evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: nothing)
+        evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: no_bar)
     (folder / "notes.csv").write_text("onset_s,duration_s,pitch\n0.0,0.5,73\n0.2,0.5,74\n")
     with pytest.raises(InputError, match=r"notes\.csv: phrase note 1: starts at"):
-        evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: nothing)
+        evaluate_files(table(folder, row("good.wav", notes="notes.csv")), 0, folder / "o", lambda _: no_bar)
 
 
 @pytest.mark.parametrize("target", ["one.wav", "silent.wav", "slow.wav", "short.wav", "stereo.wav"])
 def test_unusual_targets_are_scored(folder: Path, target: str) -> None:
     soundfile.write(folder / "silent.wav", np.zeros(9000), 44_100)
     summary = evaluate_files(
-        table(folder, row("good.wav") | {"target": target}), 0, folder / "out", lambda _: nothing
+        table(folder, row("good.wav") | {"target": target}), 0, folder / "out", lambda _: no_bar
     )
     assert mean(summary, "estimate", "mstft_floored") >= 0.0
     if target == "silent.wav":

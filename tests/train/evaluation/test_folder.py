@@ -54,7 +54,7 @@ def children_of(parent: int) -> set[int]:
     return pids
 
 
-def killed_half_way(folder: Path, out: Path) -> None:
+def kill_half_way(folder: Path, out: Path) -> None:
     """Starts to score the folder with two workers, and kills it after a few pairs."""
     command = [sys.executable, "-m", "train", "evaluate", "--folder", str(folder), "--out", str(out)]
     process = subprocess.Popen([*command, "--workers", "2"], stdout=subprocess.DEVNULL)
@@ -73,7 +73,7 @@ def killed_half_way(folder: Path, out: Path) -> None:
 
 
 def test_a_killed_evaluation_resumes_to_the_same_scores(many: Path, scored: Path, tmp_path: Path) -> None:
-    killed_half_way(many, tmp_path)
+    kill_half_way(many, tmp_path)
     journal = tmp_path / "progress.jsonl"
     assert 3 <= len(journal.read_text().splitlines()) - 1 < 10
     with journal.open("a") as file:

@@ -30,7 +30,7 @@ from train.metrics.catalogue import COLUMNS
 PAIRS = 1
 
 
-class Answers:
+class PerfectCodec:
     """A codec that knows its dataset: it returns the target of the given source and reference."""
 
     def __init__(self, held_out: Layout, split: str) -> None:
@@ -42,7 +42,7 @@ class Answers:
         }
         self.rate = 44_100
 
-    def convert(self, source: np.ndarray, reference: np.ndarray, take: frozenset[str]) -> Answers:
+    def convert(self, source: np.ndarray, reference: np.ndarray, take: frozenset[str]) -> PerfectCodec:
         kind = "both" if len(take) == 2 else next(iter(take))
         original = [(sound * 32768).astype(np.int16).tobytes() for sound in (source, reference)]
         self.audio = self.known[original[0], original[1], kind]
@@ -109,7 +109,7 @@ def test_summary_holds_means_intervals_and_paired_differences(evaluated: Path) -
 def test_the_true_answer_scores_zero_and_wins_every_pair(held_out: Layout) -> None:
     pairs = choose_pairs(held_out, ["validation"], PAIRS, 0, print)["validation"]
     tables = Tables.open(held_out.root)
-    trials = dataset_trials(tables, "validation", pairs, Answers(held_out, "validation"))
+    trials = dataset_trials(tables, "validation", pairs, PerfectCodec(held_out, "validation"))
     frame = to_frame(score_trials(trials))
     summary = summarise_scores(frame[frame["metric"].isin(["mstft", "mstft_floored", "lrmsd"])], seed=0)
     for row in summary["scores"]:
@@ -154,12 +154,12 @@ def test_the_retake_of_the_same_tones_equals_the_target(evaluated: Path) -> None
     assert set(takes["value"]) == {0.0}
 
 
-class Echo:
+class IdentitySystem:
     """A system that returns its source."""
 
     rate = 44_100
 
-    def convert(self, source: np.ndarray, reference: np.ndarray, take: frozenset[str]) -> Echo:
+    def convert(self, source: np.ndarray, reference: np.ndarray, take: frozenset[str]) -> IdentitySystem:
         self.audio = source
         return self
 
@@ -171,7 +171,7 @@ def test_robustness_changes_the_source_and_not_the_target(held_out: Layout) -> N
     assert plan["robust_reverb"] == chosen["validation"]
     tables = Tables.open(held_out.root)
     for split, pairs in plan.items():
-        trial = next(iter(dataset_trials(tables, split, pairs, Echo())))()
+        trial = next(iter(dataset_trials(tables, split, pairs, IdentitySystem())))()
         clip = to_float(read_clips(held_out, [pairs[0].source])[pairs[0].source])
         np.testing.assert_array_equal(
             trial.target, to_float(read_clips(held_out, [pairs[0].target])[pairs[0].target])

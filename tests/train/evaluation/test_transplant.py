@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manifests.types import Envelope, Note
-from tests.support.sounds import RATE, played
+from tests.support.sounds import RATE, play_phrase
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.evaluation.transplant import Part, moved, re_envelope, transplant
 from train.metrics import describe, score
@@ -14,8 +14,8 @@ from train.metrics import describe, score
 
 def test_transplanting_a_clips_own_notes_reproduces_it() -> None:
     envelope = Envelope(attack_ms=15, decay_ms=80, sustain=0.7, release_ms=60)
-    sound, notes = played(1, 0, envelope)
-    other, others = played(2, 1, envelope)
+    sound, notes = play_phrase(1, 0, envelope)
+    other, others = play_phrase(2, 1, envelope)
     made = transplant(
         notes, envelope, Part(sound.astype(np.float32), notes, envelope), RATE, len(sound), 5.0, 0.9
     )
@@ -31,8 +31,8 @@ def test_transplanting_a_clips_own_notes_reproduces_it() -> None:
 def test_re_enveloping_changes_only_the_envelope() -> None:
     old = Envelope(attack_ms=20, decay_ms=100, sustain=0.5, release_ms=60)
     new = Envelope(attack_ms=60, decay_ms=200, sustain=0.9, release_ms=120)
-    sound, notes = played(1, 0, old)
-    target, _ = played(1, 0, new)
+    sound, notes = play_phrase(1, 0, old)
+    target, _ = play_phrase(1, 0, new)
     made = re_envelope(Part(sound.astype(np.float32), notes, old), new, RATE, CUT_FADE_MS)
     got = score(describe(made), describe(target))
     assert got["lrmsd_floored_matched"] < 0.1

@@ -12,7 +12,7 @@ from manifests.dataset.layout import Layout
 from manifests.dataset.storage import location
 from manifests.types import InputError
 from tests.support.s3_server import S3Server
-from tests.support.training.short_runs import SETTINGS, equal, settings
+from tests.support.training.short_runs import SETTINGS, run_config, same_weights
 from train.cli.fit import fit_command
 from train.codec.api import load_codec
 from train.evaluation.run import evaluate_checkpoints
@@ -47,8 +47,8 @@ def test_training_and_scoring_from_an_object_store_equal_those_from_the_folder(
     config = tmp_path / "run.yaml"
     config.write_text(yaml.safe_dump({**SETTINGS, "steps": 2, "judge_pairs": 0}))
     fit_command(config, stored, tmp_path / "there")
-    fit(settings(steps=2, judge_pairs=0), layout.root, tmp_path / "here")
-    assert equal(tmp_path / "there" / "last.safetensors", tmp_path / "here" / "last.safetensors")
+    fit(run_config(steps=2, judge_pairs=0), layout.root, tmp_path / "here")
+    assert same_weights(tmp_path / "there" / "last.safetensors", tmp_path / "here" / "last.safetensors")
     checkpoint = tmp_path / "here" / "best.safetensors"
     summaries = [
         evaluate_checkpoints(
@@ -59,4 +59,4 @@ def test_training_and_scoring_from_an_object_store_equal_those_from_the_folder(
     ]  # fmt: skip
     assert summaries[0] == summaries[1]
     with pytest.raises(InputError, match=r"s3://train-data/none: no dataset\.json there"):
-        fit(settings(), location("s3://train-data/none"), tmp_path / "none")
+        fit(run_config(), location("s3://train-data/none"), tmp_path / "none")

@@ -20,7 +20,7 @@ import yaml
 from manifests.dataset.layout import Layout
 from tests.support.synthetic_dataset import make_dataset
 from tests.support.training.baseline_systems import SYNTHCLONER
-from tests.support.training.distributed_run import noting
+from tests.support.training.distributed_run import train_and_record
 from tests.support.training.short_runs import SETTINGS
 from train.checkpoint import read_state
 
@@ -82,16 +82,18 @@ def one_thread() -> Iterator[None]:
 @pytest.fixture
 def alone(layout: Layout, tmp_path: Path, one_thread: None) -> Path:
     """Trains five steps on one device, and records its keys and losses."""
-    return run_alone(tmp_path / "alone", layout)
+    return train_on_one_device(tmp_path / "alone", layout)
 
 
-def run_alone(folder: Path, layout: Layout, **changes: object) -> Path:
+def train_on_one_device(folder: Path, layout: Layout, **changes: object) -> Path:
     folder.mkdir()
-    noting(write_config(folder / "run.yaml", **changes), layout.root, folder / "run", folder / "notes")
+    train_and_record(
+        write_config(folder / "run.yaml", **changes), layout.root, folder / "run", folder / "notes"
+    )
     return folder
 
 
-def check_alike(alone: Path, out: Path, ranks: list[dict[str, Any]], first: int) -> None:
+def check_equals_one_device(alone: Path, out: Path, ranks: list[dict[str, Any]], first: int) -> None:
     """Checks that the run of `ranks`, from step `first` on, equals that of one device."""
     (one,) = notes(alone / "notes")
     for step in range(first, 5):
@@ -109,7 +111,7 @@ def test_two_devices_equal_one_from_the_start_and_resumed(
 ) -> None:
     """One device trains two steps and is stopped. Two devices resume and reach the same weights."""
     out = tmp_path / "run"
-    noting(write_config(tmp_path / "one.yaml"), layout.root, out, tmp_path / "one", stop_after=2)
+    train_and_record(write_config(tmp_path / "one.yaml"), layout.root, out, tmp_path / "one", stop_after=2)
     assert read_state(out / "last.state.pt")["step"] == 2
     config = write_config(tmp_path / "two.yaml", devices=2)
     command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "two")
@@ -118,7 +120,7 @@ def test_two_devices_equal_one_from_the_start_and_resumed(
     ranks = notes(tmp_path / "two")
     assert len(ranks) == 2
     assert ranks[1]["losses"] == {}
-    check_alike(alone, out, ranks, first=2)
+    check_equals_one_device(alone, out, ranks, first=2)
 
 
 @pytest.mark.verify
@@ -127,14 +129,14 @@ def test_the_reference_trains_equally_on_one_and_two_devices(
 ) -> None:
     """The published code did not wrap discriminators and codec for DDP: each device trained its own."""
     changes = {"system": "synthcloner", "model": {**SYNTHCLONER, "adversarial_from": 0.4}}
-    alone = run_alone(tmp_path / "alone", layout, **changes)
+    alone = train_on_one_device(tmp_path / "alone", layout, **changes)
     config, out = write_config(tmp_path / "two.yaml", **changes, devices=2), tmp_path / "run"
     command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "two")
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     ranks = notes(tmp_path / "two")
     assert {"judge", "fooling", "matching"} <= set(ranks[0]["losses"]["5"])
-    check_alike(alone, out, ranks, first=0)
+    check_equals_one_device(alone, out, ranks, first=0)
 
 
 @pytest.mark.verify
@@ -145,7 +147,7 @@ def test_two_machines_equal_one(alone: Path, layout: Layout, tmp_path: Path) -> 
     shared = environment()
     machines = [subprocess.Popen(command, env={**shared, "NODE_RANK": str(node)}) for node in range(2)]
     assert [machine.wait(timeout=300) for machine in machines] == [0, 0]
-    check_alike(alone, out, notes(tmp_path / "notes"), first=0)
+    check_equals_one_device(alone, out, notes(tmp_path / "notes"), first=0)
 
 
 def test_sigterm_to_the_command_stops_all_its_devices_and_saves(layout: Layout, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from manifests.dataset.layout import Layout
 from manifests.types import ClipId
-from tests.support.training.short_runs import settings
+from tests.support.training.short_runs import run_config
 from train.checkpoint import read_state
 from train.fitting.divergence import SETTLED, STEPS, TIMES, Exploded, Usual
 from train.fitting.loop import Diverged, fit
@@ -41,7 +41,7 @@ def test_a_diverging_run_stops_and_names_the_step(
     monkeypatch.setattr(Triptych, "turns", broken)
     out = tmp_path / "run"
     with pytest.raises(Diverged) as stopped:
-        fit(settings(save_every=1, judge_pairs=0), layout.root, out)
+        fit(run_config(save_every=1, judge_pairs=0), layout.root, out)
     message, about = str(stopped.value), json.loads((out / "diverged.json").read_text())
     assert "step 2: " in message
     assert "is nan" in message
@@ -51,7 +51,7 @@ def test_a_diverging_run_stops_and_names_the_step(
     assert about["step"] == 2
     assert len(about["keys"]) == 4
     assert all(ClipId.parse(key).key in message for key in about["keys"])
-    # The last checkpoint is from before, and whole.
+    # The last checkpoint was written before the divergence and is complete.
     state = read_state(out / "last.state.pt")
     assert state["step"] == 2
     assert all(torch.isfinite(value).all() for value in state["weights"].values())

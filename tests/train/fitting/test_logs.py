@@ -7,12 +7,12 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from manifests.dataset.layout import Layout
-from tests.support.training.short_runs import settings
+from tests.support.training.short_runs import run_config
 from train.fitting.loop import fit
 
 
 def test_logs_hold_losses_audio_and_figures(layout: Layout, tmp_path: Path) -> None:
-    fit(settings(log_every=2, judge_every=6), layout.root, tmp_path)
+    fit(run_config(log_every=2, judge_every=6), layout.root, tmp_path)
     events = EventAccumulator(str(tmp_path / "logs"))
     events.Reload()
     tags = events.Tags()

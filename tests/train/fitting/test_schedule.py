@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.training.short_runs import settings
+from tests.support.training.short_runs import run_config
 from train.fitting.schedule import Average, rate_factor
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
-    config = settings(optimiser={"warmup_steps": 10, "decay": 0.5}).optimiser
+    config = run_config(optimiser={"warmup_steps": 10, "decay": 0.5}).optimiser
     factors = [rate_factor(step, step / 100, config) for step in range(101)]
     assert factors[0] == pytest.approx(0.1)
     assert factors[10:50] == [1.0] * 40

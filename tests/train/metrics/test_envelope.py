@@ -17,7 +17,7 @@ def test_gain_error_is_the_difference_of_sustain_levels() -> None:
     loud = Envelope(attack_ms=0, decay_ms=0, sustain=1.0, release_ms=0)
     soft = Envelope(attack_ms=0, decay_ms=0, sustain=0.5, release_ms=0)
     halved = 20 * np.log10(2)
-    # the gate is half of the second, and after it both are silent
+    # The gate is half of the second; after it both are silent.
     assert gain_error_db(soft, loud) == pytest.approx(halved / 2, rel=1e-6)
     assert gain_error_db(soft, loud, tail=False) == pytest.approx(halved, rel=1e-6)
     assert gain_error_db(None, loud) == pytest.approx(60 / 2)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from manifests.types import Envelope
-from tests.support.sounds import RATE, played, sine
+from tests.support.sounds import RATE, play_phrase, sine
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.metrics.features import Ears
 from train.metrics.measurement import Known, compare, hear, hear_goal
@@ -16,7 +16,7 @@ from train.metrics.measurement import Known, compare, hear, hear_goal
 
 def test_equal_sounds_are_perfect_and_silence_fails() -> None:
     envelope = Envelope(attack_ms=20, decay_ms=100, sustain=0.5, release_ms=60)
-    sound, notes = played(1, 0, envelope)
+    sound, notes = play_phrase(1, 0, envelope)
     goal = hear_goal(Ears(sound, RATE), Known(notes, envelope, CUT_FADE_MS))
     same = compare(goal.target, goal)
     assert same["f_pitch"] == same["onset_f1"] == 1.0 or same["onset_f1"] > 0.9

@@ -79,7 +79,7 @@ def test_a_delay_counts_in_the_level_curve() -> None:
     late = np.concatenate([np.zeros(RATE // 2 + 512 * 4), gate[RATE // 2 : -512 * 4]])
     got = scores(late, gate)["lrmsd_floored"]
     frames = 1 + RATE // 512
-    # four frames are silent that should sound, and as much on both slopes as they share
+    # Four frames are silent that should sound, and both slopes count partly.
     assert got == pytest.approx(4 * np.log(501) / frames, rel=0.25)
 
 

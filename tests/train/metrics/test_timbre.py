@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from manifests.synthesis.octaves import median_pitch
-from tests.support.sounds import RATE, harmonic, played
+from tests.support.sounds import RATE, harmonic, play_phrase
 from tests.support.synthetic_dataset import make_envelope, make_phrase
 from train.metrics.timbre import embedding_distance, hear_timbre, mfcc_distance
 
@@ -26,7 +26,7 @@ def test_the_embedding_separates_unseen_timbres() -> None:
     medians = [median_pitch(make_phrase(7, phrase, 1.0)) for phrase in range(16)]
     phrases = [phrase for phrase, pitch in enumerate(medians) if pitch == max(medians, key=medians.count)]
     timbres = [
-        [hear_timbre(played(t, p, make_envelope(7, t + p)[1], 1.0)[0], RATE) for p in phrases[:2]]
+        [hear_timbre(play_phrase(t, p, make_envelope(7, t + p)[1], 1.0)[0], RATE) for p in phrases[:2]]
         for t in range(9)
     ]
     distances: dict[bool, list[float]] = {True: [], False: []}

@@ -9,7 +9,7 @@ import pytest
 
 from manifests.synthesis.compose import gain
 from manifests.types import Envelope, Note
-from tests.support.sounds import RATE, harmonic, played
+from tests.support.sounds import RATE, harmonic, play_phrase
 from train.metrics.features import Ears
 from train.metrics.transcribe import pitch_of, transcribe
 
@@ -17,7 +17,7 @@ from train.metrics.transcribe import pitch_of, transcribe
 def test_notes_are_read_off_a_phrase() -> None:
     envelope = Envelope(attack_ms=10, decay_ms=100, sustain=0.6, release_ms=50)
     for phrase in (0, 2):
-        sound, notes = played(1, phrase, envelope)
+        sound, notes = play_phrase(1, phrase, envelope)
         notes_found = transcribe(Ears(sound, RATE))
         assert [n.pitch for n in notes_found] == [n.pitch for n in notes]
         assert [n.onset for n in notes_found] == pytest.approx([n.onset for n in notes], abs=0.02)

@@ -11,7 +11,7 @@ CPU = torch.device("cpu")
 
 
 def test_counter_random_numbers_are_uniform_and_pinned() -> None:
-    # The first outputs of SplitMix64 from seed 0, as its authors' reference gives them.
+    # The first outputs of SplitMix64 for seed 0 in its authors' reference code.
     first = [0xE220A8397B1DCDAF, 0x6E789E6AA1B965F4, 0x06C45D188009454F]
     assert uniforms(0, 1, 3, CPU)[0].tolist() == [(z >> 11) * 2.0**-53 for z in first]
     numbers = uniforms(2**63 + 12345, 500, 400, CPU)

@@ -15,7 +15,7 @@ from train.nn.gain import EnvelopeBatch, clip_gain, envelope_batch, gain_curve, 
 RATE = 44_100
 
 
-def both(
+def torch_and_numpy_gain(
     notes: tuple[Note, ...], envelope: Envelope, frames: int, cut: float
 ) -> tuple[np.ndarray, np.ndarray]:
     actual = clip_gain(
@@ -35,7 +35,7 @@ def test_torch_gain_equals_numpy_gain(index: int) -> None:
         envelope = Envelope(
             envelope.attack_ms, envelope.decay_ms, envelope.sustain, envelope.release_ms, 0.0, "exponential"
         )
-    actual, expected = both(make_phrase(3, index, 3.0), envelope, 3 * RATE, 5.0)
+    actual, expected = torch_and_numpy_gain(make_phrase(3, index, 3.0), envelope, 3 * RATE, 5.0)
     assert expected.max() > 0.3
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
@@ -55,7 +55,7 @@ def test_gain_of_extreme_envelopes(envelope: Envelope) -> None:
         Note(0.5, 0.0004, 61, 1),
         Note(0.5006, 0.2, 60, 90),
     )
-    actual, expected = both(notes, envelope, RATE, 5.0)
+    actual, expected = torch_and_numpy_gain(notes, envelope, RATE, 5.0)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from manifests.dataset.layout import read_table, write_table
-from tests.support.audit_reports import Rows, forge, report
+from tests.support.audit_reports import Rows, audit_report, forged_copy
 
 
 def on_the_side_of_a_synth_left_out(rows: Rows) -> None:
@@ -15,7 +15,9 @@ def on_the_side_of_a_synth_left_out(rows: Rows) -> None:
 
 
 def test_similar_ids_may_stand_on_both_test_sides(tiny: Path, tmp_path: Path) -> None:
-    findings = report(forge(tiny, tmp_path / "copy", "timbres", on_the_side_of_a_synth_left_out)).findings
+    findings = audit_report(
+        forged_copy(tiny, tmp_path / "copy", "timbres", on_the_side_of_a_synth_left_out)
+    ).findings
     assert not any("two sides" in finding.what for finding in findings), findings
 
 
@@ -26,6 +28,6 @@ def test_equal_audio_under_two_keys_is_a_leak(tiny: Path, tmp_path: Path) -> Non
     rows = table.to_pylist()
     rows[3]["pcm_sha256"] = rows[2]["pcm_sha256"]
     write_table(path, type(table).from_pylist(rows, schema=table.schema))
-    leaks = [finding for finding in report(copy).findings if finding.check == "leak"]
+    leaks = [finding for finding in audit_report(copy).findings if finding.check == "leak"]
     assert [finding.what for finding in leaks] == ["has the same audio as another clip"]
     assert leaks[0].where in (rows[2]["key"], rows[3]["key"])

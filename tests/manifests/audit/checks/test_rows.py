@@ -9,21 +9,23 @@ from pathlib import Path
 import pytest
 
 from manifests.dataset.layout import Layout, write_table
-from tests.support.audit_reports import Rows, forge, of_side, report
+from tests.support.audit_reports import Rows, audit_report, first_of_side, forged_copy
 
 
 def same_timbre(rows: Rows) -> None:
-    of_side(rows, "test")["fingerprint"] = [level + 1.0 for level in of_side(rows, "train")["fingerprint"]]
+    first_of_side(rows, "test")["fingerprint"] = [
+        level + 1.0 for level in first_of_side(rows, "train")["fingerprint"]
+    ]
 
 
 def same_phrase(rows: Rows) -> None:
-    notes = of_side(rows, "train")["notes"]
-    of_side(rows, "test")["notes"] = [{**n, "pitch": n["pitch"] + 1, "velocity": 90} for n in notes]
+    notes = first_of_side(rows, "train")["notes"]
+    first_of_side(rows, "test")["notes"] = [{**n, "pitch": n["pitch"] + 1, "velocity": 90} for n in notes]
 
 
 def same_envelope(rows: Rows) -> None:
     for name in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms", "curve"):
-        of_side(rows, "test")[name] = of_side(rows, "train")[name]
+        first_of_side(rows, "test")[name] = first_of_side(rows, "train")[name]
 
 
 def slow_attack(rows: Rows) -> None:
@@ -58,7 +60,7 @@ def unsteady(rows: Rows) -> None:
 def test_forged_table_values_are_found(
     tiny: Path, tmp_path: Path, table: str, change: Callable[[Rows], None], check: str, message: str
 ) -> None:
-    findings = report(forge(tiny, tmp_path / "copy", table, change)).findings
+    findings = audit_report(forged_copy(tiny, tmp_path / "copy", table, change)).findings
     assert any(finding.check == check and message in finding.what for finding in findings), findings
 
 
@@ -68,6 +70,6 @@ def test_a_column_in_another_unit_is_found(tiny: Path, tmp_path: Path) -> None:
     place = table.schema.get_field_index("release_ms")
     seconds = table.schema.field(place).with_metadata({"unit": "s", "description": "release"})
     write_table(copy / "envelopes.parquet", table.cast(table.schema.set(place, seconds)))
-    findings = report(copy).findings
+    findings = audit_report(copy).findings
     assert [(f.check, f.where) for f in findings] == [("units", "envelopes.parquet")]
     assert "release_ms" in findings[0].what

@@ -17,7 +17,7 @@ from manifests.audit.page.sections import shorten
 from manifests.audit.run import AuditOptions, audit
 from manifests.dataset.layout import Layout, read_table, write_table
 from tests.support import commands, datasets
-from tests.support.audit_page import copied, part, setting, text_of
+from tests.support.audit_page import change_setting, copy_dataset, page_text, section
 
 PARTS = (
     "Checks", "Splits", "Coverage", "Clips", "Parameters", "Envelope families", "Phrases", "Timbres",
@@ -30,25 +30,25 @@ def test_a_good_datasets_page_has_every_part_and_no_finding(tiny: Path, audit_pa
     assert tuple(re.findall(r"<h2>(.*?)</h2>", text)) == PARTS
     assert '<p class="verdict good">no defect found</p>' in text
     assert "annot be drawn" not in text
-    assert 'class="asked" x=' not in part(text, "Coverage"), "no cell is missing"
+    assert 'class="asked" x=' not in section(text, "Coverage"), "no cell is missing"
     rows = pd.read_parquet(tiny / "clips", partitioning=None)
     counts = rows["split"].value_counts()
     for split, clips in counts.items():
-        assert f'<td>{split}</td><td class="number">{clips}</td>' in part(text, "Splits")
+        assert f'<td>{split}</td><td class="number">{clips}</td>' in section(text, "Splits")
     assert len(re.findall("<audio", text)) == 2 * len(counts)
-    assert len(re.findall("<svg", part(text, "Phrases"))) == len(pd.read_parquet(tiny / "phrases.parquet"))
+    assert len(re.findall("<svg", section(text, "Phrases"))) == len(pd.read_parquet(tiny / "phrases.parquet"))
 
 
 def test_the_same_dataset_gives_the_same_page(tiny: Path, audit_page: Path) -> None:
-    assert text_of(tiny).encode() == audit_page.read_bytes()
+    assert page_text(tiny).encode() == audit_page.read_bytes()
 
 
 def test_missing_cells_are_marked_and_explained(tiny: Path, tmp_path: Path) -> None:
-    root = copied(tiny, tmp_path)
+    root = copy_dataset(tiny, tmp_path)
     gone = root / "clips/train/shard-000001.parquet"
     clips = len(pd.read_parquet(gone))
     gone.unlink()
-    coverage = part(text_of(root), "Coverage")
+    coverage = section(page_text(root), "Coverage")
     assert coverage.count('<rect class="asked"') >= 3, "each of the three maps shows it"
     row = re.search(r"<tr><td>train \+ validation</td>(.*?)</tr>", coverage)
     assert row
@@ -58,18 +58,18 @@ def test_missing_cells_are_marked_and_explained(tiny: Path, tmp_path: Path) -> N
 
 
 def test_failures_are_counted_by_reason(tiny: Path, tmp_path: Path) -> None:
-    root = copied(tiny, tmp_path)
+    root = copy_dataset(tiny, tmp_path)
     old = Layout(root).read("failures")
     failed = {"stage": "tones", "synth": "builtin", "reason": "silent", "detail": "peak 0", "shard": ""}
     rows = [{**failed, "preset": name} for name in ("a", "b")]
     write_table(root / "failures.parquet", type(old).from_pylist(rows, schema=old.schema))
-    text = text_of(root)
-    assert '<td>silent</td><td class="number">2</td><td>a: peak 0</td>' in part(text, "Failures")
+    text = page_text(root)
+    assert '<td>silent</td><td class="number">2</td><td>a: peak 0</td>' in section(text, "Failures")
     assert re.search(r'<td>builtin</td>(<td class="number">\d+</td>){3}<td class="number">2</td>', text)
 
 
 def test_tampering_is_listed(tiny: Path, tmp_path: Path) -> None:
-    root = copied(tiny, tmp_path)
+    root = copy_dataset(tiny, tmp_path)
     (root / "shards/validation/shard-000000.tar").unlink()
     (root / "shards/train/<b>notes.txt").write_text("hello")
     out = tmp_path / "page.html"
@@ -77,11 +77,11 @@ def test_tampering_is_listed(tiny: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     text = out.read_text(encoding="utf-8")
     assert '<p class="verdict bad">2 finding(s)</p>' in text
-    findings = part(text, "Findings")
+    findings = section(text, "Findings")
     assert "<td>missing</td><td>shards/validation/shard-000000.tar</td><td>is not there</td>" in findings
     assert "<td>foreign</td><td>shards/train/&lt;b&gt;notes.txt</td>" in findings
     assert '<div class="bad"><b>files</b>' in text
-    assert "validation" not in "".join(re.findall(r"<figcaption>(\w+)<br>", part(text, "Clips")))
+    assert "validation" not in "".join(re.findall(r"<figcaption>(\w+)<br>", section(text, "Clips")))
 
 
 def truncate(name: str) -> Callable[[Path], None]:
@@ -117,13 +117,13 @@ def unreadable_card(root: Path) -> None:
         (truncate("phrases.parquet"), "table"),
         (truncate("failures.parquet"), "table"),
         (truncate("clips/train/shard-000000.parquet"), "table"),
-        (setting("config"), "table"),
-        (setting("config", "clip"), "malformed"),
-        (setting("config", "tones"), "malformed"),
-        (setting("config", "clip", "seconds", value="<b>long</b>"), "malformed"),
-        (setting("seed", value="x"), "fingerprint"),
-        (setting("name", value="half a pair: \ud800"), "malformed"),
-        (setting("fingerprint_of", value=[]), "malformed"),
+        (change_setting("config"), "table"),
+        (change_setting("config", "clip"), "malformed"),
+        (change_setting("config", "tones"), "malformed"),
+        (change_setting("config", "clip", "seconds", value="<b>long</b>"), "malformed"),
+        (change_setting("seed", value="x"), "fingerprint"),
+        (change_setting("name", value="half a pair: \ud800"), "malformed"),
+        (change_setting("fingerprint_of", value=[]), "malformed"),
         (first("timbres", fingerprint=[1.0]), "malformed"),
         (first("phrases", notes=[]), "range"),
         (first("envelopes", attack_ms=-5.0), "range"),
@@ -140,7 +140,7 @@ def unreadable_card(root: Path) -> None:
 def test_a_broken_dataset_still_gives_its_findings_and_a_page(
     tiny: Path, tmp_path: Path, broken: Callable[[Path], None], check: str
 ) -> None:
-    root = copied(tiny, tmp_path)
+    root = copy_dataset(tiny, tmp_path)
     broken(root)
     layout = Layout(root)
     audited = audit(layout, AuditOptions(deep=True), lambda _: None)

@@ -11,7 +11,7 @@ import torch
 from manifests.dataset.bank import Bank
 from manifests.synthesis import compose
 from manifests.types import Envelope, Note
-from tests.support.training.tone_bank import same, sines, taken
+from tests.support.training.tone_bank import same_example, sine_tones, take_examples
 from train.data.bank.alter import Recipe, draw_recipe
 from train.data.bank.clips import clip_format
 from train.data.bank.compose import ClipFormat, compose_block
@@ -54,13 +54,15 @@ def hertz(sound: np.ndarray) -> float:
 def test_octaves_and_formants_are_read_from_other_tones(whole: bool) -> None:
     rate, pitches = 44_100, range(57, 70)
     time_s = np.arange(2 * rate) / rate
-    # A buzz that all pitches have the same resonance of, at 2 kHz.
+    # A buzz with the same resonance at 2 kHz at all pitches.
     waves = []
     for pitch in pitches:
         partials = np.arange(1, 20) * 440.0 * 2 ** ((pitch - 69) / 12)
         level = 1.0 / (1.0 + ((partials - 2000.0) / 200.0) ** 2)
         waves.append((level[:, None] * np.sin(2 * np.pi * partials[:, None] * time_s)).sum(0) / 2.0)
-    buzz = replace(sines(1, 2.0), pcm_S=torch.from_numpy(np.rint(np.concatenate(waves) * 32767).astype("i2")))
+    buzz = replace(
+        sine_tones(1, 2.0), pcm_S=torch.from_numpy(np.rint(np.concatenate(waves) * 32767).astype("i2"))
+    )
     plain = Recipe(None, 0.0, (), (), None, None, 0)
     format, flat = ClipFormat(rate, rate, 32767, 3.0), [Envelope(0.0, 0.0, 1.0, 0.0)]
 
@@ -69,7 +71,7 @@ def test_octaves_and_formants_are_read_from_other_tones(whole: bool) -> None:
         clips = compose_block(tones, [0], [notes], flat, format, whole=whole, recipes=[recipe])
         return clips.pcm_TPEF[0, 0, 0].numpy() / 32767
 
-    pure = sines(1, 2.0)
+    pure = sine_tones(1, 2.0)
     assert hertz(made(pure, 69, replace(plain, octave=1))) == pytest.approx(880.0, abs=0.5)
     assert hertz(made(pure, 69, replace(plain, octave=-1))) == pytest.approx(220.0, abs=0.5)
     assert hertz(made(pure, 62, replace(plain, formant=5))) == pytest.approx(293.66, abs=0.5)
@@ -92,9 +94,12 @@ def test_recipes_cover_their_ranges() -> None:
 
 
 def test_altered_timbres_have_their_own_ids_and_repeat(bank: Bank) -> None:
-    examples = taken(bank, 24, altered=0.5)
+    examples = take_examples(bank, 24, altered=0.5)
     ids = [example.target.id.timbre for example in examples]
     assert 0 < sum(id >= 6 for id in ids) < len(ids)
-    assert all(same(a, b) for a, b in zip(examples, taken(bank, 24, altered=0.5, threads=2), strict=True))
+    assert all(
+        same_example(a, b)
+        for a, b in zip(examples, take_examples(bank, 24, altered=0.5, threads=2), strict=True)
+    )
     for example in examples:
         assert example.timbre.id.timbre == example.target.id.timbre

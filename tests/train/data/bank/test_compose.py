@@ -10,7 +10,7 @@ import torch
 
 from manifests.dataset.bank import Bank
 from manifests.types import SPLITS, Envelope, InputError, Note
-from tests.support.training.tone_bank import sines
+from tests.support.training.tone_bank import sine_tones
 from train.data.bank.clips import clip_format
 from train.data.bank.compose import ClipFormat, compose_block
 from train.data.bank.tones import Tones
@@ -43,7 +43,7 @@ def test_both_composing_algorithms_agree(bank: Bank) -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_pitches_between_tones_are_read_by_a_windowed_sinc(whole: bool) -> None:
-    tones = sines(3, 2.0)
+    tones = sine_tones(3, 2.0)
     notes = tuple(Note(0.2 * n, 0.2, pitch, 127) for n, pitch in enumerate((57, 58, 59, 65, 68)))
     format = ClipFormat(44_100, 44_100, 32767, 3.0)
     made = compose_block(tones, [0], [notes], [Envelope(0.0, 0.0, 1.0, 0.0)], format, whole=whole)
@@ -59,7 +59,7 @@ def test_pitches_between_tones_are_read_by_a_windowed_sinc(whole: bool) -> None:
 
 @pytest.mark.parametrize("whole", [False, True])
 def test_a_note_longer_than_its_tone_repeats_the_loop(whole: bool) -> None:
-    tones = sines(12, 1.0)  # 220 and 440 Hz: the loop of half a second is whole periods
+    tones = sine_tones(12, 1.0)  # 220 and 440 Hz: the loop of half a second is whole periods
     notes = (Note(0.0, 2.4, 69, 127), Note(2.4, 0.5, 57, 127))
     format = ClipFormat(44_100, 3 * 44_100, 32767, 3.0)
     made = compose_block(tones, [0], [notes], [Envelope(0.0, 0.0, 1.0, 0.0)], format, whole=whole)

@@ -114,7 +114,7 @@ def test_envelopes_near_held_out_ones_are_detected() -> None:
     close[1] = torch.tensor([31.2, 0.0, 100.0, 0.1, 60.0], dtype=torch.float64)
     is_near = near(close, tests)
     assert is_near[:2].tolist() == [True, False]
-    # The same rule as the clusters'.
+    # The rule is that of the clusters.
     linear = [Envelope(*(float(x) for x in (row[0], row[2], row[3], row[4], row[1]))) for row in close[:200]]
     for index, envelope in enumerate(linear):
         clusters = envelope_clusters([*tests, envelope])

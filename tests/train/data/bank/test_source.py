@@ -19,7 +19,7 @@ from manifests.types import InputError
 from tests.support import commands
 from tests.support.s3_server import S3Server
 from tests.support.training.short_runs import SETTINGS
-from tests.support.training.tone_bank import ROLES, same, taken, with_audio
+from tests.support.training.tone_bank import ROLES, same_example, take_examples, with_audio
 from train.checkpoint import read_weights
 from train.config import parse_config
 from train.data.bank.source import BankSource
@@ -38,16 +38,16 @@ BELOW_60_DB = 1e-3
 
 
 def test_the_stream_does_not_depend_on_threads_or_the_start(bank: Bank) -> None:
-    examples = taken(bank, 40)
-    assert all(same(a, b) for a, b in zip(examples, taken(bank, 40, threads=3), strict=True))
+    examples = take_examples(bank, 40)
+    assert all(same_example(a, b) for a, b in zip(examples, take_examples(bank, 40, threads=3), strict=True))
     for start in (7, 24, 29):
-        later = taken(bank, 9, start=start)
-        assert all(same(a, b) for a, b in zip(examples[start:], later, strict=False))
+        later = take_examples(bank, 9, start=start)
+        assert all(same_example(a, b) for a, b in zip(examples[start:], later, strict=False))
     for rank in range(3):
-        mine = taken(bank, 13, rank=rank, world=3)
-        assert all(same(a, b) for a, b in zip(examples[rank::3], mine, strict=False))
+        mine = take_examples(bank, 13, rank=rank, world=3)
+        assert all(same_example(a, b) for a, b in zip(examples[rank::3], mine, strict=False))
         assert len({e.target.id.block for e in mine}) == 2
-    assert not any(same(a, b) for a, b in zip(examples, taken(bank, 40, seed=4), strict=True))
+    assert not any(same_example(a, b) for a, b in zip(examples, take_examples(bank, 40, seed=4), strict=True))
 
 
 def test_partners_share_their_kinds_factors_and_no_held_out_id_is_used(bank: Bank) -> None:
@@ -56,7 +56,7 @@ def test_partners_share_their_kinds_factors_and_no_held_out_id_is_used(bank: Ban
     sides = {axis: bank.read(f"{axis}s").column("side").to_pylist() for axis in axes}
     tests = [e for e, side in zip(tables.envelopes, sides["envelope"], strict=True) if side != "train"]
     fresh = {"phrase": 0, "envelope": 0}
-    for example in taken(bank, 96, fresh=0.6):
+    for example in take_examples(bank, 96, fresh=0.6):
         target = example.target.id
         assert example.content.id.phrase == target.phrase
         assert example.timbre.id.timbre == target.timbre
@@ -71,7 +71,7 @@ def test_partners_share_their_kinds_factors_and_no_held_out_id_is_used(bank: Ban
         assert clusters[-1] not in clusters[:-1]
     assert 20 < fresh["phrase"] < 90
     assert 20 < fresh["envelope"] < 90
-    assert all(e.target.id.phrase < len(sides["phrase"]) for e in taken(bank, 24, fresh=0.0))
+    assert all(e.target.id.phrase < len(sides["phrase"]) for e in take_examples(bank, 24, fresh=0.0))
 
 
 def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: Bank) -> None:
@@ -139,7 +139,7 @@ def test_a_batch_of_tensors_equals_a_batch_of_arrays(bank: Bank) -> None:
     """On a GPU the audio of examples is tensors; the codec collates them as it does arrays."""
     config = parse_config(SETTINGS, "test")
     system = build(config.system, config.model, Format(44_100, 3.0, ("a",)), 3)
-    arrays = taken(bank, 3)
+    arrays = take_examples(bank, 3)
     tensors = [with_audio(example, lambda clip: torch.from_numpy(clip.audio)) for example in arrays]
     assert system.on_device
     actual, expected = (system.collate(examples, {0: 0}) for examples in (tensors, arrays))
@@ -198,7 +198,7 @@ def test_a_bank_in_an_object_store_equals_the_folders(
         list(islice(Loader(BankSource(Tables.open(root), 3, 3, 1), EXAMPLE_KINDS, 3, 3, 1), 6))
         for root in (there.root, bank.root)
     ]
-    assert all(same(a, b) for a, b in zip(*examples, strict=True))
+    assert all(same_example(a, b) for a, b in zip(*examples, strict=True))
     files.rm_file("tone-banks/one/shard-000000.tar")
     with pytest.raises(InputError, match=r"s3://tone-banks/one/shard-000000\.tar: shard is missing"):
         Tables.open(there.root).blocks("train")

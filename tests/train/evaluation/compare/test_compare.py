@@ -21,7 +21,7 @@ from train.evaluation.compare.config import load_compare
 COMPARE_CONFIGS = CONFIGS / "compare"
 SYSTEMS = {
     "ctd": {"model": {**tiny_ctd.SIZES, "sampling_steps": 1}},
-    "ss-vq-vae": {"model": tiny_ssvqvae.tiny().model.model_dump()},
+    "ss-vq-vae": {"model": tiny_ssvqvae.tiny_config().model.model_dump()},
 }
 """The two that have an oracle, of which one works at a rate of its own: nothing else sets systems apart."""
 
@@ -71,7 +71,7 @@ def test_one_command_trains_and_scores_all(tmp_path: Path) -> None:
         # Every pair is scored for every system: none is dropped.
         counts = table[table["metric"] == "mstft_floored"].groupby("method")["pair"].nunique()
         assert counts[[*SYSTEMS]].nunique() == 1
-    # At its own rate the vocoder is not charged with what lies above it.
+    # At its own rate a vocoder is not penalised for missing higher frequencies.
     oracle = [
         t[(t["method"] == "ss-vq-vae oracle") & (t["metric"] == "mstft_floored")]["value"].mean()
         for t in (rows, low)

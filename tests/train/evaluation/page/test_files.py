@@ -14,7 +14,7 @@ from train.cli.page import page
 def test_a_long_page_keeps_its_sounds_in_files(page_files: Path, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("train.evaluation.page.page.INSIDE", 2)
     out = tmp_path / "long.html"
-    for _ in range(2):  # the second time over the first's files
+    for _ in range(2):  # the second run overwrites the files of the first
         page(out, folder=page_files, scores=None, blind=True)
     files = sorted(path.name for path in (tmp_path / "long_files").iterdir())
     assert len(files) == 3 * 6

@@ -12,7 +12,7 @@ import soundfile
 
 from manifests.dataset.layout import Layout
 from manifests.types import InputError
-from tests.support.listening_page import RATE, data_of
+from tests.support.listening_page import RATE, page_data
 from train.cli.page import page
 from train.data.blocks import read_clips
 from train.data.pairs import KINDS, draw_pairs
@@ -30,7 +30,7 @@ def text(
 
 
 def test_every_kind_and_the_example_by_number_are_there(text: str) -> None:
-    rows = data_of(text)["rows"]
+    rows = page_data(text)["rows"]
     assert [row["kind"] for row in rows] == [*KINDS, "reconstruction", "number"]
     assert {row["split"] for row in rows} == {"validation"}
     assert envelope_words(BY_NUMBER) in rows[-1]["words"]
@@ -43,7 +43,7 @@ def test_every_kind_and_the_example_by_number_are_there(text: str) -> None:
 def test_the_sounds_are_the_datasets_clips(held_out: Layout, text: str) -> None:
     pair = draw_pairs(held_out, "validation", KINDS[0], 1, 0)[0]
     clips = read_clips(held_out, [pair.source, pair.reference, pair.target])
-    sounds = data_of(text)["rows"][0]["sounds"]
+    sounds = page_data(text)["rows"][0]["sounds"]
     assert [sound["role"] for sound in sounds] == ["source", "reference", "target", "estimate"]
     for sound, key in zip(sounds, (pair.source, pair.reference, pair.target), strict=False):
         kind, encoded = sound["src"].split(";base64,")

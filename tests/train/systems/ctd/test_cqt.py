@@ -31,4 +31,4 @@ def test_the_constant_q_spectrum_resolves_an_onset() -> None:
     for octave in range(3, 8):
         assert int(power[octave * BINS_AN_OCTAVE : (octave + 1) * BINS_AN_OCTAVE].sum(0).argmax()) == 20
     low = cqt_power(torch.randn(1, 4000, generator=torch.Generator().manual_seed(1)), 512, 8000)
-    assert float(low[:, -BINS_AN_OCTAVE:].abs().max()) == 0.0  # above half the rate there is nothing
+    assert float(low[:, -BINS_AN_OCTAVE:].abs().max()) == 0.0  # above the Nyquist frequency there is no power

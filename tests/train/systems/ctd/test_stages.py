@@ -15,8 +15,8 @@ from manifests.dataset import files
 from manifests.dataset.layout import Layout
 from tests.support.synthetic_dataset import make_dataset
 from tests.support.training import tiny_ctd
-from tests.support.training.baseline_systems import RATE, examples_of, sound
-from tests.support.training.tiny_ctd import SIZES, STOPS, tiny
+from tests.support.training.baseline_systems import RATE, sound, take_examples
+from tests.support.training.tiny_ctd import SIZES, STOPS, tiny_config
 from train.checkpoint import load_system, read_state
 from train.codec.api import Codec
 from train.data.tables import Tables
@@ -60,7 +60,7 @@ def short_run(
     """Runs every stage without interruption; returns the run and its losses by step."""
     steps: list[dict[str, float]] = []
     out = tmp_path_factory.mktemp("run") / "whole"
-    fit(tiny(), layout.root, out, Report(on_step=lambda _, losses, __: steps.append(losses)))
+    fit(tiny_config(), layout.root, out, Report(on_step=lambda _, losses, __: steps.append(losses)))
     return out, steps
 
 
@@ -74,16 +74,16 @@ def test_a_short_run_goes_through_every_stage(short_run: tuple[Path, list[dict[s
     assert "range" not in steps[6]
     assert players_of(steps[12]) == {"diffusion"}
     after = [sorted(players_of(losses))[0] for losses in steps[12:]]
-    # Turn 0 was the first diffusion step; once there is an adversary, every third one is its.
+    # Turn 0 is the first diffusion step; with an adversary every third turn trains it.
     assert after == [("adversary" if turn in (6, 9) else "diffusion") for turn in range(12)]
     assert "confusion" not in steps[15]
     assert {"denoising", "confusion"} <= set(steps[16])
 
 
 def test_the_encoder_is_frozen_at_half(layout: Layout) -> None:
-    built = build("ctd", tiny().model, Format(RATE, 3.0, ("one",)))
+    built = build("ctd", tiny_config().model, Format(RATE, 3.0, ("one",)))
     assert isinstance(built, CTD)
-    batch = built.collate(examples_of(layout, built, 2), {})
+    batch = built.collate(take_examples(layout, built, 2), {})
     learns = []
     for progress in (0.24, 0.26):
         *_, turn = built.turns(batch, progress)
@@ -123,7 +123,7 @@ def test_a_run_interrupted_in_each_stage_resumes_with_the_same_losses(
             if stop == "latents":
                 patched.setattr(files, "replace", once)
             try:
-                fit(tiny(save_every=2), layout.root, tmp_path / "run", Report(on_step=note))
+                fit(tiny_config(save_every=2), layout.root, tmp_path / "run", Report(on_step=note))
             except KeyboardInterrupt:
                 assert stop is not None
         if stop == "latents":
@@ -144,7 +144,7 @@ def test_latents_are_precomputed_for_every_train_clip(
     """
     out, _ = short_run
     state = read_state(out / "last.state.pt")
-    built = build("ctd", tiny().model, Format(RATE, 3.0, ("one",)))
+    built = build("ctd", tiny_config().model, Format(RATE, 3.0, ("one",)))
     assert isinstance(built, CTD)
     built.load_state_dict(state["weights"])
     tables = Tables.open(layout.root)
@@ -154,7 +154,7 @@ def test_latents_are_precomputed_for_every_train_clip(
     assert built.store is not None
     assert written == {path: path.stat().st_mtime_ns for path in written}
     clips = [id for block in tables.blocks("train") for id in block.ids()]
-    examples = examples_of(layout, built, len(clips))
+    examples = take_examples(layout, built, len(clips))
     assert {example.target.id for example in examples} == set(clips)
     for example in examples:
         audio = torch.from_numpy(example.target.audio / np.float32(32767))[None]
@@ -173,7 +173,7 @@ def test_the_timbre_comes_from_another_clip(
     assert isinstance(system, CTD)
     system.prepare(1.0, Tables.open(layout.root), short_run[0])
     assert system.store is not None
-    examples = examples_of(layout, system, 12)
+    examples = take_examples(layout, system, 12)
     batch = system.collate(examples, {})
     assert batch.latents_BDF is not None
     assert batch.partner_BDF is not None
@@ -186,7 +186,7 @@ def test_the_timbre_comes_from_another_clip(
     system.store = None
     early = system.collate(examples, {})
     for first, second in zip(system._latents_of(early), system._latents_of(batch), strict=True):
-        assert torch.equal(first, second)  # one that was put together before there were latents
+        assert torch.equal(first, second)  # a batch collated before latents were stored
 
 
 def test_its_checkpoint_converts_deterministically(short_run: tuple[Path, list[dict[str, float]]]) -> None:
@@ -203,7 +203,7 @@ def test_it_trains_from_a_tone_bank(banked: Path, tmp_path: Path) -> None:
     steps: list[dict[str, float]] = []
     report = Report(on_step=lambda _, losses, __: steps.append(losses))
     model = {**SIZES, "autoencoder_share": 0.4, "structure_from": 0.0, "confusion_from": 0.1}
-    config = tiny(steps=4, batch=1, data={"pool_blocks": 1}, model=model)
+    config = tiny_config(steps=4, batch=1, data={"pool_blocks": 1}, model=model)
     fit(config, banked / "tones", tmp_path / "run", report)
     assert [sorted(players_of(losses))[0] for losses in steps[2:]] == ["adversary", "diffusion"]
     assert not (tmp_path / "run" / "latents").exists()

@@ -8,7 +8,7 @@ import torch
 from manifests.types import InputError
 from tests.support.paths import TRAIN_CONFIGS
 from tests.support.training.baseline_systems import RATE
-from tests.support.training.tiny_ctd import SIZES, tiny
+from tests.support.training.tiny_ctd import SIZES, tiny_config
 from train.config import load_config
 from train.systems.base import Format
 from train.systems.ctd.config import BANDS, CTDConfig
@@ -57,4 +57,4 @@ def test_intermediate_shapes() -> None:
 )
 def test_sizes_that_do_not_fit_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=f"^test: model: {message}[^{{]*$"):
-        tiny(model={**SIZES, **changes})
+        tiny_config(model={**SIZES, **changes})

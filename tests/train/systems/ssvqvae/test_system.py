@@ -11,8 +11,8 @@ import torch
 from manifests.dataset.layout import Layout
 from tests.support.paths import TRAIN_CONFIGS
 from tests.support.synthetic_dataset import make_dataset
-from tests.support.training.baseline_systems import RATE, distance, examples_of, sound
-from tests.support.training.tiny_ssvqvae import tiny
+from tests.support.training.baseline_systems import RATE, distance, sound, take_examples
+from tests.support.training.tiny_ssvqvae import tiny_config
 from train.checkpoint import load_system
 from train.codec.api import Codec
 from train.config import load_config
@@ -25,7 +25,7 @@ from train.systems.ssvqvae.system import SSVQVAE, Batch
 
 @pytest.fixture(scope="module")
 def system() -> SSVQVAE:
-    built = build("ss-vq-vae", tiny().model, Format(RATE, 3.0, ("one",)), seed=4)
+    built = build("ss-vq-vae", tiny_config().model, Format(RATE, 3.0, ("one",)), seed=4)
     assert isinstance(built, SSVQVAE)
     return built.eval()
 
@@ -86,7 +86,7 @@ def test_the_oracle_uses_only_the_vocoder(system: SSVQVAE) -> None:
 
 
 def test_the_style_partner_shares_the_sound_and_not_the_phrase(layout: Layout, system: SSVQVAE) -> None:
-    examples = examples_of(layout, system, 16)
+    examples = take_examples(layout, system, 16)
     for example in examples:
         target, partner = example.target.id, example.envelope.id
         assert (partner.timbre, partner.envelope) == (target.timbre, target.envelope)
@@ -98,7 +98,12 @@ def test_the_style_partner_shares_the_sound_and_not_the_phrase(layout: Layout, s
 
 def test_it_trains_and_its_checkpoint_converts(layout: Layout, tmp_path: Path) -> None:
     steps: list[dict[str, float]] = []
-    fit(tiny(), layout.root, tmp_path / "run", Report(on_step=lambda _, losses, __: steps.append(losses)))
+    fit(
+        tiny_config(),
+        layout.root,
+        tmp_path / "run",
+        Report(on_step=lambda _, losses, __: steps.append(losses)),
+    )
     assert set(steps[0]) == {"frames", "codebook", "commitment", "codec_gradient"}
     assert all(np.isfinite(list(losses.values())).all() for losses in steps)
     made, _, _ = load_system(tmp_path / "run" / "last.safetensors")

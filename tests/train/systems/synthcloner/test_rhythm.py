@@ -45,6 +45,6 @@ def test_the_sustain_mask_makes_no_click() -> None:
     mask = sustain_mask(notes, RATE, RATE, 58.0, 5.0)
     assert mask[round(0.3 * RATE)] == 0.0
     assert mask[: round(0.158 * RATE)].min() == 1.0
-    # A note too short to be masked stays whole; the edges of the others rise and fall within 5 ms.
+    # A note too short for the mask is kept unmasked; the others fade within 5 ms.
     assert mask[round(0.5 * RATE) :].min() == 1.0
     assert np.abs(np.diff(mask)).max() < np.pi / (0.005 * RATE)

@@ -69,5 +69,5 @@ def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layo
     idle = {
         name for (name, _), gradient in zip(parameters.items(), gradients, strict=True) if gradient is None
     }
-    # Without a profile nothing is moved, and the discriminator has not come yet.
+    # Without a profile nothing is moved, and the discriminator has not started.
     assert {name for name in idle if not name.startswith("discriminator")} <= {"decoder.spread"}

@@ -9,7 +9,7 @@ from manifests.synthesis import compose
 from manifests.synthesis.octaves import median_pitch
 from manifests.types import Note
 from tests.support.synthetic_dataset import CUT_FADE_MS
-from tests.support.training.tiny_codec import RATE, clip
+from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
 from train.systems.triptych.inference import analysis
 from train.systems.triptych.inference.analysis import loudness
@@ -18,7 +18,7 @@ from train.systems.triptych.networks.features import features
 
 @torch.no_grad()
 def test_loudness_of_notes_is_their_velocity() -> None:
-    audio, notes, envelope = clip(1, 3.0, timbre=4)
+    audio, notes, envelope = make_clip(1, 3.0, timbre=4)
     spectra = features(torch.from_numpy(audio)[None], RATE)
     measured = loudness(
         spectra.level_BL[0], note_batch([notes], RATE, len(audio)), envelope, RATE, CUT_FADE_MS

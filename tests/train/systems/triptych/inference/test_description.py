@@ -10,30 +10,32 @@ from train.systems.triptych.inference import description
 from train.systems.triptych.inference.analysis import Heard
 
 
-def heard(*notes: tuple[float, float], sure: float = 0.9, rings: bool = False, errors: float = 0.01) -> Heard:
+def analysed(
+    *notes: tuple[float, float], sure: float = 0.9, rings: bool = False, errors: float = 0.01
+) -> Heard:
     made = tuple(Note(at, length, 60, 100) for at, length in notes)
     return Heard(made, ENVELOPE, (sure,) * len(made), (errors,) * 5, None, rings)
 
 
 def test_unobservable_factors_are_reported() -> None:
-    assert description.note_doubts(heard(), "a") == ("a: no note is heard; it is taken for silence",)
-    fine = heard((0, 0.3), (0.5, 0.2))
+    assert description.note_doubts(analysed(), "a") == ("a: no note is heard; it is taken for silence",)
+    fine = analysed((0, 0.3), (0.5, 0.2))
     assert description.note_doubts(fine, "a") == description.envelope_doubts(fine, "a") == ()
-    (legato,) = description.envelope_doubts(heard((0, 0.5), (0.5, 0.2)), "a")
+    (legato,) = description.envelope_doubts(analysed((0, 0.5), (0.5, 0.2)), "a")
     assert "no release is heard" in legato
-    (one,) = description.note_doubts(heard((0, 0.5), rings=True), "a")
+    (one,) = description.note_doubts(analysed((0, 0.5), rings=True), "a")
     assert "one note only" in one
-    assert description.envelope_doubts(heard((0, 0.5), rings=True), "a") == ()
-    (short,) = description.envelope_doubts(heard((0, 0.05), (0.1, 0.05)), "a")
+    assert description.envelope_doubts(analysed((0, 0.5), rings=True), "a") == ()
+    (short,) = description.envelope_doubts(analysed((0, 0.05), (0.1, 0.05)), "a")
     assert "sustain is a guess" in short
-    assert "no pitch is heard" in description.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
-    assert "several voices" in description.note_doubts(heard((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
+    assert "no pitch is heard" in description.note_doubts(analysed((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
+    assert "several voices" in description.note_doubts(analysed((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
     (two,) = description.note_doubts(replace(fine, unexplained=0.24), "a")
     assert "24% of its power is at no harmonic of its notes: several voices" in two
 
 
 def test_confidence_falls_with_the_error_of_the_fit_and_needs_a_release() -> None:
-    sure, unsure = (description.confidences(heard((0, 0.3), (0.5, 0.2), errors=e)) for e in (0.01, 1.0))
+    sure, unsure = (description.confidences(analysed((0, 0.3), (0.5, 0.2), errors=e)) for e in (0.01, 1.0))
     assert all(sure[name] > unsure[name] for name in sure)
-    assert description.confidences(heard((0, 0.5), (0.5, 0.2)))["release_ms"] == 0.0
-    assert description.confidences(heard()) == description.confidences(heard())
+    assert description.confidences(analysed((0, 0.5), (0.5, 0.2)))["release_ms"] == 0.0
+    assert description.confidences(analysed()) == description.confidences(analysed())

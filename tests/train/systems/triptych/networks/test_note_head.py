@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.training.tiny_codec import RATE, clip
+from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
 from train.systems.triptych.networks.encoder import NoteLogits
 from train.systems.triptych.networks.features import HOP, features, octave_traits
@@ -21,7 +21,7 @@ from train.systems.triptych.networks.note_head import (
 @torch.no_grad()
 def test_perfect_logits_decode_to_the_notes() -> None:
     for index in range(6):
-        audio, notes, _ = clip(index, 3.0)
+        audio, notes, _ = make_clip(index, 3.0)
         batch = note_batch([notes], RATE, len(audio))
         spectra = features(torch.from_numpy(audio)[None], RATE)
         count = spectra.mel_BFM.shape[1] * 4

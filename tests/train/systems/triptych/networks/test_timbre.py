@@ -9,7 +9,7 @@ import torch
 from manifests.synthesis import compose
 from manifests.types import Envelope, Note
 from tests.support.synthetic_dataset import CUT_FADE_MS
-from tests.support.training.tiny_codec import RATE, clip
+from tests.support.training.tiny_codec import RATE, make_clip
 from train.codec.api import Codec
 from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych.networks.features import features
@@ -19,7 +19,7 @@ from train.systems.triptych.system import Triptych
 
 @torch.no_grad()
 def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -> None:
-    clips = [clip(index, timbre=index) for index in range(4)]
+    clips = [make_clip(index, timbre=index) for index in range(4)]
 
     def vectors(order: list[int]) -> torch.Tensor:
         audio = torch.from_numpy(np.stack([clips[i][0] for i in order]))
@@ -59,7 +59,7 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
 
 
 def test_a_timbre_does_not_depend_on_level(codec: Codec) -> None:
-    audio, _, _ = clip(5, 1.0)
+    audio, _, _ = make_clip(5, 1.0)
     loud, quiet = (codec.encode(level * audio).timbre for level in (1.0, 0.05))
     for name in ("harmonic_BNK", "noise_BNW", "vectors"):
         torch.testing.assert_close(loud[name], quiet[name], atol=1e-2, rtol=1e-2)
