@@ -20,8 +20,7 @@ def module_command(module: str, *arguments: str) -> list[str]:
 
     Pass `environment()` as the environment of the process.
 
-    Example:
-        >>> subprocess.run(module_command("render", "--version"), env=environment())
+    Example: `subprocess.run(module_command("render", "--version"), env=environment())`.
     """
     return [sys.executable, "-P", "-m", module, *arguments]
 
@@ -31,6 +30,8 @@ def environment() -> dict[str, str]:
 
     A site-packages folder is left out: Python finds it by itself, and on PYTHONPATH its modules would hide
     the standard library's.
+
+    Example: `subprocess.run(module_command("render", "--version"), env=environment())`.
     """
     installed = {Path(folder).resolve() for folder in (*site.getsitepackages(), site.getusersitepackages())}
     roots = [] if ROOT in installed else [str(ROOT)]

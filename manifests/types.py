@@ -113,7 +113,12 @@ class ClipId:
 
 
 def check_notes(notes: Sequence[Note], seconds: float) -> Notes:
-    """Returns `notes` as a phrase; raises InputError unless it is monophonic and fits a clip of `seconds`."""
+    """Returns `notes` as a phrase; raises InputError unless it is monophonic and fits a clip of `seconds`.
+
+    >>> check_notes([Note(0.0, 4.0, 60, 100)], seconds=3.0)
+    Traceback (most recent call last):
+    manifests.types.InputError: phrase: last note ends at 4.0000 s, after the clip's 3.0000 s
+    """
     if not notes:
         raise InputError("phrase: expected at least one note, got none")
     before = 0.0

@@ -137,6 +137,8 @@ def extract_folder(
     Phrases run over the files: each file's first, then each file's second, …, so that any beginning of
     the list is varied. A file that is no sound MIDI file is InputError, never passed over. `tick` is told
     how many files of how many are done.
+
+    Example: `phrases, skipped = extract_folder(Path("melodies"), ExtractSpec(), seconds=3.0)`.
     """
     paths = midi_files(folder)
     by_file, skipped = [], []

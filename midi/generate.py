@@ -128,6 +128,8 @@ def generate_phrases(
 
     A phrase equals `generate_phrase` of its index, except where that repeats an earlier one: then it is
     redrawn until it does not. `tick` is told how many of how many are done.
+
+    Example: `generate_phrases(5, 8, GenerateSpec(), 3.0, Observability(350, 300))`.
     """
     taken: dict[Intervals, list[Notes]] = {}
     for notes in before:

@@ -11,12 +11,18 @@ from midi.extract import SourcedPhrase
 
 
 def label_generated(phrases: Sequence[Notes]) -> list[SourcedPhrase]:
-    """Generated phrases with their number as source."""
+    """Generated phrases with their number as source.
+
+    Example: `phrase_rows(label_generated(phrases))`.
+    """
     return [SourcedPhrase(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)]
 
 
 def phrase_rows(phrases: Sequence[SourcedPhrase]) -> list[dict[str, Any]]:
-    """The rows of phrases, all on the train side; ids are places in the list."""
+    """The rows of phrases, all on the train side; ids are places in the list.
+
+    Example: `[row["cluster"] for row in phrase_rows(phrases)]`.
+    """
     sources = [phrase.source_sha256 for phrase in phrases]
     clusters = phrase_clusters([phrase.notes for phrase in phrases], sources)
     return [

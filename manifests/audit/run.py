@@ -90,9 +90,7 @@ def audit(layout: Layout, options: AuditOptions, say: Callable[[str], None]) -> 
     Raises:
         InputError: If the folder is neither, or `options.rerender` is set and it is not on this machine.
 
-    Example:
-        >>> audit(Layout(Path("dataset")), AuditOptions(hashes=True), print).report.passed
-        True
+    Example: `audit(Layout(Path("dataset")), AuditOptions(hashes=True), print).report.passed`.
     """
     if isinstance(layout, Bank):
         return AuditResult(audit_bank(layout, options.hashes or options.deep, say), layout.metadata())

@@ -23,7 +23,11 @@ PACKAGES = ("manifests", "midi", "presets", "render", "train")
 
 
 def app(help_text: str) -> typer.Typer:
-    """Makes a command with subcommands and `--version`; plain help, no shell-completion options."""
+    """Makes a command with subcommands and `--version`; plain help, no shell-completion options.
+
+    >>> app("Reads a dataset.").info.no_args_is_help
+    True
+    """
     command = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
     @command.callback(help=help_text)
@@ -65,20 +69,34 @@ def requires(extra: str) -> Iterator[None]:
 
 
 def fail(message: str, code: int = FAILED) -> NoReturn:
-    """Prints one line to stderr and ends the program."""
+    """Prints one line to stderr and ends the program.
+
+    >>> fail("DIR: holds no dataset", 2)
+    Traceback (most recent call last):
+    SystemExit: 2
+    """
     print(f"error: {message}", file=sys.stderr)
     raise SystemExit(code)
 
 
 def describe_os_error(error: OSError) -> str:
-    """Formats a system error as one line that begins with the file's name."""
+    """Formats a system error as one line that begins with the file's name.
+
+    >>> describe_os_error(FileNotFoundError(2, "No such file or directory", "a.wav"))
+    'a.wav: No such file or directory'
+    """
     file = error.filename2 or error.filename
     message = str(error) if file is None else f"{file}: {error.strerror}"
     return " ".join(message.split())
 
 
 def progress(console: Console) -> Progress:
-    """Makes a bar with counts, rate and time left. Add tasks with `rate=""` and move them by `advance`."""
+    """Makes a bar with counts, rate and time left. Add tasks with `rate=""` and move them by `advance`.
+
+    >>> with progress(Console(quiet=True)) as bar:
+    ...     bar.add_task("clips", total=2, rate="")
+    0
+    """
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -90,7 +108,12 @@ def progress(console: Console) -> Progress:
 
 
 def advance(bar: Progress, task: TaskID, amount: int, unit: str) -> None:
-    """Advances a task of `progress` and shows its rate in `unit` per second."""
+    """Advances a task of `progress` and shows its rate in `unit` per second.
+
+    >>> with progress(Console(quiet=True)) as bar:
+    ...     task = bar.add_task("clips", total=2, rate="")
+    ...     advance(bar, task, 1, "clips")
+    """
     bar.advance(task, amount)
     speed = bar.tasks[task].finished_speed or bar.tasks[task].speed
     bar.update(task, rate=f"{speed:.3g} {unit}/s" if speed else "")
@@ -108,6 +131,8 @@ def main(command: Callable[[], None]) -> None:
     """Runs a command and maps errors to exit codes, each with one line on stderr.
 
     InputError exits with 2, an interrupt (Ctrl-C, SIGTERM) with 130, a file error with 1.
+
+    Example: `main(app)` runs a Typer app as a program.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)

@@ -13,6 +13,10 @@ def first_fault(errors: Sequence[Mapping[str, Any]], root: str) -> str:
     """Formats the first of a ValidationError's `errors()` as `field: expectation, got …`, with their count.
 
     `root` names the whole input for an error that belongs to no field.
+
+    >>> error = {"loc": ("clip", "rate"), "type": "int_type", "msg": "expected an integer", "input": "x"}
+    >>> first_fault([error], "config")
+    "clip.rate: expected an integer, got 'x'"
     """
     first = errors[0]
     field = ".".join(str(part) for part in first["loc"]) or root

@@ -121,13 +121,22 @@ def is_bank(root: Path) -> bool:
 
 
 def open_folder(root: Path) -> Layout:
-    """A folder as what it is: a tone bank, or else a dataset."""
+    """A folder as what it is: a tone bank, or else a dataset.
+
+    >>> from pathlib import Path
+    >>> type(open_folder(Path("dataset"))).__name__
+    'Layout'
+    """
     return Bank(root) if is_bank(root) else Layout(root)
 
 
 def fingerprint_of(dataset: str, every: int, clip: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
     """All that a bank is made from: the dataset, the pitches kept, the clips' format (`rate` in Hz, `frames`,
-    `peak` as int16, `cut_fade_ms`, `block`: sizes), and the families that `fresh` material is drawn from."""
+    `peak` as int16, `cut_fade_ms`, `block`: sizes), and the families that `fresh` material is drawn from.
+
+    >>> fingerprint_of("a1b2", 2, {"rate": 44_100}, {})["every"]
+    2
+    """
     return {
         "bank": VERSION,
         "schema": SCHEMA_VERSION.split(".")[0],
@@ -139,12 +148,20 @@ def fingerprint_of(dataset: str, every: int, clip: dict[str, Any], fresh: dict[s
 
 
 def kept_pitches(lowest: int, highest: int, every: int) -> range:
-    """The pitches of a bank that keeps every n-th semitone, from the lowest on."""
+    """The pitches of a bank that keeps every n-th semitone, from the lowest on.
+
+    >>> list(kept_pitches(48, 54, 3))
+    [48, 51, 54]
+    """
     return range(lowest, highest + 1, every)
 
 
 def source_pitch(pitch: int, pitches: Sequence[int]) -> int:
-    """The tone that a pitch is read from: the nearest that is kept, of two the lower one."""
+    """The tone that a pitch is read from: the nearest that is kept, of two the lower one.
+
+    >>> source_pitch(50, [48, 51, 54])
+    51
+    """
     return min(pitches, key=lambda kept: (abs(kept - pitch), kept))
 
 

@@ -9,7 +9,10 @@ import yaml
 
 
 def bank_card(metadata: dict[str, Any], shards: list[dict[str, Any]], timbres: list[dict[str, Any]]) -> str:
-    """Returns the card as Markdown, with the header that hubs read."""
+    """Returns the card as Markdown, with the header that hubs read.
+
+    Example: `bank_card(bank.metadata(), bank.shards(), bank.read("timbres").to_pylist())`.
+    """
     of = metadata["fingerprint_of"]
     header = {
         "pretty_name": f"{metadata['name']}, tone bank",

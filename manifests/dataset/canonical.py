@@ -11,25 +11,40 @@ Json = Any
 
 
 def canonical_json(value: Json) -> bytes:
-    """Returns JSON with sorted keys, no spaces, no NaN, as UTF-8: equal values give equal bytes."""
+    """Returns JSON with sorted keys, no spaces, no NaN, as UTF-8: equal values give equal bytes.
+
+    >>> canonical_json({"b": 1, "a": [0.5, None]})
+    b'{"a":[0.5,null],"b":1}'
+    """
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode()
 
 
 def sha256_json(value: Json) -> str:
-    """Returns the SHA-256 (hex) of a value's canonical JSON."""
+    """Returns the SHA-256 (hex) of a value's canonical JSON.
+
+    >>> sha256_json({"b": 1, "a": 2}) == sha256_json({"a": 2, "b": 1})
+    True
+    """
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
 def sha256_file(path: Path) -> str:
-    """Returns the SHA-256 (hex) of a file's bytes."""
+    """Returns the SHA-256 (hex) of a file's bytes.
+
+    Example: `sha256_file(layout.inside(row["shard"])) == row["sha256"]` for a row of shards.parquet.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def differences(ours: Json, theirs: Json, path: str = "") -> list[str]:
-    """Lists the differences of two JSON values, one line each: `path: ours != theirs`."""
+    """Lists the differences of two JSON values, one line each: `path: ours != theirs`.
+
+    >>> differences({"clip": {"rate": 44_100}}, {"clip": {"rate": 48_000}})
+    ['clip.rate: 44100 != 48000']
+    """
     if isinstance(ours, dict) and isinstance(theirs, dict):
         lines = []
         for key in sorted({*ours, *theirs}):

@@ -51,7 +51,10 @@ def card(
     envelopes: int,
     phrases: int,
 ) -> str:
-    """Returns the card as Markdown, a pure function of dataset.json and the tables."""
+    """Returns the card as Markdown, a pure function of dataset.json and the tables.
+
+    Example: `card(layout.metadata(), shards, timbres, envelopes=120, phrases=100)`; see `card_of`.
+    """
     clips: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for row in shards:

@@ -26,7 +26,11 @@ CLIP_COLUMNS = ["key", "offset", "length", "frames", "rate"]
 
 
 def as_float(pcm: I16) -> npt.NDArray[np.float32]:
-    """Converts int16 samples to float32 of the same shape. Full scale is 32767, as clips are composed."""
+    """Converts int16 samples to float32 of the same shape. Full scale is 32767, as clips are composed.
+
+    >>> as_float(np.array([32767, -32767], dtype=np.int16)).tolist()
+    [1.0, -1.0]
+    """
     return np.asarray(pcm / np.float32(FULL_SCALE), dtype=np.float32)
 
 
@@ -34,6 +38,8 @@ def decode_flac(data: bytes, frames: int, rate: int, where: str) -> I16:
     """Decodes a FLAC file to int16 [frames].
 
     Raises InputError, which names `where`, unless it is mono at `rate` Hz and has that many frames.
+
+    Example: `decode_flac(data, 132_300, 44_100, "clip b000000_t00000_e0000_p0000")`.
     """
     try:
         with soundfile.SoundFile(io.BytesIO(data)) as file:
@@ -53,6 +59,8 @@ def read_bytes(path: Path, offset: int, length: int) -> bytes:
     """Reads `length` bytes of a shard from `offset` on, by one read or request.
 
     Raises InputError if the shard is missing, cannot be read, or ends before.
+
+    Example: `read_bytes(layout.inside(shard), offset=512, length=20_000)`.
     """
     try:
         data = read_range(path, offset, length)
@@ -67,6 +75,9 @@ def read_bytes(path: Path, offset: int, length: int) -> bytes:
 
 @lru_cache(maxsize=16)
 def shard_rows(layout: Layout, shard: str) -> dict[str, dict[str, Any]]:
-    """Returns the clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached."""
+    """Returns the clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached.
+
+    Example: `shard_rows(layout, "shards/train/shard-000000.tar")`.
+    """
     rows = read_table(layout.clip_table(shard), "clips").select(CLIP_COLUMNS).to_pylist()
     return {row["key"]: row for row in rows}

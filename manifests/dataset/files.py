@@ -18,7 +18,13 @@ from manifests.dataset.storage import is_local, upload
 
 @contextmanager
 def temporary(folder: Path, name: str) -> Iterator[Path]:
-    """Yields a new hidden path in `folder`, unique to this call, and removes it afterwards."""
+    """Yields a new hidden path in `folder`, unique to this call, and removes it afterwards.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, temporary(Path(folder), "a.tar") as path:
+    ...     path.suffix
+    '.tmp'
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f".{name}.{uuid.uuid4().hex[:12]}.tmp"
     try:
@@ -33,7 +39,12 @@ def temporary(folder: Path, name: str) -> Iterator[Path]:
 
 
 def sync(path: Path) -> None:
-    """Flushes a file's or folder's bytes to the disk (fsync)."""
+    """Flushes a file's or folder's bytes to the disk (fsync).
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     sync(Path(file.name))
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -42,7 +53,14 @@ def sync(path: Path) -> None:
 
 
 def replace(path: Path, data: bytes) -> None:
-    """Writes `data` to `path` atomically, replacing an existing file."""
+    """Writes `data` to `path` atomically, replacing an existing file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace(Path(folder) / "card.md", b"# A dataset")
+    ...     (Path(folder) / "card.md").read_bytes()
+    b'# A dataset'
+    """
     if not is_local(path):
         upload(data, path)
         return
@@ -54,7 +72,10 @@ def replace(path: Path, data: bytes) -> None:
 
 
 def supersede(finished: Path, path: Path) -> None:
-    """Moves a finished file to `path`, replacing an existing file."""
+    """Moves a finished file to `path`, replacing an existing file.
+
+    Example: `supersede(finished, layout.inside("shards/train/shard-000000.tar"))`.
+    """
     if is_local(path):
         finished.replace(path)
     else:
@@ -65,6 +86,8 @@ def create_once(finished: Path, path: Path) -> bool:
     """Puts a finished file at `path` unless a file exists there; returns whether it did.
 
     Locally it makes a hard link, so both paths must be on one file system. Remotely it uploads.
+
+    Example: `create_once(finished, layout.inside("shards/train/shard-000000.tar"))`.
     """
     if not is_local(path):
         return upload(finished, path, once=True)

@@ -106,7 +106,11 @@ class Layout:
 
 
 def shard_path(split: str, index: int) -> str:
-    """Returns the relative path of a split's shard number `index`."""
+    """Returns the relative path of a split's shard number `index`.
+
+    >>> shard_path("train", 3)
+    'shards/train/shard-000003.tar'
+    """
     return f"shards/{split}/shard-{index:06d}.tar"
 
 
@@ -120,7 +124,10 @@ def check_version(version: str, where: Path) -> None:
 
 
 def read_table(path: Path, name: str) -> pa.Table:
-    """Reads a Parquet table of the schema `name`; raises InputError, which names file and column."""
+    """Reads a Parquet table of the schema `name`; raises InputError, which names file and column.
+
+    Example: `read_table(Path("dataset/timbres.parquet"), "timbres").num_rows`.
+    """
     try:
         # ParquetFile, not read_table: the latter would add columns from folder names such as a=b.
         table = parquet_file(path).read()
@@ -148,21 +155,32 @@ def check_table(table: pa.Table, path: Path, name: str) -> pa.Table:
 
 
 def to_table(name: str, rows: list[dict[str, Any]], extra: dict[str, str] | None = None) -> pa.Table:
-    """Makes a table of the schema `name` from rows, with `extra` file metadata."""
+    """Makes a table of the schema `name` from rows, with `extra` file metadata.
+
+    >>> to_table("failures", []).column_names[:2]
+    ['stage', 'synth']
+    """
     target = schema(name)
     table = pa.Table.from_pylist(rows, schema=target)
     return table.replace_schema_metadata({**(target.metadata or {}), **(extra or {})})
 
 
 def table_bytes(table: pa.Table) -> bytes:
-    """Returns a table's Parquet file as bytes: equal tables give equal bytes."""
+    """Returns a table's Parquet file as bytes: equal tables give equal bytes.
+
+    >>> table_bytes(to_table("failures", []))[:4]
+    b'PAR1'
+    """
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression=COMPRESSION, row_group_size=65_536, version="2.6")
     return bytes(sink.getvalue())
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Writes a table atomically."""
+    """Writes a table atomically.
+
+    Example: `write_table(layout.table("failures"), to_table("failures", rows))`.
+    """
     files.replace(path, table_bytes(table))
 
 

@@ -9,12 +9,21 @@ from manifests.types import ENVELOPE_FIELDS, Envelope, Note, Notes
 
 
 def envelope_of(row: Mapping[str, Any]) -> Envelope:
-    """Returns the envelope in a row of envelopes.parquet or of a clip table."""
+    """Returns the envelope in a row of envelopes.parquet or of a clip table.
+
+    >>> row = {"attack_ms": 5.0, "hold_ms": 0.0, "decay_ms": 200.0, "sustain": 0.5, "release_ms": 80.0}
+    >>> envelope_of({**row, "curve": "linear"}).decay_ms
+    200.0
+    """
     return Envelope(**{name: row[name] for name in ENVELOPE_FIELDS})
 
 
 def notes_of(row: Mapping[str, Any]) -> Notes:
-    """Returns the notes in a row of phrases.parquet."""
+    """Returns the notes in a row of phrases.parquet.
+
+    >>> notes_of({"notes": [{"onset": 0.0, "duration": 0.5, "pitch": 60, "velocity": 100}]})
+    (Note(onset=0.0, duration=0.5, pitch=60, velocity=100),)
+    """
     return tuple(
         Note(float(n["onset"]), float(n["duration"]), int(n["pitch"]), int(n["velocity"]))
         for n in row["notes"]

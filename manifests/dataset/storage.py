@@ -24,7 +24,11 @@ class UploadRefused(OSError):
 
 
 def location(text: str) -> Path:
-    """Converts a user's path or URL to a path; raises InputError if its kind of URL is not supported."""
+    """Converts a user's path or URL to a path; raises InputError if its kind of URL is not supported.
+
+    >>> location("datasets/demo")
+    PosixPath('datasets/demo')
+    """
     if "://" not in text:
         return Path(text)
     try:
@@ -40,12 +44,23 @@ def location(text: str) -> Path:
 
 
 def is_local(path: Path) -> bool:
-    """Returns whether a path is on this machine's file system."""
+    """Returns whether a path is on this machine's file system.
+
+    >>> is_local(Path("dataset"))
+    True
+    """
     return isinstance(path, Path)
 
 
 def read_range(path: Path, offset: int, length: int) -> bytes:
-    """Reads `length` bytes of a file from `offset` on, or fewer if it ends before."""
+    """Reads `length` bytes of a file from `offset` on, or fewer if it ends before.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile() as file:
+    ...     _ = Path(file.name).write_bytes(b"0123456789")
+    ...     read_range(Path(file.name), 3, 4)
+    b'3456'
+    """
     if is_local(path):
         with path.open("rb") as file:
             file.seek(offset)
@@ -91,12 +106,22 @@ def upload(source: Path | bytes, path: Path, once: bool = False) -> bool:
 
 
 def parquet_file(path: Path) -> pq.ParquetFile:
-    """Opens a local or remote Parquet file; raises the same exceptions for both."""
+    """Opens a local or remote Parquet file; raises the same exceptions for both.
+
+    Example: `parquet_file(Path("dataset/timbres.parquet")).metadata.num_rows`.
+    """
     return pq.ParquetFile(path if is_local(path) else path.open("rb"))
 
 
 def list_files(root: Path, skip: str = "") -> dict[str, int]:
-    """Maps each file below a folder (relative path) to its size in bytes; `skip` names a left-out folder."""
+    """Maps each file below a folder (relative path) to its size in bytes; `skip` names a left-out folder.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "a.txt").write_text("abc")
+    ...     list_files(Path(folder))
+    {'a.txt': 3}
+    """
     if not is_local(root):
         remote = cast(Any, root)
         found = remote.fs.find(remote.path, detail=True)

@@ -93,6 +93,10 @@ def measure_gain(sound: npt.ArrayLike, rate: int, hop_ms: float = 2.0) -> LevelC
     """Returns a sound's short-time RMS level under a Hann window of 25 ms, for plots.
 
     `sound` is [frames]. Raises InputError if it is not finite, not mono, or shorter than one hop.
+
+    >>> curve = measure_gain(np.full(44_100, 0.5), 44_100)
+    >>> float(curve.level[250].round(3))
+    0.5
     """
     samples = _checked(sound)
     hop = max(1, round(hop_ms * rate / 1000.0))

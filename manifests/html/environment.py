@@ -27,8 +27,7 @@ def environment(folder: Traversable, **globals_: Any) -> Environment:
         jinja2.TemplateNotFound: On rendering, if a template is in neither folder.
         FileNotFoundError: On rendering, if an asset is in neither folder.
 
-    Example:
-        >>> page = environment(files("manifests.audit.page")).get_template("page.html")
+    Example: `environment(files("manifests.audit.page"))`; the page then adds its filters.
     """
 
     def read(name: str) -> str | None:

@@ -19,7 +19,13 @@ LEVEL_STEP = 0.01
 
 
 def connected(alike: npt.NDArray[np.bool_]) -> list[int]:
-    """Returns each id's connected component, named by its lowest id, of a symmetric bool matrix [n, n]."""
+    """Returns each id's connected component, named by its lowest id, of a symmetric bool matrix [n, n].
+
+    >>> similar = np.eye(4, dtype=bool)
+    >>> similar[1, 3] = similar[3, 1] = True
+    >>> connected(similar)
+    [0, 1, 2, 1]
+    """
     count = len(alike)
     cluster = [-1] * count
     for start in range(count):
@@ -36,7 +42,11 @@ def connected(alike: npt.NDArray[np.bool_]) -> list[int]:
 
 
 def timbres_alike(fingerprints: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
-    """Finds pairs of timbres that sound alike: bool [n, n], symmetric, from mel levels in dB [n, bands]."""
+    """Finds pairs of timbres that sound alike: bool [n, n], symmetric, from mel levels in dB [n, bands].
+
+    >>> timbres_alike(np.array([[-20, -30], [-21, -30], [-40, -10]], dtype=np.float32)).sum(axis=1).tolist()
+    [2, 2, 1]
+    """
     wide = fingerprints.astype(np.float64)
     result = np.eye(len(wide), dtype=bool)
     for i, one in enumerate(wide):
@@ -61,7 +71,12 @@ def phrases_alike(phrases: Sequence[Sequence[Note]]) -> npt.NDArray[np.bool_]:
 
 
 def envelope_clusters(envelopes: list[Envelope]) -> list[int]:
-    """Clusters envelopes whose times agree within 1 ms or 3%, and whose sustain agrees within 0.01."""
+    """Clusters envelopes whose times agree within 1 ms or 3%, and whose sustain agrees within 0.01.
+
+    >>> close, other = Envelope(10, 200, 0.5, 100.5), Envelope(10, 400, 0.5, 100)
+    >>> envelope_clusters([Envelope(10, 200, 0.5, 100), other, close])
+    [0, 1, 0]
+    """
     times = np.array([[e.attack_ms, e.hold_ms, e.decay_ms, e.release_ms] for e in envelopes])
     sustain = np.array([e.sustain for e in envelopes])
     curves = np.array([e.curve for e in envelopes])

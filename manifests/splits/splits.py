@@ -72,6 +72,9 @@ def grow_sides(
     ids. `fixed` gives the side of each new id that has no choice, else None. Partners need at least two new
     ids of a side, or none. The side "" marks an id that must be drawn again: its cluster spans two sides, or
     it would be alone on its side.
+
+    >>> grow_sides([0, 1, 0, 1], ["train", "test"], [None, None], 0.5, seed=1, axis="phrase", generation=1)
+    ['', '']
     """
     old = len(sides)
     places: dict[int, set[str]] = {}

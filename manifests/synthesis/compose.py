@@ -50,7 +50,11 @@ def to_samples(seconds: float, rate: int) -> int:
 
 
 def spans(notes: Sequence[Note], rate: int, frames: int) -> list[Span]:
-    """Returns each note's span in samples, cut by the next onset and by the clip's end."""
+    """Returns each note's span in samples, cut by the next onset and by the clip's end.
+
+    >>> spans([Note(0.0, 0.5, 60, 100), Note(1.0, 0.5, 62, 100)], rate=10, frames=20)
+    [Span(onset=0, off=5, end=10), Span(onset=10, off=15, end=20)]
+    """
     onsets = [min(to_samples(note.onset, rate), frames) for note in notes]
     ends = [*onsets[1:], frames]
     return [
@@ -60,13 +64,22 @@ def spans(notes: Sequence[Note], rate: int, frames: int) -> list[Span]:
 
 
 def cut_fade(samples: int) -> F32:
-    """Returns the raised cosine from 1 to 0 that ends a span: float32 [samples], its last value above 0."""
+    """Returns the raised cosine from 1 to 0 that ends a span: float32 [samples], its last value above 0.
+
+    >>> cut_fade(4).round(2).tolist()
+    [0.9599999785423279, 0.6899999976158142, 0.3100000023841858, 0.03999999910593033]
+    """
     phase = (np.arange(samples, dtype=np.float64) + 0.5) / max(samples, 1)
     return (0.5 + 0.5 * np.cos(np.pi * phase)).astype(np.float32)
 
 
 def gain(notes: Sequence[Note], envelope: Envelope, rate: int, frames: int, cut_fade_ms: float) -> F32:
-    """Returns a clip's gain curve, float32 [frames]: velocity, envelope, and the cut at the next onset."""
+    """Returns a clip's gain curve, float32 [frames]: velocity, envelope, and the cut at the next onset.
+
+    >>> held = Envelope(attack_ms=0, decay_ms=0, sustain=1.0, release_ms=0)
+    >>> gain([Note(0.0, 0.5, 60, 127)], held, rate=8, frames=6, cut_fade_ms=0.0).tolist()
+    [1.0, 1.0, 1.0, 1.0, 0.0, 0.0]
+    """
     curve = np.zeros(frames, dtype=np.float32)
     fade = cut_fade(to_samples(cut_fade_ms / 1000.0, rate))
     per_ms = 1000.0 / rate
@@ -106,6 +119,10 @@ def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int
     `tones` maps each MIDI pitch to the tone's samples, int16 [n], and their scale (amplitude of one unit).
     Silence follows a tone that ends within its span: planning ensures that the gain is 0 there. Raises
     KeyError for a missing pitch, and ValueError for a tone that ends before its note-off.
+
+    >>> tones = {60: (np.arange(4, dtype=np.int16), 0.5)}
+    >>> dry([Note(0.0, 0.5, 60, 100)], tones, rate=4, frames=6).tolist()
+    [0.0, 0.5, 1.0, 1.5, 0.0, 0.0]
     """
     sound = np.zeros(frames, dtype=np.float32)
     for note, span in zip(notes, spans(notes, rate, frames), strict=True):
@@ -120,19 +137,31 @@ def dry(notes: Sequence[Note], tones: Mapping[int, tuple[I16, float]], rate: int
 
 
 def pcm_sha256(pcm: I16) -> str:
-    """Returns the SHA-256 (hex) of a clip's int16 little-endian samples: the manifest's `pcm_sha256`."""
+    """Returns the SHA-256 (hex) of a clip's int16 little-endian samples: the manifest's `pcm_sha256`.
+
+    >>> pcm_sha256(np.zeros(2, dtype=np.int16))[:8]
+    'df3f6198'
+    """
     return hashlib.sha256(np.ascontiguousarray(pcm, dtype="<i2").data).hexdigest()
 
 
 def rms(pcm: I16) -> float:
-    """Returns the RMS with full scale 1. Its integer sums are exact, so it is the same on every machine."""
+    """Returns the RMS with full scale 1. Its integer sums are exact, so it is the same on every machine.
+
+    >>> rms(np.array([32767, -32767], dtype=np.int16))
+    1.0
+    """
     # Squares reach 2^30. Float64 adds whole numbers exactly up to 2^53, which is three minutes at full scale.
     samples = pcm.astype(np.float64)
     return float(np.sqrt(np.einsum("i,i", samples, samples) / len(pcm)) / FULL_SCALE)
 
 
 def peak_value(peak_dbfs: float) -> int:
-    """Returns the int16 value of a peak level: -1 dBFS is 29204."""
+    """Returns the int16 value of a peak level: -1 dBFS is 29204.
+
+    >>> peak_value(-1.0)
+    29204
+    """
     return int(np.floor(10.0 ** (peak_dbfs / 20.0) * FULL_SCALE + 0.5))
 
 
@@ -141,6 +170,10 @@ def to_int16(sound: F32, peak: int) -> tuple[I16, float]:
 
     The gain is in units of full scale: int16 value / 32767 per unit of `sound`. Raises ValueError if the
     sound is silent or not finite.
+
+    >>> pcm, factor = to_int16(np.array([0.5, -0.25], dtype=np.float32), peak=29204)
+    >>> pcm.tolist()
+    [29204, -14602]
     """
     largest = max(float(sound.max(initial=0.0)), -float(sound.min(initial=0.0)))
     if not np.isfinite(largest) or largest <= 0.0:

@@ -89,5 +89,9 @@ def gain_curve(envelope: Envelope, gate_ms: float | F64, time_ms: npt.ArrayLike)
 
 
 def settle_ms(envelope: Envelope) -> float:
-    """Returns the time in ms from the onset until a held note reaches its sustain level."""
+    """Returns the time in ms from the onset until a held note reaches its sustain level.
+
+    >>> settle_ms(Envelope(attack_ms=10, decay_ms=200, sustain=0.5, release_ms=120))
+    210.0
+    """
     return envelope.attack_ms + envelope.hold_ms + envelope.decay_ms

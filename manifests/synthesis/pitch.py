@@ -21,7 +21,12 @@ LOWEST_HZ = 16.0
 
 
 def self_likeness(window: F64) -> F64:
-    """Returns the normalised square difference function of float64 [n]: float64 [n / 2], 1 for a repeat."""
+    """Returns the normalised square difference function of float64 [n]: float64 [n / 2], 1 for a repeat.
+
+    >>> similarity = self_likeness(np.sin(2 * np.pi * np.arange(400) / 50))
+    >>> int(similarity[25:75].argmax()) + 25
+    50
+    """
     count = len(window)
     spectrum = np.fft.rfft(window, 2 * count)
     correlation = np.fft.irfft(spectrum * np.conj(spectrum))[: count // 2]
@@ -32,7 +37,12 @@ def self_likeness(window: F64) -> F64:
 
 
 def frequency(window: F32, rate: int) -> float | None:
-    """Returns the pitch in Hz of a steady sound, float32 [n], or None if it is unpitched."""
+    """Returns the pitch in Hz of a steady sound, float32 [n], or None if it is unpitched.
+
+    >>> tone = np.sin(2 * np.pi * 440.0 * np.arange(4096) / 44_100).astype(np.float32)
+    >>> round(frequency(tone, 44_100), 1)
+    440.0
+    """
     likeness = self_likeness(np.asarray(window, dtype=np.float64))
     below = np.flatnonzero(likeness < 0.0)
     if len(below) == 0:

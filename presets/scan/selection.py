@@ -26,6 +26,8 @@ def select_presets(scan: Path, synth: Synth, conditions: Conditions | None) -> l
     A condition on a number is a range [low, high], both ends included and either of them null; on a text
     or a truth value it is one value or a list of those allowed. What failed never meets any. InputError if
     the scan is of another synth or plugin, or has no such column.
+
+    Example: `select_presets(Path("scan.parquet"), open_synth("amsynth"), {"character": "harmonic"})`.
     """
     table, identity = read_scan(scan), scan_metadata(scan)["identity"]
     if identity["synth"] != synth.name:

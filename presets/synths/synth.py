@@ -128,6 +128,8 @@ def open_synth(source: str, plugin: Path | None = None) -> Synth:
     """The synth that `source` says (see `load_profile`), its plugin at `plugin` or where its profile says.
 
     InputError if the plugin is missing.
+
+    Example: `open_synth("amsynth").presets()[0].address`.
     """
     profile = load_profile(source)
     paths = [plugin] if plugin is not None else _usual_paths(profile)
@@ -142,7 +144,10 @@ def open_synth(source: str, plugin: Path | None = None) -> Synth:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the synth's plugin is where its profile says."""
+    """Whether the synth's plugin is where its profile says.
+
+    Example: `is_installed("builtin")` is True.
+    """
     return any(path.exists() for path in _usual_paths(load_profile(name)))
 
 

@@ -44,7 +44,10 @@ def loop_starts(tones: I16, rate: int) -> I64:
 
 def add_loops(tones: I16, rate: int) -> tuple[I16, I64]:
     """Tones with the samples that lead back into their loops, int16 [tones, frames + FADE], and the loops'
-    beginnings, int64 [tones]; every loop ends with its tone."""
+    beginnings, int64 [tones]; every loop ends with its tone.
+
+    Example: `longer, starts = add_loops(tones, rate=44_100)`.
+    """
     places = loop_starts(tones, rate)
     count, frames = tones.shape
     fade = 0.5 + 0.5 * np.cos(np.pi * (np.arange(FADE) + 0.5) / FADE)

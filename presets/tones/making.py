@@ -101,7 +101,10 @@ class ToneSpec:
 
 
 def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
-    """The content address of a tone set: a hash of all that it depends on (64 hex digits)."""
+    """The content address of a tone set: a hash of all that it depends on (64 hex digits).
+
+    Example: `group_address(synth, preset, spec)` names the folder of a cached tone set.
+    """
     return sha256_json(
         {
             "tones": VERSION,
@@ -122,7 +125,10 @@ def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int
 
 
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
-    """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset."""
+    """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset.
+
+    Example: `make_tone_set(host, synth, preset, ToneSpec(...)).octave`.
+    """
     tones, deviations = _cropped(host, synth, preset, spec, spec.played_pitches)
     level_variation = float(np.median(deviations))
     if level_variation > spec.max_level_variation_db:
@@ -152,6 +158,8 @@ def is_reproducible(host: SnapshotHost, synth: Synth, preset: Preset, spec: Tone
     """The canary: whether the first tones of a set are the same samples again, made in a fresh fork.
 
     What comes first in a group cannot know what was to come after it. GroupFailure if the preset fails now.
+
+    Example: `is_reproducible(host, synth, preset, spec, make_tone_set(host, synth, preset, spec))`.
     """
     again, _ = _cropped(host, synth, preset, spec, spec.played_pitches[:CANARY_TONES])
     if spec.pitching == "one_shot":

@@ -54,7 +54,10 @@ class PlaySpec:
 
 
 def played_address(synth: Synth, preset: Preset, cells: Sequence[PlayedCell], spec: PlaySpec) -> str:
-    """The content address of a group: a hash of all that it depends on (64 hex digits)."""
+    """The content address of a group: a hash of all that it depends on (64 hex digits).
+
+    Example: `played_address(synth, preset, cells, spec)` identifies a group that failed.
+    """
     return sha256_json(
         {
             "playing": VERSION,
@@ -78,6 +81,8 @@ def play_group(
     """A group's clips before normalising, float32 [frames] each; GroupFailure says what is wrong.
 
     With `first` only so many of them, as they are at the start of the whole group.
+
+    Example: `play_group(host, synth, preset, [PlayedCell(notes, envelope)], PlaySpec(44_100, 132_300, 3.0))`.
     """
     played = cells[:first]
     takes = [_takes(synth, cell, spec) for cell in played]
