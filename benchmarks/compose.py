@@ -36,8 +36,8 @@ from torch.utils._pytree import tree_leaves
 
 from manifests.dataset.bank import Bank
 from manifests.synthesis import compose
-from train.data.bank.clips import clip_format
 from train.data.bank.compose import compose_block
+from train.data.bank.format import clip_format
 from train.data.bank.source import BankSource, Mix
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader

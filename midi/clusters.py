@@ -11,10 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from manifests.splits.clusters import SAME_S
 from manifests.types import Note, Notes
-
-TOLERANCE_S = 0.030
-"""Onsets and note-offs that differ by less than this are the same: well under the fastest notes."""
 
 Intervals = tuple[int, ...]
 
@@ -31,8 +29,8 @@ def timing(notes: Sequence[Note]) -> npt.NDArray[np.float64]:
 
 
 def same_melody(a: Sequence[Note], b: Sequence[Note]) -> bool:
-    """Whether two phrases share intervals and, within `TOLERANCE_S`, timing."""
-    return intervals(a) == intervals(b) and bool(np.all(np.abs(timing(a) - timing(b)) <= TOLERANCE_S))
+    """Whether two phrases share intervals and, within `SAME_S`, timing."""
+    return intervals(a) == intervals(b) and bool(np.all(np.abs(timing(a) - timing(b)) <= SAME_S))
 
 
 def phrase_clusters(phrases: Sequence[Notes], sources: Sequence[str] = ()) -> list[int]:
@@ -55,7 +53,7 @@ def phrase_clusters(phrases: Sequence[Notes], sources: Sequence[str] = ()) -> li
         others = with_intervals.setdefault(intervals(notes), [])
         if others:
             apart = np.abs(np.stack([timings[other] for other in others]) - timings[index]).max(axis=1)
-            for place in np.flatnonzero(apart <= TOLERANCE_S):
+            for place in np.flatnonzero(apart <= SAME_S):
                 low, high = sorted((root(others[place]), root(index)))
                 parent[high] = low
         others.append(index)

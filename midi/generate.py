@@ -13,7 +13,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from manifests.splits.seeds import stream
-from manifests.synthesis.octaves import to_register
+from manifests.synthesis.octaves import LOWEST_MEDIAN, to_register
+from manifests.synthesis.phrase_constants import (
+    FARTHEST_DEGREE,
+    FIRST_DEGREES,
+    INVERT_PROBABILITY,
+    MOTIF_LENGTHS,
+    REPEAT_LAST_PROBABILITY,
+    SCALE_STEP_WEIGHTS,
+    SCALE_STEPS,
+    VARY_PROBABILITY,
+    VELOCITY_WEIGHTS,
+)
 from manifests.types import InputError, Note, Notes, check_notes
 from midi.clusters import Intervals, intervals, same_melody
 from midi.rhythm import draw_rhythm, feasible_note_counts
@@ -21,38 +32,39 @@ from midi.spec import SCALES, GenerateSpec, Observability
 
 __all__ = ["GenerateSpec", "Observability", "generate_phrase", "generate_phrases"]
 
-STEPS = (-4, -3, -2, -1, 0, 1, 2, 3, 4)
-_STEP_WEIGHTS = np.array([0.03, 0.04, 0.09, 0.29, 0.06, 0.29, 0.11, 0.05, 0.04])
+_STEP_WEIGHTS = np.array(SCALE_STEP_WEIGHTS)
 _STEP_THRESHOLDS = np.cumsum(_STEP_WEIGHTS) / _STEP_WEIGHTS.sum()
-
-FARTHEST = 6
-"""Scale degrees from the tonic at which the walk turns back."""
 
 ATTEMPTS = 500
 """Draws of one phrase before its config counts as too narrow."""
 
 
+def _step(number: float) -> int:
+    """The step that a uniform number in [0, 1) selects, in degrees."""
+    return SCALE_STEPS[int(np.searchsorted(_STEP_THRESHOLDS, number, side="right"))]
+
+
 def draw_degrees(rng: np.random.Generator, count: int, size: int) -> list[int]:
     """A melody of `count` notes in degrees of a scale that has `size` of them; 0 is the tonic."""
-    length = 2 + int(rng.random() * 3)
-    motif = [STEPS[int(np.searchsorted(_STEP_THRESHOLDS, r, side="right"))] for r in rng.random(length)]
-    degree = (0, 2, 4)[int(rng.random() * 3)]
+    length = MOTIF_LENGTHS[int(rng.random() * len(MOTIF_LENGTHS))]
+    motif = [_step(number) for number in rng.random(length)]
+    degree = FIRST_DEGREES[int(rng.random() * len(FIRST_DEGREES))]
     degrees = [degree]
     sign = 1
     while len(degrees) < count - 1:
         place = (len(degrees) - 1) % length
-        if place == 0 and rng.random() < 0.35:
+        if place == 0 and rng.random() < INVERT_PROBABILITY:
             sign = -sign
         step = sign * motif[place]
-        if rng.random() < 0.2:
-            step = STEPS[int(np.searchsorted(_STEP_THRESHOLDS, rng.random(), side="right"))]
-        if abs(degree + step) > FARTHEST:
+        if rng.random() < VARY_PROBABILITY:
+            step = _step(rng.random())
+        if abs(degree + step) > FARTHEST_DEGREE:
             step = -step
         degree += step
         degrees.append(degree)
     ends = [d for octave in (-size, 0, size) for d in (octave, octave + 2, octave + size - 3)]
     nearest = sorted(ends, key=lambda end: (abs(end - degree), end))
-    last = nearest[0] if nearest[0] != degree or rng.random() < 0.3 else nearest[1]
+    last = nearest[0] if nearest[0] != degree or rng.random() < REPEAT_LAST_PROBABILITY else nearest[1]
     return [*degrees, last][:count]
 
 
@@ -62,16 +74,17 @@ def _draw(
     """One draw of phrase `index`; its pitches may leave the range."""
     rng = stream(seed, "phrase", index, attempt)
     scale = SCALES[spec.scales[int(rng.random() * len(spec.scales))]]
-    tonic = 56 + int(rng.random() * 12)
+    tonic = LOWEST_MEDIAN + int(rng.random() * 12)
     sounding = draw_rhythm(rng, spec, seconds, observe)
     degrees = draw_degrees(rng, len(sounding), len(scale))
     low, high = spec.velocity
+    of_phrase, of_note, accent = VELOCITY_WEIGHTS
     base = rng.random()
     notes = []
     for (onset, off), degree in zip(sounding, degrees, strict=True):
         pitch = tonic + scale[degree % len(scale)] + 12 * (degree // len(scale))
         on_beat = round(onset / spec.grid_s) % 2 == 0
-        force = 0.5 * base + 0.35 * rng.random() + (0.15 if on_beat else 0.0)
+        force = of_phrase * base + of_note * rng.random() + (accent if on_beat else 0.0)
         velocity = low + int(force * (high - low + 1))
         notes.append(Note(onset, off - onset, pitch, min(velocity, high)))
     return to_register(notes)[0]

@@ -14,26 +14,31 @@ from functools import lru_cache
 
 import numpy as np
 
+from manifests.synthesis.phrase_constants import (
+    DETACHED_SHARES,
+    LAST_SLOT_WEIGHT,
+    LEAD_IN_PROBABILITY,
+    LEAST_SLOT_WEIGHT,
+    MOTIF_LENGTHS,
+    ROUNDING,
+    SHORTER_PROBABILITY,
+    SHORTEST_NOTE_S,
+)
 from manifests.types import InputError
 from midi.spec import GenerateSpec, Observability
-
-SHORTEST_S = 0.1
-"""No note is shorter: a tenth of a second still has a pitch."""
-
-_LITTLE = 1e-9
 
 
 def _needs(count: int, long: int, rest: int, observe: Observability) -> tuple[list[float], list[float]]:
     """Seconds that each note must sound, and must be silent after, for the roles `long` and `rest`."""
-    held = [SHORTEST_S] * count
+    held = [SHORTEST_NOTE_S] * count
     silent = [0.0] * count
-    held[long] = max(observe.settle_s, SHORTEST_S)
+    held[long] = max(observe.settle_s, SHORTEST_NOTE_S)
     silent[rest] = silent[-1] = observe.release_s
     return held, silent
 
 
 def _cells(need_s: float, grid_s: float) -> int:
-    return max(1, math.ceil(need_s / grid_s - _LITTLE))
+    return max(1, math.ceil(need_s / grid_s - ROUNDING))
 
 
 def _slots(
@@ -41,7 +46,7 @@ def _slots(
 ) -> list[int]:
     """The fewest cells each slot can have. The clip's end need not lie on the grid: the odd rest counts."""
     held, silent = _needs(count, long, rest, observe)
-    odd = seconds - math.floor(seconds / spec.grid_s + _LITTLE) * spec.grid_s
+    odd = seconds - math.floor(seconds / spec.grid_s + ROUNDING) * spec.grid_s
     silent[-1] -= odd
     return [_cells(h + s, spec.grid_s) for h, s in zip(held, silent, strict=True)]
 
@@ -51,7 +56,7 @@ def _fitting_roles(
     count: int, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> list[tuple[int, int]]:
     """Every (long, rest) by which `count` notes fit the clip."""
-    cells = math.floor(seconds / spec.grid_s + _LITTLE)
+    cells = math.floor(seconds / spec.grid_s + ROUNDING)
     return [
         (long, rest)
         for long in range(count)
@@ -68,7 +73,7 @@ def feasible_note_counts(spec: GenerateSpec, seconds: float, observe: Observabil
         if _fitting_roles(count, spec, seconds, observe)
     ]
     if not counts:
-        cells = math.floor(seconds / spec.grid_s + _LITTLE)
+        cells = math.floor(seconds / spec.grid_s + ROUNDING)
         fewest = spec.notes[0]
         needed = min(
             sum(_slots(fewest, long, rest, spec, seconds, observe))
@@ -94,12 +99,13 @@ def draw_rhythm(
     roles = _fitting_roles(count, spec, seconds, observe)
     long, rest = roles[int(rng.random() * len(roles))]
     slots = _slots(count, long, rest, spec, seconds, observe)
-    spare = math.floor(seconds / spec.grid_s + _LITTLE) - sum(slots)
+    spare = math.floor(seconds / spec.grid_s + ROUNDING) - sum(slots)
 
-    lead_in = 1 if spare > 0 and rng.random() < 0.25 else 0
-    motif = rng.random(2 + int(rng.random() * 3)) ** 2 + 0.02
+    lead_in = 1 if spare > 0 and rng.random() < LEAD_IN_PROBABILITY else 0
+    steps = MOTIF_LENGTHS[int(rng.random() * len(MOTIF_LENGTHS))]
+    motif = rng.random(steps) ** 2 + LEAST_SLOT_WEIGHT
     weights = np.array([motif[place % len(motif)] for place in range(count)])
-    weights[-1] += 0.5  # phrases like to end on a longer note
+    weights[-1] += LAST_SLOT_WEIGHT
     thresholds = np.cumsum(weights) / weights.sum()
     for _ in range(spare - lead_in):
         slots[min(int(np.searchsorted(thresholds, rng.random(), side="right")), count - 1)] += 1
@@ -112,9 +118,9 @@ def draw_rhythm(
         full = end - onset - silent[index]
         length = full
         if rng.random() >= spec.legato:  # detached: half its slot, or three quarters of it
-            length = (end - onset) * (0.5 if rng.random() < 0.5 else 0.75)
+            length = (end - onset) * DETACHED_SHARES[0 if rng.random() < SHORTER_PROBABILITY else 1]
         elif silent[index] > 0.0:  # off on the grid's halves where that leaves enough
-            length = math.floor(full / (spec.grid_s / 2) + _LITTLE) * (spec.grid_s / 2)
+            length = math.floor(full / (spec.grid_s / 2) + ROUNDING) * (spec.grid_s / 2)
         length = min(max(length, held[index]), full)
         sounding.append((round(onset, 6), math.floor((onset + length) * 1e6 + 0.5) / 1e6))
     return sounding

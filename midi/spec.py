@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from manifests.synthesis.octaves import LOWEST_MEDIAN
+from manifests.synthesis.phrase_constants import ENVELOPE_MARGIN_MS
 
 SCALES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),
@@ -36,7 +37,7 @@ class Observability:
 
     longest_settle_ms: float
     longest_release_ms: float
-    margin_ms: float = 10.0
+    margin_ms: float = ENVELOPE_MARGIN_MS
 
     @property
     def settle_s(self) -> float:

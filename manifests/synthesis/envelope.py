@@ -21,6 +21,10 @@ from manifests.types import Curve, Envelope
 EXPONENT = 5.0
 """k of the exponential segments: a segment covers the first 1 - exp(-5) = 99.3% of an RC curve."""
 
+TIME_GRID_MS = 0.1
+LEVEL_GRID = 0.001
+"""Drawn times (ms) and sustain levels are rounded to these grids, so that a manifest shows exact values."""
+
 F64 = npt.NDArray[np.float64]
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from manifests.splits.seeds import uniform
+from manifests.synthesis.envelope import LEVEL_GRID, TIME_GRID_MS
 from manifests.types import Envelope
 from render.config import Config, Family, Range
-
-TIME_STEP_MS = 0.1
-LEVEL_STEP = 0.001
 
 
 def _draw(seed: int, bounds: Range, step: float, *what: str | int) -> float:
@@ -21,13 +19,13 @@ def draw_envelope(seed: int, name: str, index: int, family: Family, attempt: int
     what = (name, index, attempt) if attempt else (name, index)
 
     def time(field: str, bounds: Range) -> float:
-        return _draw(seed, bounds, TIME_STEP_MS, *what, field)
+        return _draw(seed, bounds, TIME_GRID_MS, *what, field)
 
     return Envelope(
         attack_ms=time("attack_ms", family.attack_ms),
         hold_ms=time("hold_ms", family.hold_ms),
         decay_ms=time("decay_ms", family.decay_ms),
-        sustain=_draw(seed, family.sustain, LEVEL_STEP, *what, "sustain"),
+        sustain=_draw(seed, family.sustain, LEVEL_GRID, *what, "sustain"),
         release_ms=time("release_ms", family.release_ms),
         curve=family.curve,
     )

@@ -12,18 +12,12 @@ import torch
 from manifests.dataset.bank import Bank
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.types import ClipId, Envelope, InputError, Notes
-from train.data.bank.compose import ClipFormat, compose_block
+from train.data.bank.compose import compose_block
+from train.data.bank.format import clip_format
 from train.data.bank.tones import Tones
 
 I16 = npt.NDArray[np.int16]
 CPU = torch.device("cpu")
-
-
-@lru_cache(maxsize=4)
-def clip_format(bank: Bank) -> ClipFormat:
-    """The format of all clips of a bank."""
-    of = bank.metadata()["fingerprint_of"]
-    return ClipFormat(of["rate"], of["frames"], of["peak"], of["cut_fade_ms"])
 
 
 @lru_cache(maxsize=4)

@@ -21,19 +21,11 @@ from torch import Tensor
 from manifests.synthesis.compose import FULL_SCALE, Span, spans
 from manifests.types import Envelope, Notes
 from train.data.bank.alter import Recipe, altered
+from train.data.bank.format import ClipFormat
 from train.data.bank.gain import gain_rows, gain_whole
 from train.data.bank.reading import Reading, tone_rows, tone_whole
 from train.data.bank.tones import Tones
 from train.nn.gain import NoteBatch, envelope_batch, note_batch
-
-
-class ClipFormat(NamedTuple):
-    """What all clips of a bank share: rate in Hz, samples, peak as int16, cut fade in ms."""
-
-    rate: int
-    frames: int
-    peak: int
-    cut_fade_ms: float
 
 
 class Composed(NamedTuple):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from manifests.splits.clusters import LEVEL_STEP, TIME_RATIO, TIME_STEP_MS
+from manifests.synthesis.envelope import LEVEL_GRID, TIME_GRID_MS
 from manifests.types import Envelope
 
 FIELDS = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
 TIMES = [0, 1, 2, 4]
-STEPS = (0.1, 0.1, 0.1, 0.001, 0.1)
-"""The grids that the renderer draws on: what a manifest shows is exactly what is heard."""
+GRIDS = (TIME_GRID_MS, TIME_GRID_MS, TIME_GRID_MS, LEVEL_GRID, TIME_GRID_MS)
 DRAWS = 1 + len(FIELDS)
 
 
@@ -28,14 +28,14 @@ class Families:
         counts = torch.tensor([float(row["count"]) for row in rows], dtype=torch.float64)
         self.until_M = (counts.cumsum(0) / counts.sum()).to(device)
         self.curves = [str(row["curve"]) for row in rows]
-        self.steps_5 = torch.tensor(STEPS, dtype=torch.float64, device=device)
+        self.grid_5 = torch.tensor(GRIDS, dtype=torch.float64, device=device)
 
     def draw(self, u_BD: Tensor) -> tuple[Tensor, Tensor]:
         """Values [B, 5] in the order of `FIELDS` and families [B], from B rows of `DRAWS` uniform numbers."""
         family_B = (self.until_M <= u_BD[:, :1]).sum(1).clamp(max=len(self.curves) - 1)
         low, high = self.bounds_M52[family_B].unbind(-1)
         value = low + (high - low) * u_BD[:, 1:]
-        on_grid = (torch.round(value / self.steps_5) * self.steps_5 * 1e6).round() / 1e6
+        on_grid = (torch.round(value / self.grid_5) * self.grid_5 * 1e6).round() / 1e6
         return torch.minimum(torch.maximum(on_grid, low), high), family_B
 
     def envelopes(self, value_B5: Tensor, family_B: Tensor) -> list[Envelope]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,8 @@ from torch import Tensor
 from manifests.synthesis.compose import Span, cut_fade, to_samples
 from manifests.synthesis.envelope import EXPONENT
 from manifests.types import Envelope, Notes
+from train.data.bank.format import ClipFormat
 from train.nn.gain import EnvelopeBatch, NoteBatch, cut, envelope_batch
-
-if TYPE_CHECKING:
-    from train.data.bank.compose import ClipFormat
 
 F32 = npt.NDArray[np.float32]
 

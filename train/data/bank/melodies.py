@@ -14,12 +14,21 @@ from torch import Tensor
 
 from manifests.splits.clusters import SAME_S
 from manifests.synthesis.octaves import LOWEST_MEDIAN
+from manifests.synthesis.phrase_constants import (
+    FARTHEST_DEGREE,
+    FIRST_DEGREES,
+    INVERT_PROBABILITY,
+    MOTIF_LENGTHS,
+    REPEAT_LAST_PROBABILITY,
+    ROUNDING,
+    SCALE_STEP_WEIGHTS,
+    SCALE_STEPS,
+    VARY_PROBABILITY,
+    VELOCITY_WEIGHTS,
+)
 from manifests.types import Note, Notes
-from train.data.bank.rhythms import LITTLE, Draws, Rhythms
+from train.data.bank.rhythms import Draws, Rhythms
 
-STEPS = (-4, -3, -2, -1, 0, 1, 2, 3, 4)
-WEIGHTS = (0.03, 0.04, 0.09, 0.29, 0.06, 0.29, 0.11, 0.05, 0.04)
-FARTHEST = 6
 DEGREES = 7
 """The degrees of the longest scale."""
 
@@ -32,9 +41,10 @@ class Melodies:
         scales = [[*scale, *[0] * (DEGREES - len(scale))] for scale in spec["scales"]]
         self.scales_CD = torch.tensor(scales, device=device)
         self.size_C = torch.tensor([len(scale) for scale in spec["scales"]], device=device)
-        weights = torch.tensor(WEIGHTS, dtype=torch.float64)
+        weights = torch.tensor(SCALE_STEP_WEIGHTS, dtype=torch.float64)
         self.until_S = (weights.cumsum(0) / weights.sum()).to(device)
-        self.step_S = torch.tensor(STEPS, device=device)
+        self.first_D = torch.tensor(FIRST_DEGREES, device=device)
+        self.step_S = torch.tensor(SCALE_STEPS, device=device)
 
     @property
     def draws(self) -> int:
@@ -53,12 +63,14 @@ class Melodies:
         octave_BN = torch.div(degree_BN, size_B1, rounding_mode="floor")
         pitch_BN = tonic_B[:, None] + self.scales_CD[scale_B].gather(1, degree_BN % size_B1) + 12 * octave_BN
         low, high = self.spec["velocity"]
+        of_phrase, of_note, accent = VELOCITY_WEIGHTS
         base_B = draws.take()
         real_BN = torch.arange(onset_BN.shape[1], device=u_BU.device) < count_B[:, None]
         on_beat_BN = (onset_BN / self.rhythms.grid_s).round() % 2 == 0
         velocities = []
         for n in range(onset_BN.shape[1]):
-            force_B = 0.5 * base_B + 0.35 * draws.take(real_BN[:, n]) + 0.15 * on_beat_BN[:, n].double()
+            force_B = of_phrase * base_B + of_note * draws.take(real_BN[:, n])
+            force_B = force_B + accent * on_beat_BN[:, n].double()
             velocities.append((low + (force_B * (high - low + 1)).long()).clamp(max=high))
         pitch_BN = pitch_BN - 12 * self._octave(pitch_BN, off_BN - onset_BN, real_BN)[:, None]
         inside_BN = (pitch_BN >= self.spec["lowest_pitch"]) & (pitch_BN <= self.spec["highest_pitch"])
@@ -69,19 +81,21 @@ class Melodies:
 
     def _degrees(self, draws: Draws, count_B: Tensor, size_B: Tensor) -> Tensor:
         """Melodies in degrees of their scales, 0 the tonic: int64 [B, N]."""
-        length_B = 2 + (draws.take() * 3).long()
-        motif_BX = torch.stack([self._step(draws.take(length_B > x)) for x in range(4)], dim=1)
-        degree_B = 2 * (draws.take() * 3).long()
+        length_B = MOTIF_LENGTHS[0] + (draws.take() * len(MOTIF_LENGTHS)).long()
+        motif_BX = torch.stack(
+            [self._step(draws.take(length_B > x)) for x in range(MOTIF_LENGTHS[-1])], dim=1
+        )
+        degree_B = self.first_D[(draws.take() * len(FIRST_DEGREES)).long()]
         degrees, sign_B = [degree_B], torch.ones_like(degree_B)
         for n in range(1, self.rhythms.most):
             walking_B = n < count_B - 1
             place_B = (n - 1) % length_B
             turns_B = walking_B & (place_B == 0)
-            sign_B = torch.where(turns_B & (draws.take(turns_B) < 0.35), -sign_B, sign_B)
+            sign_B = torch.where(turns_B & (draws.take(turns_B) < INVERT_PROBABILITY), -sign_B, sign_B)
             step_B = sign_B * motif_BX.gather(1, place_B[:, None])[:, 0]
-            varied_B = walking_B & (draws.take(walking_B) < 0.2)
+            varied_B = walking_B & (draws.take(walking_B) < VARY_PROBABILITY)
             step_B = torch.where(varied_B, self._step(draws.take(varied_B)), step_B)
-            step_B = torch.where((degree_B + step_B).abs() > FARTHEST, -step_B, step_B)
+            step_B = torch.where((degree_B + step_B).abs() > FARTHEST_DEGREE, -step_B, step_B)
             degree_B = torch.where(walking_B, degree_B + step_B, degree_B)
             degrees.append(degree_B)
         ends_BE = torch.stack(
@@ -96,20 +110,20 @@ class Melodies:
         order_BE = ((ends_BE - degree_B[:, None]).abs() * 256 + ends_BE).argsort(dim=1)
         near_B, next_B = (ends_BE.gather(1, order_BE[:, k : k + 1])[:, 0] for k in (0, 1))
         same_B = near_B == degree_B
-        stays_B = draws.take(same_B) < 0.3
+        stays_B = draws.take(same_B) < REPEAT_LAST_PROBABILITY
         last_B = torch.where(~same_B | stays_B, near_B, next_B)
         degree_BN = torch.stack(degrees, dim=1)
         return degree_BN.scatter(1, count_B[:, None] - 1, last_B[:, None])
 
     def _step(self, u_B: Tensor) -> Tensor:
-        return self.step_S[(self.until_S <= u_B[:, None]).sum(1).clamp(max=len(STEPS) - 1)]
+        return self.step_S[(self.until_S <= u_B[:, None]).sum(1).clamp(max=len(SCALE_STEPS) - 1)]
 
     def _octave(self, pitch_BN: Tensor, duration_BN: Tensor, real_BN: Tensor) -> Tensor:
         """The octave of each phrase's duration-weighted median pitch, as `synthesis.octaves` has it: [B]."""
         ordered_BN, order_BN = torch.where(real_BN, pitch_BN, 1000).sort(dim=1, stable=True)
         passed_BN = torch.where(real_BN, duration_BN, 0.0).gather(1, order_BN).cumsum(1)
         median_B = ordered_BN.gather(
-            1, (passed_BN >= passed_BN[:, -1:] / 2 - LITTLE).int().argmax(1, keepdim=True)
+            1, (passed_BN >= passed_BN[:, -1:] / 2 - ROUNDING).int().argmax(1, keepdim=True)
         )
         return torch.div(median_B[:, 0] - LOWEST_MEDIAN, 12, rounding_mode="floor")
 

@@ -12,9 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-SHORTEST_S = 0.1
-LITTLE = 1e-9
-MARGIN_MS = 10.0
+from manifests.synthesis.phrase_constants import (
+    DETACHED_SHARES,
+    ENVELOPE_MARGIN_MS,
+    LAST_SLOT_WEIGHT,
+    LEAD_IN_PROBABILITY,
+    LEAST_SLOT_WEIGHT,
+    MOTIF_LENGTHS,
+    ROUNDING,
+    SHORTER_PROBABILITY,
+    SHORTEST_NOTE_S,
+)
 
 
 class Draws:
@@ -36,9 +44,9 @@ class Rhythms:
 
     def __init__(self, spec: dict[str, Any], seconds: float, device: torch.device) -> None:
         self.seconds, self.grid_s, self.legato = seconds, float(spec["grid_s"]), float(spec["legato"])
-        self.cells = math.floor(seconds / self.grid_s + LITTLE)
+        self.cells = math.floor(seconds / self.grid_s + ROUNDING)
         settle_s, release_s = (
-            (spec[name] + MARGIN_MS) / 1000.0 for name in ("longest_settle_ms", "longest_release_ms")
+            (spec[name] + ENVELOPE_MARGIN_MS) / 1000.0 for name in ("longest_settle_ms", "longest_release_ms")
         )
         odd = seconds - self.cells * self.grid_s
         fewest, most = (int(bound) for bound in spec["notes"])
@@ -50,12 +58,12 @@ class Rhythms:
             begun = len(slots)
             for long in range(count):
                 for rest in range(count - 1):
-                    h, s = [SHORTEST_S] * count, [0.0] * count
-                    h[long] = max(settle_s, SHORTEST_S)
+                    h, s = [SHORTEST_NOTE_S] * count, [0.0] * count
+                    h[long] = max(settle_s, SHORTEST_NOTE_S)
                     s[rest] = s[-1] = release_s
                     needs = [*s[:-1], s[-1] - odd]
                     cells = [
-                        max(1, math.ceil((a + b) / self.grid_s - LITTLE))
+                        max(1, math.ceil((a + b) / self.grid_s - ROUNDING))
                         for a, b in zip(h, needs, strict=True)
                     ]
                     if sum(cells) <= self.cells:
@@ -89,12 +97,14 @@ class Rhythms:
         real_BN = place_N < count_B[:, None]
         last_BN = place_N == count_B[:, None] - 1
         spare_B = self.cells - slots_BN.sum(1)
-        lead_B = (draws.take(spare_B > 0) < 0.25) & (spare_B > 0)
+        lead_B = (draws.take(spare_B > 0) < LEAD_IN_PROBABILITY) & (spare_B > 0)
         spare_B = spare_B - lead_B.long()
 
-        length_B = 2 + (draws.take() * 3).long()
-        motif_BX = torch.stack([draws.take(length_B > x) ** 2 + 0.02 for x in range(4)], dim=1)
-        weight_BN = motif_BX.gather(1, place_N % length_B[:, None]) + 0.5 * last_BN
+        length_B = MOTIF_LENGTHS[0] + (draws.take() * len(MOTIF_LENGTHS)).long()
+        motif_BX = torch.stack(
+            [draws.take(length_B > x) ** 2 + LEAST_SLOT_WEIGHT for x in range(MOTIF_LENGTHS[-1])], dim=1
+        )
+        weight_BN = motif_BX.gather(1, place_N % length_B[:, None]) + LAST_SLOT_WEIGHT * last_BN
         weight_BN = weight_BN * real_BN
         until_BN = weight_BN.cumsum(1) / weight_BN.sum(1, keepdim=True)
         for dealt in range(int(spare_B.max())):
@@ -110,11 +120,11 @@ class Rhythms:
         for n in range(self.most):
             real_B, full_B, slot_B = real_BN[:, n], full_BN[:, n], (end_BN - onset_BN)[:, n]
             detached_B = draws.take(real_B) >= self.legato
-            half_B = draws.take(real_B & detached_B) < 0.5
+            half_B = draws.take(real_B & detached_B) < SHORTER_PROBABILITY
             half = self.grid_s / 2
-            on_grid_B = torch.floor(full_B / half + LITTLE) * half
+            on_grid_B = torch.floor(full_B / half + ROUNDING) * half
             tied_B = torch.where(silent_BN[:, n] > 0.0, on_grid_B, full_B)
-            length_B = torch.where(detached_B, slot_B * torch.where(half_B, 0.5, 0.75), tied_B)
+            length_B = torch.where(detached_B, slot_B * torch.where(half_B, *DETACHED_SHARES), tied_B)
             lengths.append(torch.minimum(torch.maximum(length_B, held_BN[:, n]), full_B))
         off_BN = torch.floor((onset_BN + torch.stack(lengths, dim=1)) * 1e6 + 0.5) / 1e6
         return (onset_BN * 1e6).round() / 1e6, off_BN, count_B

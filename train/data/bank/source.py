@@ -22,8 +22,8 @@ from manifests.splits.seeds import derive, permutation, stream
 from manifests.synthesis.octaves import transpose
 from manifests.types import ClipId, Envelope, InputError, Notes
 from train.data.bank.alter import Recipe, draw_recipe
-from train.data.bank.clips import clip_format
 from train.data.bank.compose import compose_block
+from train.data.bank.format import clip_format
 from train.data.bank.fresh import Fresh
 from train.data.bank.reading import Reading
 from train.data.bank.tones import Tones

@@ -13,8 +13,8 @@ from manifests.synthesis import compose
 from manifests.types import Envelope, Note
 from tests.support.training.tone_bank import same_example, sine_tones, take_examples
 from train.data.bank.alter import Recipe, draw_recipe
-from train.data.bank.clips import clip_format
-from train.data.bank.compose import ClipFormat, compose_block
+from train.data.bank.compose import compose_block
+from train.data.bank.format import ClipFormat, clip_format
 from train.data.bank.tones import Tones
 from train.data.tables import Tables
 

@@ -11,8 +11,8 @@ import torch
 from manifests.dataset.bank import Bank
 from manifests.types import SPLITS, Envelope, InputError, Note
 from tests.support.training.tone_bank import sine_tones
-from train.data.bank.clips import clip_format
-from train.data.bank.compose import ClipFormat, compose_block
+from train.data.bank.compose import compose_block
+from train.data.bank.format import ClipFormat, clip_format
 from train.data.bank.tones import Tones
 from train.data.blocks import read_clips
 from train.data.tables import Tables

@@ -15,9 +15,8 @@ from manifests.types import Envelope
 from midi import generate
 from midi.spec import SCALES, GenerateSpec, Observability
 from render.config import Family
-from render.planning.envelopes import LEVEL_STEP, TIME_STEP_MS
-from train.data.bank.families import DRAWS, FIELDS, STEPS, Families, near
-from train.data.bank.melodies import FARTHEST, Melodies, Unseen, phrases
+from train.data.bank.families import DRAWS, FIELDS, GRIDS, Families, near
+from train.data.bank.melodies import Melodies, Unseen, phrases
 from train.nn.counter_rng import uniforms
 
 CPU = torch.device("cpu")
@@ -73,15 +72,6 @@ def test_phrases_equal_the_renderers_for_the_same_random_numbers(
     assert inside.float().mean() > 0.8
 
 
-def test_constants_equal_the_generators() -> None:
-    from train.data.bank import melodies, rhythms
-
-    assert (melodies.STEPS, FARTHEST) == (generate.STEPS, generate.FARTHEST)
-    np.testing.assert_array_equal(melodies.WEIGHTS, generate._STEP_WEIGHTS)
-    assert Observability(1.0, 1.0).margin_ms == rhythms.MARGIN_MS
-    assert (TIME_STEP_MS, TIME_STEP_MS, TIME_STEP_MS, LEVEL_STEP, TIME_STEP_MS) == STEPS
-
-
 def families() -> tuple[dict[str, Family], Families]:
     configured = {name: Family.model_validate(of) for name, of in FAMILIES.items()}
     return configured, Families({name: of.model_dump(mode="json") for name, of in configured.items()}, CPU)
@@ -94,7 +84,7 @@ def test_envelopes_come_from_the_families_on_the_renderers_grid() -> None:
     assert 0.2 < np.mean([e.curve == "linear" for e in made]) < 0.3
     for envelope in made:
         of = configured["lead" if envelope.curve == "linear" else "pluck"]
-        for field, step in zip(FIELDS, STEPS, strict=True):
+        for field, step in zip(FIELDS, GRIDS, strict=True):
             number, bounds = float(getattr(envelope, field)), getattr(of, field)
             assert bounds.low <= number <= bounds.high
             assert abs(number / step - round(number / step)) < 1e-6

@@ -11,7 +11,7 @@ import torch
 from manifests.synthesis import compose
 from manifests.types import Envelope, Note
 from tests.support import scalar_compose
-from train.data.bank.compose import ClipFormat
+from train.data.bank.format import ClipFormat
 from train.data.bank.gain import gain_rows, gain_whole
 from train.nn.gain import envelope_batch, note_batch
 
