@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from train.codec.api import Codec, load_codec
 from train.data.pairs import draw_pairs
@@ -37,7 +38,9 @@ def distances(codec: Codec, one: Audio, other: Audio) -> dict[str, dict[str, flo
     return {name: score(describe(audio), target) for name, audio in made.items()}
 
 
-def ratios(codec: Codec, layout: Layout, split: str, pairs: int, seed: int) -> dict[str, dict[str, float]]:
+def ratios(
+    codec: Codec, layout: Layout | Bank, split: str, pairs: int, seed: int
+) -> dict[str, dict[str, float]]:
     """Means over pairs of each metric: of the reconstruction, and the others' as multiples of it."""
     chosen = draw_pairs(layout, split, "both", pairs, seed)
     clips = read_pairs(layout, chosen)

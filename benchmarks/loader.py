@@ -56,7 +56,7 @@ class Files:
 
     def __init__(self, tables: Tables, folder: Path, threads: int, scan: bool) -> None:
         self.tables, self.folder, self.threads, self.scan = tables, folder, threads, scan
-        rows = tables.layout.read_clips("train").to_pylist()
+        rows = tables.rendered.read_clips("train").to_pylist()
         self.rows = {ClipId.parse(row["key"]): row for row in rows}
         self.ids = sorted(self.rows)
         self.columns = {axis: np.array([getattr(id, axis) for id in self.ids]) for axis in AXES}
@@ -172,7 +172,7 @@ def serve(port: int, latency_s: float) -> None:
 
 def write_files(tables: Tables, folder: Path) -> list[Path]:
     """Every train clip's FLAC bytes as a file."""
-    layout, made = tables.layout, []
+    layout, made = tables.rendered, []
     for row in layout.read_clips("train").select(["key", "shard", "offset", "length"]).to_pylist():
         path = folder / f"{row['key']}.flac"
         path.write_bytes(read_range(layout.inside(row["shard"]), row["offset"], row["length"]))

@@ -79,7 +79,7 @@ class AuditResult:
     clips: ClipColumns | None = None
 
 
-def audit(layout: Layout, options: AuditOptions, say: Callable[[str], None]) -> AuditResult:
+def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], None]) -> AuditResult:
     """Audit a dataset folder or a tone bank.
 
     Args:

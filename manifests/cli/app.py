@@ -31,7 +31,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 out, err = Console(), Console(stderr=True)
 
 
-def _open(folder: str) -> Layout:
+def _open(folder: str) -> Layout | Bank:
     return open_folder(location(folder))
 
 
@@ -123,7 +123,7 @@ def audit(
             raise InputError(
                 "--html, --rerender: for datasets; a bank's tones are compared with the timbres' own"
             )
-        write_page = _page_writer(html, layout) if html else None
+        write_page = _page_writer(html, layout) if html and isinstance(layout, Layout) else None
         result = run_audit(layout, options, lambda what: status.update(f"auditing: {what}"))
         report = result.report
         if write_page is not None:

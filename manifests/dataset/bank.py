@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from manifests.dataset.canonical import sha256_json
-from manifests.dataset.layout import Layout, check_version, read_table
+from manifests.dataset.layout import Layout, TableFolder, read_header, read_table
 from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.types import InputError
 
@@ -45,26 +45,19 @@ I64 = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Bank(Layout):
-    """The paths and tables of one bank folder."""
+class Bank(TableFolder):
+    """The paths and tables of one bank folder.
+
+    Example: `Bank(Path("demo/tones")).shards()`
+    """
 
     @property
     def json(self) -> Path:
         return self.root / JSON
 
     def metadata(self) -> dict[str, Any]:
-        """`bank.json`; InputError where it is missing, torn, edited, or of an unknown schema."""
-        try:
-            loaded = json.loads(self.json.read_bytes())
-        except FileNotFoundError:
-            raise InputError(
-                f"{self.root}: no {JSON} there; expected a bank made by `python -m render tones`"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.json}: not valid JSON ({error})") from None
-        if not isinstance(loaded, dict):
-            raise InputError(f"{self.json}: expected a JSON object")
-        check_version(str(loaded.get("schema")), self.json)
+        """Returns `bank.json`. Raises InputError where it is missing, torn, edited or of another schema."""
+        loaded = read_header(self.json, "bank made by `python -m render tones`")
         of = loaded.get("fingerprint_of", {})
         if of.get("bank") != VERSION:
             raise InputError(f"{self.json}: bank version {of.get('bank')}, this program reads {VERSION}")
@@ -77,7 +70,6 @@ class Bank(Layout):
         return self.inside(shard).with_suffix(".parquet")
 
     def committed(self) -> set[str]:
-        """The shards whose table is there."""
         return {f"{path.stem}.tar" for path in self.root.glob("shard-*.parquet")}
 
     def shards(self) -> list[dict[str, Any]]:
@@ -120,8 +112,8 @@ def is_bank(root: Path) -> bool:
     return (root / JSON).exists()
 
 
-def open_folder(root: Path) -> Layout:
-    """A folder as what it is: a tone bank, or else a dataset.
+def open_folder(root: Path) -> Layout | Bank:
+    """Opens a folder as a tone bank if it is one, else as a dataset.
 
     >>> from pathlib import Path
     >>> type(open_folder(Path("dataset"))).__name__

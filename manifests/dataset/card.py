@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from manifests.dataset.layout import Layout
+from manifests.dataset.layout import TableFolder
 
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -117,7 +117,7 @@ before you publish audio made from them, and put the licence in this header.
 """
 
 
-def card_of(layout: Layout) -> str:
+def card_of(layout: TableFolder) -> str:
     """Returns the card of a finished dataset folder; raises InputError if a table is missing."""
     return card(
         layout.metadata(),

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from manifests.dataset.canonical import differences
-from manifests.dataset.layout import Layout, to_pandas
-from manifests.dataset.query import connect, rows
+from manifests.dataset.layout import TableFolder, to_pandas
+from manifests.dataset.query import clip_tables_of, connect, rows
 from manifests.dataset.schema import CLIPS, TABLES
 
 SHOWN = 8
@@ -30,7 +30,7 @@ class Difference:
     lines: list[str]
 
 
-def diff(a: Layout, b: Layout) -> list[Difference]:
+def diff(a: TableFolder, b: TableFolder) -> list[Difference]:
     """Compares all layers from config to PCM; a layer without `lines` is equal in A and B.
 
     Raises InputError if a folder is no dataset, or duckdb is not installed.
@@ -59,7 +59,7 @@ def _few(lines: list[str]) -> list[str]:
     return lines if len(lines) <= SHOWN else [*lines[:SHOWN], f"… and {len(lines) - SHOWN} more"]
 
 
-def _ids(name: str, a: Layout, b: Layout) -> Difference:
+def _ids(name: str, a: TableFolder, b: TableFolder) -> Difference:
     """Compares two tables of ids row by row: counts differing rows per column, and names the first."""
     one, other = (to_pandas(layout.read(name)).to_dict("records") for layout in (a, b))
     lines = [] if len(one) == len(other) else [f"{len(one)} != {len(other)} rows"]
@@ -83,10 +83,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _clips(a: Layout, b: Layout) -> list[Difference]:
+def _clips(a: TableFolder, b: TableFolder) -> list[Difference]:
     """Compares rows and PCM hashes of clips in both, counts clips in one only; reads tables alone."""
-    if not (a.clip_tables() and b.clip_tables()):
-        there = [bool(layout.clip_tables()) for layout in (a, b)]
+    if not (clip_tables_of(a) and clip_tables_of(b)):
+        there = [bool(clip_tables_of(layout)) for layout in (a, b)]
         lines = [] if there[0] == there[1] else [f"only {'A' if there[0] else 'B'} has clips yet"]
         return [Difference("clips", "none", lines)]
     connection = connect({"a_": a, "b_": b})

@@ -14,7 +14,7 @@ from typing import Any
 import soundfile
 
 from manifests.dataset import files
-from manifests.dataset.layout import Layout, to_table, write_table
+from manifests.dataset.layout import TableFolder, to_table, write_table
 from manifests.dataset.query import query
 from manifests.dataset.storage import read_range
 from manifests.synthesis.compose import pcm_sha256
@@ -25,7 +25,7 @@ THREADS = 8
 """Concurrent range requests: a remote store is slow per request but serves many at once."""
 
 
-def fetch(layout: Layout, where: str, out: Path, track: Callable[[int], Callable[[], Any]]) -> int:
+def fetch(layout: TableFolder, where: str, out: Path, track: Callable[[int], Callable[[], Any]]) -> int:
     """Writes the clips that meet an SQL condition to `out` as KEY.flac, and their rows as clips.parquet.
 
     `clips.parquet` is written last and marks the folder as complete; repeat an interrupted fetch to finish
@@ -63,7 +63,7 @@ def _plain(value: Any) -> Any:
     return None if value is None or value != value else value
 
 
-def clip_bytes(layout: Layout, row: Any) -> bytes:
+def clip_bytes(layout: TableFolder, row: Any) -> bytes:
     """Reads a clip's FLAC file by its row; raises InputError if the shard is missing."""
     try:
         return read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))

@@ -24,14 +24,13 @@ COMPRESSION = "zstd"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """The paths and tables of one dataset folder, local or remote (see `manifests.dataset.storage`)."""
+class TableFolder:
+    """A folder of Parquet tables with a JSON header and a card: what datasets and tone banks share.
+
+    `root` is local or remote (see `manifests.dataset.storage`).
+    """
 
     root: Path
-
-    @property
-    def dataset_json(self) -> Path:
-        return self.root / "dataset.json"
 
     @property
     def card(self) -> Path:
@@ -49,7 +48,7 @@ class Layout:
         return cache / "triptych" / sha256_json(str(self.root))[:16]
 
     def table(self, name: str) -> Path:
-        """Returns the path of one of `FOLDER_TABLES`."""
+        """Returns the path of the table called `name`."""
         return self.root / f"{name}.parquet"
 
     def inside(self, relative: str) -> Path:
@@ -59,6 +58,30 @@ class Layout:
             raise InputError(f"{self.root}: path {relative!r} in a table leaves the dataset folder")
         return self.root / pure
 
+    def metadata(self) -> dict[str, Any]:
+        """Reads the JSON header; raises InputError if it is missing, malformed, or of an unknown schema."""
+        raise NotImplementedError
+
+    def read(self, name: str) -> pa.Table:
+        """Reads one of the folder's tables; raises InputError if it is missing or malformed."""
+        return read_table(self.table(name), name)
+
+    def committed(self) -> set[str]:
+        """Returns the committed shards: those whose table exists."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Layout(TableFolder):
+    """The paths and tables of one dataset folder.
+
+    Example: `Layout(Path("dataset")).read("phrases").num_rows`.
+    """
+
+    @property
+    def dataset_json(self) -> Path:
+        return self.root / "dataset.json"
+
     def clip_table(self, shard: str) -> Path:
         """Returns the clip table that commits a shard: shards/train/x.tar -> clips/train/x.parquet."""
         pure = PurePosixPath(shard)
@@ -66,22 +89,7 @@ class Layout:
 
     def metadata(self) -> dict[str, Any]:
         """Reads `dataset.json`; raises InputError if it is missing, malformed, or of an unknown schema."""
-        try:
-            loaded = json.loads(self.dataset_json.read_bytes())
-        except (FileNotFoundError, NotADirectoryError):
-            raise InputError(
-                f"{self.root}: no dataset.json there; expected a folder made by `python -m render`"
-            ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{self.dataset_json}: not valid JSON ({error})") from None
-        if not isinstance(loaded, dict):
-            raise InputError(f"{self.dataset_json}: expected a JSON object")
-        check_version(str(loaded.get("schema")), self.dataset_json)
-        return loaded
-
-    def read(self, name: str) -> pa.Table:
-        """Reads one of the folder's tables; raises InputError if it is missing or malformed."""
-        return read_table(self.table(name), name)
+        return read_header(self.dataset_json, "folder made by `python -m render`")
 
     def committed(self) -> set[str]:
         """Returns the committed shards: those whose clip table exists."""
@@ -103,6 +111,24 @@ class Layout:
             if tables
             else plain.empty_table()
         )
+
+
+def read_header(path: Path, expected: str) -> dict[str, Any]:
+    """Reads a folder's JSON header and checks its schema version.
+
+    Raises InputError if the file is missing (the message names what is `expected`), is no JSON object, or has
+    another schema version.
+    """
+    try:
+        loaded = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"{path.parent}: no {path.name} there; expected a {expected}") from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(loaded, dict):
+        raise InputError(f"{path}: expected a JSON object")
+    check_version(str(loaded.get("schema")), path)
+    return loaded
 
 
 def shard_path(split: str, index: int) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from manifests.dataset.layout import FOLDER_TABLES, Layout
+from manifests.dataset.layout import FOLDER_TABLES, Layout, TableFolder
 from manifests.dataset.storage import is_local
 from manifests.types import InputError
 
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     import duckdb
 
 
-def connect(layouts: dict[str, Layout]) -> duckdb.DuckDBPyConnection:
+def clip_tables_of(folder: TableFolder) -> list[Path]:
+    """Returns a dataset's clip tables in order of their shards. A tone bank has none."""
+    return folder.clip_tables() if isinstance(folder, Layout) else []
+
+
+def connect(layouts: dict[str, TableFolder]) -> duckdb.DuckDBPyConnection:
     """Opens a DuckDB connection that can read the datasets' tables and nothing else on the machine.
 
     A view's name is its dataset's prefix in `layouts`, then the table's name. Raises InputError if a folder
@@ -30,7 +35,7 @@ def connect(layouts: dict[str, Layout]) -> duckdb.DuckDBPyConnection:
     for prefix, layout in layouts.items():
         layout.metadata()
         tables = {name: [layout.table(name)] for name in FOLDER_TABLES if layout.table(name).exists()}
-        if clips := layout.clip_tables():
+        if clips := clip_tables_of(layout):
             tables["clips"] = clips
         views |= {prefix + name: paths for name, paths in tables.items()}
     local = [str(path) for paths in views.values() for path in paths if is_local(path)]
@@ -65,7 +70,7 @@ def rows(connection: duckdb.DuckDBPyConnection, sql: str) -> pd.DataFrame:
     return frame
 
 
-def query(layout: Layout, sql: str) -> pd.DataFrame:
+def query(layout: TableFolder, sql: str) -> pd.DataFrame:
     """Runs one SQL query on the views clips, timbres, envelopes, phrases, blocks, shards, failures.
 
     The query can read the dataset's own files only. Raises InputError if the query fails, or duckdb is not

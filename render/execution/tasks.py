@@ -117,38 +117,26 @@ def _fault(error: Exception) -> TaskFault:
 
 def render_shard(ref: DatasetRef, shard: str) -> Committed | TaskFault | TaskRefusal:
     """Renders, packs and commits one shard: the task of the second stage."""
-    with _ONE_AT_A_TIME:
-        if (refused := _refused(ref)) is not None:
-            return refused
-        dataset = _dataset(ref)
-        if dataset.is_done(shard):
-            return Committed(shard, False)
-        answer = _render(dataset, shard)
-        if isinstance(answer, TaskFault):
-            journal.fail(ref.root, shard, answer.line)
-        return answer
+    answer = run_task(ref, shard, lambda dataset: _render(dataset, shard))
+    if isinstance(answer, TaskFault):
+        journal.fail(ref.root, shard, answer.line)
+    return answer
 
 
-def _render(dataset: PlannedDataset, shard: str) -> Committed | TaskFault:
-    try:
-        failures: list[dict[str, Any]] = []
-        if dataset.config.shaping == "plugin":
-            player = PluginPlayer(dataset)
-            clips, failures = player.shard(shard), player.failures
-        else:
-            composer, blocks = dataset.composer(), dataset.blocks_of(shard)
-            clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
-        split = dataset.shards[shard].split
-        with scratch_folder(dataset.layout.work) as scratch, journal.claim(dataset.root, shard) as alive:
-            ours = write_shard(dataset.layout, split, shard, alive(clips), scratch, failures)
-        return Committed(shard, ours)
-    except GroupFailure as failure:
-        # The timbre passed when it was cast, so this machine or an unrepeatable synth is at fault.
-        return TaskFault(
-            f"{shard}: a timbre that passed its checks failed now: {failure.reason} ({failure.detail})"
-        )
-    except (MachineFault, MachineFailure, OSError, MemoryError) as error:
-        return _fault(error)
+def _render(dataset: PlannedDataset, shard: str) -> Committed:
+    if dataset.is_done(shard):
+        return Committed(shard, False)
+    failures: list[dict[str, Any]] = []
+    if dataset.config.shaping == "plugin":
+        player = PluginPlayer(dataset)
+        clips, failures = player.shard(shard), player.failures
+    else:
+        composer, blocks = dataset.composer(), dataset.blocks_of(shard)
+        clips = (clip for row in blocks for clip in composer.block(row["block"], block_of(row)))
+    split = dataset.shards[shard].split
+    with scratch_folder(dataset.layout.work) as scratch, journal.claim(dataset.root, shard) as alive:
+        ours = write_shard(dataset.layout, split, shard, alive(clips), scratch, failures)
+    return Committed(shard, ours)
 
 
 def run_task(ref: DatasetRef, what: str, work: Callable[[PlannedDataset], T]) -> T | TaskFault | TaskRefusal:
@@ -159,17 +147,14 @@ def run_task(ref: DatasetRef, what: str, work: Callable[[PlannedDataset], T]) ->
         try:
             return work(_dataset(ref))
         except GroupFailure as failure:
-            return TaskFault(f"{what}: a timbre that passed its checks failed now: {failure}")
+            # The timbre passed when it was cast, so this machine or an unrepeatable synth is at fault.
+            return TaskFault(
+                f"{what}: a timbre that passed its checks failed now: {failure.reason} ({failure.detail})"
+            )
         except (MachineFault, MachineFailure, OSError, MemoryError) as error:
             return _fault(error)
 
 
 def make_tones(ref: DatasetRef, wanted: Candidate) -> PresetResult | TaskFault | TaskRefusal:
     """Tries one preset: the task of the first stage."""
-    with _ONE_AT_A_TIME:
-        if (refused := _refused(ref)) is not None:
-            return refused
-        try:
-            return try_preset(_dataset(ref).tone_sets, wanted)
-        except (MachineFailure, OSError, MemoryError) as error:
-            return _fault(error)
+    return run_task(ref, wanted.preset.name, lambda dataset: try_preset(dataset.tone_sets, wanted))

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from manifests.dataset.bank import Bank
 from manifests.dataset.clip_audio import as_float
 from manifests.dataset.layout import Layout
 from manifests.types import InputError
@@ -67,7 +68,9 @@ def as_half(checkpoint: Path, name: str, value: Tensor) -> Tensor:
     return half
 
 
-def sample_pairs(layout: Layout, splits: Sequence[str], count: int, seed: int) -> list[tuple[str, Pair]]:
+def sample_pairs(
+    layout: Layout | Bank, splits: Sequence[str], count: int, seed: int
+) -> list[tuple[str, Pair]]:
     """`count` pairs with their splits: splits and kinds in turns."""
     turns = [(split, kind) for split in splits for kind in KINDS]
     chosen: list[tuple[str, Pair]] = []
@@ -79,7 +82,7 @@ def sample_pairs(layout: Layout, splits: Sequence[str], count: int, seed: int) -
 
 
 def write_samples(
-    codec: Codec, layout: Layout, splits: Sequence[str], out: Path, count: int, seed: int
+    codec: Codec, layout: Layout | Bank, splits: Sequence[str], out: Path, count: int, seed: int
 ) -> None:
     """Writes `count` conversions of held-out pairs as FLAC: source, reference, target, and the codec's."""
     for number, (split, pair) in enumerate(sample_pairs(layout, splits, count, seed), start=1):

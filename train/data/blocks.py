@@ -11,7 +11,7 @@ from manifests.types import ClipId, InputError
 from train.data.bank.clips import compose_clips
 
 
-def read_clips(layout: Layout, keys: Sequence[str]) -> dict[str, I16]:
+def read_clips(layout: Layout | Bank, keys: Sequence[str]) -> dict[str, I16]:
     """Clips by key, from wherever in the dataset they lie: int16 [frames] each.
 
     For evaluation and pages, which need a few hundred clips; training reads whole blocks.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from manifests.splits.seeds import permutation, stream
 from manifests.types import ClipId, InputError
@@ -56,7 +57,7 @@ def possible_pairs(block: Block) -> int:
     return product
 
 
-def draw_pairs(layout: Layout, split: str, kind: Kind, count: int, seed: int) -> list[Pair]:
+def draw_pairs(layout: Layout | Bank, split: str, kind: Kind, count: int, seed: int) -> list[Pair]:
     """`count` different pairs of a split: the same list for the same arguments and dataset.
 
     Blocks take turns in a permuted order, so that the pairs spread over all of the split's ids.

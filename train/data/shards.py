@@ -77,7 +77,7 @@ class Shards:
 
 def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int, Rows]:
     """The clip rows of a shard's blocks, checked: each block's are its full factorial, inside its bytes."""
-    path = tables.layout.clip_table(shard)
+    path = tables.rendered.clip_table(shard)
     table = read_table(path, "clips").select(COLUMNS)
     columns = {name: np.asarray(table.column(name)) for name in COLUMNS}
     for name, expected in (("rate", tables.rate), ("frames", tables.frames)):

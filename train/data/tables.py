@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from manifests.dataset.bank import Bank, open_folder
-from manifests.dataset.layout import Layout, read_table
+from manifests.dataset.layout import Layout, TableFolder, read_table
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.dataset.storage import is_local, list_files
 from manifests.synthesis.octaves import transpose
@@ -46,7 +46,7 @@ class Block(NamedTuple):
 class Tables:
     """The factor tables of a dataset, and its one clip format."""
 
-    layout: Layout
+    layout: Layout | Bank
     envelopes: list[Envelope]
     phrases: list[Notes]
     timbre_names: list[str]
@@ -75,6 +75,13 @@ class Tables:
             cut_fade_ms=cut_fade_ms,
         )
 
+    @property
+    def rendered(self) -> Layout:
+        """The dataset's folder. Raises InputError for a tone bank, which holds no rendered clips."""
+        if isinstance(self.layout, Bank):
+            raise InputError(f"{self.layout.root}: is a tone bank; its clips are composed, not read")
+        return self.layout
+
     def blocks(self, split: str) -> list[Block]:
         """The rendered blocks of a split, by id; InputError if there is none."""
         return split_blocks(self.layout, split)
@@ -84,13 +91,13 @@ class Tables:
         return transpose(self.phrases[phrase], 12 * self.timbre_octaves[timbre])
 
 
-def readable_blocks(layout: Layout) -> list[dict[str, Any]]:
+def readable_blocks(layout: Layout | Bank) -> list[dict[str, Any]]:
     """The rows of blocks whose clips can be read: the rendered ones; a bank composes any."""
     rows: list[dict[str, Any]] = layout.read("blocks").to_pylist()
     return rows if isinstance(layout, Bank) else [row for row in rows if row["offset"] is not None]
 
 
-def split_blocks(layout: Layout, split: str) -> list[Block]:
+def split_blocks(layout: Layout | Bank, split: str) -> list[Block]:
     """The blocks of a split that can be read, by id; InputError if there is none."""
     blocks = [
         Block(
@@ -110,11 +117,11 @@ def split_blocks(layout: Layout, split: str) -> list[Block]:
     return sorted(blocks)
 
 
-def _unfinished(layout: Layout) -> str:
+def _unfinished(layout: TableFolder) -> str:
     return f"`python -m render status {layout.root}` tells whether the dataset is finished"
 
 
-def _check_sizes(layout: Layout, shards: set[str]) -> None:
+def _check_sizes(layout: TableFolder, shards: set[str]) -> None:
     """Found now rather than hours into a run: a shard that is missing or of another size."""
     try:
         expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
@@ -138,7 +145,7 @@ def _check_sizes(layout: Layout, shards: set[str]) -> None:
             )
 
 
-def _clip_format(layout: Layout) -> tuple[int, int, float]:
+def _clip_format(layout: Layout | Bank) -> tuple[int, int, float]:
     if isinstance(layout, Bank):
         of = layout.metadata()["fingerprint_of"]
         return of["rate"], of["frames"], of["cut_fade_ms"]
@@ -157,7 +164,7 @@ def _clip_format(layout: Layout) -> tuple[int, int, float]:
     raise InputError(f"{layout.root}: no clip table below clips/; render the dataset first")
 
 
-def _by_id(layout: Layout, table: str, column: str) -> list[dict[str, Any]]:
+def _by_id(layout: TableFolder, table: str, column: str) -> list[dict[str, Any]]:
     loaded = layout.read(table)
     ids = loaded.column(column)
     if ids.to_pylist() != list(range(len(ids))):

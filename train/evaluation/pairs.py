@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from manifests.types import ClipId
 from train.data.blocks import read_clips
@@ -76,7 +77,7 @@ def known_of(tables: Tables, key: str) -> Known:
     return Known(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
 
 
-def clusters_of(layout: Layout) -> Callable[[str], tuple[str, str]]:
+def clusters_of(layout: Layout | Bank) -> Callable[[str], tuple[str, str]]:
     """What gives, by its key, the clusters that a clip's timbre and phrase belong to."""
     timbres, phrases = (layout.read(table).column("cluster").to_pylist() for table in ("timbres", "phrases"))
 
@@ -156,7 +157,7 @@ def dataset_trials(
     pairs: Sequence[Pair],
     codecs: Mapping[str, Converter] | Converter,
     clock: Clock | None = None,
-    retake: Layout | None = None,
+    retake: Layout | Bank | None = None,
     floors: bool = False,
 ) -> Iterator[Job]:
     """The pairs of one split as trials yet to be made: their clips are read, the codecs will convert them."""
@@ -172,7 +173,7 @@ def dataset_trials(
             yield partial(_converted_trial, split, pair, clips, systems, tables, known, clock, takes, floors)
 
 
-def read_pairs(layout: Layout, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:
+def read_pairs(layout: Layout | Bank, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:
     """All clips of some pairs by key, at full scale 1."""
     keys = [
         key

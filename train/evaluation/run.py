@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.dataset import files
+from manifests.dataset.bank import Bank
 from manifests.dataset.canonical import sha256_file
 from manifests.dataset.layout import Layout
 from manifests.types import SPLITS, InputError
@@ -33,14 +34,14 @@ VERSION = 2
 """Raised whenever a metric or baseline changes what it says, so that no run is resumed across it."""
 
 
-def held_out_splits(layout: Layout) -> list[str]:
+def held_out_splits(layout: Layout | Bank) -> list[str]:
     """The splits with rendered blocks, all but train, in the usual order."""
     there = {row["split"] for row in readable_blocks(layout)}
     return [split for split in SPLITS if split in there and split != "train"]
 
 
 def choose_pairs(
-    layout: Layout, splits: Sequence[str], count: int, seed: int, say: Say
+    layout: Layout | Bank, splits: Sequence[str], count: int, seed: int, say: Say
 ) -> dict[str, list[Pair]]:
     """`count` pairs of each kind for each split; where a split holds fewer, all it has, and says so."""
     if count < 1:
