@@ -26,7 +26,7 @@ from torch import nn
 from manifests.splits.seeds import permutation
 from manifests.types import ClipId
 from train.codec.api import Codec, load_codec
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch
 from train.systems.triptych.inference.analysis import Heard, hear

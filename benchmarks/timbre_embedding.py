@@ -22,7 +22,7 @@ import pandas as pd
 
 from manifests.splits.seeds import stream
 from manifests.synthesis.octaves import median_pitch
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.evaluation.pairs import to_float
 from train.evaluation.run import held_out_splits

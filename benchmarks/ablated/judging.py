@@ -9,7 +9,7 @@ import numpy as np
 
 from manifests.dataset.clip_audio import as_float
 from manifests.types import ClipId
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.examples import Clip, Example
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables

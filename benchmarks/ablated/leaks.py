@@ -9,7 +9,7 @@ from benchmarks.ablated.system import Ablated
 from benchmarks.probes import Clip, label, pooled, probe, sides
 from manifests.dataset.clip_audio import as_float
 from manifests.splits.seeds import permutation
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych.networks.envelope_head import to_units

@@ -14,7 +14,7 @@ from manifests.splits.seeds import stream
 from manifests.types import ClipId
 from tests.support.tunes import drum_loop
 from train.codec.api import Codec, load_codec
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.tables import Tables
 
 # All tests that need the demo's training run in one worker, which trains once.

@@ -20,7 +20,7 @@ from manifests.types import InputError
 from train.audio.files import write_audio
 from train.checkpoint import part_name, read_weights, save_weights
 from train.codec.api import Codec
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 
 LIMIT = 16 * 2**20

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from manifests.types import ClipId
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.pairs import TAKES, Pair
 from train.data.tables import Tables
 from train.evaluation.effects import EFFECTS, ROBUST

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from manifests.dataset.clip_audio import as_float
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
 from train.metrics import Sound, describe, score

@@ -15,7 +15,7 @@ from manifests.dataset.layout import Layout
 from manifests.types import ClipId, InputError
 from tests.support.training.tiny_codec import make_checkpoint
 from train.cli.evaluate import evaluate
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.pairs import KINDS, draw_pairs
 from train.data.tables import Tables
 from train.evaluation.effects import EFFECTS

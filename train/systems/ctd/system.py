@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from manifests.dataset.bank import Bank
 from manifests.splits.seeds import stream
 from manifests.synthesis.compose import FULL_SCALE
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
 from train.nn.discriminator import Discriminator, feature_matching_loss

@@ -14,7 +14,7 @@ from tests.support.training.tone_bank import sine_tones
 from train.data.bank.compose import compose_block
 from train.data.bank.format import ClipFormat, clip_format
 from train.data.bank.tones import Tones
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.tables import Tables
 
 CPU = torch.device("cpu")

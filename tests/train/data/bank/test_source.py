@@ -23,7 +23,7 @@ from tests.support.training.tone_bank import ROLES, same_example, take_examples,
 from train.checkpoint import read_weights
 from train.config import parse_config
 from train.data.bank.source import BankSource
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
 from train.data.shards import Shards

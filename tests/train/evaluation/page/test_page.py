@@ -14,7 +14,7 @@ from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from tests.support.listening_page import RATE, page_data
 from train.cli.page import page
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.pairs import KINDS, draw_pairs
 from train.evaluation.page.html import Facts, render
 from train.evaluation.page.rows import BY_NUMBER, envelope_words

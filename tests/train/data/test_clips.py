@@ -11,7 +11,7 @@ from manifests.dataset.clip_audio import read_bytes
 from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from tests.support.synthetic_dataset import make_dataset
-from train.data.blocks import read_clips
+from train.data.clips import read_clips
 from train.data.shards import Shards
 from train.data.tables import Tables
 

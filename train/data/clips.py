@@ -1,4 +1,4 @@
-"""Clips of a dataset or a tone bank by key."""
+"""Reads single clips by key, from the shards of a dataset or composed from a tone bank."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from train.data.bank.clips import compose_clips
 
 
 def read_clips(layout: Layout | Bank, keys: Sequence[str]) -> dict[str, I16]:
-    """Clips by key, from wherever in the dataset they lie: int16 [frames] each.
+    """Reads clips by key, each int16 [frames]: FLAC files of a dataset's shards, or composed from a bank.
 
-    For evaluation and pages, which need a few hundred clips; training reads whole blocks.
+    Evaluation and pages read a few hundred clips this way. Training reads whole blocks.
+
+    Raises InputError if a key names no clip, or a shard is missing or damaged.
+
+    Example: `read_clips(Layout(Path("dataset")), ["b000012_t00017_e0003_p0042"])`
     """
     if isinstance(layout, Bank):
         return compose_clips(layout, keys)
