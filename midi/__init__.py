@@ -1,1 +1,1 @@
-"""Phrases: musical monophonic lines that are generated from a seed, or cut out of MIDI files."""
+"""Makes phrases (monophonic note lists): generated from a seed, or cut out of MIDI files."""

@@ -1,4 +1,4 @@
-"""`python -m midi`."""
+"""Runs the command `python -m midi`."""
 
 from manifests.cli.console import requires
 

@@ -1,4 +1,4 @@
-"""`python -m midi`: phrases from MIDI files or from the generator, as a phrases.parquet."""
+"""Makes phrases from MIDI files or with the generator, and writes them as a phrases.parquet."""
 
 from __future__ import annotations
 
@@ -32,8 +32,12 @@ from midi.table import label_generated, phrase_rows
 app = console.app("Phrases from MIDI files or from the generator, as a phrases.parquet.")
 _errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
-Out = Annotated[Path, typer.Option(help="Parquet file to write, whole or not at all")]
-Seconds = Annotated[float, typer.Option(min=0.1, max=60.0, help="length of the clip a phrase must fit")]
+Out = Annotated[
+    Path, typer.Option(help="Parquet file to write (.parquet); an interrupted run leaves no partial file")
+]
+Seconds = Annotated[
+    float, typer.Option(min=0.1, max=60.0, help="clip length in seconds; every phrase fits it")
+]
 Lowest = Annotated[int, typer.Option(help="lowest MIDI pitch, at most 56")]
 Highest = Annotated[int, typer.Option(help="highest MIDI pitch, at least 67")]
 
@@ -41,7 +45,7 @@ Spec = TypeVar("Spec", bound=BaseModel)
 
 
 def _spec(kind: Callable[..., Spec], **fields: Any) -> Spec:
-    """A spec from options; InputError names the first field at fault."""
+    """Validates options as a spec. Raises InputError that names the first invalid field."""
     try:
         return kind(**fields)
     except ValidationError as error:
@@ -49,18 +53,18 @@ def _spec(kind: Callable[..., Spec], **fields: Any) -> Spec:
 
 
 class _Rate(ProgressColumn):
-    """How many are done a second."""
+    """Shows the rate in items per second."""
 
     def render(self, task: Task) -> Text:
         return Text("" if task.speed is None else f"{task.speed:.0f}/s")
 
 
 @contextmanager
-def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with rate and time left on stderr; yields the function that moves it."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Shows a progress bar with rate and time left on stderr; yields its update function (done, total)."""
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     with Progress(*columns, transient=True, console=_errors, disable=not _errors.is_terminal) as progress:
-        bar = progress.add_task(what, total=None)
+        bar = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
 
 
@@ -77,18 +81,20 @@ def _write(out: Path, rows: list[dict[str, Any]]) -> None:
 
 @app.command()
 def extract(
-    folder: Annotated[Path, typer.Argument(help="folder of .mid files, searched with its subfolders")],
+    folder: Annotated[Path, typer.Argument(help="folder of .mid files; subfolders are searched too")],
     out: Out,
     seconds: Seconds = 3.0,
     polyphony: Annotated[
-        str, typer.Option(help="skyline: keep the highest line; refuse: stop at a polyphonic file")
+        str,
+        typer.Option(help="polyphonic tracks: skyline keeps the highest notes, refuse stops with an error"),
     ] = "skyline",
     fewest: Annotated[int, typer.Option(help="fewest notes of a phrase")] = 4,
     most: Annotated[int, typer.Option(help="most notes of a phrase")] = 24,
     lowest_pitch: Lowest = 48,
     highest_pitch: Highest = 79,
     hop_s: Annotated[
-        float | None, typer.Option(help="least time between starts of windows; default: the clip's length")
+        float | None,
+        typer.Option(help="shortest time between window starts in seconds; default: the clip length"),
     ] = None,
 ) -> None:
     """Cut phrases out of MIDI files."""
@@ -100,9 +106,9 @@ def extract(
         highest_pitch=highest_pitch,
         hop_s=hop_s,
     )
-    with _progress("files") as tick:
-        found, skipped = extract_folder(folder, spec, seconds, tick)
-    _write(out, phrase_rows(found))
+    with _progress("files") as on_progress:
+        phrases, skipped = extract_folder(folder, spec, seconds, on_progress)
+    _write(out, phrase_rows(phrases))
     if skipped:
         typer.echo(f"{len(skipped)} windows skipped, such as {skipped[0]}")
 
@@ -111,18 +117,18 @@ def extract(
 def generate(
     out: Out,
     count: Annotated[int, typer.Option(min=1, help="number of phrases")],
-    seed: Annotated[int, typer.Option(help="phrase i depends on the seed and i alone")] = 0,
+    seed: Annotated[int, typer.Option(help="random seed; phrase i depends only on the seed and i")] = 0,
     seconds: Seconds = 3.0,
     fewest: Annotated[int, typer.Option(help="fewest notes of a phrase")] = 5,
     most: Annotated[int, typer.Option(help="most notes of a phrase")] = 10,
-    grid_s: Annotated[float, typer.Option(help="onsets lie on multiples of this")] = 0.25,
+    grid_s: Annotated[float, typer.Option(help="onset grid in seconds")] = 0.25,
     lowest_pitch: Lowest = 48,
     highest_pitch: Highest = 79,
     longest_settle_ms: Annotated[
-        float, typer.Option(min=0.0, help="longest attack + hold + decay to be observable")
+        float, typer.Option(min=0.0, help="longest attack + hold + decay in ms that one note must contain")
     ] = 600.0,
     longest_release_ms: Annotated[
-        float, typer.Option(min=0.0, help="longest release to be observable")
+        float, typer.Option(min=0.0, help="longest release in ms that a rest and the end must contain")
     ] = 300.0,
 ) -> None:
     """Generate phrases from a seed."""
@@ -134,11 +140,11 @@ def generate(
         highest_pitch=highest_pitch,
     )
     observe = Observability(longest_settle_ms, longest_release_ms)
-    with _progress("phrases") as tick:
-        phrases = generate_phrases(seed, count, spec, seconds, observe, tick)
+    with _progress("phrases") as on_progress:
+        phrases = generate_phrases(seed, count, spec, seconds, observe, on_progress)
     _write(out, phrase_rows(label_generated(phrases)))
 
 
 def main() -> None:
-    """Runs the command; bad input is one line on stderr and exit status 2."""
+    """Runs the command. Invalid input prints one line on stderr and exits with status 2."""
     console.main(app)

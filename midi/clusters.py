@@ -1,7 +1,7 @@
-"""Which phrases are the same music: equal up to transposition, shift in time and tiny timing differences.
+"""Clusters phrases that are the same melody up to transposition, time shift and small timing differences.
 
-Phrases of one cluster go whole to one side of a split, so that a test phrase is never a train phrase in
-another key. Velocities do not count, nor does where in its clip a phrase begins.
+A split assigns a cluster to one side as a unit, so a test phrase is never a transposed train phrase.
+Velocities and the start time within the clip are ignored.
 """
 
 from __future__ import annotations
@@ -18,26 +18,33 @@ Intervals = tuple[int, ...]
 
 
 def intervals(notes: Sequence[Note]) -> Intervals:
-    """The pitches relative to the first one, in semitones: the same for every transposition."""
+    """Returns each pitch relative to the first in semitones, which transposition leaves unchanged."""
     return tuple(note.pitch - notes[0].pitch for note in notes)
 
 
-def timing(notes: Sequence[Note]) -> npt.NDArray[np.float64]:
-    """Onsets and note-offs after the first onset, in seconds: float64 [2 x notes]."""
+def relative_times(notes: Sequence[Note]) -> npt.NDArray[np.float64]:
+    """Returns onsets and note-offs relative to the first onset, interleaved: float64 [2 * notes], seconds."""
     start = notes[0].onset
     return np.array([[note.onset - start, note.off - start] for note in notes]).ravel()
 
 
 def same_melody(a: Sequence[Note], b: Sequence[Note]) -> bool:
-    """Whether two phrases share intervals and, within `SAME_S`, timing."""
-    return intervals(a) == intervals(b) and bool(np.all(np.abs(timing(a) - timing(b)) <= SAME_S))
+    """Returns whether two phrases have equal intervals, and times that differ by at most `SAME_S`."""
+    return intervals(a) == intervals(b) and bool(
+        np.all(np.abs(relative_times(a) - relative_times(b)) <= SAME_S)
+    )
 
 
 def phrase_clusters(phrases: Sequence[Notes], sources: Sequence[str] = ()) -> list[int]:
-    """Each phrase's cluster, numbered 0, 1, … in order of first appearance; likeness is transitive.
+    """Returns each phrase's cluster number: 0, 1, … in order of first appearance.
 
-    `sources` names each phrase's file ("" where it has none): phrases cut from one file share a cluster,
-    since a tune repeats itself, and windows cut it at other points each time.
+    Clusters are the connected components of `same_melody`, found by union-find. `sources` identifies each
+    phrase's MIDI file ("" for none). Phrases of one file share a cluster: a tune repeats itself, and
+    windows cut each repetition at different points.
+
+    Example::
+
+        clusters = phrase_clusters([phrase, transpose(phrase, 2), other])  # [0, 0, 1]
     """
     parent = list(range(len(phrases)))
 
@@ -47,14 +54,14 @@ def phrase_clusters(phrases: Sequence[Notes], sources: Sequence[str] = ()) -> li
             index = parent[index]
         return index
 
-    timings = [timing(notes) for notes in phrases]
+    timings = [relative_times(notes) for notes in phrases]
     with_intervals: dict[Intervals, list[int]] = {}
     for index, notes in enumerate(phrases):
         others = with_intervals.setdefault(intervals(notes), [])
         if others:
-            apart = np.abs(np.stack([timings[other] for other in others]) - timings[index]).max(axis=1)
-            for place in np.flatnonzero(apart <= SAME_S):
-                low, high = sorted((root(others[place]), root(index)))
+            distances = np.abs(np.stack([timings[other] for other in others]) - timings[index]).max(axis=1)
+            for match in np.flatnonzero(distances <= SAME_S):
+                low, high = sorted((root(others[match]), root(index)))
                 parent[high] = low
         others.append(index)
     first_of: dict[str, int] = {}

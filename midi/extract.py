@@ -1,4 +1,4 @@
-"""Phrases cut out of a folder of MIDI files: windows of a monophonic line that begin at a note onset."""
+"""Cuts phrases out of MIDI files: windows of a monophonic part that start at a note onset."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ SUFFIXES = (".mid", ".midi")
 
 
 class ExtractSpec(PitchRange):
-    """How phrases are cut out of MIDI files."""
+    """Configures how phrases are cut out of MIDI files."""
 
     polyphony: Literal["skyline", "refuse"] = Field(
-        "skyline", description="of a polyphonic track keep the highest line, or refuse the file by name"
+        "skyline",
+        description="polyphonic tracks: keep the highest notes, or raise an error that names the file",
     )
-    notes: tuple[int, int] = Field((4, 24), description="fewest and most notes of a phrase")
+    notes: tuple[int, int] = Field((4, 24), description="lowest and highest number of notes of a phrase")
     hop_s: float | None = Field(
-        None, gt=0.0, le=600.0, description="least time between starts of windows; null: the clip's length"
+        None, gt=0.0, le=600.0, description="shortest time between window starts, s; null: the clip length"
     )
 
     @model_validator(mode="after")
@@ -42,7 +43,11 @@ class ExtractSpec(PitchRange):
 
 @dataclass(frozen=True, slots=True)
 class SourcedPhrase:
-    """A phrase; the file, track and time it comes from; the file's SHA-256; the semitones it was moved."""
+    """Holds a phrase and where it comes from.
+
+    `source` is the file, track and time, or the number of a generated phrase. `source_sha256` is the file's
+    SHA-256 ("" for none), and `transposed` the semitones that the notes were transposed by.
+    """
 
     notes: Notes
     source: str
@@ -51,17 +56,23 @@ class SourcedPhrase:
 
 
 def midi_files(folder: Path) -> list[Path]:
-    """The MIDI files in a folder and its subfolders, sorted by path; InputError if there is none."""
+    """Lists the MIDI files in a folder and its subfolders, sorted by path.
+
+    Raises InputError if the folder does not exist or contains no MIDI file.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a folder of .mid files")
-    found = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
-    if not found:
-        raise InputError(f"{folder}: no .mid files in it; expected at least one")
-    return sorted(found, key=lambda path: path.relative_to(folder).as_posix())
+    paths = [path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file()]
+    if not paths:
+        raise InputError(f"{folder}: contains no .mid files; expected at least one")
+    return sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
 
 
 def note_windows(line: Sequence[Note], seconds: float, hop_s: float) -> list[list[Note]]:
-    """The notes within `seconds` of a window's start, as they stand, for windows at least `hop_s` apart."""
+    """Cuts a part into windows of `seconds` that start at onsets at least `hop_s` apart.
+
+    Each window lists the notes that start within it, with times as in the file.
+    """
     cut, earliest = [], float("-inf")
     for index, first in enumerate(line):
         if first.onset >= earliest - 1e-9:
@@ -73,7 +84,10 @@ def note_windows(line: Sequence[Note], seconds: float, hop_s: float) -> list[lis
 
 
 def cut_to_clip(window: Sequence[Note], seconds: float) -> Notes:
-    """A window's notes counted from its start, in microseconds' precision, cut at the clip's end."""
+    """Returns a window's notes relative to its start, rounded to 1 µs and cut at the clip's end.
+
+    Raises InputError if the result is no phrase (`manifests.types.check_notes`).
+    """
     start = window[0].onset
     onsets = [round(note.onset - start, 6) for note in window]
     notes = []
@@ -83,8 +97,8 @@ def cut_to_clip(window: Sequence[Note], seconds: float) -> Notes:
     return check_notes(notes, seconds)
 
 
-def _misfit(notes: Notes, spec: ExtractSpec) -> str | None:
-    """Why a transposed window is no phrase, or None if it is one."""
+def _rejection(notes: Notes, spec: ExtractSpec) -> str | None:
+    """Returns why a transposed window is rejected as a phrase, or None if it is accepted."""
     fewest, most = spec.notes
     if not fewest <= len(notes) <= most:
         return f"{len(notes)} notes, expected {fewest}..{most}"
@@ -94,61 +108,70 @@ def _misfit(notes: Notes, spec: ExtractSpec) -> str | None:
     return None
 
 
-def _monophonic(path: Path, line: Part, spec: ExtractSpec) -> list[Note]:
-    overlap = first_overlap(line.notes)
+def _monophonic(path: Path, part: Part, spec: ExtractSpec) -> list[Note]:
+    overlap = first_overlap(part.notes)
     if overlap is not None and spec.polyphony == "refuse":
         raise InputError(
-            f"{path}: track {line.track} is polyphonic (at {overlap.onset:.2f} s a note starts while another"
+            f"{path}: track {part.track} is polyphonic (at {overlap.onset:.2f} s a note starts while another"
             ' sounds); remove the file, or set polyphony to "skyline" to keep its highest line'
         )
-    return skyline(line.notes)
+    return skyline(part.notes)
 
 
 def extract_file(
     path: Path, name: str, spec: ExtractSpec, seconds: float
 ) -> tuple[list[SourcedPhrase], list[str]]:
-    """The phrases of one file, called `name` in their source, and a line for each window skipped."""
-    lines, percussion = read_parts(path)
-    if not lines:
+    """Extracts the phrases of one file; `name` is the file's name in their `source`.
+
+    Returns the phrases, and one line of text per rejected window. Raises InputError if the file is not a
+    readable MIDI file, contains no notes, or is polyphonic while the spec refuses that.
+    """
+    parts, percussion = read_parts(path)
+    if not parts:
         if percussion:
-            return [], [f"{name}: nothing but percussion (channel 10)"]
-        raise InputError(f"{path}: no notes in it; remove it from the folder")
+            return [], [f"{name}: only percussion (channel 10)"]
+        raise InputError(f"{path}: contains no notes; remove it from the folder")
     sha256 = sha256_file(path)
-    found, skipped = [], []
-    for line in lines:
-        alone = sum(other.track == line.track for other in lines) == 1
-        place = f"track {line.track}" if alone else f"track {line.track} channel {line.channel + 1}"
-        for window in note_windows(_monophonic(path, line, spec), seconds, spec.hop_s or seconds):
+    phrases, skipped = [], []
+    for part in parts:
+        alone = sum(other.track == part.track for other in parts) == 1
+        place = f"track {part.track}" if alone else f"track {part.track} channel {part.channel + 1}"
+        for window in note_windows(_monophonic(path, part, spec), seconds, spec.hop_s or seconds):
             source = f"{name} {place} at {window[0].onset:.2f} s"
             notes, shift = to_register(cut_to_clip(window, seconds))
-            reason = _misfit(notes, spec)
+            reason = _rejection(notes, spec)
             if reason is None:
-                found.append(SourcedPhrase(notes, source, sha256, shift))
+                phrases.append(SourcedPhrase(notes, source, sha256, shift))
             else:
                 skipped.append(f"{source}: {reason}")
-    return found, skipped
+    return phrases, skipped
 
 
 def extract_folder(
-    folder: Path, spec: ExtractSpec, seconds: float, tick: Callable[[int, int], None] | None = None
+    folder: Path, spec: ExtractSpec, seconds: float, on_progress: Callable[[int, int], None] | None = None
 ) -> tuple[list[SourcedPhrase], list[str]]:
-    """The phrases of a folder's MIDI files for clips of `seconds`, and a line for each window skipped.
+    """Extracts the phrases of a folder's MIDI files for clips of `seconds`.
 
-    Phrases run over the files: each file's first, then each file's second, …, so that any beginning of
-    the list is varied. A file that is no sound MIDI file is InputError, never passed over. `tick` is told
-    how many files of how many are done.
+    Returns the phrases, and one line of text per rejected window. The order interleaves the files: the first
+    phrase of each, then the second of each, …, so any prefix of the list is varied. `on_progress` is
+    called with (files done, files in all).
 
-    Example: `phrases, skipped = extract_folder(Path("melodies"), ExtractSpec(), seconds=3.0)`.
+    Raises InputError if the folder has no MIDI files, any file is damaged (none is skipped), or no phrase
+    is found.
+
+    Example::
+
+        phrases, rejected = extract_folder(Path("midi"), ExtractSpec(), seconds=3.0)
     """
     paths = midi_files(folder)
     by_file, skipped = [], []
     for done, path in enumerate(paths, start=1):
-        found, without = extract_file(path, path.relative_to(folder).as_posix(), spec, seconds)
-        by_file.append(found)
-        skipped += without
-        if tick is not None:
-            tick(done, len(paths))
-    phrases = [one for turn in zip_longest(*by_file) for one in turn if one is not None]
+        phrases, rejected = extract_file(path, path.relative_to(folder).as_posix(), spec, seconds)
+        by_file.append(phrases)
+        skipped += rejected
+        if on_progress is not None:
+            on_progress(done, len(paths))
+    phrases = [phrase for nth in zip_longest(*by_file) for phrase in nth if phrase is not None]
     if not phrases:
         raise InputError(
             f"{folder}: no phrase found in {len(paths)} files, {len(skipped)} windows skipped, such as"

@@ -1,9 +1,9 @@
-"""Generated phrases: seeded, monophonic, musical, and such that every envelope can be observed in them.
+"""Generates phrases: seeded monophonic melodies in which every envelope is observable.
 
-Pitches walk over the degrees of a drawn scale. A short motif of steps and leaps is stated, repeated and
-varied (moved on, or inverted), pulled back when it strays, and the phrase ends on a note of the tonic
-triad. Rhythm is `midi.rhythm`. A phrase depends on (seed, index) alone, unless it would repeat an earlier
-one of its set.
+Pitches are a random walk over the degrees of a drawn scale. A motif of two to four steps is repeated,
+transposed and inverted. The walk reverses when it is too far from the tonic, and ends on a note of the tonic
+triad. `midi.rhythm` draws the rhythm. A phrase depends only on (seed, index), unless it would repeat an
+earlier phrase of its set.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ ATTEMPTS = 500
 
 
 def _step(number: float) -> int:
-    """The step that a uniform number in [0, 1) selects, in degrees."""
+    """Returns the step in degrees that a uniform number in [0, 1) selects."""
     return SCALE_STEPS[int(np.searchsorted(_STEP_THRESHOLDS, number, side="right"))]
 
 
 def draw_degrees(rng: np.random.Generator, count: int, size: int) -> list[int]:
-    """A melody of `count` notes in degrees of a scale that has `size` of them; 0 is the tonic."""
+    """Draws a melody of `count` notes as degrees of a scale of `size` degrees; 0 is the tonic."""
     length = MOTIF_LENGTHS[int(rng.random() * len(MOTIF_LENGTHS))]
     motif = [_step(number) for number in rng.random(length)]
     degree = FIRST_DEGREES[int(rng.random() * len(FIRST_DEGREES))]
@@ -71,7 +71,7 @@ def draw_degrees(rng: np.random.Generator, count: int, size: int) -> list[int]:
 def _draw(
     seed: int, index: int, attempt: int, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> Notes:
-    """One draw of phrase `index`; its pitches may leave the range."""
+    """Draws phrase `index` once; its pitches may be outside the spec's range."""
     rng = stream(seed, "phrase", index, attempt)
     scale = SCALES[spec.scales[int(rng.random() * len(spec.scales))]]
     tonic = LOWEST_MEDIAN + int(rng.random() * 12)
@@ -97,21 +97,24 @@ def _phrase(
     seconds: float,
     observe: Observability,
     taken: dict[Intervals, list[Notes]],
-    fits: Callable[[Notes], bool] = lambda notes: True,
+    accept: Callable[[Notes], bool] = lambda notes: True,
 ) -> Notes:
-    """Phrase `index`: its first draw that stays in the pitch range and is like none in `taken`."""
+    """Returns the first draw of phrase `index` that is in the pitch range, accepted, and not in `taken`.
+
+    `taken` maps intervals to the phrases that have them.
+    """
     feasible_note_counts(spec, seconds, observe)
     for attempt in range(ATTEMPTS):
         notes = _draw(seed, index, attempt, spec, seconds, observe)
         inside = all(spec.lowest_pitch <= note.pitch <= spec.highest_pitch for note in notes)
         if (
             inside
-            and fits(notes)
+            and accept(notes)
             and not any(same_melody(notes, other) for other in taken.get(intervals(notes), []))
         ):
             return check_notes(notes, seconds)
     raise InputError(
-        f"phrases: phrase {index} found no new melody within pitches"
+        f"phrases: no new melody for phrase {index} within pitches"
         f" {spec.lowest_pitch}..{spec.highest_pitch} in {ATTEMPTS} draws; ask for fewer phrases,"
         " or allow a wider range or more notes"
     )
@@ -120,7 +123,14 @@ def _phrase(
 def generate_phrase(
     seed: int, index: int, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> Notes:
-    """Phrase `index` made alone, for a clip of `seconds`; InputError where the config makes it impossible."""
+    """Generates phrase `index` alone, for a clip of `seconds`.
+
+    Raises InputError if the notes do not fit the clip, or no draw stays within the pitch range.
+
+    Example::
+
+        notes = generate_phrase(0, 7, GenerateSpec(), 3.0, Observability(600.0, 300.0))
+    """
     return _phrase(seed, index, spec, seconds, observe, {})
 
 
@@ -130,28 +140,30 @@ def generate_phrases(
     spec: GenerateSpec,
     seconds: float,
     observe: Observability,
-    tick: Callable[[int, int], None] | None = None,
-    before: Sequence[Notes] = (),
-    fits: Callable[[Notes], bool] = lambda notes: True,
+    on_progress: Callable[[int, int], None] | None = None,
+    existing: Sequence[Notes] = (),
+    accept: Callable[[Notes], bool] = lambda notes: True,
 ) -> list[Notes]:
-    """Phrases 0..count-1, no two alike up to transposition. More of them keep the earlier ones as they are.
+    """Generates phrases 0..count-1, no two of them the same melody up to transposition.
 
-    Those `before` are taken as they are, whatever they were made for, and lead the list. What does not
-    pass `fits` is redrawn.
+    A larger count leaves the earlier phrases unchanged. `existing` phrases start the list as they are.
+    A phrase equals `generate_phrase` of its index, unless that repeats an earlier one or `accept` returns
+    False: then it is redrawn. `on_progress` is called with (phrases done, phrases in all).
 
-    A phrase equals `generate_phrase` of its index, except where that repeats an earlier one: then it is
-    redrawn until it does not. `tick` is told how many of how many are done.
+    Raises InputError if the notes do not fit the clip, or no new melody is found in `ATTEMPTS` draws.
 
-    Example: `generate_phrases(5, 8, GenerateSpec(), 3.0, Observability(350, 300))`.
+    Example::
+
+        phrases = generate_phrases(0, 100, GenerateSpec(), 3.0, Observability(600.0, 300.0))
     """
     taken: dict[Intervals, list[Notes]] = {}
-    for notes in before:
+    for notes in existing:
         taken.setdefault(intervals(notes), []).append(notes)
-    phrases = list(before)
-    for index in range(len(before), count):
-        notes = _phrase(seed, index, spec, seconds, observe, taken, fits)
+    phrases = list(existing)
+    for index in range(len(existing), count):
+        notes = _phrase(seed, index, spec, seconds, observe, taken, accept)
         taken.setdefault(intervals(notes), []).append(notes)
         phrases.append(notes)
-        if tick is not None:
-            tick(index + 1, count)
+        if on_progress is not None:
+            on_progress(index + 1, count)
     return phrases

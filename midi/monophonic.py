@@ -1,7 +1,7 @@
-"""One voice out of many: the skyline of a line, in which the highest note wins.
+"""Reduces a polyphonic part to a monophonic line with the skyline algorithm.
 
-The method is the skyline algorithm (Uitdenbogerd and Zobel, 1998), with note-offs cut where a higher note
-takes over; a lower note that starts under a sounding one is dropped.
+Skyline (Uitdenbogerd and Zobel 1998, "Manipulation of music for melody matching"): the highest sounding
+note wins. A higher note cuts the note before it; a lower note that starts under a sounding one is dropped.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import replace
 from manifests.types import Note
 
 MAX_OVERLAP_S = 0.050
-"""Notes that overlap by less are one voice, played legato; those that start closer together are a chord."""
+"""Notes that overlap by at most this are legato in one voice; a larger overlap is polyphony."""
 
 MIN_NOTE_S = 0.030
-"""What is shorter once cut is no note."""
+"""Notes that are shorter than this after cutting are dropped."""
 
 
 def first_overlap(notes: Sequence[Note]) -> Note | None:
@@ -28,12 +28,17 @@ def first_overlap(notes: Sequence[Note]) -> Note | None:
     return None
 
 
-def _ending_by(note: Note, end: float) -> Note:
+def _cut_at(note: Note, end: float) -> Note:
     return note if note.off <= end else replace(note, duration=end - note.onset)
 
 
 def skyline(notes: Sequence[Note]) -> list[Note]:
-    """A monophonic line, in order, from notes sorted by onset: the highest of what sounds together."""
+    """Returns the skyline of `notes`: a monophonic list sorted by onset (seconds).
+
+    Example::
+
+        melody = skyline(part.notes)
+    """
     line: list[Note] = []
     for note in sorted(notes, key=lambda n: (n.onset, -n.pitch)):
         if line:
@@ -41,7 +46,7 @@ def skyline(notes: Sequence[Note]) -> list[Note]:
             follows = note.onset >= last.off - min(MAX_OVERLAP_S, last.duration / 2)
             if not follows and note.pitch <= last.pitch:
                 continue
-            line[-1] = _ending_by(last, note.onset)
+            line[-1] = _cut_at(last, note.onset)
             if line[-1].duration < MIN_NOTE_S:
                 line.pop()
         if note.duration >= MIN_NOTE_S:

@@ -1,6 +1,6 @@
-"""MIDI files as notes in seconds: tempo changes honoured, percussion left out, one list for each line.
+"""Reads MIDI files as notes in seconds: applies tempo changes, skips percussion, separates the parts.
 
-A *line* is one channel of one track. mido reads the bytes; what a file may have wrong is said in one line.
+A *part* is one channel of one track. mido parses the bytes; a damaged file raises a one-line InputError.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ import mido
 from manifests.types import InputError, Note
 
 PERCUSSION_CHANNEL = 9
-"""MIDI's channel 10, counted from 0: its pitches are drums."""
+"""MIDI channel 10, counted from 0: its pitches are drums."""
 
 DEFAULT_TEMPO = 500_000
-"""Microseconds for a quarter note until a file says otherwise: 120 beats a minute."""
+"""Microseconds per quarter note before the first tempo event: 120 beats per minute."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The notes of one channel of one track, by onset, as they stand in the file (perhaps polyphonic)."""
+    """Holds the notes of one channel of one track, sorted by onset; they may be polyphonic."""
 
     track: int
     channel: int
@@ -32,10 +32,10 @@ class Part:
 
 
 class TempoMap:
-    """Ticks to seconds, over all tempo changes of a file."""
+    """Converts ticks to seconds over all tempo changes of a file."""
 
     def __init__(self, changes: Sequence[tuple[int, int]], ticks_per_beat: int) -> None:
-        """`changes` are (tick, microseconds for a quarter note), in any order; the later of equals wins."""
+        """Takes (tick, microseconds per quarter note) pairs in any order; at equal ticks the last wins."""
         self._per_beat = ticks_per_beat
         self._ticks, self._seconds, self._tempos = [0], [0.0], [DEFAULT_TEMPO]
         for tick, tempo in sorted(changes, key=lambda change: change[0]):
@@ -45,14 +45,17 @@ class TempoMap:
             self._tempos.append(tempo)
 
     def seconds(self, tick: int) -> float:
-        """The time of a tick."""
+        """Returns the time of a tick in seconds."""
         place = bisect_right(self._ticks, tick) - 1
         beats = (tick - self._ticks[place]) / self._per_beat
         return self._seconds[place] + beats * self._tempos[place] * 1e-6
 
 
 def open_midi(path: Path) -> mido.MidiFile:
-    """The parsed file; InputError if it is none, is cut short, or counts time in a way we do not read."""
+    """Parses a MIDI file of type 0 or 1.
+
+    Raises InputError if it is not a MIDI file, is truncated or damaged, has type 2, or uses SMPTE time.
+    """
     with path.open("rb") as file:
         if file.read(4) != b"MThd":
             raise InputError(f"{path}: not a MIDI file (it does not begin with MThd); replace or remove it")
@@ -60,13 +63,15 @@ def open_midi(path: Path) -> mido.MidiFile:
         parsed = mido.MidiFile(path)
     except EOFError:
         raise InputError(f"{path}: the MIDI file ends too early (truncated); replace or remove it") from None
-    except Exception as error:  # mido lets many kinds through on bytes that are no MIDI
+    except Exception as error:  # mido raises many types on damaged bytes
         reason = str(error) or type(error).__name__
-        raise InputError(f"{path}: not a sound MIDI file ({reason}); replace or remove it") from None
+        raise InputError(f"{path}: damaged MIDI file ({reason}); replace or remove it") from None
     if parsed.type == 2:
         raise InputError(f"{path}: MIDI type 2 (independent tracks), expected type 0 or 1; save it as type 1")
     if parsed.ticks_per_beat <= 0:
-        raise InputError(f"{path}: time is counted in SMPTE frames, expected ticks per beat; save it so")
+        raise InputError(
+            f"{path}: time is in SMPTE frames, expected ticks per beat; save it with ticks per beat"
+        )
     return parsed
 
 
@@ -82,14 +87,19 @@ def _tempo_map(parsed: mido.MidiFile) -> TempoMap:
 
 
 def read_parts(path: Path) -> tuple[list[Part], bool]:
-    """The lines of a file that have notes, percussion left out, and whether there was any percussion.
+    """Reads the parts of a MIDI file that contain notes.
 
-    A note that is never let go ends with its track. A second note-on of a sounding pitch starts another
-    note; note-offs then end the oldest first.
+    Returns the parts without percussion, and whether the file contains percussion. A note without note-off
+    ends with its track. A second note-on of a sounding pitch starts another note; note-offs end the oldest
+    note first. Raises InputError as `open_midi` does.
+
+    Example::
+
+        parts, has_percussion = read_parts(Path("song.mid"))
     """
     parsed = open_midi(path)
     tempo = _tempo_map(parsed)
-    lines, percussion = [], False
+    parts, percussion = [], False
     for number, track in enumerate(parsed.tracks):
         held: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
         ended: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
@@ -116,5 +126,5 @@ def read_parts(path: Path) -> tuple[list[Part], bool]:
                 if end > start
             )
             if notes:
-                lines.append(Part(number, channel, notes))
-    return lines, percussion
+                parts.append(Part(number, channel, notes))
+    return parts, percussion

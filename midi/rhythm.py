@@ -1,10 +1,14 @@
-"""When the notes of a generated phrase sound: onsets on a grid, note-offs that let envelopes be heard.
+"""Draws the rhythm of a generated phrase: onsets on a grid, and note-offs that make envelopes observable.
 
-A phrase of n notes is n slots, from one onset to the next (the last one to the clip's end), each a whole
-number of grid cells. Three roles make envelopes observable: the *long* note lasts until every envelope
-has settled; the *rest* note ends a longest release before the next onset; the last note ends a longest
-release before the clip does. One note may hold two roles. Cells that no role needs are dealt out with a
-repeating weight, which makes the rhythm of a motif.
+A phrase of n notes has n slots. A slot is the time from one onset to the next (the last: to the clip's end),
+in grid cells. Three roles make envelopes observable:
+
+- the *long* note lasts until every envelope has reached its sustain level;
+- the *rest* note is followed by a rest as long as the longest release;
+- the last note ends the longest release before the clip's end.
+
+One note may have two roles. The roles set each slot's minimum; the remaining cells are distributed with
+random weights that repeat every two to four notes, so the rhythm has a motif.
 """
 
 from __future__ import annotations
@@ -28,8 +32,13 @@ from manifests.types import InputError
 from midi.spec import GenerateSpec, Observability
 
 
-def _needs(count: int, long: int, rest: int, observe: Observability) -> tuple[list[float], list[float]]:
-    """Seconds that each note must sound, and must be silent after, for the roles `long` and `rest`."""
+def _role_minimums(
+    count: int, long: int, rest: int, observe: Observability
+) -> tuple[list[float], list[float]]:
+    """Returns each note's minimum duration and minimum rest after it, in seconds.
+
+    `long` and `rest` are the indices of the notes with these roles.
+    """
     held = [SHORTEST_NOTE_S] * count
     silent = [0.0] * count
     held[long] = max(observe.settle_s, SHORTEST_NOTE_S)
@@ -41,13 +50,16 @@ def _cells(need_s: float, grid_s: float) -> int:
     return max(1, math.ceil(need_s / grid_s - ROUNDING))
 
 
-def _slots(
+def _minimum_slots(
     count: int, long: int, rest: int, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> list[int]:
-    """The fewest cells each slot can have. The clip's end need not lie on the grid: the odd rest counts."""
-    held, silent = _needs(count, long, rest, observe)
-    odd = seconds - math.floor(seconds / spec.grid_s + ROUNDING) * spec.grid_s
-    silent[-1] -= odd
+    """Returns the minimum number of cells of each slot.
+
+    The part of the clip after the last full cell counts towards the rest of the last note.
+    """
+    held, silent = _role_minimums(count, long, rest, observe)
+    beyond_grid = seconds - math.floor(seconds / spec.grid_s + ROUNDING) * spec.grid_s
+    silent[-1] -= beyond_grid
     return [_cells(h + s, spec.grid_s) for h, s in zip(held, silent, strict=True)]
 
 
@@ -55,18 +67,21 @@ def _slots(
 def _fitting_roles(
     count: int, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> list[tuple[int, int]]:
-    """Every (long, rest) by which `count` notes fit the clip."""
+    """Lists every pair of role indices (long, rest) with which `count` notes fit the clip."""
     cells = math.floor(seconds / spec.grid_s + ROUNDING)
     return [
         (long, rest)
         for long in range(count)
         for rest in range(count - 1)
-        if sum(_slots(count, long, rest, spec, seconds, observe)) <= cells
+        if sum(_minimum_slots(count, long, rest, spec, seconds, observe)) <= cells
     ]
 
 
 def feasible_note_counts(spec: GenerateSpec, seconds: float, observe: Observability) -> list[int]:
-    """The numbers of notes within `spec.notes` that fit the clip; InputError with the arithmetic if none."""
+    """Lists the numbers of notes within `spec.notes` that fit a clip of `seconds`.
+
+    Raises InputError if there is none; the message states the cells needed and available.
+    """
     counts = [
         count
         for count in range(spec.notes[0], spec.notes[1] + 1)
@@ -76,7 +91,7 @@ def feasible_note_counts(spec: GenerateSpec, seconds: float, observe: Observabil
         cells = math.floor(seconds / spec.grid_s + ROUNDING)
         fewest = spec.notes[0]
         needed = min(
-            sum(_slots(fewest, long, rest, spec, seconds, observe))
+            sum(_minimum_slots(fewest, long, rest, spec, seconds, observe))
             for long in range(fewest)
             for rest in range(fewest - 1)
         )
@@ -93,12 +108,20 @@ def feasible_note_counts(spec: GenerateSpec, seconds: float, observe: Observabil
 def draw_rhythm(
     rng: np.random.Generator, spec: GenerateSpec, seconds: float, observe: Observability
 ) -> list[tuple[float, float]]:
-    """Onset and note-off of each note, in seconds, drawn from `rng`."""
+    """Draws (onset, note-off) of each note of a phrase, in seconds, with microsecond precision.
+
+    Raises InputError if no number of notes within `spec.notes` fits the clip.
+
+    Example::
+
+        rng = stream(seed, "phrase", index, 0)
+        times = draw_rhythm(rng, GenerateSpec(), 3.0, Observability(600.0, 300.0))
+    """
     counts = feasible_note_counts(spec, seconds, observe)
     count = counts[int(rng.random() * len(counts))]
     roles = _fitting_roles(count, spec, seconds, observe)
     long, rest = roles[int(rng.random() * len(roles))]
-    slots = _slots(count, long, rest, spec, seconds, observe)
+    slots = _minimum_slots(count, long, rest, spec, seconds, observe)
     spare = math.floor(seconds / spec.grid_s + ROUNDING) - sum(slots)
 
     lead_in = 1 if spare > 0 and rng.random() < LEAD_IN_PROBABILITY else 0
@@ -110,7 +133,7 @@ def draw_rhythm(
     for _ in range(spare - lead_in):
         slots[min(int(np.searchsorted(thresholds, rng.random(), side="right")), count - 1)] += 1
 
-    held, silent = _needs(count, long, rest, observe)
+    held, silent = _role_minimums(count, long, rest, observe)
     starts = np.concatenate([[0], np.cumsum(slots)[:-1]]) + lead_in
     onsets = [float(start) * spec.grid_s for start in starts]
     sounding = []

@@ -1,4 +1,4 @@
-"""What a config may ask of phrases, and what envelopes demand of them."""
+"""Settings of generated phrases, and the constraints that envelopes put on their rhythm."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ Scale = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Observability:
-    """What a set of envelopes demands of every generated phrase, in ms.
+    """States the durations in ms that make every envelope observable in a generated phrase.
 
-    Some note lasts `longest_settle_ms` (the longest attack + hold + decay), some rest before another
-    note lasts `longest_release_ms`, and the last note-off leaves as much before the clip ends, each plus
-    `margin_ms` (the cut fade before an onset, and a moment of the level that was reached).
+    One note lasts at least `longest_settle_ms`, the longest attack + hold + decay. One rest between notes,
+    and the time from the last note-off to the clip's end, last at least `longest_release_ms`. `margin_ms` is
+    added to each: it covers the cut fade before an onset and a moment at the level reached.
     """
 
     longest_settle_ms: float
@@ -41,15 +41,17 @@ class Observability:
 
     @property
     def settle_s(self) -> float:
+        """The shortest duration of the long note, in seconds."""
         return (self.longest_settle_ms + self.margin_ms) / 1000.0
 
     @property
     def release_s(self) -> float:
+        """The shortest rest, in seconds."""
         return (self.longest_release_ms + self.margin_ms) / 1000.0
 
 
 class PitchRange(BaseModel):
-    """The pitches for which tones exist, MIDI numbers; holds the register's medians 56..67."""
+    """States the MIDI pitches that a phrase may use; they include the register's medians 56..67."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,13 +60,13 @@ class PitchRange(BaseModel):
 
 
 class GenerateSpec(PitchRange):
-    """How phrases are generated. Defaults are the reference dataset's: 5-10 notes on a 0.25 s grid."""
+    """Configures the generator. The defaults are the reference dataset's: 5-10 notes on a 0.25 s grid."""
 
-    notes: tuple[int, int] = Field((5, 10), description="fewest and most notes of a phrase")
-    grid_s: float = Field(0.25, ge=0.1, le=2.0, description="onsets lie on multiples of this, s")
+    notes: tuple[int, int] = Field((5, 10), description="lowest and highest number of notes of a phrase")
+    grid_s: float = Field(0.25, ge=0.1, le=2.0, description="onset grid, s")
     velocity: tuple[int, int] = Field((72, 120), description="lowest and highest velocity")
     legato: float = Field(0.8, ge=0.0, le=1.0, description="share of notes held to the next onset")
-    scales: tuple[Scale, ...] = Field(tuple(SCALES), min_length=1, description="drawn from")  # type: ignore[arg-type]
+    scales: tuple[Scale, ...] = Field(tuple(SCALES), min_length=1, description="scales to draw from")  # type: ignore[arg-type]
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

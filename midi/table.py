@@ -1,4 +1,4 @@
-"""Phrases as rows of phrases.parquet."""
+"""Converts phrases to rows of phrases.parquet."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from midi.extract import SourcedPhrase
 
 
 def label_generated(phrases: Sequence[Notes]) -> list[SourcedPhrase]:
-    """Generated phrases with their number as source.
-
-    Example: `phrase_rows(label_generated(phrases))`.
-    """
+    """Wraps generated phrases; each one's `source` is its number."""
     return [SourcedPhrase(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)]
 
 
 def phrase_rows(phrases: Sequence[SourcedPhrase]) -> list[dict[str, Any]]:
-    """The rows of phrases, all on the train side; ids are places in the list.
+    """Returns the rows of phrases.parquet, all on the train side; ids are list indices.
 
-    Example: `[row["cluster"] for row in phrase_rows(phrases)]`.
+    Example::
+
+        rows = phrase_rows(label_generated(generate_phrases(0, 100, spec, 3.0, observe)))
     """
     sources = [phrase.source_sha256 for phrase in phrases]
     clusters = phrase_clusters([phrase.notes for phrase in phrases], sources)

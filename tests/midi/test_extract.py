@@ -170,7 +170,7 @@ def bad_independent(path: Path) -> None:
         (bad_text, "not a MIDI file"),
         (bad_empty, "not a MIDI file"),
         (bad_truncated, "ends too early"),
-        (bad_silent, "no notes in it"),
+        (bad_silent, "contains no notes"),
         (bad_smpte, "SMPTE"),
         (bad_independent, "type 2"),
     ],
@@ -188,7 +188,7 @@ def test_one_bad_file_in_a_folder_is_named(tmp_path: Path, make, says: str) -> N
 def test_folders_with_nothing_in_them_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         extract_folder(tmp_path / "missing", ExtractSpec(), 3.0)
-    with pytest.raises(InputError, match=r"no \.mid files in it"):
+    with pytest.raises(InputError, match=r"contains no \.mid files"):
         extract_folder(tmp_path, ExtractSpec(), 3.0)
     save(tmp_path / "drums.mid", track(scale(8), channel=9))
     with pytest.raises(InputError, match=r"no phrase found in 1 files.*percussion"):
