@@ -1,4 +1,4 @@
-"""Synths: their profiles, presets, the hosts that play them in child processes, and tone sets.
+"""Opens synths and their presets, hosts them in child processes, and renders tone sets.
 
-At import this package needs no DawDreamer; only the host's child process does.
+Importing this package does not import DawDreamer; only the host's child process does.
 """

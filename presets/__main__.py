@@ -1,4 +1,4 @@
-"""`python -m presets`."""
+"""Runs the command `python -m presets`."""
 
 from presets.cli.app import main
 

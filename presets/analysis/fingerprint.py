@@ -1,4 +1,7 @@
-"""How alike timbres sound: mel levels of three of their tones, compared after level normalisation."""
+"""Computes a timbre's spectral fingerprint: mel-band levels of three tones, relative to the loudest band.
+
+`manifests.splits.clusters.timbres_alike` compares fingerprints.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ F32 = npt.NDArray[np.float32]
 
 BANDS = 40
 TONE_POSITIONS = (0.15, 0.5, 0.85)
-"""Which tones are heard, as shares of the range of pitches."""
+"""The tones that are analysed, as fractions of the range of pitches."""
 LOWEST_HZ, HIGHEST_HZ = 40.0, 16000.0
 WINDOW = 4096
 FLOOR_DB = -60.0
@@ -20,7 +23,7 @@ FLOOR_DB = -60.0
 
 @lru_cache(maxsize=4)
 def mel_bands(rate: int) -> F32:
-    """Triangular bands, evenly spread in mel, each summing to 1 at least: float32 [BANDS, bins]."""
+    """Returns triangular filters spaced evenly in mel (HTK's formula): float32 [BANDS, bins]."""
     highest = min(HIGHEST_HZ, rate / 2)
     mel = np.linspace(_to_mel(LOWEST_HZ), _to_mel(highest), BANDS + 2)
     edges = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
@@ -36,7 +39,7 @@ def _to_mel(hz: float) -> float:
 
 
 def mel_power(tone: F32, rate: int) -> npt.NDArray[np.float64]:
-    """Mean power of a tone in mel bands, over up to 16 windows: float64 [BANDS]."""
+    """Computes a tone's mean power in mel bands over up to 16 Hann windows: [samples] to float64 [BANDS]."""
     window = np.hanning(WINDOW + 1)[:-1].astype(np.float32)
     count = max(1, min(16, len(tone) // WINDOW))
     padded = np.pad(tone, (0, max(0, WINDOW - len(tone))))
@@ -47,12 +50,19 @@ def mel_power(tone: F32, rate: int) -> npt.NDArray[np.float64]:
 
 
 def mel_levels_db(power: npt.NDArray[np.float64], floor_db: float = FLOOR_DB) -> F32:
-    """Mel power in dB below the loudest band, floored: float32 [BANDS]."""
+    """Converts mel power [BANDS] to dB re the loudest band, at least `floor_db`: float32 [BANDS]."""
     levels: npt.NDArray[np.float64] = 10.0 * np.log10(np.maximum(power, 1e-20))
     return np.asarray(np.maximum(levels - levels.max(), floor_db), dtype=np.float32)
 
 
 def mel_fingerprint(tones: Sequence[F32], rate: int) -> F32:
-    """The mel levels of three tones, low, middle and high: float32 [3 * BANDS]."""
+    """Computes the mel levels of a low, a middle and a high tone, concatenated: float32 [3 * BANDS] in dB.
+
+    `tones` are float32 [samples] each, by rising pitch.
+
+    Example::
+
+        distance_db = np.sqrt(np.mean((mel_fingerprint(a, rate) - mel_fingerprint(b, rate)) ** 2))
+    """
     chosen = [round(place * (len(tones) - 1)) for place in TONE_POSITIONS]
     return np.concatenate([mel_levels_db(mel_power(tones[i], rate)) for i in chosen])

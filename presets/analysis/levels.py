@@ -1,4 +1,4 @@
-"""Levels of a tone over time, and the stretch of it where the level is flattest."""
+"""Measures level over time, finds the steadiest window of a tone, and removes DC and rumble."""
 
 from __future__ import annotations
 
@@ -10,15 +10,20 @@ F64 = npt.NDArray[np.float64]
 
 FRAME_S = 0.05
 FLOOR = 1e-7
+"""The RMS that is added to each frame, so that silence has a finite level (-140 dB)."""
 COARSE_HZ = 690
-"""How finely what is slow is known, about: it is below 30 Hz."""
+"""The approximate rate at which the rumble (below 30 Hz) is estimated."""
 
 
 def frame_levels_db(tone: F32, rate: int) -> F64:
-    """RMS levels in dB of frames of 50 ms, one behind the other: float64 [frames]; `tone` is [samples].
+    """Computes the RMS level of consecutive 50 ms frames.
 
-    The tone has no DC; a low tone has only two or three periods in a frame, which is why the frames are
-    not shorter.
+    `tone` is float32 [samples] without DC, `rate` in Hz. Returns float64 [frames] in dB re 1. Shorter frames
+    would not do: a low tone has only two or three periods in 50 ms.
+
+    Example::
+
+        levels_db = frame_levels_db(tone, 44100)
     """
     length = int(rate * FRAME_S)
     count = len(tone) // length
@@ -28,10 +33,16 @@ def frame_levels_db(tone: F32, rate: int) -> F64:
 
 
 def flattest_window(tone: F32, rate: int, frames: int) -> tuple[int, float]:
-    """Where the `frames` samples with the flattest level begin, and their level's deviation in dB.
+    """Finds the window of `frames` samples whose level varies least.
 
-    Starts lie on the grid of level frames; the first one of the tone, where it may still click, is left
-    out if there is room. The earliest wins where several are equally flat (to 0.01 dB).
+    `tone` is float32 [samples], at least `frames` long. Returns the window's first sample, and the standard
+    deviation of its frame levels in dB. Windows start on the grid of 50 ms frames. The tone's first frame,
+    which may contain a click, is left out if the tone is long enough. The earliest of equally steady windows
+    (to 0.01 dB) is returned.
+
+    Example::
+
+        start, deviation_db = flattest_window(tone, 44100, 44100)
     """
     levels = frame_levels_db(tone, rate)
     step = int(rate * FRAME_S)
@@ -44,12 +55,12 @@ def flattest_window(tone: F32, rate: int, frames: int) -> tuple[int, float]:
 
 
 def without_rumble(tone: F32, rate: int) -> F32:
-    """`tone` [samples] less all that is slower than about 10 Hz, DC included; its phase is untouched.
+    """Removes DC and components below about 10 Hz with a zero-phase high-pass filter.
 
-    What is subtracted is found at about 690 Hz, so it costs little: triangular means of the tone (aliases
-    of what is not slow stay below -60 dB), smoothed by two moving averages of 1/15 s, and joined by straight
-    lines. Their response is 1 at DC, and below -35 dB from 28 Hz on, so no fundamental changes by more than
-    0.2 dB. The ends are reflected: the tone is longer than 1/15 s.
+    `tone` is float32 [samples], longer than 1/15 s; returns the same shape and type. The low-frequency part
+    is estimated at about 690 Hz, which is cheap: triangular means of the tone (aliases below -60 dB), two
+    moving averages of 1/15 s with reflected ends, and linear interpolation. Its response is 1 at DC and below
+    -35 dB from 28 Hz on, so no fundamental changes by more than 0.2 dB.
     """
     hop = rate // COARSE_HZ
     count = len(tone) // hop
@@ -71,13 +82,17 @@ def without_rumble(tone: F32, rate: int) -> F32:
 
 
 def _smooth(values: F64, rate: float) -> F64:
-    """Two moving averages of 1/15 s, one upon the other, the ends reflected: as many values."""
+    """Applies two moving averages of 1/15 s with reflected ends: float64 [values] to float64 [values]."""
     half = round(rate / 30)
     box = np.full(2 * half + 1, 1.0 / (2 * half + 1))
     return np.convolve(np.pad(values, 2 * half, mode="reflect"), np.convolve(box, box), mode="valid")
 
 
 def is_hard_clipped(tone: F32) -> bool:
-    """Whether a waveform [samples] that is no square wave was cut off by a fixed limit at full scale."""
+    """Returns whether a waveform is clipped at full scale: float32 [samples].
+
+    That is so if the peak is 1 and more than 20% of the samples are at it. A square wave counts as clipped
+    only if its peak is exactly full scale.
+    """
     peak = float(np.abs(tone).max())
     return 0.999 <= peak <= 1.001 and float(np.mean(np.abs(tone) >= 0.999 * peak)) > 0.2

@@ -1,6 +1,6 @@
-"""Which octave a timbre sounds at: the period of its tones against the notes that were asked for.
+"""Detects the octave a timbre sounds at: the fundamental of its tones against the MIDI notes played.
 
-The period itself is found in `manifests.synthesis.pitch`, which the audit shares.
+`manifests.synthesis.pitch` detects the fundamental; the audit uses it too.
 """
 
 from __future__ import annotations
@@ -21,13 +21,21 @@ MOST_TONES = 12
 
 
 def detect_octave(tone: F32, rate: int, note: int) -> int | None:
-    """The whole octaves from `note` to what sounds; None for no pitch or one that is no octave away."""
+    """Detects how many octaves above the MIDI `note` a tone sounds.
+
+    `tone` is float32 [samples]; 0.25 s from its middle is analysed. Returns None if the tone has no pitch, or
+    one that is over half a semitone from every octave of `note` up to three away.
+
+    Example::
+
+        octave = detect_octave(tone, 44100, 60)
+    """
     length = min(int(WINDOW_S * rate), len(tone))
     start = (len(tone) - length) // 2
-    heard = frequency(tone[start : start + length], rate)
-    if heard is None:
+    frequency_hz = frequency(tone[start : start + length], rate)
+    if frequency_hz is None:
         return None
-    semitones = 69.0 + 12.0 * np.log2(heard / 440.0) - note
+    semitones = 69.0 + 12.0 * np.log2(frequency_hz / 440.0) - note
     octave = round(semitones / 12.0)
     if abs(semitones - 12 * octave) > TOLERANCE_SEMITONES or abs(octave) > FARTHEST_OCTAVE:
         return None
@@ -35,15 +43,17 @@ def detect_octave(tone: F32, rate: int, note: int) -> int | None:
 
 
 def vote_octave(tones: Sequence[F32], notes: Sequence[int], rate: int) -> tuple[int, float]:
-    """The octave that most tones sound at, and the share of all tones heard that do (0 if none has one).
+    """Detects a timbre's octave by a majority vote over its tones.
 
-    At most 12 tones are heard, evenly spread; a tie goes to the octave nearest to 0, then to the lower.
+    `tones` are float32 [samples] each, `notes` their MIDI pitches. At most 12 evenly spread tones are
+    analysed. Returns the octave, and the share of analysed tones that have it: (0, 0.0) if none has a pitch.
+    A tie goes to the octave nearest to 0, then to the lower one.
     """
     count = min(len(tones), MOST_TONES)
     chosen = sorted({round(i * (len(tones) - 1) / max(count - 1, 1)) for i in range(count)})
     octaves = [detect_octave(tones[i], rate, notes[i]) for i in chosen]
-    heard = [octave for octave in octaves if octave is not None]
-    if not heard:
+    votes = [octave for octave in octaves if octave is not None]
+    if not votes:
         return 0, 0.0
-    best = min(set(heard), key=lambda octave: (-heard.count(octave), abs(octave), octave))
-    return best, heard.count(best) / len(chosen)
+    best = min(set(votes), key=lambda octave: (-votes.count(octave), abs(octave), octave))
+    return best, votes.count(best) / len(chosen)

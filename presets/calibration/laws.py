@@ -1,4 +1,4 @@
-"""Fits the law of a parameter to measured points."""
+"""Fits a law from a parameter's value to ms, or to a level, through measured points."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ MAX_RELATIVE_ERROR = 0.03
 
 
 def fit_law(points: tuple[tuple[float, float], ...], level: bool) -> LinearLaw | CubicLaw | TableLaw | None:
-    """The simplest law through measured points: linear, cubic, else the rising ones among them as a table.
+    """Fits the simplest law through (value, ms) points: linear, then cubic, else a table of the points.
 
-    None where the measurement hardly rises: the parameter does something else.
+    `points` are sorted by value. With `level` they are (value, sustain level 0..1). Linear and cubic laws are
+    fitted by least squares of the relative error (of the absolute error for levels). The table keeps the
+    points that rise. Returns None if the points hardly rise: the parameter does something else.
+
+    Example::
+
+        law = fit_law(((0.0, 0.0), (0.5, 500.0), (1.0, 1000.0)), level=False)
     """
     values, measured = np.array(points).T if points else (np.empty(0), np.empty(0))
     if len(points) < 3 or measured[-1] - measured[0] < (0.1 if level else SHORTEST_MS):
         return None
-    judged = np.full(len(values), True) if level else measured >= SHORTEST_MS
-    if np.sum(judged) >= 3:
-        x, y = values[judged], measured[judged]
+    reliable = np.full(len(values), True) if level else measured >= SHORTEST_MS
+    if np.sum(reliable) >= 3:
+        x, y = values[reliable], measured[reliable]
         weights = np.ones(len(y)) if level else 1.0 / y
         for kind, power in (("linear", 1), ("cubic", 3)):
             basis = np.stack([x**power, np.ones(len(x))], axis=1)
@@ -31,9 +37,9 @@ def fit_law(points: tuple[tuple[float, float], ...], level: bool) -> LinearLaw |
                 law = {"scale": float(f"{scale:.6g}"), "offset": round(float(offset), 3)}
                 return LinearLaw(kind="linear", **law) if kind == "linear" else CubicLaw(kind="cubic", **law)
     rising: list[tuple[float, float]] = []
-    for value, what in points:
-        if not rising or round(what, 4) > rising[-1][1]:
-            rising.append((round(value, 6), round(what, 4)))
+    for value, result in points:
+        if not rising or round(result, 4) > rising[-1][1]:
+            rising.append((round(value, 6), round(result, 4)))
     if len(rising) < 3:
         return None
     return TableLaw(kind="table", points=tuple(rising), between="linear" if level else "cubic")

@@ -1,4 +1,4 @@
-"""Measuring an unknown plugin: does it repeat itself, what must a host do for it, how do its times run."""
+"""Measures an unknown plugin: repeatability, warm-up, state left by earlier notes, envelope parameters."""
 
 from __future__ import annotations
 
@@ -27,29 +27,35 @@ F32 = npt.NDArray[np.float32]
 RATE = 44100
 VELOCITY = 100
 POINTS = 17
-"""How many values of a parameter are tried, evenly spread over 0..1."""
+"""The number of parameter values measured, evenly spread over 0..1."""
 REPEATS = 5
+"""The number of renders that the warm-up is measured on."""
 SAME_DB = 0.5
-"""Level curves this close count as the same when warm-up is judged."""
+"""Frame levels that differ by at most this count as equal when the warm-up is measured."""
 
 StageName = Literal["attack", "decay", "sustain", "release"]
 
 
 @dataclass(frozen=True)
 class StageLaw:
-    """What was measured of one stage: points (value, ms or level) and the law that fits them."""
+    """Holds the measurement of one envelope stage: points (value, ms or level) and the fitted law."""
 
     parameter: str
     points: tuple[tuple[float, float], ...]
     law: LinearLaw | CubicLaw | TableLaw | None
     shape: Curve | None
     missed: int
-    """Points that could not be measured: the segment did not end in time, or there was no sound."""
+    """Number of points not measured: the segment did not end in time, or there was no sound."""
 
 
 @dataclass
 class Calibration:
-    """All that was measured of a plugin; `presets.calibration.draft` writes it as a profile."""
+    """Holds the measurements of a plugin; `presets.calibration.draft` writes them as a profile.
+
+    `repeats_within` and `repeats_across` say whether renders are bit-identical within one process and between
+    two. `warm_up_renders` first renders differ from later ones. `bleed_db` is the change that an earlier note
+    causes, in dB re the note's level; None if it causes none.
+    """
 
     plugin: Path
     kind: Literal["vst2", "vst3"]
@@ -61,23 +67,39 @@ class Calibration:
     bleed_db: float | None = None
     silent: bool = False
     limited: bool = False
-    """The level stops rising with the sustain: a limiter or distortion bends all that is measured."""
+    """The level stops rising with the sustain value: a limiter or distortion biases all measurements."""
     stages: dict[StageName, StageLaw] = field(default_factory=dict)
 
     @property
     def shape(self) -> Curve:
-        return _usual([stage.shape for stage in self.stages.values() if stage.shape is not None]) or "linear"
+        """The shape of most measured segments; linear if none was measured."""
+        return (
+            _majority_shape([stage.shape for stage in self.stages.values() if stage.shape is not None])
+            or "linear"
+        )
 
 
-def _usual(shapes: list[Curve]) -> Curve | None:
-    """The shape that most segments have, None for no segments."""
+def _majority_shape(shapes: list[Curve]) -> Curve | None:
+    """Returns the shape of most segments; None for no segments."""
     if not shapes:
         return None
     return "linear" if 2 * shapes.count("linear") >= len(shapes) else "exponential"
 
 
 class PluginBench:
-    """A plugin of which only the parameters are known, in hosts that render one group at a time."""
+    """Hosts a plugin that has no profile, for measuring it; `calibration` collects the results.
+
+    `fixed` are parameter values (0..1) that every render uses; `pitch` is the MIDI note played.
+
+    Raises MachineFailure if the plugin does not open, InputError if `fixed` names an unknown parameter.
+
+    Example::
+
+        bench = PluginBench(Path("synth.so"), "vst2", {}, 60)
+        measure_behaviour(bench)
+        for stage in measure_stages(bench, {"attack": "amp_attack"}, longest_s=5.0):
+            print(bench.calibration.stages[stage])
+    """
 
     def __init__(self, plugin: Path, kind: Literal["vst2", "vst3"], fixed: dict[str, float], pitch: int):
         self.calibration = Calibration(plugin, kind, probe_parameters(kind, plugin))
@@ -86,7 +108,7 @@ class PluginBench:
             self.check(name, names)
         self.fixed, self.pitch = fixed, pitch
         self.names = names
-        # What has not been measured yet is assumed to be the simplest.
+        # Behaviour not measured yet gets the profile's simplest values.
         self.profile = Profile(
             name=plugin.stem,
             kind=kind,
@@ -99,25 +121,26 @@ class PluginBench:
 
     @staticmethod
     def check(name: str, names: list[str]) -> None:
-        """InputError if there is no parameter of that name."""
+        """Raises InputError if the plugin has no parameter of that name."""
         if name not in names:
             some = ", ".join(repr(other) for other in names[:60])
             raise InputError(f"parameter {name!r}: the plugin has none of that name; it has {some}")
 
     def host(self, warm_up_s: float = 0.2) -> SnapshotHost:
-        """A new host of the plugin as it is known so far."""
+        """Creates a host with the isolation measured so far."""
         profile = self.profile.model_copy(
             update={"warm_up_s": warm_up_s, "isolation": self.calibration.isolation}
         )
         return SnapshotHost(_Bare(profile.name, profile.plugin, self.sha256, known=profile), rate=RATE)
 
     def job(self, values: dict[str, float], held_s: float, seconds: float) -> GroupJob:
+        """Creates a render of one note held for `held_s`, `seconds` long, with parameter `values` (0..1)."""
         return GroupJob({**self.fixed, **values}, (Note(0.0, held_s, self.pitch, VELOCITY),), seconds)
 
 
 @dataclass(frozen=True)
 class _Bare(Synth):
-    """A synth whose profile is at hand instead of in a file."""
+    """A synth whose profile is given as an object instead of read from a file."""
 
     known: Profile | None = None
 
@@ -128,35 +151,38 @@ class _Bare(Synth):
 
 
 def measure_behaviour(bench: PluginBench) -> None:
-    """Measures repetition, warm-up and bleed into `bench.calibration`."""
-    found = bench.calibration
+    """Measures isolation, repeatability, warm-up and bleed, and stores them in `bench.calibration`.
+
+    Raises MachineFailure if the plugin cannot be hosted.
+    """
+    calibration = bench.calibration
     job = bench.job({}, 0.5, 1.0)
     for isolation in ("fork", "process"):
-        found.isolation = isolation
+        calibration.isolation = isolation
         try:
             with bench.host() as first, bench.host() as second:
                 here, again, there = first.render(job), first.render(job), second.render(job)
                 break
         except GroupFailure as failure:
             if isolation == "process":
-                raise MachineFailure(f"{found.plugin}: cannot play a note: {failure}") from None
-    found.silent = float(np.abs(here).max(initial=0.0)) < 1e-4
-    found.repeats_within = bool(np.array_equal(here, again))
-    found.repeats_across = bool(np.array_equal(here, there))
+                raise MachineFailure(f"{calibration.plugin}: cannot play a note: {failure}") from None
+    calibration.silent = float(np.abs(here).max(initial=0.0)) < 1e-4
+    calibration.repeats_within = bool(np.array_equal(here, again))
+    calibration.repeats_across = bool(np.array_equal(here, there))
     take = Take(bench.fixed, job.notes, job.seconds)
     with bench.host(warm_up_s=0.0) as cold:
         renders = cold.render(replace(job, takes=(take,) * REPEATS))
-    found.warm_up_renders = _warm_up(np.array_split(renders.mean(axis=0), REPEATS))
+    calibration.warm_up_renders = _warm_up(np.array_split(renders.mean(axis=0), REPEATS))
     with bench.host() as warm:
         other = Note(0.0, 0.5, min(bench.pitch + 7, 127), VELOCITY)
         before = Take(bench.fixed, (other,), 3.0)
         used = warm.render(replace(job, takes=(before, take)))[:, -here.shape[1] :]
     difference = float(np.sqrt(np.mean((used - here) ** 2)) / max(np.sqrt(np.mean(here**2)), 1e-12))
-    found.bleed_db = 20.0 * float(np.log10(difference)) if difference > 1e-7 else None
+    calibration.bleed_db = 20.0 * float(np.log10(difference)) if difference > 1e-7 else None
 
 
 def _warm_up(renders: list[F32]) -> int:
-    """How many renders come before the first whose level curve is that of the next one."""
+    """Counts the renders before the first one whose frame levels equal those of the next."""
     levels = [np.maximum(frame_levels_db(render, RATE), -60.0) for render in renders]
     for count, (one, following) in enumerate(pairwise(levels)):
         if float(np.abs(one - following).max()) <= SAME_DB:
@@ -164,28 +190,34 @@ def _warm_up(renders: list[F32]) -> int:
     return len(renders)
 
 
-def measure_stages(bench: PluginBench, asked: dict[StageName, str], longest_s: float) -> Iterable[StageName]:
-    """Measures the stages asked for into `bench.calibration`; yields each as it is done."""
-    for name in asked.values():
+def measure_stages(
+    bench: PluginBench, parameters: dict[StageName, str], longest_s: float
+) -> Iterable[StageName]:
+    """Measures envelope stages and stores them in `bench.calibration`; yields each stage when done.
+
+    `parameters` maps a stage to the name of the parameter that sets it; segments up to `longest_s` are
+    measured. Raises InputError if a parameter does not exist, and what `SnapshotHost.render` raises.
+    """
+    for name in parameters.values():
         bench.check(name, bench.names)
-    still = {"attack": 0.0, "decay": 0.0, "sustain": 1.0, "release": 0.0}
-    rest = {parameter: still[stage] for stage, parameter in asked.items()}
+    neutral = {"attack": 0.0, "decay": 0.0, "sustain": 1.0, "release": 0.0}
+    neutral_values = {parameter: neutral[stage] for stage, parameter in parameters.items()}
     with bench.host() as host:
-        for stage, parameter in asked.items():
+        for stage, parameter in parameters.items():
             held_s = 0.5 if stage == "release" else longest_s
             seconds = held_s + (longest_s if stage == "release" else 0.0)
-            # The reference holds the note to the end, so that what follows a release can be told.
-            reference = _mono(host, bench.job(rest, seconds, seconds))
-            changed = rest
-            if stage in ("decay", "sustain") and "sustain" in asked:
-                changed = {**rest, asked["sustain"]: 0.0}
+            # The reference holds the note to the end, so the release has a level to be compared with.
+            reference = _mono(host, bench.job(neutral_values, seconds, seconds))
+            others = neutral_values
+            if stage in ("decay", "sustain") and "sustain" in parameters:
+                others = {**neutral_values, parameters["sustain"]: 0.0}
             points: list[tuple[float, float]] = []
             shapes: list[Curve] = []
             for value in np.linspace(0.0, 1.0, POINTS).tolist():
-                sound = _mono(host, bench.job({**changed, parameter: value}, held_s, seconds))
+                sound = _mono(host, bench.job({**others, parameter: value}, held_s, seconds))
                 gain = gain_curve(sound, reference, RATE)
                 if stage == "sustain":
-                    # Before the last moment, where the note may be let go already.
+                    # The last 10 ms are left out: the note may be released already.
                     middle = gain[len(gain) // 2 : -40]
                     points.append((value, float(np.nanmedian(middle))))
                 elif (
@@ -201,7 +233,7 @@ def measure_stages(bench: PluginBench, asked: dict[StageName, str], longest_s: f
                 parameter,
                 measured,
                 fit_law(measured, level=stage == "sustain"),
-                _usual(shapes),
+                _majority_shape(shapes),
                 POINTS - len(measured),
             )
             if stage == "sustain":

@@ -1,4 +1,4 @@
-"""`python -m presets`: which synths are installed, their presets, and what one of them sounds like."""
+"""Lists synths and their presets, and shows the tones of one preset: `python -m presets`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from presets.synths.synth import Preset, Synth, is_installed, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.tone_set import ToneSet
 
-app = console.app("Synths, their presets, and the tones that datasets are made of.")
+app = console.app("Lists and measures synths, their presets, and the tones that datasets are made of.")
 
 
 @app.command("list")
@@ -29,7 +29,7 @@ def list_(
         str | None, typer.Argument(help="list this synth's presets instead of the synths")
     ] = None,
 ) -> None:
-    """Lists the synths there are, or the presets of one: address and name, tab-separated."""
+    """Lists the synths, or the presets of one: address and name, tab-separated."""
     if synth is not None:
         for preset in open_synth(synth).presets():
             print(f"{preset.address}\t{preset.name}")
@@ -50,7 +50,7 @@ def _count(synth: Synth) -> str:
     try:
         count = str(len(synth.presets()))
     except InputError as missing:
-        # The plugin may be there without its banks: Debian packs the two apart. The others are still listed.
+        # The plugin may be installed without its banks (two packages in Debian). The others are still listed.
         return f"none: {missing}"
     return f"{count}{' and random ones' if synth.has_random_presets else ''}"
 
@@ -63,15 +63,15 @@ app.command()(calibrate_cli.calibrate)
 def show(
     synth: Annotated[str | None, typer.Argument(help="synth, as `list` names it")] = None,
     address: Annotated[
-        str | None, typer.Argument(help="preset's address, e.g. named/glass-bell or BriansBank01/012")
+        str | None, typer.Argument(help="preset address, e.g. named/glass-bell or BriansBank01/012")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(help="write a picture here (.png)")] = None,
-    seconds: Annotated[float, typer.Option(min=0.5, max=30.0, help="length of a tone")] = 3.0,
-    scan: Annotated[Path | None, typer.Option(help="show this scan instead of one preset")] = None,
+    plot: Annotated[Path | None, typer.Option(help="write a plot to this file (.png)")] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, max=30.0, help="length of a tone in seconds")] = 3.0,
+    scan: Annotated[Path | None, typer.Option(help="show this scan (.parquet) instead of one preset")] = None,
 ) -> None:
-    """Shows a preset's parameters, makes its tones, and prints what was measured on them.
+    """Shows a preset's parameters, renders its tones, and prints their measurements.
 
-    With --scan lists what a scan found, one preset a line, and draws its overview.
+    With --scan, lists a scan's results, one preset per line; --plot then plots the scan.
     """
     if plot is not None and plot.suffix != ".png":
         raise InputError(f"--plot {plot}: expected a file name that ends in .png")
@@ -83,12 +83,12 @@ def show(
     opened = open_synth(synth)
     preset = opened.preset(address)
     _print_parameters(opened, preset)
-    # No limit on the level's variation and the pitch: to see them is what this command is for.
+    # No limits on level variation and pitch: this command exists to show them.
     spec = ToneSpec(44100, seconds, 48, 79, max_level_variation_db=1e9, require_pitched=False)
     with tempfile.TemporaryDirectory() as scratch, SnapshotHost(opened, scratch=Path(scratch)) as host:
         tones = make_tone_set(host, opened, preset, spec)
-    print(f"sounds           {tones.octave:+d} octaves from the note asked for")
-    print(f"pitch confidence {tones.pitch_confidence:.0%} of the tones agree")
+    print(f"octave           {tones.octave:+d} relative to the note played")
+    print(f"pitch confidence {tones.pitch_confidence:.0%} of the tones have this octave")
     print(f"level variation  {tones.level_variation_db:.3f} dB")
     pitches = f"MIDI {spec.lowest_pitch}..{spec.highest_pitch}"
     print(f"tones            {len(tones.samples)} of {seconds:g} s, {pitches}")
@@ -126,7 +126,7 @@ def _plot(tones: ToneSet, title: str, path: Path) -> None:
 
 
 def main() -> None:
-    """Runs the command; a preset or machine at fault ends it with one line and status 1."""
+    """Runs the command. A failure of the preset or the machine prints one line and exits with status 1."""
     try:
         console.main(app)
     except (GroupFailure, MachineFailure) as error:

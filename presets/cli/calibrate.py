@@ -1,4 +1,4 @@
-"""`python -m presets calibrate`: measures an unknown plugin and writes a draft of its profile."""
+"""Measures an unknown plugin and writes a draft of its profile: `python -m presets calibrate`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from presets.calibration.draft import draft_profile
 from presets.calibration.measure_plugin import PluginBench, StageName, measure_behaviour, measure_stages
 from presets.synths.profile import PLUGIN_KINDS
 
-Name = Annotated[str | None, typer.Option(help="the parameter that sets it, as the plugin names it")]
+Name = Annotated[str | None, typer.Option(help="the plugin's name of the parameter that sets this stage")]
 
 
 def calibrate(
@@ -24,37 +24,42 @@ def calibrate(
     decay: Name = None,
     sustain: Name = None,
     release: Name = None,
-    out: Annotated[Path | None, typer.Option(help="write the draft here (.yaml); else it is printed")] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="NAME=VALUE (0..1) for a parameter, e.g. an effect off")
+    out: Annotated[
+        Path | None, typer.Option(help="write the draft to this file (.yaml) instead of printing it")
     ] = None,
-    pitch: Annotated[int, typer.Option(min=0, max=127, help="MIDI note to measure with")] = 60,
-    longest_s: Annotated[float, typer.Option(min=1.0, max=120.0, help="longest segment measured")] = 20.0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="NAME=VALUE (0..1): fix a parameter, e.g. switch an effect off"),
+    ] = None,
+    pitch: Annotated[int, typer.Option(min=0, max=127, help="MIDI note to play")] = 60,
+    longest_s: Annotated[
+        float, typer.Option(min=1.0, max=120.0, help="longest segment to measure, in seconds")
+    ] = 20.0,
 ) -> None:
-    """Measures how a plugin repeats itself and how its envelope parameters run, and drafts a profile."""
+    """Measures a plugin's repeatability and its envelope parameters, and drafts a profile."""
     if plugin.suffix not in PLUGIN_KINDS or not plugin.exists():
         raise InputError(f"{plugin}: no such plugin; expected a file ending in {', '.join(PLUGIN_KINDS)}")
     if out is not None and out.exists():
-        raise InputError(f"--out {out}: is there already, perhaps finished by hand; choose another name")
+        raise InputError(f"--out {out}: exists already; choose another name")
     fixed = dict(_setting(text) for text in set_ or [])
-    said = Console(stderr=True)
-    said.print(f"opening {plugin} without a display", soft_wrap=True, highlight=False)
+    progress = Console(stderr=True)
+    progress.print(f"opening {plugin} without a display", soft_wrap=True, highlight=False)
     bench = PluginBench(plugin, PLUGIN_KINDS[plugin.suffix], fixed, pitch)
-    said.print(f"{len(bench.names)} parameters; does it repeat itself?", highlight=False)
+    progress.print(f"{len(bench.names)} parameters; measuring repeatability", highlight=False)
     measure_behaviour(bench)
     named: dict[StageName, str | None] = {
         "attack": attack, "decay": decay, "sustain": sustain, "release": release,
     }  # fmt: skip
-    asked = {stage: parameter for stage, parameter in named.items() if parameter is not None}
-    for stage in measure_stages(bench, asked, longest_s):
+    parameters = {stage: parameter for stage, parameter in named.items() if parameter is not None}
+    for stage in measure_stages(bench, parameters, longest_s):
         law = bench.calibration.stages[stage]
-        said.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured", highlight=False)
+        progress.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured", highlight=False)
     text = draft_profile(bench.calibration, fixed)
     if out is None:
         sys.stdout.write(text)
     else:
         files.replace(out, text.encode())
-        print(f"draft {out}: finish what says TODO, then use it as the name of a synth")
+        print(f"draft {out}: finish the lines marked TODO, then use the file as a synth")
 
 
 def _setting(text: str) -> tuple[str, float]:

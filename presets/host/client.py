@@ -1,8 +1,8 @@
-"""The client of a snapshot host: starts the child process, hands it groups, reads the audio back.
+"""Runs a plugin in a host process: starts the process, sends it render jobs, and reads the audio back.
 
-A host is one fresh interpreter that loads a plugin once and forks a child for each group. Audio comes
-back through an unnamed file in memory that both processes hold: nothing has to be cleaned up after a
-crash, and no limit of /dev/shm applies.
+The host is a fresh interpreter that loads the plugin once and forks a child for each job (a group). Audio is
+shared through an anonymous file in memory (memfd): nothing is left behind after a crash, and the size limit
+of /dev/shm does not apply.
 """
 
 from __future__ import annotations
@@ -36,11 +36,20 @@ __all__ = ["GroupFailure", "GroupJob", "Limits", "MachineFailure", "SnapshotHost
 F32 = npt.NDArray[np.float32]
 PROGRAM = "presets.host.server"
 START_TIMEOUT_S = 120.0
-"""How long a plugin may take to load; by the clock, since nothing is known of a start that hangs."""
+"""The longest time to load a plugin, in seconds of wall-clock time."""
 
 
 class SnapshotHost:
-    """A synth in a process of its own. A context manager; not for use by two threads at once."""
+    """Renders jobs of one synth in a process of its own.
+
+    Use it as a context manager, from one thread at a time. `rate` is in Hz, `buffer_size` in samples;
+    `scratch` is the folder for the host's private files. Raises MachineFailure if the host cannot start.
+
+    Example::
+
+        with SnapshotHost(open_synth("builtin")) as host:
+            audio = host.render(GroupJob({}, (Note(0.0, 0.5, 60, 100),), 1.0))
+    """
 
     def __init__(
         self,
@@ -67,22 +76,23 @@ class SnapshotHost:
         self.close()
 
     def close(self) -> None:
-        """Ends the host; harmless when it has ended already."""
+        """Ends the host process if it runs."""
         if self._process is not None:
             self._process.close()
             self._process = None
 
     def render(self, job: GroupJob) -> F32:
-        """A group's audio, float32 [channels, samples]. GroupFailure, or MachineFailure.
+        """Renders a group in a fork of the pristine plugin: float32 [channels, samples].
 
-        A host that dies is started once more; its plugin is as pristine then as it was.
+        A host that dies is restarted once. Raises GroupFailure if the preset is at fault (crash, time limit,
+        memory limit), MachineFailure if the machine is (no memory, killed from outside, host dead twice).
         """
         for attempt in (1, 2):
             process = self._running()
             try:
                 answer = process.request(job)
             except BaseException:
-                # Interrupted: the answer still to come must not be taken for that to the next job.
+                # Interrupted: the answer to this job must not be read as the answer to the next one.
                 self.close()
                 raise
             if answer is not None:
@@ -90,7 +100,7 @@ class SnapshotHost:
             log = process.log_tail()
             self.close()
             if attempt == 2:
-                raise MachineFailure(f"the host of {self.synth.name} died twice; it last said: {log}")
+                raise MachineFailure(f"the host of {self.synth.name} died twice; end of its log: {log}")
         assert answer is not None
         if "machine" in answer:
             raise MachineFailure(f"host of {self.synth.name}: {answer['machine']}")
@@ -99,7 +109,10 @@ class SnapshotHost:
         return process.audio(answer["shapes"])
 
     def self_test(self) -> None:
-        """The canary: a fixed note in two forks. MachineFailure if it is silent or does not repeat."""
+        """Renders a fixed note in two forks to test the host (the canary).
+
+        Raises MachineFailure if it fails, is silent, or differs although the profile says `deterministic`.
+        """
         settings = self.synth.profile.host_values(self.synth.profile.complete_parameters({}))
         job = GroupJob(settings, (Note(0.0, 0.3, 60, 100),), 0.4)
         try:
@@ -123,7 +136,7 @@ class SnapshotHost:
 
 
 class _HostProcess:
-    """One life of a host process, with its pipes, its shared memory and its private folder."""
+    """Holds one host process, its pipes, its shared memory and its private folder."""
 
     def __init__(self, host: SnapshotHost) -> None:
         if host._scratch is not None:
@@ -163,23 +176,23 @@ class _HostProcess:
         finally:
             theirs_in.close()
             theirs_out.close()
-        # Also runs when the interpreter ends, for hosts that nobody closed.
+        # Also runs at interpreter exit, for hosts that were not closed.
         self.close = weakref.finalize(
             self, _end, self.process, (self.requests, self.answers), self.memory, self.folder
         )
         started = self.answers.poll(START_TIMEOUT_S)
         hello = pipe.receive(self.answers) if started else {"error": f"not ready after {START_TIMEOUT_S:g} s"}
         if hello is None or "error" in hello:
-            said = self.log_tail() if hello is None else str(hello["error"])
+            reason = self.log_tail() if hello is None else str(hello["error"])
             self.close()
-            raise MachineFailure(f"the host of {host.synth.name} could not start: {said}")
+            raise MachineFailure(f"the host of {host.synth.name} could not start: {reason}")
 
     @property
     def _log(self) -> Path:
         return self.folder / "plugin.log"
 
     def request(self, job: GroupJob) -> dict[str, Any] | None:
-        """The host's answer, or None if it has died."""
+        """Sends a job and waits for the host's answer; None if the host has died."""
         try:
             pipe.send(self.requests, job.to_json())
             return pipe.receive(self.answers)
@@ -187,14 +200,17 @@ class _HostProcess:
             return None
 
     def audio(self, shapes: Sequence[tuple[int, int]]) -> F32:
-        """A copy of the pieces that the last group left in the shared memory: float32 [channels, frames]."""
+        """Reads the last group's pieces from shared memory and joins them: float32 [channels, frames].
+
+        `shapes` are the pieces' shapes (channels, frames), in the order written.
+        """
         sizes = [channels * frames for channels, frames in shapes]
         played = np.empty(sum(sizes), dtype=np.float32)
         left, done = played.data.cast("B"), 0
         while left:
             read = os.preadv(self.memory, [left], done)
             if not read:
-                raise MachineFailure("a group's audio is shorter than it said")
+                raise MachineFailure("a group's audio is shorter than announced")
             left, done = left[read:], done + read
         if shapes[0][0] == 1:
             return played[None]
@@ -202,7 +218,7 @@ class _HostProcess:
         return np.concatenate([piece.reshape(shape) for piece, shape in pieces], axis=1)
 
     def log_tail(self) -> str:
-        """The last words of the plugin and the host, on one line."""
+        """Returns the end of the log of plugin and host, on one line."""
         with suppress(OSError):
             text = self._log.read_bytes()[-400:].decode(errors="replace")
             return " ".join(text.split()) or "nothing"
@@ -212,7 +228,7 @@ class _HostProcess:
 def _end(
     process: subprocess.Popen[bytes], connections: tuple[Connection, ...], memory: int, folder: Path
 ) -> None:
-    # The host ends by itself once its pipe is closed; a group it is waiting for dies with it.
+    # The host ends once its pipe is closed; the group it waits for ends with it.
     for connection in connections:
         connection.close()
     with suppress(OSError):
@@ -226,7 +242,7 @@ def _end(
 
 
 def _shared_memory(folder: Path) -> int:
-    """The descriptor of an unnamed file: in memory on Linux, elsewhere one already unlinked."""
+    """Returns the descriptor of a new anonymous file: in memory on Linux, elsewhere unlinked on disk."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("triptych-audio", os.MFD_CLOEXEC)
     descriptor, name = tempfile.mkstemp(dir=folder)
@@ -235,7 +251,10 @@ def _shared_memory(folder: Path) -> int:
 
 
 def host_environment(folder: Path) -> dict[str, str]:
-    """The host's environment: a private home, no display, one thread, and the packages we run from."""
+    """Returns the environment variables of a host process.
+
+    HOME and TMPDIR are subfolders of `folder`, there is no display, and numeric libraries use one thread.
+    """
     private = {name: folder / name.lower() for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     for place in private.values():
         place.mkdir()
@@ -245,7 +264,7 @@ def host_environment(folder: Path) -> dict[str, str]:
     }
     environment |= {name: str(place) for name, place in private.items()}
     environment |= {
-        # The home is private, but packages may be installed in the user's own.
+        # HOME is private, but packages may be installed in the user's site-packages.
         "PYTHONUSERBASE": site.getuserbase(),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -1,6 +1,6 @@
-"""The plugin inside DawDreamer. Only the host's child process imports this module.
+"""Wraps a plugin in a DawDreamer engine. Only the host process imports this module.
 
-Loading and rendering are apart: the host loads once and stays pristine, a fork of it renders one group.
+Loading is separate from rendering: the host loads the plugin once, and a fork of the host renders one group.
 """
 
 from __future__ import annotations
@@ -22,51 +22,52 @@ from presets.synths import zyn
 from presets.synths.jobs import GroupJob, PresetRefused, PresetState, Take
 
 VOICES = 4
-LOUDER = 1024
-"""Faust frees a released voice once its level falls below a fixed threshold, in the middle of a long
-release. So voices are played louder and what comes out is divided: a power of two costs no bit."""
-VOICE = """voice = environment {{
+FAUST_GAIN = 1024
+"""Gain of Faust voices, divided out of the output. Faust frees a released voice once its level is below a
+fixed threshold, which would cut long releases. A power of two rounds no sample."""
+FAUST_VOICE = """voice = environment {{
 {source}
 }};
-process = voice.process : par(i, outputs(voice.process), *({louder}));
+process = voice.process : par(i, outputs(voice.process), *({gain}));
 """
 
 
 class Engine:
-    """One synth in one DawDreamer engine. `names` are the parameters it has."""
+    """Hosts one synth in one DawDreamer engine. Raises RuntimeError if the plugin does not load."""
 
     def __init__(self, kind: str, plugin: Path, rate: int, buffer_size: int, warm_up_s: float) -> None:
         self._engine: Any = dawdreamer.RenderEngine(rate, buffer_size)
         self._warm_up_s = warm_up_s
-        self._set: dict[str, int | str] = {}
-        self._factor = np.float32(1.0)
+        self._keys: dict[str, int | str] = {}
+        self._gain = np.float32(1.0)
         if kind == "faust":
-            self._factor = np.float32(1.0 / LOUDER)
+            self._gain = np.float32(1.0 / FAUST_GAIN)
             self._synth = self._engine.make_faust_processor("synth")
             self._synth.num_voices = VOICES
             self._synth.group_voices = True
             source = plugin.read_text(encoding="utf-8")
-            self._synth.set_dsp_string(VOICE.format(source=source, louder=LOUDER))
+            self._synth.set_dsp_string(FAUST_VOICE.format(source=source, gain=FAUST_GAIN))
             self._synth.compile()
         else:
             self._synth = self._engine.make_plugin_processor("synth", str(plugin))
         for row in self._synth.get_parameters_description():
-            # A Faust parameter is known by its path, which DawDreamer makes up; its last part is ours.
+            # DawDreamer names a Faust parameter by its path; the last part is the name in the source.
             key = row["name"] if kind == "faust" else row["index"]
-            self._set[row["name"].rsplit("/", 1)[-1]] = key
+            self._keys[row["name"].rsplit("/", 1)[-1]] = key
         self._engine.load_graph([(self._synth, [])])
 
     @property
     def names(self) -> list[str]:
-        return list(self._set)
+        """The names of the synth's parameters."""
+        return list(self._keys)
 
     def render(self, job: GroupJob) -> Iterator[npt.NDArray[np.float32]]:
-        """Sets the parameters, warms up in silence, plays the notes: float32 [channels, samples] a take.
+        """Sets the parameters, renders the warm-up, then yields each take: float32 [channels, samples].
 
-        The first render of a fresh instance differs from the second in some plugins, and parameters may
-        glide to their values; the warm-up is the same for every group.
+        The warm-up is silent. It is needed because the first render of some plugins differs from later ones,
+        and because parameters may glide to their values. Raises PresetRefused if the preset does not load.
         """
-        # Kars draws from the C library's numbers, which it seeds by the clock when it is loaded.
+        # Kars uses the C library's random numbers, and seeds them by the clock when it loads.
         ctypes.CDLL(None).srand(1)
         if job.state is not None:
             self._load(job.state)
@@ -80,7 +81,7 @@ class Engine:
 
     def _send(self, settings: dict[str, float]) -> None:
         for name, value in settings.items():
-            self._synth.set_parameter(self._set[name], value)
+            self._synth.set_parameter(self._keys[name], value)
 
     def _play(self, take: Take) -> npt.NDArray[np.float32]:
         self._synth.clear_midi()
@@ -91,12 +92,12 @@ class Engine:
                 self._synth.add_midi_note(note.pitch, note.velocity, note.onset, note.duration)
         self._engine.render(take.seconds)
         audio = np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32)
-        if self._factor != 1.0:
-            audio *= self._factor
+        if self._gain != 1.0:
+            audio *= self._gain
         return audio
 
     def _load_midi(self, notes: Sequence[Note]) -> None:
-        # A new file each time: to write over one waits for the disk, as long as a tenth of a second of sound.
+        # A new file each time: overwriting a file waits for the disk.
         path = Path(tempfile.gettempdir(), f"take-{os.getpid()}.mid")
         path.write_bytes(midi_file(notes, cut=True))
         taken = self._synth.load_midi(str(path))
@@ -105,9 +106,9 @@ class Engine:
             raise OSError(f"{path}: DawDreamer did not load it")
 
     def _load(self, state: PresetState) -> None:
-        """Loads a preset's bytes; PresetRefused if the plugin does not take them.
+        """Loads a preset's bytes. Raises PresetRefused if the plugin rejects them.
 
-        Never by DawDreamer's `load_state`: it opens an editor window (field notes: the process dies).
+        DawDreamer's `load_state` is not used: it opens an editor window, which fails without a display.
         """
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"preset.{'vstpreset' if state.format == 'vstpreset' else 'fxp'}"

@@ -1,7 +1,7 @@
-"""What a plugin says of itself; `python -m presets.host.plugin_parameters KIND PLUGIN` prints one JSON line.
+"""Lists a plugin's parameters: `python -m presets.host.plugin_parameters KIND PLUGIN` prints a JSON line.
 
-It runs in a process of its own, without a display and with a private home, since nothing is known of the
-plugin yet. `ask` starts it.
+`probe_parameters` starts this command in a process without a display and with a private home, because an
+unknown plugin may crash.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from presets.synths.jobs import MachineFailure
 MARK = "triptych-plugin-facts "
 TIMEOUT_S = 120.0
 PSEUDO = re.compile(r"(?i)\bmidi\s*(ch|cc)|^cc\s*\d")
-"""VST3 hosts list thousands of these behind a plugin's real parameters: controllers, one a channel."""
+"""VST3 plugins list thousands of MIDI controllers, one per channel, after their real parameters."""
 
 
 @dataclass(frozen=True)
 class PluginParameter:
-    """A real parameter: its name, its value where the plugin starts (0..1), the plugin's text for it."""
+    """Holds a parameter's name, its default value (0..1), and the plugin's text for that value."""
 
     name: str
     value: float
@@ -34,7 +34,14 @@ class PluginParameter:
 
 
 def probe_parameters(kind: str, plugin: Path) -> list[PluginParameter]:
-    """The plugin's real parameters; MachineFailure with its last words if it cannot be opened."""
+    """Lists a plugin's parameters, without MIDI controllers. `kind` is "vst2" or "vst3".
+
+    Raises MachineFailure with the end of the plugin's output if it does not open within `TIMEOUT_S`.
+
+    Example::
+
+        names = [parameter.name for parameter in probe_parameters("vst2", Path("synth.so"))]
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = module_command("presets.host.plugin_parameters", kind, str(plugin.resolve()))
         try:
@@ -50,13 +57,16 @@ def probe_parameters(kind: str, plugin: Path) -> list[PluginParameter]:
     lines = done.stdout.decode(errors="replace").splitlines()
     facts = [line[len(MARK) :] for line in lines if line.startswith(MARK)]
     if not facts:
-        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-300:]
-        raise MachineFailure(f"{plugin}: does not open without a display (status {done.returncode}: {said})")
-    found = [PluginParameter(**parameter) for parameter in json.loads(facts[-1])]
-    return [parameter for parameter in found if not PSEUDO.search(parameter.name)]
+        output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-300:]
+        raise MachineFailure(
+            f"{plugin}: does not open without a display (status {done.returncode}: {output})"
+        )
+    parameters = [PluginParameter(**parameter) for parameter in json.loads(facts[-1])]
+    return [parameter for parameter in parameters if not PSEUDO.search(parameter.name)]
 
 
 def main() -> None:
+    """Opens the plugin of the command line and prints its parameters."""
     import dawdreamer
 
     engine = dawdreamer.RenderEngine(44100, 512)

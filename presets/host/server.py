@@ -1,7 +1,7 @@
-"""The host process, `python -m presets.host.server`: loads a plugin once, then forks one child per group.
+"""Serves render jobs in the host process: loads a plugin once, then forks one child per group.
 
-It never plays a note itself, so that every fork starts from the same pristine plugin (field notes: nothing
-else resets these plugins). It ends when its client closes the request pipe or dies.
+The host never renders itself, so every fork starts from the same pristine plugin. Nothing else resets plugins
+reliably. The host ends when its client closes the request pipe or dies.
 """
 
 from __future__ import annotations
@@ -24,21 +24,22 @@ from presets.synths.plugin_file import plugin_sha256
 
 POLL_S = 0.25
 LOST_CLIENT = 3
+"""The exit status of a host whose client died."""
 
 
 def main() -> None:
-    """Reads its configuration from the only argument, says that it is ready, then serves requests."""
+    """Reads the configuration (JSON) from the only argument, reports that it is ready, serves requests."""
     config = json.loads(sys.argv[1])
     requests = Connection(config["requests"], writable=False)
     answers = Connection(config["answers"], readable=False)
     limits = Limits(**config["limits"])
-    # A Ctrl-C in the terminal is the client's to handle: it closes the pipe when it is ready to.
+    # The client handles Ctrl-C in the terminal: it closes the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         plugin = Path(config["plugin"])
         if plugin_sha256(plugin) != config["plugin_sha256"]:
             raise ValueError(f"{plugin} is not the plugin that was opened: its SHA-256 has changed")
-        # Imported here, so that whatever is wrong with DawDreamer becomes an answer.
+        # Imported here, so that an import error of DawDreamer is reported to the client.
         from presets.host.engine import Engine
 
         def load() -> Engine:
@@ -51,10 +52,10 @@ def main() -> None:
                 )
             return engine
 
-        # A plugin that cannot be forked is loaded anew by each group, in a fork of a process without it.
+        # A plugin that cannot be forked is loaded by each group, in a fork of a process without the plugin.
         if config["isolation"] == "process":
             render: worker.Render = lambda job: load().render(job)  # noqa: E731
-            _try_out(load)
+            _test_load(load)
         else:
             render = load().render
     except BaseException as error:
@@ -70,21 +71,21 @@ def main() -> None:
             job = GroupJob.from_json(message)
             pipe.send(answers, _group(render, job, limits, config["memory"], (requests, answers), client))
     finally:
-        # A client that was killed cannot clear up behind us.
+        # A client that was killed cannot remove the folder.
         shutil.rmtree(config["folder"], ignore_errors=True)
 
 
-def _try_out(load: Callable[[], object]) -> None:
-    """Loads the plugin in a process that ends with it; an error is raised here."""
+def _test_load(load: Callable[[], object]) -> None:
+    """Loads the plugin in a child process that then ends. Raises OSError if that fails."""
     reader, writer = Pipe(duplex=False)
     child = os.fork()
     if not child:
-        said: dict[str, str] = {}
+        message: dict[str, str] = {}
         try:
             load()
         except BaseException as error:
-            said = {"error": f"{type(error).__name__}: {error}"}
-        pipe.send(writer, said)
+            message = {"error": f"{type(error).__name__}: {error}"}
+        pipe.send(writer, message)
         os._exit(0)
     writer.close()
     answer = pipe.receive(reader)
@@ -95,9 +96,9 @@ def _try_out(load: Callable[[], object]) -> None:
 
 
 def _wait_readable(requests: Connection, client: int) -> bool:
-    """Waits for a request (or the end of the pipe); False once the client is dead.
+    """Waits for a request or the end of the pipe; returns False once the client is dead.
 
-    The pipe's end alone is no proof of life: another child of the client may hold a copy of it.
+    An open pipe does not prove that the client lives: another child of it may hold a copy.
     """
     while not requests.poll(2.0):
         if os.getppid() != client:
@@ -113,6 +114,7 @@ def _group(
     close: tuple[Connection, ...],
     client: int,
 ) -> dict[str, Any]:
+    """Forks, supervises and ends one group; returns the answer to the client."""
     try:
         child, reader = worker.start(render, job, limits, memory, close)
     except OSError as error:
@@ -121,16 +123,17 @@ def _group(
         status = _supervise(child, reader, limits, client)
         if isinstance(status, str):
             return {"failure": "hung", "detail": status}
-        said = pipe.receive(reader) if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else None
-        return _answer(status, said, limits)
+        message = pipe.receive(reader) if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else None
+        return _answer(status, message, limits)
     finally:
         reader.close()
-        # What the plugin may have started in the group's session ends with it.
+        # Ends processes that the plugin started in the group's session.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
 
 
-def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
+def _answer(status: int, message: Any, limits: Limits) -> dict[str, Any]:
+    """Returns the answer to the client for a group's wait status and the message it sent, if any."""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
@@ -139,8 +142,8 @@ def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
             return {"machine": "a group was killed from outside (out of memory, or pre-empted?)"}
         return {"failure": "crashed", "detail": f"signal {signal.Signals(number).name}"}
     code = os.WEXITSTATUS(status)
-    if code == worker.OK and said is not None:
-        return dict(said)
+    if code == worker.OK and message is not None:
+        return dict(message)
     if code == worker.NO_MEMORY:
         return {"failure": "memory", "detail": f"wanted more than {limits.memory_bytes >> 20} MiB"}
     if code == worker.NO_SPACE:
@@ -153,14 +156,15 @@ def _answer(status: int, said: Any, limits: Limits) -> dict[str, Any]:
 
 
 def _supervise(child: int, reader: Connection, limits: Limits, client: int) -> int | str:
-    """Waits for a group's end: its wait status, or in words why it was killed.
+    """Waits until a group ends; returns its wait status, or the reason why it was killed for being idle.
 
-    It says on the pipe `reader` that it is done, and closes it when it dies: until then one look in a while.
+    The group writes to the pipe `reader` when done, and closes it when it dies. Until then its CPU time is
+    polled every `POLL_S`.
     """
     used, since = -1, time.monotonic()
     wait = 0.0005
     while True:
-        heard = reader.poll(POLL_S)
+        is_ending = reader.poll(POLL_S)
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return status
@@ -168,13 +172,13 @@ def _supervise(child: int, reader: Connection, limits: Limits, client: int) -> i
             _kill(child)
             sys.exit(LOST_CLIENT)
         ticks, state = _progress(child)
-        # A process that waits for a CPU is not idle: on a busy machine it just has to wait.
+        # A runnable process is not idle: on a busy machine it waits for a CPU.
         if ticks != used or state == "R":
             used, since = ticks, time.monotonic()
         elif time.monotonic() - since > limits.idle_s:
             _kill(child)
             return f"did nothing for {limits.idle_s:g} s"
-        if heard:
+        if is_ending:
             time.sleep(wait)
             wait = min(2 * wait, 0.01)
 
@@ -187,7 +191,7 @@ def _kill(child: int) -> None:
 
 
 def _progress(child: int) -> tuple[int, str]:
-    """The CPU time used by a process, in clock ticks, and its state letter."""
+    """Returns a process's CPU time in clock ticks and its state letter, from /proc."""
     try:
         fields = Path(f"/proc/{child}/stat").read_text().rsplit(")", 1)[1].split()
     except (OSError, IndexError):

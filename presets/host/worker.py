@@ -1,7 +1,7 @@
-"""The life of one group: forked from the pristine host, bound in time and memory, gone when it is done.
+"""Renders one group in a fork of the pristine host, with limits on time and memory.
 
-Its audio goes into the shared memory whose descriptor the host was given; what happened goes to the host
-by the exit status, and by a short message on a pipe where the audio is there.
+The fork writes the audio to shared memory and reports its shapes on a pipe. Failures are reported by the exit
+status.
 """
 
 from __future__ import annotations
@@ -23,19 +23,21 @@ from presets.host import pipe
 from presets.synths.jobs import GroupJob, Limits, PresetRefused
 
 OK, FAILED, NO_MEMORY, NO_SPACE, REFUSED = 0, 81, 82, 83, 84
-LARGEST_FILE = 1 << 30
+"""Exit statuses of a group."""
+MAX_FILE_BYTES = 1 << 30
 PR_SET_PDEATHSIG = 1
 
 Render = Callable[[GroupJob], Iterable[npt.NDArray[np.float32]]]
-"""Plays a group: float32 [channels, samples] piece by piece, all of as many channels."""
+"""Renders a group in pieces: float32 [channels, samples] each, with equal numbers of channels."""
 
 
 def start(
     render: Render, job: GroupJob, limits: Limits, memory: int, close: Sequence[Connection]
 ) -> tuple[int, Connection]:
-    """Forks a group; its process id, and the connection on which it says the audio's shape.
+    """Forks a group; returns its process id, and the connection on which it reports the audio's shapes.
 
-    `close` are the host's own connections: a plugin must not be able to write to them.
+    `memory` is the descriptor of the shared memory. `close` are the host's own connections, to which a plugin
+    must not write. Raises OSError if the fork fails.
     """
     reader, writer = Pipe(duplex=False)
     host = os.getpid()
@@ -49,8 +51,8 @@ def start(
     try:
         for connection in (reader, *close):
             connection.close()
-        _bind(limits, host)
-        _put(render(job), memory, writer)
+        _set_limits(limits, host)
+        _write_audio(render(job), memory, writer)
         status = OK
     except MemoryError:
         status = NO_MEMORY
@@ -63,11 +65,12 @@ def start(
     except BaseException as error:
         print(f"group: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
-        # No exit handlers: the plugin's would run in a process that is only a copy of its own.
+        # No exit handlers: the plugin's would run in a copy of the process that registered them.
         os._exit(status)
 
 
-def _bind(limits: Limits, host: int) -> None:
+def _set_limits(limits: Limits, host: int) -> None:
+    """Starts a session of its own, sets the resource limits, and ends with the host on Linux."""
     os.setsid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -78,12 +81,12 @@ def _bind(limits: Limits, host: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 10))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # What a plugin prints without end must not fill the disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
+    # A plugin that prints endlessly must not fill the disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
 
 
-def _put(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: Connection) -> None:
-    """Writes a group's pieces one behind the other, each as it is played, and says their shapes."""
+def _write_audio(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: Connection) -> None:
+    """Writes a group's pieces to shared memory one after another, then reports their shapes."""
     shapes, done = [], 0
     for piece in pieces:
         shapes.append(list(piece.shape))
@@ -91,5 +94,5 @@ def _put(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: Connect
         while left:
             written = os.pwrite(memory, left, done)
             left, done = left[written:], done + written
-    said: dict[str, Any] = {"shapes": shapes}
-    pipe.send(writer, said)
+    message: dict[str, Any] = {"shapes": shapes}
+    pipe.send(writer, message)

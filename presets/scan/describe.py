@@ -1,4 +1,4 @@
-"""What one preset sounds like, measured on a few of its notes: the row that a scan writes about it."""
+"""Measures audio features of one preset on a few of its notes: one row of a scan."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ from presets.tones.making import MAX_PEAK, MIN_PITCH_CONFIDENCE, MIN_RMS, TONE_R
 F32 = npt.NDArray[np.float32]
 
 VERSION = 3
-"""Counts changes to what is measured: a scan that was begun with another one is not gone on with."""
+"""The version of the measurements: a scan started with another version is not resumed."""
 NOISY = 0.1
-"""Spectral flatness of unpitched sounds from which on they count as noise; a tone's is about 0.001."""
+"""The spectral flatness above which unpitched sounds count as noisy; a tone's is about 0.001."""
 FLOOR_DB = -100.0
 ONSET_S = 0.06
-"""A note's beginning, which its fingerprint leaves out."""
+"""The length of the onset that a note's fingerprint leaves out."""
 
 
 @dataclass(frozen=True)
 class ScanSpec:
-    """The notes that every preset is heard with: all pitches, that again, then all at the other velocity.
+    """States the notes that every preset is measured with.
 
-    Pitches are pairs of neighbours, a pair a register. Oscillators that run free meet at other phases in
-    each note, which changes a spectrum by chance; how much, is what repeating the notes tells.
+    All `pitches` are played `repeats` times at the first velocity, then as often at the second one. Pitches
+    are pairs of neighbours, one pair per register. Free-running oscillators start each note at random phases,
+    which changes its spectrum; the repeats measure by how much.
     """
 
     rate: int = 44100
@@ -43,24 +44,33 @@ class ScanSpec:
     velocities: tuple[int, int] = (100, 60)
     held_s: float = 1.25
     window_s: float = 1.0
-    """The flattest stretch of a held note that is measured."""
+    """The length of the steadiest window of a held note, which is measured."""
     gap_s: float = 0.05
 
     def notes(self) -> tuple[Note, ...]:
+        """Returns the notes in the order they are played."""
         step = self.held_s + self.gap_s
-        heard = [(pitch, velocity) for velocity in self.velocities for pitch in self.pitches * self.repeats]
-        return tuple(Note(i * step, self.held_s, *one) for i, one in enumerate(heard))
+        played = [(pitch, velocity) for velocity in self.velocities for pitch in self.pitches * self.repeats]
+        return tuple(
+            Note(index * step, self.held_s, pitch, velocity) for index, (pitch, velocity) in enumerate(played)
+        )
 
     @property
     def seconds(self) -> float:
+        """The duration of the render in seconds."""
         return (self.held_s + self.gap_s) * len(self.notes())
 
 
 def describe_preset(host: SnapshotHost, synth: Synth, preset: Preset, spec: ScanSpec) -> dict[str, Any]:
-    """The row of one preset (columns of the table `scan`, less those that compare presets).
+    """Renders a preset's notes and returns its row: the columns of the table `scan` that describe one preset.
 
-    A preset that fails has its reason in `status` and nulls for what could not be measured. Raises
-    MachineFailure only.
+    A failed preset has the reason in `status`, and None in `MEASURED_COLUMNS`. Raises MachineFailure if the
+    machine cannot render, InputError if the preset's file is damaged.
+
+    Example::
+
+        with SnapshotHost(synth) as host:
+            row = describe_preset(host, synth, synth.preset("named/glass-bell"), ScanSpec())
     """
     row: dict[str, Any] = {
         "synth": synth.name,
@@ -99,10 +109,11 @@ MEASURED_COLUMNS = (
     "fingerprint_soft_error",
     "audio_sha256",
 )
-"""The columns that are null where a preset failed."""
+"""The columns that are None if a preset failed."""
 
 
 def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
+    """Returns `MEASURED_COLUMNS` of rendered audio, float32 [channels, samples]. Raises GroupFailure."""
     frames = int(spec.seconds * spec.rate)
     if audio.shape[1] < frames:
         raise GroupFailure("crashed", f"{audio.shape[1]} samples came back, not {frames}")
@@ -129,12 +140,12 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         amplitudes = 10.0 ** (frame_levels_db(tone, spec.rate) / 20.0)
         variations.append((deviation, float(np.std(amplitudes) / np.mean(amplitudes))))
         tones.append(tone * np.float32(TONE_RMS / level))
-        # Not the flattest stretch: where that lies depends on chance, and slow filters move.
+        # The whole note, not its steadiest window: the window's place is random, and slow filters move.
         bands.append(mel_levels_db(mel_power(held[int(ONSET_S * spec.rate) :], spec.rate), FLOOR_DB))
         rms.append(level)
     loud = tones[: len(tones) // 2]
     octave, confidence = vote_octave(tones, [note.pitch for note in spec.notes()], spec.rate)
-    heard = [_periodicity(tone, spec.rate) for tone in loud]
+    periodicities = [_periodicity(tone, spec.rate) for tone in loud]
     spectra = [_spectrum(tone, spec.rate) for tone in loud]
     noisiness = float(np.median([flat for flat, _ in spectra]))
     character = "noisy" if noisiness > NOISY else "inharmonic"
@@ -150,7 +161,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         "octave": octave,
         "pitch_confidence": confidence,
         "pitch_cents": _cents(loud, spec, octave) if confidence > 0.0 else None,
-        "periodicity": float(np.median(heard)),
+        "periodicity": float(np.median(periodicities)),
         "spectral_flatness": noisiness,
         "character": "harmonic" if confidence >= MIN_PITCH_CONFIDENCE else character,
         "brightness_hz": float(np.mean([centroid for _, centroid in spectra])),
@@ -165,10 +176,10 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
 
 
 def _fingerprints(bands: F32, spec: ScanSpec) -> tuple[F32, F32]:
-    """Mean mel levels of each register in dB, and their standard errors: float32 [velocities, pairs * BANDS].
+    """Computes the mean mel levels of each register in dB, and their standard errors.
 
-    `bands` are the levels of each note: [notes, BANDS]. An error says what chance does to a mean: it comes
-    from how far repeats of one note differ.
+    `bands` are the levels of each note: float32 [notes, BANDS]. Both results are float32 [velocities,
+    registers * BANDS]. The standard error is estimated from the variance between repeats of one note.
     """
     shape = (len(spec.velocities), spec.repeats, len(spec.pitches) // 2, 2, bands.shape[1])
     levels = bands.reshape(shape).astype(np.float64)
@@ -179,31 +190,32 @@ def _fingerprints(bands: F32, spec: ScanSpec) -> tuple[F32, F32]:
 
 
 def _middle(tone: F32, rate: int) -> F32:
+    """Returns up to 0.25 s from the middle of a tone [samples]."""
     length = min(rate // 4, len(tone))
     start = (len(tone) - length) // 2
     return tone[start : start + length]
 
 
 def _periodicity(tone: F32, rate: int) -> float:
-    """How exactly a tone repeats itself after its best period: 1 exactly, noise near 0."""
-    likeness = self_likeness(np.asarray(_middle(tone, rate), dtype=np.float64))
-    below = np.flatnonzero(likeness < 0.0)
-    return float(np.clip(likeness[below[0] :].max(), 0.0, 1.0)) if len(below) else 0.0
+    """Returns the normalised autocorrelation at the best period: 1 for exact repetition, noise near 0."""
+    autocorrelation = self_likeness(np.asarray(_middle(tone, rate), dtype=np.float64))
+    below = np.flatnonzero(autocorrelation < 0.0)
+    return float(np.clip(autocorrelation[below[0] :].max(), 0.0, 1.0)) if len(below) else 0.0
 
 
 def _cents(tones: list[F32], spec: ScanSpec, octave: int) -> float | None:
-    """The median distance in cents from the note in its octave to what sounds."""
+    """Returns the median detuning in cents from the note, `octave` octaves up; None if no tone is near it."""
     cents = []
     for tone, pitch in zip(tones, spec.pitches * spec.repeats, strict=True):
-        heard = frequency(_middle(tone, spec.rate), spec.rate)
-        if heard is not None:
-            cents.append(100.0 * (69.0 + 12.0 * np.log2(heard / 440.0) - pitch - 12 * octave))
+        hz = frequency(_middle(tone, spec.rate), spec.rate)
+        if hz is not None:
+            cents.append(100.0 * (69.0 + 12.0 * np.log2(hz / 440.0) - pitch - 12 * octave))
     near = [value for value in cents if abs(value) <= 50.0]
     return float(np.median(near)) if near else None
 
 
 def _spectrum(tone: F32, rate: int) -> tuple[float, float]:
-    """Spectral flatness 0..1 (power, 40 Hz to 16 kHz), and the spectral centroid in Hz (magnitude)."""
+    """Computes spectral flatness (0..1, of power) and centroid (Hz, of magnitude) from 40 Hz to 16 kHz."""
     size = 4096
     window = np.hanning(size + 1)[:-1].astype(np.float32)
     starts = np.linspace(0, len(tone) - size, 12).astype(int)
@@ -217,7 +229,10 @@ def _spectrum(tone: F32, rate: int) -> tuple[float, float]:
 
 
 def _width(audio: F32) -> float:
-    """The side channel's share of the energy: 0 mono, 0.5 unrelated channels, 1 opposite ones."""
+    """Returns the side channel's share of the energy of audio [channels, samples].
+
+    It is 0 for mono, 0.5 for uncorrelated channels and 1 for opposite ones.
+    """
     if len(audio) < 2:
         return 0.0
     middle, side = audio[0].astype(np.float64) + audio[1], audio[0].astype(np.float64) - audio[1]

@@ -1,13 +1,13 @@
-"""Which presets of a scan are usable, the same as another, or too near to one.
+"""Selects presets of a scan that are usable and mutually distinct, and finds duplicates.
 
-Two timbres are different when their fingerprints differ by more than the 99th percentile of a preset's
-distance to itself at another velocity.
+Two timbres are distinct if the distance of their fingerprints exceeds a threshold. The threshold is the
+99th percentile, over presets, of a preset's distance to itself at another velocity.
 
-The distance of two fingerprints is the mean over registers and mel bands of the difference in dB, each in
-units of what chance makes of it: the standard errors of both, from repeated notes, and one decibel, which
-is hardly heard. So a preset whose oscillators or LFO run free counts where it repeats itself, and a few such
-presets do not blur all others. Measured on all of amsynth's presets, the same notes compared without their
-errors tell a quarter fewer apart by the same rule. Nothing here is fitted to presets.
+The distance is the mean over registers and mel bands of |difference in dB| / sigma. sigma^2 is the sum of
+both squared standard errors (from repeated notes) and of 1 dB squared, a just noticeable difference. So a
+band counts less if it varies from note to note, because oscillators or an LFO run free. On all presets of
+amsynth, the same rule without the standard errors finds a quarter fewer distinct ones. No constant is
+fitted to presets.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from presets.tones.making import MIN_PITCH_CONFIDENCE
 F64 = npt.NDArray[np.float64]
 
 STEADY_DB = 1.0
+"""The largest level variation of a usable preset, as a standard deviation in dB."""
 PERCENTILE = 99.0
+"""The percentile of the distances between velocities that is the threshold."""
 JUST_NOTICEABLE_DB = 1.0
-"""A difference in a band's level that is hardly heard."""
+"""The just noticeable difference of a band's level."""
 
 
 def is_usable(row: dict[str, Any]) -> bool:
-    """A sustained timbre with a pitch: nothing failed, the level is steady and most notes are in tune."""
+    """Returns whether a scan's row is a sustained, pitched timbre: ok, steady, and most notes in tune."""
     return bool(
         row["status"] == "ok"
         and row["level_variation_db"] <= STEADY_DB
@@ -37,83 +39,94 @@ def is_usable(row: dict[str, Any]) -> bool:
 
 
 class Fingerprints(NamedTuple):
-    """Fingerprints of n presets: mel levels in dB and their standard errors, float64 [n, values] each."""
+    """Holds fingerprints of n presets: mel levels in dB and standard errors, float64 [n, values] each."""
 
     levels: F64
     errors: F64
 
     @classmethod
     def from_rows(cls, rows: list[dict[str, Any]], name: str) -> Fingerprints:
-        """The column `name` of rows, and its errors."""
+        """Reads the columns `name` and `name`_error of a scan's rows."""
         return cls(*(np.array([row[column] for row in rows]) for column in (name, f"{name}_error")))
 
     def single(self, place: int) -> Fingerprints:
-        """A single preset's, as n = 1."""
+        """Returns one preset's fingerprint, with n = 1."""
         return Fingerprints(self.levels[place : place + 1], self.errors[place : place + 1])
 
 
-def distances(ones: Fingerprints, others: Fingerprints) -> F64:
-    """From each of `ones` (n) to the same of `others` (n), or to the only one of them: float64 [n]."""
-    chance = np.sqrt(ones.errors**2 + others.errors**2 + JUST_NOTICEABLE_DB**2)
-    return np.asarray(np.mean(np.abs(ones.levels - others.levels) / chance, axis=-1))
+def distances(a: Fingerprints, b: Fingerprints) -> F64:
+    """Computes the distance of each fingerprint of `a` [n] to that of `b` [n or 1]: float64 [n]."""
+    sigma = np.sqrt(a.errors**2 + b.errors**2 + JUST_NOTICEABLE_DB**2)
+    return np.asarray(np.mean(np.abs(a.levels - b.levels) / sigma, axis=-1))
 
 
 def compare_presets(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """`rows` with the columns that compare presets, and what the comparison went by.
+    """Returns a scan's rows with the columns that compare presets, and the comparison's parameters.
 
-    Of the usable presets a large set is taken that are all different from each other; any other names the
-    distinct one it is nearest to. A preset whose audio is an earlier one's to the bit is suspect whatever
-    it sounds like: loaders fail in silence.
+    A large set of mutually distinct usable presets is selected (`maximal_independent_set`). Every other
+    usable preset names the nearest distinct one in `near`. `same_audio` names an earlier preset with
+    bit-identical audio: loading a preset can fail without an error.
+
+    Example::
+
+        rows, parameters = compare_presets(rows)
+        distinct = [row["preset"] for row in rows if row["distinct"]]
     """
-    good = [place for place, row in enumerate(rows) if is_usable(row)]
-    heard = [rows[place] for place in good]
-    loud, soft = (
-        Fingerprints.from_rows(heard, "fingerprint"),
-        Fingerprints.from_rows(heard, "fingerprint_soft"),
-    )
-    selves = distances(loud, soft) if good else np.empty(0)
-    threshold = float(np.percentile(selves, PERCENTILE)) if good else 0.0
-    apart = (
-        np.stack([distances(loud, loud.single(i)) for i in range(len(good))]) if good else np.empty((0, 0))
-    )
-    taken = maximal_independent_set(apart, threshold)
-    nearest = {good[i]: good[taken[int(np.argmin(apart[i, taken]))]] for i in range(len(good))}
-    distinct = {good[i] for i in taken}
-    own = dict(zip(good, selves.tolist(), strict=True))
-    first: dict[str, str] = {}
+    usable = [index for index, row in enumerate(rows) if is_usable(row)]
+    candidates = [rows[index] for index in usable]
+    loud = Fingerprints.from_rows(candidates, "fingerprint")
+    soft = Fingerprints.from_rows(candidates, "fingerprint_soft")
+    between_velocities = distances(loud, soft) if usable else np.empty(0)
+    threshold = float(np.percentile(between_velocities, PERCENTILE)) if usable else 0.0
+    apart = np.empty((len(usable), len(usable)))
+    for i in range(len(usable)):
+        apart[i] = distances(loud, loud.single(i))
+    selected = maximal_independent_set(apart, threshold)
+    nearest = {usable[i]: usable[selected[int(np.argmin(apart[i, selected]))]] for i in range(len(usable))}
+    distinct = {usable[i] for i in selected}
+    velocity_distance = dict(zip(usable, between_velocities.tolist(), strict=True))
+    first_with_audio: dict[str, str] = {}
     compared = []
-    for place, row in enumerate(rows):
-        same = first.setdefault(row["audio_sha256"], row["preset"]) if row["audio_sha256"] else None
-        near = rows[nearest[place]]["preset"] if place in own and place not in distinct else None
+    for index, row in enumerate(rows):
+        sha256 = row["audio_sha256"]
+        same = first_with_audio.setdefault(sha256, row["preset"]) if sha256 else None
+        is_near = index in velocity_distance and index not in distinct
         compared.append(
             row
             | {
-                "velocity_distance": own.get(place),
-                "usable": place in own,
-                "distinct": place in distinct,
-                "near": near,
+                "velocity_distance": velocity_distance.get(index),
+                "usable": index in velocity_distance,
+                "distinct": index in distinct,
+                "near": rows[nearest[index]]["preset"] if is_near else None,
                 "same_audio": None if same == row["preset"] else same,
             }
         )
-    known = {"threshold": threshold, "percentile": PERCENTILE, "compared": len(good)}
-    return compared, known | {"steady_db": STEADY_DB, "pitch_confidence": MIN_PITCH_CONFIDENCE}
+    parameters = {"threshold": threshold, "percentile": PERCENTILE, "compared": len(usable)}
+    return compared, parameters | {"steady_db": STEADY_DB, "pitch_confidence": MIN_PITCH_CONFIDENCE}
 
 
 def maximal_independent_set(apart: npt.NDArray[np.float64], threshold: float) -> list[int]:
-    """A large set of places whose distances all exceed `threshold`, rising; `apart` is [n, n].
+    """Finds a maximal independent set of the graph that connects indices at most `threshold` apart.
 
-    The place with the fewest near ones left is taken, the first of several, and its near ones go.
+    `apart` are the pairwise distances, float64 [n, n], symmetric. The algorithm is the minimum-degree greedy
+    one (Halldorsson and Radhakrishnan 1997): take the remaining vertex with the fewest remaining neighbours,
+    the first of several, and remove it and its neighbours. Returns the indices taken, sorted.
+
+    Example::
+
+        >>> maximal_independent_set(np.array([[0.0, 1.0, 9.0], [1.0, 0.0, 9.0], [9.0, 9.0, 0.0]]), 2.0)
+        [0, 2]
     """
-    near = apart <= threshold
-    np.fill_diagonal(near, False)
-    left = np.full(len(near), True)
-    degree = near.sum(axis=1).astype(np.float64)
-    taken = []
-    while left.any():
-        place = int(np.argmin(np.where(left, degree, np.inf)))
-        taken.append(place)
-        gone = left & near[place]
-        gone[place] = True
-        left &= ~gone
-        degree -= near[:, gone].sum(axis=1)
-    return sorted(taken)
+    adjacent = apart <= threshold
+    np.fill_diagonal(adjacent, False)
+    remaining = np.full(len(adjacent), True)
+    degree = adjacent.sum(axis=1).astype(np.float64)
+    independent = []
+    while remaining.any():
+        vertex = int(np.argmin(np.where(remaining, degree, np.inf)))
+        independent.append(vertex)
+        removed = remaining & adjacent[vertex]
+        removed[vertex] = True
+        remaining &= ~removed
+        degree -= adjacent[:, removed].sum(axis=1)
+    return sorted(independent)

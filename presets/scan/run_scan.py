@@ -1,7 +1,7 @@
-"""Scanning a synth: every preset described in isolation, in parts that a killed scan goes on from.
+"""Scans a synth: measures every preset in isolation, in parts from which an interrupted scan resumes.
 
-Parts are files of a few presets each in a folder beside the table; who finishes the last one compares the
-presets and writes the table, which is the same whatever the number of workers.
+A part is a file of `PART` presets in a folder beside the table. When all parts exist, the presets are
+compared and the table is written. The table does not depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ from presets.scan.scan_table import METADATA_KEY, scan_metadata
 from presets.synths.synth import Preset, Synth
 
 PART = 16
+"""The number of presets of a part."""
 LIMITS = Limits(cpu_s=30, idle_s=30.0)
 
 
 def presets_to_scan(synth: Synth, banks: list[str], limit: int | None) -> list[Preset]:
-    """The presets to scan: those of `banks` (all if empty), `limit` of them evenly spread."""
+    """Lists the presets to scan: those of `banks` (all if empty), at most `limit` of them, evenly spread.
+
+    Raises InputError if the synth has no bank of such a name.
+    """
     presets = synth.presets()
     names = sorted({preset.address.split("/")[0] for preset in presets})
     if unknown := sorted(set(banks) - set(names)):
@@ -49,7 +53,7 @@ def presets_to_scan(synth: Synth, banks: list[str], limit: int | None) -> list[P
 
 
 def identity(synth: Synth, presets: list[Preset], spec: ScanSpec) -> dict[str, Any]:
-    """All that a scan's outcome depends on."""
+    """Returns everything that a scan's result depends on."""
     return {
         "version": describe.VERSION,
         "synth": synth.name,
@@ -60,7 +64,18 @@ def identity(synth: Synth, presets: list[Preset], spec: ScanSpec) -> dict[str, A
 
 
 class ScanRun:
-    """One scan on its way to `out`: which parts there are, and which are done."""
+    """Runs one scan that writes the table `out`; keeps track of its parts.
+
+    Raises InputError if `presets` is empty.
+
+    Example::
+
+        scan = ScanRun(synth, synth.presets(), ScanSpec(), Path("timbres.parquet"))
+        scan.begin()
+        for count in scan.run(workers=4):
+            print(f"{count} more presets")
+        table = scan.finish()
+    """
 
     def __init__(self, synth: Synth, presets: list[Preset], spec: ScanSpec, out: Path) -> None:
         if not presets:
@@ -77,27 +92,31 @@ class ScanRun:
         return self.folder / f"{first:06d}.json"
 
     def finished(self) -> bool:
-        """Whether `out` is this very scan already."""
+        """Returns whether `out` holds this scan's result. Raises InputError if it is not a scan at all."""
         return self.out.exists() and scan_metadata(self.out)["identity"] == self.identity
 
     def begin(self) -> None:
-        """Makes the folder of parts, or resumes the one that is there; InputError if it is another scan's."""
+        """Creates or resumes the folder of parts. Raises InputError if it belongs to a different scan."""
         claim = self.folder / "scan.json"
         if claim.exists():
             lines = differences(json.loads(claim.read_bytes()), self.identity)
             if lines:
                 raise InputError(
-                    f"{self.folder}: was begun otherwise ({'; '.join(lines[:2])}); remove it to start anew"
+                    f"{self.folder}: belongs to a different scan ({'; '.join(lines[:2])}); remove it"
+                    " to start over"
                 )
         else:
             files.replace(claim, canonical_json(self.identity))
 
     def missing(self) -> list[tuple[Path, list[str]]]:
-        """The parts that are not there yet."""
+        """Lists the parts that do not exist yet: file and preset addresses."""
         return [(path, addresses) for path, addresses in self.parts if not path.exists()]
 
     def run(self, workers: int) -> Iterator[int]:
-        """Describes what is missing; yields the number of presets of each part as it is done."""
+        """Measures the missing parts in `workers` processes; yields each finished part's number of presets.
+
+        Raises MachineFailure if a host cannot start or render.
+        """
         missing = self.missing()
         if workers == 1 or len(missing) < 2:
             for path, addresses in missing:
@@ -116,12 +135,14 @@ class ScanRun:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def finish(self) -> pa.Table:
-        """Compares all presets, writes the table and removes the parts."""
+        """Compares all presets, writes the table and removes the parts. Every part must exist."""
         rows = [row for path, _ in self.parts for row in json.loads(path.read_bytes())["rows"]]
-        rows, compared = compare_presets(rows)
+        rows, parameters = compare_presets(rows)
         table = pa.Table.from_pylist(rows, schema=schema("scan"))
-        known = {"identity": self.identity, **compared}
-        table = table.replace_schema_metadata({**table.schema.metadata, METADATA_KEY: canonical_json(known)})
+        metadata = {"identity": self.identity, **parameters}
+        table = table.replace_schema_metadata(
+            {**table.schema.metadata, METADATA_KEY: canonical_json(metadata)}
+        )
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="zstd")
         files.replace(self.out, buffer.getvalue().to_pybytes())
@@ -130,7 +151,7 @@ class ScanRun:
 
 
 def describe_part(synth: Synth, addresses: list[str], spec: ScanSpec, path: Path) -> int:
-    """Describes some presets and writes the part; the number of them."""
+    """Measures the presets at `addresses` and writes the part `path`; returns their number."""
     host = _host(synth, spec.rate)
     rows = [describe.describe_preset(host, synth, synth.preset(address), spec) for address in addresses]
     files.replace(path, json.dumps({"rows": rows}).encode())
@@ -139,7 +160,7 @@ def describe_part(synth: Synth, addresses: list[str], spec: ScanSpec, path: Path
 
 @lru_cache(maxsize=1)
 def _host(synth: Synth, rate: int) -> SnapshotHost:
-    """This process's host, checked once; it ends with the process."""
+    """Starts this process's host and tests it, once; it ends with the process."""
     host = SnapshotHost(synth, rate=rate, limits=LIMITS, scratch=Path(tempfile.gettempdir()))
     host.__enter__()
     host.self_test()

@@ -16,9 +16,14 @@ METADATA_KEY = b"triptych_scan"
 
 
 def read_scan(path: Path) -> pa.Table:
-    """A scan's table; InputError if the file is none."""
+    """Reads a scan's table. Raises InputError if the file is not a scan of this version.
+
+    Example::
+
+        rows = read_scan(Path("timbres.parquet")).to_pylist()
+    """
     try:
-        # One file, whatever its folder is called.
+        # `read_table` would read a folder named key=value as a partition.
         table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowInvalid) as error:
         raise InputError(f"{path}: not a scan ({' '.join(str(error).split())[:160]})") from None
@@ -30,5 +35,8 @@ def read_scan(path: Path) -> pa.Table:
 
 
 def scan_metadata(path: Path) -> dict[str, Any]:
-    """What a scan was made of (`identity`) and how presets were compared."""
+    """Returns a scan's `identity` (everything it depends on) and the parameters of the comparison.
+
+    Raises InputError if the file is not a scan.
+    """
     return dict(json.loads(read_scan(path).schema.metadata[METADATA_KEY]))

@@ -1,4 +1,4 @@
-"""Which presets of a scan a dataset takes: conditions on the scan's columns, as a config states them."""
+"""Selects presets of a scan by the conditions on its columns that a config states."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ Value = float | bool | str | None
 Conditions = Mapping[str, Value | Sequence[Value]]
 
 DEFAULT_CONDITIONS: Conditions = {"usable": True, "distinct": True}
-"""What is taken where a config names a scan but no conditions."""
+"""The conditions of a config that names a scan but no conditions."""
 
 
 def select_presets(scan: Path, synth: Synth, conditions: Conditions | None) -> list[str]:
-    """The addresses of the presets in `scan` that meet every condition, in the scan's order.
+    """Lists the addresses of the presets in `scan` that meet every condition, in the scan's order.
 
-    A condition on a number is a range [low, high], both ends included and either of them null; on a text
-    or a truth value it is one value or a list of those allowed. What failed never meets any. InputError if
-    the scan is of another synth or plugin, or has no such column.
+    The condition on a number is a range [low, high], ends included; None leaves an end open. The condition on
+    a text or a boolean is one value or a list of allowed values. Failed presets meet no condition.
 
-    Example: `select_presets(Path("scan.parquet"), open_synth("amsynth"), {"character": "harmonic"})`.
+    Raises InputError if the scan is of another synth or plugin, or a condition is invalid.
+
+    Example::
+
+        select_presets(Path("timbres.parquet"), synth, {"distinct": True, "brightness_hz": [1000, None]})
     """
     table, identity = read_scan(scan), scan_metadata(scan)["identity"]
     if identity["synth"] != synth.name:

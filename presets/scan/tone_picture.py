@@ -1,4 +1,4 @@
-"""A picture of three tones of a timbre: some periods, the spectrum, the level over time."""
+"""Plots three tones of a timbre: some periods, the spectrum, the level over time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from presets.tones.tone_set import ToneSet
 
 
 def draw_tones(tones: ToneSet, title: str, path: Path) -> None:
-    """Writes the picture; rows are a low, a middle and a high tone."""
+    """Plots a low, a middle and a high tone, one per row, and writes `path` (.png)."""
     figure = Figure(figsize=(12, 7), layout="constrained")
     figure.suptitle(title)
     axes = figure.subplots(len(TONE_POSITIONS), 3)

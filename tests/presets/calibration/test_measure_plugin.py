@@ -40,7 +40,7 @@ def drafted(amsynth: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.plugins
 def test_amsynth_repeats_itself_warms_up_and_needs_no_display(drafted: Path) -> None:
     text = drafted.read_text()
-    assert "It repeats itself bit for bit within a process, and does across processes." in text
+    assert "Renders are bit-identical within a process: yes; across processes: yes." in text
     # Measured by hand: the first render of a fresh instance differs.
     assert "First renders that differ from later ones: 1." in text
     assert "It opens without a display." in text
@@ -88,7 +88,7 @@ def test_nekobi_keeps_a_trace_of_the_previous_note() -> None:
         pytest.skip("Nekobi is not installed: apt-get install dpf-plugins-vst")
     done = calibrate(NEKOBI)
     assert done.returncode == 0, done.stderr
-    assert "A note before changes the next by" in done.stdout
+    assert "An earlier note changes the next one by" in done.stdout
     assert "TODO no `envelope:`" in done.stdout
 
 

@@ -62,11 +62,11 @@ def test_a_killed_scan_resumes(scan: Path, tmp_path: Path) -> None:
     before = first.stat().st_mtime_ns
     other = run_presets("scan", "builtin", "--out", out, "--limit", LIMIT - 1)
     assert other.returncode == 2
-    assert "begun otherwise" in other.stderr
+    assert "belongs to a different scan" in other.stderr
     assert first.stat().st_mtime_ns == before
     assert run_presets(*command[3:]).returncode == 0
     assert sha256_file(out) == sha256_file(scan)
-    assert "is this scan already" in run_presets(*command[3:]).stdout
+    assert "holds this scan already" in run_presets(*command[3:]).stdout
 
 
 def test_a_scan_is_listed_and_drawn(scan: Path, tmp_path: Path) -> None:
