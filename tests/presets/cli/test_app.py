@@ -29,7 +29,7 @@ def test_show_prints_parameters_and_measurements_and_writes_a_plot(tmp_path: Pat
     shown = presets("show", "builtin", "named/deep-sub", "--seconds", "0.5", "--plot", tmp_path / "a.png")
     assert shown.returncode == 0, shown.stderr
     assert "pinned: the amplitude envelope is ours" in shown.stdout
-    assert "-2 octaves" in shown.stdout
+    assert "octave           -2 relative to the note played" in shown.stdout
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
