@@ -36,7 +36,7 @@ from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
 from train.systems.triptych.inference import analysis
-from train.systems.triptych.networks.note_head import ReadNote, read_notes
+from train.systems.triptych.networks.note_head import NoteEstimate, decode_notes
 
 ROOT = Path(__file__).parents[1]
 FAMILY = {
@@ -65,8 +65,8 @@ def built(config: RunConfig, tables: Tables, device: torch.device) -> System:
     return build(config.system, config.model, format, config.seed).to(device)
 
 
-def millions(system: System, player: str) -> float:
-    return sum(parameter.numel() for parameter in system.players()[player]) / 1e6
+def millions(system: System, group: str) -> float:
+    return sum(parameter.numel() for parameter in system.parameter_groups()[group]) / 1e6
 
 
 def crop(batch: Any) -> str:
@@ -90,22 +90,22 @@ PARTS = ("losses", "gradients", "optimisers")
 def step_seconds(system: System, batch: Any, bf16: bool, repeats: int) -> dict[str, float]:
     """The shortest whole step of the adversarial phase, and its parts."""
     system.train()
-    players = system.players()
+    groups = system.parameter_groups()
     device = next(system.parameters()).device
-    optimisers = {name: torch.optim.AdamW(parameters, lr=1e-5) for name, parameters in players.items()}
+    optimisers = {name: torch.optim.AdamW(parameters, lr=1e-5) for name, parameters in groups.items()}
     runs = []
     for _ in range(repeats + 1):
         parts = dict.fromkeys(PARTS, 0.0)
         clock = Clock(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            for turn in system.turns(batch, progress=0.99):
+            for turn in system.training_losses(batch, progress=0.99):
                 total = torch.stack(list(turn.losses.values())).sum()
                 parts["losses"] += clock.lap()
-                found = torch.autograd.grad(total, players[turn.player], allow_unused=True)
-                for parameter, gradient in zip(players[turn.player], found, strict=True):
+                found = torch.autograd.grad(total, groups[turn.group], allow_unused=True)
+                for parameter, gradient in zip(groups[turn.group], found, strict=True):
                     parameter.grad = gradient
                 parts["gradients"] += clock.lap()
-                optimisers[turn.player].step()
+                optimisers[turn.group].step()
                 parts["optimisers"] += clock.lap()
         runs.append({"step": sum(parts.values()), **parts})
     return min(runs[1:], key=lambda run: run["step"])
@@ -132,10 +132,10 @@ def peak_mib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def six_notes_heard(*arguments: Any) -> list[ReadNote]:
+def six_notes_heard(*arguments: Any) -> list[NoteEstimate]:
     """Reads notes as ours ever does, and goes on with those of the benchmark's recordings."""
-    read_notes(*arguments)
-    return [ReadNote(Note(0.5 * place, 0.45, 57, 127), 1.0) for place in range(6)]
+    decode_notes(*arguments)
+    return [NoteEstimate(Note(0.5 * place, 0.45, 57, 127), 1.0) for place in range(6)]
 
 
 def convert_seconds(system: System, rate: int, repeats: int) -> float:
@@ -150,7 +150,7 @@ def convert_seconds(system: System, rate: int, repeats: int) -> float:
     for _ in range(repeats + 1):
         wait(device)
         start = time.perf_counter()
-        with patch.object(analysis, "read_notes", six_notes_heard):
+        with patch.object(analysis, "decode_notes", six_notes_heard):
             codec.convert(source, reference)
         wait(device)
         times.append(time.perf_counter() - start)

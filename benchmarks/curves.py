@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-LOSSES = ("stft", "mel", "onset", "pitch", "envelope", "envelope_curve", "timbre", "likeness")
+LOSSES = ("stft", "mel", "onset", "pitch", "envelope", "envelope_curve", "timbre", "consistency")
 
 
 def curve(logs: EventAccumulator, tag: str) -> tuple[np.ndarray, np.ndarray]:

@@ -29,8 +29,8 @@ from train.codec.api import Codec, load_codec
 from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch
-from train.systems.triptych.inference.analysis import Heard, hear
-from train.systems.triptych.inference.timbre_extraction import timbre_of
+from train.systems.triptych.inference.analysis import Analysis, analyse
+from train.systems.triptych.inference.timbre_extraction import extract_timbre
 from train.systems.triptych.networks.envelope_head import to_units
 from train.systems.triptych.system import Triptych
 
@@ -54,27 +54,32 @@ def pooled(frames: np.ndarray) -> np.ndarray:
 
 @torch.no_grad()
 def latents_of(codec: Codec, audio: np.ndarray) -> dict[str, np.ndarray] | None:
-    """The codec's three factors and the log-mel of a clip; None where no note is heard."""
+    """The codec's three factors and the log-mel of a clip; None where no note is analysis."""
     system = codec.system
     assert isinstance(system, Triptych)
-    (heard,) = hear(system, [audio])
-    if heard.passage is None:
+    (analysis,) = analyse(system, [audio])
+    if analysis.passage is None:
         return None
-    timbre = timbre_of(system, heard.passage, heard.envelope)
+    timbre = extract_timbre(system, analysis.passage, analysis.envelope)
     return {
-        "content": pooled(content(heard)),
-        "envelope": pooled(to_units(envelope_batch([heard.envelope])).numpy()),
+        "content": pooled(content(analysis)),
+        "envelope": pooled(to_units(envelope_batch([analysis.envelope])).numpy()),
         "timbre": pooled(timbre.vectors.flatten(1).numpy()),
-        "log-mel": pooled(heard.passage.features.mel_BFM[0].numpy()),
+        "log-mel": pooled(analysis.passage.features.mel_BFM[0].numpy()),
     }
 
 
-def content(heard: Heard) -> np.ndarray:
+def content(analysis: Analysis) -> np.ndarray:
     """The note list as it is handed on: the octave taken out, one row a note."""
     return np.array(
         [
-            [note.onset, note.duration, (note.pitch - 12 * heard.octave - 60) / 12.0, note.velocity / 127.0]
-            for note in heard.notes
+            [
+                note.onset,
+                note.duration,
+                (note.pitch - 12 * analysis.octave - 60) / 12.0,
+                note.velocity / 127.0,
+            ]
+            for note in analysis.notes
         ]
     )
 

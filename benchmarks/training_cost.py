@@ -62,7 +62,7 @@ def cost(config_path: Path, data: Path, batches: list[int]) -> dict[str, float]:
         peaks.append(peak_mib(CPU))
     found["mib_an_example"] = (peaks[-1] - peaks[0]) / (max(batches) - min(batches))
     with FlopCounterMode(display=False) as counter:
-        for turn in system.turns(system.collate(examples[:2], classes), progress=0.99):
+        for turn in system.training_losses(system.collate(examples[:2], classes), progress=0.99):
             torch.stack(list(turn.losses.values())).sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
     found["gflop_an_example"] = counter.get_total_flops() / 2e9
     return found

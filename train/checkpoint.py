@@ -169,7 +169,7 @@ def start_from(system: System, path: Path) -> None:
         raise InputError(f"{path}: a checkpoint of system {metadata['system']!r}, not {system.name!r}")
     if format_of(metadata).timbres != system.format.timbres:
         own = system.state_dict()
-        named = [name for name in own if name.startswith(system.timbre_names)]
+        named = [name for name in own if name.startswith(system.timbre_class_prefixes)]
         weights |= {name: own[name] for name in named}
     load_weights(system, weights, path)
 

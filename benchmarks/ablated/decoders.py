@@ -16,9 +16,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.ablated.config import AblatedConfig
-from train.systems.triptych.networks.decoder import UNKNOWN, Decoder, Moved, move, place_features
+from train.systems.triptych.networks.decoder import (
+    Decoder,
+    TransposedProfile,
+    position_features,
+    transpose_profile,
+    without_profile,
+)
 from train.systems.triptych.networks.excitation import HOP, WINDOW, frame_spectra, overlap_add
-from train.systems.triptych.networks.partials import SILENT, between, hertz
+from train.systems.triptych.networks.partials import SILENCE_LEVEL, interpolate_levels, midi_to_hz
 from train.systems.triptych.networks.timbre import Profile
 
 BINS = WINDOW // 2 + 1
@@ -70,21 +76,26 @@ class RealFilters(Decoder):
         """`samples` of each row's dry tone, [R, samples]."""
         pitch_R = rows.pitch_R if self.by_notes else torch.full_like(rows.pitch_R, NO_PITCH)
         frames = frames_of(samples)
-        moved = move(profile, rows.clip_R, pitch_R, self.spread.abs() + 0.2)
+        moved = transpose_profile(profile, rows.clip_R, pitch_R, self.spread.abs() + 0.2)
         if not self.config.profile:
-            moved = Moved._make([*(torch.full_like(part, UNKNOWN) for part in moved[:4]), moved.away_R * 0.0])
+            moved = without_profile(moved)
         first_RF = frame_starts(rows.start_R, frames)
         h_RFC = self.trunk(moved, vector_BKD[rows.clip_R], pitch_R, first_RF / self.rate, rows.code_RFD)
         sound = self.sound(h_RFC, moved, pitch_R, rows.start_R - EDGE, samples + 2 * EDGE)
         return sound[:, EDGE : EDGE + samples]
 
     def trunk(
-        self, moved: Moved, vector_RKD: Tensor, pitch_R: Tensor, time_RF: Tensor, code_RFD: Tensor | None
+        self,
+        moved: TransposedProfile,
+        vector_RKD: Tensor,
+        pitch_R: Tensor,
+        time_RF: Tensor,
+        code_RFD: Tensor | None,
     ) -> Tensor:
         """What the heads read, [R, F, C]."""
-        profile = torch.cat([moved.by_number_RK, moved.by_frequency_RK, moved.half_RH, moved.noise_RW], -1)
-        h = self.enter((profile.clamp(min=SILENT) + 7.0) / 4.0)[:, None] + self.place(
-            place_features(pitch_R, moved.away_R, time_RF)
+        profile = torch.cat(moved[:4], -1)
+        h = self.enter((profile.clamp(min=SILENCE_LEVEL) + 7.0) / 4.0)[:, None] + self.place(
+            position_features(pitch_R, moved.distance_R, time_RF)
         )
         if self.told is not None:
             assert code_RFD is not None
@@ -95,10 +106,14 @@ class RealFilters(Decoder):
             h = block(h, vector_RKD[:, 0])
         return F.gelu(h)
 
-    def sound(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor, start_R: Tensor, samples: int) -> Tensor:
+    def sound(
+        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    ) -> Tensor:
         """Oscillators through the filters that the trunk sets."""
-        hiss_R = torch.arange(len(pitch_R), device=pitch_R.device)
-        return self._play(*self.filters(h_RFC, moved, pitch_R), pitch_R, start_R, hiss_R, samples)
+        noise_seed_R = torch.arange(len(pitch_R), device=pitch_R.device)
+        return self._synthesise(
+            *self.output_levels(h_RFC, moved, pitch_R), pitch_R, start_R, noise_seed_R, samples
+        )
 
 
 class ComplexFilters(RealFilters):
@@ -110,14 +125,16 @@ class ComplexFilters(RealFilters):
         nn.init.zeros_(self.more.weight)
         nn.init.zeros_(self.more.bias)
 
-    def sound(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor, start_R: Tensor, samples: int) -> Tensor:
+    def sound(
+        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    ) -> Tensor:
         assert self.more is not None
         plain = super().sound(h_RFC, moved, pitch_R, start_R, samples)
         spectra_RFC = frame_spectra(F.pad(plain, (WINDOW, WINDOW)))
         # Padded by a window, they stand where the trunk's frames do; the last may have none.
         angle_RFK = F.pad(self.more(h_RFC), (0, 0, 0, 1))[:, : spectra_RFC.shape[1]]
         bins = torch.arange(BINS, device=pitch_R.device) * (self.rate / WINDOW)
-        angle = between(angle_RFK, bins / hertz(pitch_R)[:, None] - 1.0)
+        angle = interpolate_levels(angle_RFK, bins / midi_to_hz(pitch_R)[:, None] - 1.0)
         turned = overlap_add(spectra_RFC * torch.polar(torch.ones_like(angle), angle))
         return turned[:, WINDOW : WINDOW + samples]
 
@@ -136,7 +153,7 @@ class Free(RealFilters):
         """
         assert self.more is not None
         log_RFC, angle_RFC = self.more(h_RFC).chunk(2, dim=-1)
-        magnitude = (log_RFC + FREE_LEVEL).clamp(SILENT, 5.0).exp()
+        magnitude = (log_RFC + FREE_LEVEL).clamp(SILENCE_LEVEL, 5.0).exp()
         angle_RFC = angle_RFC + math.pi * torch.arange(BINS, device=h_RFC.device)
         return overlap_add(torch.polar(magnitude, angle_RFC))[:, 2 * HOP + WINDOW // 2 :][:, :samples]
 
@@ -144,7 +161,9 @@ class Free(RealFilters):
 class Residual(Free):
     """The codec's sound and a free-phase one, which starts at -40 dB."""
 
-    def sound(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor, start_R: Tensor, samples: int) -> Tensor:
+    def sound(
+        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    ) -> Tensor:
         own = super().sound(h_RFC, moved, pitch_R, start_R, samples)
         return own + RESIDUAL * self.free(h_RFC, samples)
 
@@ -152,7 +171,9 @@ class Residual(Free):
 class Vocos(Free):
     """The free head alone."""
 
-    def sound(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor, start_R: Tensor, samples: int) -> Tensor:
+    def sound(
+        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    ) -> Tensor:
         return self.free(h_RFC, samples)
 
 

@@ -13,7 +13,7 @@ from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych.networks.envelope_head import to_units
-from train.systems.triptych.networks.features import features
+from train.systems.triptych.networks.features import extract_features
 
 SEEDS = (0, 1)
 
@@ -27,7 +27,7 @@ def gather(system: Ablated, tables: Tables, count: int) -> list[Clip]:
     sounds = read_clips(tables.layout, [id.key for id in chosen])
     clips = []
     for id in chosen:
-        heard = features(torch.from_numpy(as_float(sounds[id.key]))[None], tables.rate)
+        heard = extract_features(torch.from_numpy(as_float(sounds[id.key]))[None], tables.rate)
         notes = note_batch([tables.sounding(id.timbre, id.phrase)], tables.rate, tables.frames)
         coded = system.coder(heard, notes)
         found = {

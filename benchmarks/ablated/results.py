@@ -47,7 +47,7 @@ def train_and_judge(name: str, seed: int, out: Path, data: Path, steps: int, pai
     system = load_system(folder / "run" / "last.safetensors")[0]
     kept: dict[str, Any] = {
         "variant": name, "seed": seed, "steps": steps, "pairs": pairs, "train_cpu_s": round(trained, 1),
-        "parameters": count(system.players()["codec"]),
+        "parameters": count(system.parameter_groups()["codec"]),
         "losses": outcome.losses, "scores": judged(system, name, trials(data, pairs)),
     }  # fmt: skip
     if isinstance(system, Ablated) and system.coder is not None:

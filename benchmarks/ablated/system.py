@@ -21,12 +21,12 @@ from train.audio.spectral import level_curve
 from train.data.examples import Example
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, note_batch
 from train.nn.losses import spectral_losses
-from train.systems.base import Audio, Format, Turn
+from train.systems.base import Audio, Format, OptimizerTurn
 from train.systems.triptych.inference.envelope_fit import fit_envelopes
 from train.systems.triptych.networks.envelope_head import envelope_losses, from_units
-from train.systems.triptych.networks.features import LEVEL_HOP, features
-from train.systems.triptych.networks.timbre import TONE_RMS, Profile, measure, open_frames
-from train.systems.triptych.networks.timbre_encoder import likeness_loss, rounded
+from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
+from train.systems.triptych.networks.timbre import TONE_RMS, Profile, divide_out_gain, measure_profile
+from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
 from train.systems.triptych.system import Batch, Triptych, weighted
 
 OfClips = TypeVar("OfClips", NoteBatch, EnvelopeBatch)
@@ -52,7 +52,7 @@ class Heard(NamedTuple):
 
     profile: Profile
     vector_BKD: Tensor
-    likeness: Tensor
+    consistency: Tensor
     timbre_R: Tensor
     coded: Coded | None
     content_R: Tensor
@@ -92,13 +92,13 @@ class Ablated(Triptych):
             torch.tensor([octaves_up(example) for example in rows]),
         )
 
-    def turns(self, batch: Givers, progress: float) -> Iterator[Turn]:  # type: ignore[override]
+    def training_losses(self, batch: Givers, progress: float) -> Iterator[OptimizerTurn]:  # type: ignore[override]
         of, rate = batch.batch, self.format.rate
         heard = self.hear(batch)
         guess = self.envelope_head(heard.level_BL, heard.notes)
         losses = envelope_losses(guess, heard.envelope, heard.notes, rate)
         losses = weighted(losses, self.config.envelope_weight)
-        losses["likeness"] = self.config.likeness_weight * heard.likeness
+        losses["consistency"] = self.config.consistency_weight * heard.consistency
         if heard.coded is not None:
             losses |= heard.coded.losses
         classes_B = of.class_B[torch.unique(of.timbre_R)]
@@ -114,26 +114,26 @@ class Ablated(Triptych):
         spectral = spectral_losses(estimate_RT, of.piece_RT, rate)
         losses["stft"] = self.config.spectral_weight * spectral["stft"]
         losses["mel"] = self.config.mel_weight * spectral["mel"]
-        yield Turn("codec", losses)
+        yield OptimizerTurn("codec", losses)
 
     def hear(self, batch: Givers) -> Heard:
         """Clips read by their true envelopes and their notes, moved as in training (see `jitter_ms`)."""
         of, config, rate, cut = batch.batch, self.config, self.format.rate, self.format.cut_fade_ms
         timbres, timbre_R = torch.unique(of.timbre_R, return_inverse=True)
         notes, envelope = pick(of.jittered, timbres), pick(of.envelope, timbres)
-        seen = features(of.audio_BT[timbres], rate)
-        opened = open_frames(seen, notes, envelope, rate, cut)
-        profile = measure(opened, notes, config, rate)
-        views = self.timbre_encoder.views(opened, notes, rate)
+        seen = extract_features(of.audio_BT[timbres], rate)
+        normalized = divide_out_gain(seen, notes, envelope, rate, cut)
+        profile = measure_profile(normalized, notes, config, rate)
+        views = self.timbre_encoder.views(normalized, notes, rate)
         coded, content_R = None, batch.content_R
         if self.coder is not None:
             contents, content_R = torch.unique(batch.content_R, return_inverse=True)
-            coded = self.coder(features(of.audio_BT[contents], rate), pick(of.notes, contents))
+            coded = self.coder(extract_features(of.audio_BT[contents], rate), pick(of.notes, contents))
         shaping, envelope_R = torch.unique(batch.envelope_R, return_inverse=True)
         level_BL = level_curve(of.audio_BT[shaping], LEVEL_HOP, 2)
         return Heard(
-            profile, rounded(views.whole_BKD), likeness_loss(views), timbre_R, coded, content_R, level_BL,
-            pick(of.jittered, shaping), pick(of.envelope, shaping), envelope_R,
+            profile, round_straight_through(views.whole_BKD), consistency_loss(views), timbre_R, coded,
+            content_R, level_BL, pick(of.jittered, shaping), pick(of.envelope, shaping), envelope_R,
         )  # fmt: skip
 
     def dry(self, heard: Heard, pieces: NoteBatch, start_R: Tensor, octave_R: Tensor, samples: int) -> Tensor:
@@ -164,7 +164,7 @@ class Ablated(Triptych):
         """The target's notes in the timbre and envelope of the others' clips: float32 [n].
 
         The envelope's numbers are the true ones, or heard in its giver's level and notes (`by_ear`), as the
-        codec hears them. As loud as the timbre's clip, as in `triptych.playing`.
+        codec hears them. As loud as the timbre's clip, as in `inference.synthesis`.
         """
         rate, cut, samples = self.format.rate, self.format.cut_fade_ms, len(example.target.audio)
         batch = self.collate([example], {})

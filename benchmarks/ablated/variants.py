@@ -53,7 +53,7 @@ VARIANTS = {
     "vector, altered": Variant(VECTOR, 0.5),
     "vector, 8 tokens, altered": Variant(TOKENS, 0.5),
     "vector, 8 tokens, profile, altered": Variant({"timbre_tokens": 8}, 0.5),
-    "no sub-octave": Variant({"halves": 0}),
+    "no sub-octave": Variant({"subharmonics": 0}),
 }
 
 

@@ -26,9 +26,9 @@ from train.fitting.loop import fit
 from train.nn.gain import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych.inference.synthesis import play
-from train.systems.triptych.networks.features import HOP, LONG_HOP, features
-from train.systems.triptych.networks.timbre import Timbre, measure, open_frames
+from train.systems.triptych.inference.synthesis import synthesise
+from train.systems.triptych.networks.features import HOP, LONG_HOP, extract_features
+from train.systems.triptych.networks.timbre import Timbre, divide_out_gain, measure_profile
 from train.systems.triptych.system import Triptych
 
 NOTES_GIVEN = {
@@ -105,13 +105,16 @@ def test_an_untrained_variant_plays_as_the_codec(layout: Layout, trials: list[Tr
     system, example = fresh(OURS, layout), trials[-1].example
     clip, rate, cut = example.timbre, system.format.rate, system.format.cut_fade_ms
     notes, envelope = note_batch([clip.notes], rate, len(clip.audio)), envelope_batch([clip.envelope])
-    features_found = features(torch.from_numpy(clip.audio)[None] / 32767.0, rate)
-    opened = open_frames(features_found, notes, envelope, rate, cut)
-    timbre = Timbre(measure(opened, notes, system.config, rate), system.timbre_encoder(opened, notes, rate))
+    features_found = extract_features(torch.from_numpy(clip.audio)[None] / 32767.0, rate)
+    normalized = divide_out_gain(features_found, notes, envelope, rate, cut)
+    timbre = Timbre(
+        measure_profile(normalized, notes, system.config, rate),
+        system.timbre_encoder(normalized, notes, rate),
+    )
 
     codec = Triptych(system.config, system.format)
     codec.load_state_dict(system.state_dict())
-    expected = play(codec, example.target.notes, example.target.envelope, timbre, len(clip.audio))
+    expected = synthesise(codec, example.target.notes, example.target.envelope, timbre, len(clip.audio))
     actual = system.sing(example, by_ear=False)
     turned = fresh("complex filters", layout)
     turned.load_state_dict(system.state_dict(), strict=False)

@@ -31,7 +31,7 @@ CONFIG = {
     "data": {"pool_blocks": 2}, "optimiser": {"learning_rate": 4e-3, "warmup_steps": 5, "ema": 0.9},
     "model": {
         "encoder_width": 64, "encoder_blocks": 2, "decoder_width": 96, "decoder_blocks": 2,
-        "notes_a_target": 2, "adversarial_from": 1.0,
+        "notes_per_target": 2, "adversarial_from": 1.0,
     },
 }  # fmt: skip
 

@@ -41,11 +41,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         },
         "model": {
             "channels": 8, "multipliers": [1, 2, 4, 8], "strides": [4, 4, 4], "decoder_scale": 2.0,
-            "latent": 16, "judge_channels": 4, "timbre_channels": [32, 32, 32, 32],
+            "latent": 16, "discriminator_channels": 4, "timbre_channels": [32, 32, 32, 32],
             "structure_channels": [32, 32, 32, 32], "adversary_channels": 32,
             "unet_channels": [48, 64, 64, 96], "unet_embedding": 32,
             "crop_seconds": 0.5, "autoencoder_batch": 4, "sampling_steps": 20, "adversarial_weight": 0,
-            "matching_weight": 0, "confusion_weight": 0, "structure_dropout": 0, "timbre_dropout": 0,
+            "feature_matching_weight": 0, "confusion_weight": 0, "structure_dropout": 0, "timbre_dropout": 0,
             "timbre_guidance": 1, "structure_guidance": 1,
         },
     },

@@ -64,7 +64,7 @@ def decode_command(
     sound, own_octave = read_timbre(timbre or factors, codec.weights_sha256)
     if towards is not None:
         other, other_octave = read_timbre(towards, codec.weights_sha256)
-        sound = codec.blend(sound, other, share)
+        sound = codec.interpolate_timbre(sound, other, share)
         own_octave = round(own_octave + share * (other_octave - own_octave))
     chosen = own_octave if octave is None else octave
     made = codec.decode(Factors(phrase, shape, sound, chosen, round(seconds * codec.rate)))

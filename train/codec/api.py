@@ -215,9 +215,11 @@ class Codec:
         return ConversionResult(made.audio, self.rate, made.notes, made.envelope, made.octave, made.doubts)
 
     @torch.no_grad()
-    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-        """Interpolates between two timbres: `share` 0 is the one, 1 the other."""
-        return self.system.blend(one, other, share)
+    def interpolate_timbre(
+        self, start: dict[str, Tensor], end: dict[str, Tensor], share: float
+    ) -> dict[str, Tensor]:
+        """Interpolates between two timbres: `share` 0 is `start`, 1 is `end`."""
+        return self.system.interpolate_timbre(start, end, share)
 
     @cached_property
     def weights_sha256(self) -> str:

@@ -23,7 +23,7 @@ from lightning_fabric import Fabric
 from manifests.dataset.canonical import differences
 from manifests.types import InputError
 from train.checkpoint import load_weights, metadata_of, read_state, save_state, save_weights, start_from
-from train.config import RunConfig
+from train.config import RunConfig, parse_config
 from train.data.tables import Tables
 from train.fitting.divergence import Usual
 from train.fitting.schedule import Average
@@ -49,7 +49,7 @@ class Run:
         if config.start_from is not None and not (out / "last.state.pt").exists():
             start_from(self.system, Path(config.start_from))
         self.average = Average(self.system, config.optimiser.ema)
-        self.players = self.system.players()
+        self.parameter_groups = self.system.parameter_groups()
         optimiser = config.optimiser
         self.optimisers = {
             name: torch.optim.AdamW(
@@ -58,7 +58,7 @@ class Run:
                 betas=optimiser.betas,
                 weight_decay=optimiser.weight_decay,
             )
-            for name, parameters in self.players.items()
+            for name, parameters in self.parameter_groups.items()
         }
         self.usual = Usual()
         self.step = 0
@@ -138,8 +138,10 @@ class Run:
         return True
 
     def _check_same(self, config: dict[str, Any], fingerprint: str) -> None:
+        # Parsed and dumped, since a run that was made before may name settings by their old names.
+        theirs = parse_config(config, str(self.out)).model_dump(mode="json")
         ours = self.config.model_dump(mode="json")
-        different = [line for line in differences(ours, config) if line.partition(":")[0] not in MAY_CHANGE]
+        different = [line for line in differences(ours, theirs) if line.partition(":")[0] not in MAY_CHANGE]
         if different:
             raise InputError(
                 f"{self.out}: made with another config ({'; '.join(different)}); use a new run folder"

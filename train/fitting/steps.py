@@ -35,7 +35,7 @@ def learn(run: Run, parts: Sequence[Any], numbers: Sequence[int], of: int) -> di
     progress = run.progress
     factor = rate_factor(run.step, progress, run.config.optimiser)
     gradients: dict[str, list[Tensor | None]] = {
-        name: [None] * len(parameters) for name, parameters in run.players.items()
+        name: [None] * len(parameters) for name, parameters in run.parameter_groups.items()
     }
     losses: dict[int, dict[str, float]] = {}
     for number, part in zip(numbers, parts, strict=True):
@@ -47,7 +47,7 @@ def learn(run: Run, parts: Sequence[Any], numbers: Sequence[int], of: int) -> di
     run.usual.check(every)
 
     norms: dict[str, float] = {}
-    for name, parameters in run.players.items():
+    for name, parameters in run.parameter_groups.items():
         shared = summed(run.fabric, gradients[name], parameters)
         if all(gradient is None for gradient in shared):
             continue
@@ -76,11 +76,11 @@ def _part(
     """Adds one part's gradients, times `weight`, to each player's; returns its losses by name."""
     found: dict[str, Tensor] = {}
     with run.fabric.autocast():
-        for turn in run.system.turns(part, progress):
+        for turn in run.system.training_losses(part, progress):
             total = weight * torch.stack(list(turn.losses.values())).sum()
             # Each turn's gradients reach its own player only: the others' are never kept.
-            new = torch.autograd.grad(total, run.players[turn.player], allow_unused=True)
-            kept = gradients[turn.player]
+            new = torch.autograd.grad(total, run.parameter_groups[turn.group], allow_unused=True)
+            kept = gradients[turn.group]
             for place, gradient in enumerate(new):
                 before = kept[place]
                 if gradient is not None:

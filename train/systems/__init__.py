@@ -1,4 +1,4 @@
-"""The systems that can be trained, by name."""
+"""The registry of systems that can be trained, by name."""
 
 from __future__ import annotations
 
@@ -23,11 +23,24 @@ SYSTEMS: dict[str, tuple[type[BaseModel], Any]] = {
     CTD.name: (CTDConfig, CTD),
     SSVQVAE.name: (SSVQVAEConfig, SSVQVAE),
 }
-"""For each system the class of its `model:` section, and its own."""
+"""For each system's name, the class of its `model:` section and the class of the system."""
 
 
 def build(name: str, config: BaseModel, format: Format, seed: int = 0) -> System:
-    """A system with fresh weights, drawn from `seed` alone: the global generator is left as it was."""
+    """Builds a system whose weights are drawn from `seed`; torch's global generator is left unchanged.
+
+    Args:
+        name: a key of `SYSTEMS`.
+        config: the system's `model:` section.
+        format: sample rate, cut fade and train timbres of the dataset.
+        seed: seed of the weights.
+
+    Raises KeyError if there is no such system.
+
+    Example::
+
+        system = build("triptych", TriptychConfig(), Format(44_100, 3.0, ("piano", "organ")))
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         system: System = SYSTEMS[name][1](config, format)

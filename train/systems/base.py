@@ -1,8 +1,7 @@
-"""What the loop, the checkpoints, the evaluation and the page know of a system: this and no more.
+"""The interface of a system: all that training, checkpoints, evaluation and pages know of one.
 
-A system says which kinds of examples it wants and how it batches them, takes its turns at a batch
-(a turn: which of its players learns, from which losses), and converts. Adding a system means writing this
-class and naming it in `train.systems`.
+A system chooses its kinds of examples, makes batches of them, computes the losses of each parameter group,
+and converts recordings. To add one, implement `System` and register it in `train.systems.SYSTEMS`.
 """
 
 from __future__ import annotations
@@ -22,19 +21,25 @@ from train.data.examples import EXAMPLE_KINDS, Example, ExampleKind
 from train.data.tables import Tables
 
 Audio = npt.NDArray[np.float32]
+"""Mono audio, float32 [samples], full scale 1."""
 
 ALL_TAKES = frozenset({"timbre", "envelope"})
-
-
-class Turn(NamedTuple):
-    """One player's move: its parameters descend the sum of `losses` (weighted already, by name)."""
-
-    player: str
-    losses: dict[str, Tensor]
-
+"""The factors that a conversion can take from the reference."""
 
 EnvelopeTransform = Callable[[Envelope], Envelope]
 """A function of the measured envelope, such as one that doubles its release."""
+
+
+class OptimizerTurn(NamedTuple):
+    """One parameter group's turn at a batch.
+
+    Attributes:
+        group: name of the parameter group, whose gradients of the losses' sum are computed.
+        losses: losses by name, scalar tensors, already weighted.
+    """
+
+    group: str
+    losses: dict[str, Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,14 @@ class ConversionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A conversion's audio (float32 [n] at the codec's rate) and what it was made of.
+    """A conversion's audio, and the factors that were played.
 
-    `notes` sound as written, `octave` is the one they sound in; all None from a system that does not tell.
-    `doubts` are sentences for the user: what could not be heard, and what was done instead.
+    Attributes:
+        audio: float32 [n] at the system's rate, as long as the source.
+        notes: the notes as they sound, or None from a system without notes.
+        envelope: the envelope that was played, or None from a system without one.
+        octave: the octave in which the notes sound, or None from a system without notes.
+        doubts: one sentence for each thing that could not be measured, and what was done instead.
     """
 
     audio: Audio
@@ -86,8 +95,16 @@ class Conversion:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a system hears in a recording: notes as they sound, the envelope and a confidence 0..1 for each of
-    its numbers, the octave, and the known timbres that are nearest, with their probabilities."""
+    """What a system measures in a recording.
+
+    Attributes:
+        notes: the notes as they sound, times in seconds.
+        envelope: the envelope.
+        confidence: probability 0..1, by name, that each of the envelope's numbers is right.
+        octave: the octave in which the notes sound.
+        nearest: names of the nearest train timbres, with their probabilities, the highest first.
+        doubts: as in `Conversion`.
+    """
 
     notes: Notes
     envelope: Envelope
@@ -99,9 +116,16 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Factors:
-    """A recording taken apart: its phrase (notes in the register, without the octave), its envelope, and
-    its timbre as tensors that only the same weights can read. `samples` is how long it was, `doubts` are as
-    a conversion's."""
+    """A recording taken apart.
+
+    Attributes:
+        notes: the phrase, transposed by octaves to its register; it sounds `octave` octaves higher.
+        envelope: the envelope.
+        timbre: the timbre as named tensors, which only the weights that made them can use.
+        octave: the timbre's octave.
+        samples: length of the recording.
+        doubts: as in `Conversion`.
+    """
 
     notes: Notes
     envelope: Envelope
@@ -113,43 +137,59 @@ class Factors:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """What a system must know of the data it is made for."""
+    """The properties of a dataset that a system is built for.
+
+    Attributes:
+        rate: sample rate in Hz.
+        cut_fade_ms: length of the fade that ends a cut note, in ms.
+        timbres: names of the train timbres, in the order of their classes.
+    """
 
     rate: int
     cut_fade_ms: float
     timbres: tuple[str, ...]
-    """Names of the train timbres, in the order of their classes."""
 
 
 class System(nn.Module, ABC):
-    """A codec that can be trained and can convert."""
+    """A codec that can be trained and that converts recordings."""
 
     name: ClassVar[str]
+    """Name of the system in configs and checkpoints."""
     by_number: ClassVar[bool] = True
-    """Whether it takes envelopes by number and tells the ones it hears."""
+    """Whether envelopes can be given, and are measured, as numbers."""
     on_device: ClassVar[bool] = False
-    """Whether `collate` takes audio as tensors on a device too; otherwise it gets NumPy arrays only."""
+    """Whether `collate` also accepts audio as tensors on a device, beside NumPy arrays."""
     any_envelope: ClassVar[bool] = True
-    """Whether it can learn from envelopes and timbres that are no rows of the dataset's tables."""
+    """Whether it can be trained with envelopes and timbres that are no rows of the dataset's tables."""
     kinds: ClassVar[Sequence[ExampleKind]] = EXAMPLE_KINDS
-    timbre_names: ClassVar[tuple[str, ...]] = ()
-    """How the names of weights begin that tell the train timbres apart: of no use for other ones."""
+    """Kinds of examples that it is trained on."""
+    timbre_class_prefixes: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of the state-dict keys that classify the train timbres: of no use for other timbres."""
     format: Format
 
     @abstractmethod
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Any:
-        """Examples as a batch of CPU tensors with a `to(device)`; `classes` maps train timbres to places."""
+        """Makes a batch of CPU tensors, with a method `to(device)`.
+
+        Args:
+            examples: clips of the dataset, see `train.data.examples`.
+            classes: class of each train timbre, by its id.
+        """
 
     @abstractmethod
-    def players(self) -> dict[str, list[nn.Parameter]]:
-        """The parameters of each player, disjoint; each player has an optimiser of its own."""
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """Returns disjoint groups of parameters by name; each has an optimiser of its own."""
 
     @abstractmethod
-    def turns(self, batch: Any, progress: float) -> Iterator[Turn]:
-        """The turns at one batch; `progress` is the share of the training done, 0..1.
+    def training_losses(self, batch: Any, progress: float) -> Iterator[OptimizerTurn]:
+        """Yields the losses of each parameter group that has a turn at the batch.
 
-        Players step when all turns at all parts of a step's batch are done. What is drawn from torch's
-        generator here is seeded by (seed, step, part).
+        Gradients are taken as soon as a turn is yielded. Optimisers step after all turns at all parts of a
+        step's batch. Random draws come from torch's global generator, which is seeded by (seed, step, part).
+
+        Args:
+            batch: what `collate` made, on the system's device.
+            progress: share of the training that is done, 0..1.
         """
 
     @abstractmethod
@@ -160,37 +200,51 @@ class System(nn.Module, ABC):
         """
 
     def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
-        """Called before each step: makes in `folder` (the run's) what the stage at `progress` needs first,
-        and says whether `collate` makes other batches from now on. Called too when a run is gone on with."""
+        """Prepares the stage at `progress`; called before each step, and when a run is resumed.
+
+        Files that the stage needs are made in the run's `folder`. Returns whether `collate` makes different
+        batches from now on.
+        """
         return False
 
     @property
     def own_rate(self) -> int:
-        """The rate in Hz that it works at inside: its conversions hold nothing above half of it."""
+        """The sample rate in Hz at which the system works: conversions hold nothing above half of it."""
         return self.format.rate
 
     def oracle(self, audio: Audio) -> Audio | None:
-        """What its own way back to audio makes of a recording when nothing need be converted or guessed.
+        """Reconstructs a recording with nothing converted or estimated: a bound on the system's conversions.
 
-        A bound on its conversions, to be reported beside them. None from a system that has none.
+        None from a system without such a path.
         """
         return None
 
     def describe(self, audio: Audio) -> Description:
-        """What the system hears in a recording."""
-        raise self._untold()
+        """Measures a recording. Raises InputError if the system has no notes and numeric envelopes."""
+        raise self._recordings_only()
 
     def encode(self, audio: Audio) -> Factors:
-        """A recording's three factors; InputError where no note is heard."""
-        raise self._untold()
+        """Takes a recording apart into factors.
+
+        Raises InputError if no note is found, or if the system has no notes and numeric envelopes.
+        """
+        raise self._recordings_only()
 
     def decode(self, factors: Factors) -> Conversion:
-        """Plays factors, wherever each of them comes from."""
-        raise self._untold()
+        """Plays factors, each of which may come from another recording.
 
-    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-        """A timbre between two: `share` 0 is the one, 1 the other."""
-        raise self._untold()
+        Raises InputError if the timbre is not of this system, or the system has no such factors.
+        """
+        raise self._recordings_only()
+
+    def interpolate_timbre(
+        self, start: dict[str, Tensor], end: dict[str, Tensor], share: float
+    ) -> dict[str, Tensor]:
+        """Interpolates between two timbres; `share` 0 is `start`, 1 is `end`.
+
+        Raises InputError if a timbre is not of this system, or the system has no such factors.
+        """
+        raise self._recordings_only()
 
     def refuse_numbers(self, request: ConversionRequest) -> None:
         """Raises InputError if the request gives an envelope or an octave by number."""
@@ -199,6 +253,5 @@ class System(nn.Module, ABC):
                 f"system {self.name}: takes envelope and octave from recordings only, not by number"
             )
 
-    def _untold(self) -> InputError:
-        """What a system says that takes recordings only (`by_number` False)."""
+    def _recordings_only(self) -> InputError:
         return InputError(f"system {self.name}: does not tell notes or an envelope's numbers")

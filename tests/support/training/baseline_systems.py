@@ -19,7 +19,7 @@ SS_VQ_VAE = {"width": 12, "codes": 8, "griffin_lim_steps": 4}
 SYNTHCLONER = {
     "latent": 16, "encoder_channels": 2, "decoder_channels": 32, "lstm_layers": 1, "codebooks": 2,
     "codes": 16, "timbre_layers": 1, "timbre_heads": 2, "timbre_hidden": 16, "envelope_hidden": 4,
-    "judge_channels": 2, "periods": [2, 3], "judge_windows": [512], "crop_seconds": 0.5,
+    "discriminator_channels": 2, "periods": [2, 3], "discriminator_windows": [512], "crop_seconds": 0.5,
 }  # fmt: skip
 SIZES = {"ctd": tests.support.training.tiny_ctd.SIZES, "ss-vq-vae": SS_VQ_VAE, "synthcloner": SYNTHCLONER}
 """Of every baseline, as small as it gets."""

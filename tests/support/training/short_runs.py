@@ -38,5 +38,5 @@ def held_out_losses(system: System, tables: Tables, count: int) -> dict[str, flo
     with Loader(Shards(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
         batch = system.collate(list(islice(loader, count)), {})
     with torch.no_grad():
-        turns = list(system.turns(batch, 0.0))
+        turns = list(system.training_losses(batch, 0.0))
     return {name: float(value) for turn in turns for name, value in turn.losses.items()}

@@ -18,13 +18,13 @@ from train.nn.gain import note_batch
 from train.systems import build
 from train.systems.base import Format
 from train.systems.triptych.inference.analysis import Passage
-from train.systems.triptych.networks.features import features
+from train.systems.triptych.networks.features import extract_features
 from train.systems.triptych.system import Triptych
 
 RATE = 44_100
 SIZES = {
     "encoder_width": 16, "encoder_blocks": 1, "envelope_width": 16, "timbre_width": 16, "timbre_dims": 8,
-    "decoder_width": 16, "decoder_blocks": 1, "harmonics": 8, "halves": 2, "noise_bands": 4,
+    "decoder_width": 16, "decoder_blocks": 1, "harmonics": 8, "subharmonics": 2, "noise_bands": 4,
 }  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def make_checkpoint(path: Path, layout: Layout, rate: int | None = None, seed: i
 
 def make_system() -> Triptych:
     """Builds an untrained tiny codec with enough harmonics to play what it measures."""
-    model = {**SIZES, "harmonics": 64, "halves": 16, "noise_bands": 24}
+    model = {**SIZES, "harmonics": 64, "subharmonics": 16, "noise_bands": 24}
     config = parse_config({"steps": 1, "model": model}, "test")
     return build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("one", "two")), seed=4).eval()
 
@@ -61,4 +61,4 @@ def make_clip(
 
 def make_passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
     """Returns a recording with known notes, ready for analysis."""
-    return Passage(features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0)
+    return Passage(extract_features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0)

@@ -12,7 +12,8 @@ from train.fitting.loop import Report, fit
 from train.systems.ctd import latents
 
 SIZES = {
-    "channels": 4, "multipliers": [1, 1, 2, 2], "strides": [4, 4, 4], "latent": 4, "judge_channels": 2,
+    "channels": 4, "multipliers": [1, 1, 2, 2], "strides": [4, 4, 4], "latent": 4,
+    "discriminator_channels": 2,
     "condition": 4, "timbre_channels": [8], "timbre_strides": [1, 2], "structure_channels": [8],
     "adversary_channels": 8, "unet_channels": [8, 16], "unet_ratios": [1, 2], "unet_heads": 2,
     "unet_embedding": 8, "crop_seconds": 0.2, "sampling_steps": 3,

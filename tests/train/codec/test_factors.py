@@ -78,7 +78,7 @@ def test_factors_of_silence_are_silence(codec: Codec) -> None:
 
 def test_an_interpolated_timbre_lies_between_its_ends(codec: Codec) -> None:
     one, other = (codec.encode(tune(timbre=timbre)).timbre for timbre in (0, 3))
-    mixes = [codec.blend(one, other, share) for share in (0.0, 0.5, 1.0)]
+    mixes = [codec.interpolate_timbre(one, other, share) for share in (0.0, 0.5, 1.0)]
     for name in ("harmonic_BNK", "noise_BNW", "vectors"):
         torch.testing.assert_close(
             mixes[1][name], (mixes[0][name] + mixes[2][name]) / 2, atol=1e-4, rtol=1e-4
@@ -117,4 +117,4 @@ def test_factors_that_do_not_fit_are_refused_by_name(codec: Codec, tmp_path: Pat
     with pytest.raises(InputError, match=r"none.notes\.json: no such file"):
         read_notes(tmp_path / "none" / "notes.json")
     with pytest.raises(InputError, match="tensor 'vectors': expected finite numbers of shape"):
-        codec.blend({**factors.timbre, "vectors": torch.zeros(1, 1, 3)}, factors.timbre, 0.5)
+        codec.interpolate_timbre({**factors.timbre, "vectors": torch.zeros(1, 1, 3)}, factors.timbre, 0.5)

@@ -135,7 +135,7 @@ def test_the_reference_trains_equally_on_one_and_two_devices(
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     ranks = notes(tmp_path / "two")
-    assert {"judge", "fooling", "matching"} <= set(ranks[0]["losses"]["5"])
+    assert {"discriminator", "generator", "feature_matching"} <= set(ranks[0]["losses"]["5"])
     check_equals_one_device(alone, out, ranks, first=0)
 
 

@@ -17,7 +17,7 @@ from tests.support.training.short_runs import run_config
 from train.checkpoint import read_state
 from train.fitting.divergence import SETTLED, STEPS, TIMES, Exploded, Usual
 from train.fitting.loop import Diverged, fit
-from train.systems.base import Turn
+from train.systems.base import OptimizerTurn
 from train.systems.triptych.system import Triptych
 
 
@@ -26,9 +26,9 @@ def test_a_diverging_run_stops_and_names_the_step(
     layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
     """A loss, or only its gradient, is non-finite from the third step on."""
-    turns, batches = Triptych.turns, []
+    turns, batches = Triptych.training_losses, []
 
-    def broken(self: Triptych, batch: Any, progress: float) -> Iterator[Turn]:
+    def broken(self: Triptych, batch: Any, progress: float) -> Iterator[OptimizerTurn]:
         batches.append(progress)
         for turn in turns(self, batch, progress):
             name, value = next(iter(turn.losses.items()))
@@ -38,7 +38,7 @@ def test_a_diverging_run_stops_and_names_the_step(
                 value = value + (next(self.parameters()).sum() * 0.0).abs().sqrt()
             yield turn._replace(losses={**turn.losses, name: value})
 
-    monkeypatch.setattr(Triptych, "turns", broken)
+    monkeypatch.setattr(Triptych, "training_losses", broken)
     out = tmp_path / "run"
     with pytest.raises(Diverged) as stopped:
         fit(run_config(save_every=1, judge_pairs=0), layout.root, out)

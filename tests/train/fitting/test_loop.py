@@ -28,8 +28,8 @@ def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:
     for name in ("stft", "onset", "pitch", "envelope", "envelope_curve"):
         first, last = (np.mean([row[name] for row in rows]) for rows in (history[:4], history[-4:]))
         assert last < first, name
-    assert {"judge", "fooling", "matching"} <= set(history[-1])
-    assert not {"judge", "fooling"} & set(history[0])
+    assert {"discriminator", "generator", "feature_matching"} <= set(history[-1])
+    assert not {"discriminator", "generator"} & set(history[0])
 
 
 def test_a_stopped_run_resumes_bit_for_bit(layout: Layout, finished: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import prod
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 BANDS = 8
 """Of the filter bank in front of the autoencoder."""
@@ -24,7 +24,13 @@ class CTDConfig(BaseModel):
     strides: tuple[int, ...] = Field((2, 2, 2, 2, 4), min_length=1, max_length=8)
     decoder_scale: float = Field(1.5, gt=0.0, le=4.0, description="width of the decoder to the encoder's")
     latent: int = Field(32, ge=1, le=512)
-    judge_channels: int = Field(32, ge=1, le=256, description="ours")
+    discriminator_channels: int = Field(
+        32,
+        ge=1,
+        le=256,
+        validation_alias=AliasChoices("discriminator_channels", "judge_channels"),
+        description="channels of each spectrogram discriminator; ours",
+    )
 
     condition: int = Field(16, ge=1, le=512, description="size of the timbre vector and of a structure frame")
     timbre_channels: tuple[int, ...] = (128, 256, 256, 512)
@@ -46,7 +52,9 @@ class CTDConfig(BaseModel):
     multiband_weight: float = Field(5.0, ge=0.0)
     range_weight: float = Field(1.0, ge=0.0)
     adversarial_weight: float = Field(5.0, ge=0.0)
-    matching_weight: float = Field(10.0, ge=0.0)
+    feature_matching_weight: float = Field(
+        10.0, ge=0.0, validation_alias=AliasChoices("feature_matching_weight", "matching_weight")
+    )
 
     autoencoder_share: float = Field(
         0.5, ge=0.0, le=1.0, description="of the run; the next two are shares of this part; ours"

@@ -33,7 +33,7 @@ def range_loss(latents_BDF: Tensor) -> Tensor:
     return F.elu(latents_BDF.float().abs() - LARGEST).mean()
 
 
-def hinge_judge_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
+def hinge_discriminator_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
     """Real above 1, fake below -1."""
     terms = [
         F.relu(1.0 - r).mean() + F.relu(1.0 + f).mean() for r, f in zip(real.logits, fake.logits, strict=True)
@@ -41,6 +41,6 @@ def hinge_judge_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Te
     return torch.stack(terms).mean()
 
 
-def hinge_fooling_loss(fake: DiscriminatorOutput) -> Tensor:
+def hinge_generator_loss(fake: DiscriminatorOutput) -> Tensor:
     """Fake as high as can be."""
     return torch.stack([-logit.mean() for logit in fake.logits]).mean()

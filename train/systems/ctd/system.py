@@ -19,7 +19,7 @@ from train.data.examples import Example, ExampleKind
 from train.data.tables import Tables
 from train.nn.discriminator import Discriminator, feature_matching_loss
 from train.nn.losses import mel_distances
-from train.systems.base import Audio, Conversion, ConversionRequest, Format, System, Turn
+from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
 from train.systems.ctd.autoencoder import Autoencoder
 from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
 from train.systems.ctd.config import CTDConfig
@@ -35,8 +35,8 @@ from train.systems.ctd.diffusion import (
 )
 from train.systems.ctd.latents import LatentStore, digest_of
 from train.systems.ctd.losses import (
-    hinge_fooling_loss,
-    hinge_judge_loss,
+    hinge_discriminator_loss,
+    hinge_generator_loss,
     multiband_distance,
     range_loss,
 )
@@ -46,7 +46,7 @@ from train.systems.peak import at_peak, level_of
 
 BANK_CLIPS = 64
 """Clips of a tone bank from which the latents' spread is measured."""
-JUDGE_WINDOWS = (2048, 1024, 512, 256)
+DISCRIMINATOR_WINDOWS = (2048, 1024, 512, 256)
 
 
 class Batch(NamedTuple):
@@ -80,7 +80,7 @@ class CTD(System):
         self.config = config
         self.format = format
         self.autoencoder = Autoencoder(config)
-        self.discriminator = Discriminator(JUDGE_WINDOWS, config.judge_channels)
+        self.discriminator = Discriminator(DISCRIMINATOR_WINDOWS, config.discriminator_channels)
         self.timbre = TimbreEncoder(config)
         self.structure = StructureEncoder(config)
         self.adversary = Adversary(config)
@@ -98,7 +98,7 @@ class CTD(System):
     counted: Tensor
     """Progress at that step."""
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         diffusion = (self.timbre, self.structure, self.unet)
         return {
             "autoencoder": list(self.autoencoder.parameters()),
@@ -165,7 +165,7 @@ class CTD(System):
         frames = max(1, round(self.config.crop_seconds * self.format.rate / self.config.hop))
         return min(frames, max(1, samples // self.config.hop)) * self.config.hop
 
-    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+    def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
         stage = stage_at(progress, self.config)
         generator = torch.Generator(batch.target_BT.device).manual_seed(batch.seed % 2**63)
         if stage.autoencoder:
@@ -185,7 +185,9 @@ class CTD(System):
         ]
         return F.pad(torch.stack(rows), (0, samples - len(rows[0])))
 
-    def _autoencoder_turns(self, batch: Batch, stage: Stage, generator: torch.Generator) -> Iterator[Turn]:
+    def _autoencoder_turns(
+        self, batch: Batch, stage: Stage, generator: torch.Generator
+    ) -> Iterator[OptimizerTurn]:
         config, model, target_BT = self.config, self.autoencoder, self._crops(batch)
         bands = model.bank.analyse(target_BT)
         with torch.set_grad_enabled(stage.encoding):
@@ -200,15 +202,15 @@ class CTD(System):
             losses["range"] = config.range_weight * range_loss(latents)
         if stage.judged and config.adversarial_weight > 0.0:
             told = self.discriminator(torch.cat([target_BT, estimate_BT.detach()]))
-            yield Turn("discriminator", {"judge": hinge_judge_loss(*told.halves())})
+            yield OptimizerTurn("discriminator", {"discriminator": hinge_discriminator_loss(*told.halves())})
             with torch.no_grad():
                 real = self.discriminator(target_BT)
             fake = self.discriminator(estimate_BT)
-            losses["fooling"] = config.adversarial_weight * hinge_fooling_loss(fake)
-            losses["matching"] = config.matching_weight * feature_matching_loss(real, fake)
-        yield Turn("autoencoder", losses)
+            losses["generator"] = config.adversarial_weight * hinge_generator_loss(fake)
+            losses["feature_matching"] = config.feature_matching_weight * feature_matching_loss(real, fake)
+        yield OptimizerTurn("autoencoder", losses)
 
-    def _diffusion_turn(self, batch: Batch, stage: Stage, generator: torch.Generator) -> Turn:
+    def _diffusion_turn(self, batch: Batch, stage: Stage, generator: torch.Generator) -> OptimizerTurn:
         config, scale = self.config, self.config.sigma_data / self.spread
         latents, partners = self._latents_of(batch)
         clean, count = latents * scale, len(latents)
@@ -216,7 +218,9 @@ class CTD(System):
         structure = self._structure(self._whole(batch.target_BT / FULL_SCALE))
         if stage.confusion is not None and int(self.turn) % config.adversary_every == 0:
             guess = self.adversary(structure.detach())
-            return Turn("adversary", {"adversary": F.mse_loss(guess.float(), timbre.detach().float())})
+            return OptimizerTurn(
+                "adversary", {"adversary": F.mse_loss(guess.float(), timbre.detach().float())}
+            )
 
         dropped = torch.rand(2, count, generator=generator, device=clean.device)
         no_timbre = dropped[0] < config.timbre_dropout
@@ -231,7 +235,7 @@ class CTD(System):
         if stage.confusion is not None:
             error = F.mse_loss(self.adversary(structure).float(), timbre.detach().float())
             losses["confusion"] = -stage.confusion * error
-        return Turn("diffusion", losses)
+        return OptimizerTurn("diffusion", losses)
 
     @torch.no_grad()
     def _latents_of(self, batch: Batch) -> tuple[Tensor, Tensor]:

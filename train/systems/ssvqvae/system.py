@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from manifests.synthesis.compose import FULL_SCALE
 from train.audio.resampling import resample
 from train.data.examples import Example, ExampleKind
-from train.systems.base import Audio, Conversion, ConversionRequest, Format, System, Turn
+from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
 from train.systems.peak import at_peak, level_of
 from train.systems.ssvqvae.config import SSVQVAEConfig
 from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
@@ -51,7 +51,7 @@ class SSVQVAE(System):
     def own_rate(self) -> int:
         return RATE
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"codec": list(self.parameters())}
 
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
@@ -62,12 +62,12 @@ class SSVQVAE(System):
             torch.from_numpy(np.stack([example.envelope.audio for example in examples])),
         )
 
-    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+    def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
         low, beside = (resample(part / FULL_SCALE, self.format.rate, RATE) for part in batch)
         target = self._whole(low)
         quantised = self.quantiser(self.content(target))
         estimate = self.decoder(quantised.frames, self.style(log_magnitudes(beside)))
-        yield Turn(
+        yield OptimizerTurn(
             "codec",
             {
                 "frames": F.mse_loss(estimate.float(), target),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 
 class SynthClonerConfig(BaseModel):
@@ -27,9 +27,19 @@ class SynthClonerConfig(BaseModel):
     timbre_hidden: int = Field(1024, ge=8, le=8192)
     dropout: float = Field(0.1, ge=0.0, lt=1.0)
     envelopes: int = Field(120, ge=1, description="classes of the envelope head: ids of the dataset below it")
-    judge_channels: int = Field(32, ge=1, le=256, description="of the period judges' first layer")
+    discriminator_channels: int = Field(
+        32,
+        ge=1,
+        le=256,
+        validation_alias=AliasChoices("discriminator_channels", "judge_channels"),
+        description="channels of the period discriminators' first layer",
+    )
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
-    judge_windows: tuple[int, ...] = (2048, 1024, 512)
+    discriminator_windows: tuple[int, ...] = Field(
+        (2048, 1024, 512),
+        validation_alias=AliasChoices("discriminator_windows", "judge_windows"),
+        description="STFT windows of the spectrogram discriminators, samples",
+    )
 
     crop_seconds: float = Field(1.0, ge=0.1, le=60.0)
     mask_probability: float = Field(0.5, ge=0.0, le=1.0)
@@ -37,7 +47,9 @@ class SynthClonerConfig(BaseModel):
     mask_fade_ms: float = Field(5.0, gt=0.0, description="a mask without a fade makes a click")
 
     mel_weight: float = Field(15.0, ge=0.0)
-    matching_weight: float = Field(2.0, ge=0.0)
+    feature_matching_weight: float = Field(
+        2.0, ge=0.0, validation_alias=AliasChoices("feature_matching_weight", "matching_weight")
+    )
     adversarial_weight: float = Field(1.0, ge=0.0)
     adversarial_from: float = Field(0.005, ge=0.0, le=1.0, description="share of the steps without a GAN")
     commitment_weight: float = Field(0.25, ge=0.0)

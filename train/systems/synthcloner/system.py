@@ -16,12 +16,12 @@ from manifests.types import InputError
 from train.data.examples import Example
 from train.nn.discriminator import discriminator_loss, generator_loss
 from train.nn.losses import mel_distances
-from train.systems.base import Audio, Conversion, ConversionRequest, Format, System, Turn
+from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
 from train.systems.peak import at_peak
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
+from train.systems.synthcloner.discriminators import Discriminators
 from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
-from train.systems.synthcloner.judges import Judges
 from train.systems.synthcloner.layers import Head
 from train.systems.synthcloner.quantiser import ResidualQuantiser
 from train.systems.synthcloner.rhythm import Gate, gates_of, heard_gates, retimed, sustain_mask
@@ -61,7 +61,7 @@ class SynthCloner(System):
     name = "synthcloner"
     by_number = False
     any_envelope = False
-    timbre_names = ("timbre_head.",)
+    timbre_class_prefixes = ("timbre_head.",)
 
     def __init__(self, config: SynthClonerConfig, format: Format) -> None:
         super().__init__()
@@ -76,9 +76,9 @@ class SynthCloner(System):
         self.pitch_head = Head(config.latent, PITCHES)
         self.timbre_head = Head(config.latent, max(1, len(format.timbres)))
         self.envelope_head = Head(config.latent, config.envelopes)
-        self.judges = Judges(config)
+        self.judges = Discriminators(config)
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         judges = list(self.judges.parameters())
         own = {id(parameter) for parameter in judges}
         return {"codec": [p for p in self.parameters() if id(p) not in own], "discriminator": judges}
@@ -135,7 +135,7 @@ class SynthCloner(System):
             pitch,
         )
 
-    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+    def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
         config = self.config
         both = self.encoder(torch.cat([batch.content_BT, batch.timbre_BT]))
         content, sounding = both.chunk(2)
@@ -158,14 +158,14 @@ class SynthCloner(System):
             losses["timbre"] = config.head_weight * F.cross_entropy(said, batch.class_B[known])
         if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
             told = self.judges(torch.cat([batch.target_BT, estimate_BT.detach()]))
-            yield Turn("discriminator", {"judge": discriminator_loss(*told.halves())})
+            yield OptimizerTurn("discriminator", {"discriminator": discriminator_loss(*told.halves())})
             with torch.no_grad():
                 real = self.judges(batch.target_BT)
             fake = self.judges(estimate_BT)
-            losses["fooling"] = config.adversarial_weight * generator_loss(fake)
+            losses["generator"] = config.adversarial_weight * generator_loss(fake)
             distances = [F.l1_loss(f, r) for r, f in zip(real.features, fake.features, strict=True)]
-            losses["matching"] = config.matching_weight * torch.stack(distances).mean()
-        yield Turn("codec", losses)
+            losses["feature_matching"] = config.feature_matching_weight * torch.stack(distances).mean()
+        yield OptimizerTurn("codec", losses)
 
     def _pitch_loss(self, content_BCF: Tensor, pitch_BPF: Tensor) -> Tensor:
         weight = torch.full((PITCHES, 1), POSITIVE_WEIGHT, device=pitch_BPF.device)

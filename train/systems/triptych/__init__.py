@@ -1,5 +1,4 @@
-"""Our codec: y(t) = gain(notes, envelope; t) * dry(notes, timbre; t), the gain explicit and exact.
+"""The codec. It models a clip as y(t) = gain(notes, envelope; t) * dry(notes, timbre; t), with an exact gain.
 
-`features` and `encoder` hear, `note_head` writes the notes, `envelope_head` the envelope's numbers,
-`timbre` the sound's profile and vector, `decoder` plays notes in a timbre, `system` puts it together.
+`networks` holds the model, `inference` uses a trained one, and `system` trains it.
 """

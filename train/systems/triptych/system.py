@@ -1,9 +1,13 @@
-"""Triptych's own codec as a system: how examples become batches, its losses, and how it converts."""
+"""Trains the codec: makes batches of examples, computes the losses, and converts through `inference`.
+
+Shape suffixes: B input clips, T samples, R excerpts of target notes, N notes (1 in an excerpt), E equaliser
+bands, K timbre vectors of D numbers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -22,31 +26,42 @@ from train.systems.base import (
     Description,
     Factors,
     Format,
+    OptimizerTurn,
     System,
-    Turn,
 )
-from train.systems.triptych.augment import BANDS, ROOM, equalise, in_rooms, level_change
+from train.systems.triptych.augment import EQUALISER_BANDS, ROOM_NUMBERS, add_reverb, equalise, rms_ratio
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.inference.conversion import blend, convert, decode, encode
-from train.systems.triptych.inference.description import describe
+from train.systems.triptych.inference import conversion, description
 from train.systems.triptych.networks.envelope_head import envelope_losses
-from train.systems.triptych.networks.features import HOP, features
+from train.systems.triptych.networks.features import HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.note_head import note_losses
-from train.systems.triptych.networks.timbre import measure, open_frames
-from train.systems.triptych.networks.timbre_encoder import likeness_loss, rounded
+from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile
+from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
 
-Fields = tuple[float, float, float, float, float]
-"""A note as onset, note-off and end in samples, velocity 0..1, pitch."""
+NoteFields = tuple[float, float, float, float, float]
+"""A note's onset, note-off and end in samples, its velocity 0..1, and its pitch in MIDI."""
 
 
 class Batch(NamedTuple):
-    """B different input clips with what is true of them, and R pieces of the targets' notes.
+    """Input clips with their ground truth, and excerpts of the notes of target clips. Audio has full scale 1.
 
-    `pieces` holds each piece's note as a clip of one note; `start_R` is where the piece begins in the note
-    and `piece_RT` its sound, `scale_R` what a tone of RMS 0.1 was multiplied with in that clip;
-    `timbre_R` says which input clip has the timbre, `class_B` is its class (-1: none); `equaliser_BE` is what
-    is done to clips and pieces first, in dB; `room_BR` and `room_key` the rooms that notes are heard in.
+    Attributes:
+        audio_BT: distinct input clips, float32.
+        notes: their true notes, times in samples.
+        jittered: their notes with random shifts, which envelope and timbre are learned with.
+        envelope: their true envelopes.
+        class_B: class of each clip's timbre, int64; -1 for none.
+        pieces: the note of each excerpt, as a clip of one note.
+        piece_envelope: the envelope of each excerpt's target.
+        start_R: sample of the note at which the excerpt begins, float32.
+        piece_RT: the sound of each excerpt, float32.
+        scale_R: factor by which a tone of RMS 0.1 was multiplied in the target clip, float32.
+        timbre_R: index of the input clip whose timbre the target has, int64.
+        equaliser_BE: equaliser gains of each input clip in dB, float32; excerpts get that of their timbre's
+            clip.
+        room_BR: numbers of each clip's room, 0..1, float32 [B, ROOM_NUMBERS].
+        room_key: seed of the rooms' noise, int64 [].
     """
 
     audio_BT: Tensor
@@ -65,24 +80,34 @@ class Batch(NamedTuple):
     room_key: Tensor
 
     def to(self, device: torch.device) -> Batch:
+        """Copies the batch to a device."""
         return Batch(*(part.to(device) for part in self))  # type: ignore[arg-type]
 
 
 class Triptych(TriptychModel, System):
-    """Content as notes, envelope as numbers, timbre as a profile and a vector."""
+    """The codec: content as notes, envelope as numbers, timbre as a measured profile and learned vectors.
+
+    Example::
+
+        system = build("triptych", TriptychConfig(), Format(44_100, 3.0, ("piano",)))
+        batch = system.collate(examples, classes)
+        for turn in system.training_losses(batch, progress=0.0):
+            sum(turn.losses.values()).backward()
+    """
 
     name = "triptych"
     on_device = True
-    timbre_names = ("timbre_head.",)
+    timbre_class_prefixes = ("timbre_head.",)
 
     def __init__(self, config: TriptychConfig, format: Format) -> None:
         super().__init__(config, format)
         self.discriminator = Discriminator()
 
-    def players(self) -> dict[str, list[nn.Parameter]]:
-        judges = list(self.discriminator.parameters())
-        own = {id(parameter) for parameter in judges}
-        return {"codec": [p for p in self.parameters() if id(p) not in own], "discriminator": judges}
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        discriminator = list(self.discriminator.parameters())
+        excluded = {id(parameter) for parameter in discriminator}
+        codec = [parameter for parameter in self.parameters() if id(parameter) not in excluded]
+        return {"codec": codec, "discriminator": discriminator}
 
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
         inputs: dict[str, Clip] = {}
@@ -90,14 +115,12 @@ class Triptych(TriptychModel, System):
             for clip in (example.content, example.timbre, example.envelope):
                 inputs.setdefault(clip.id.key, clip)
         clips = list(inputs.values())
-        place = {key: index for index, key in enumerate(inputs)}
+        index_of = {key: index for index, key in enumerate(inputs)}
         rate, frames = self.format.rate, len(clips[0].audio)
         notes = note_batch([clip.notes for clip in clips], rate, frames)
-        spread = self.config.jitter_ms * rate / 1000.0
-        draws = stream(examples[0].seed, "jitter")
-        jitter = (
-            torch.from_numpy(draws.random((2, *notes.onset_BN.shape)).astype(np.float32) * 2 - 1) * spread
-        )
+        largest_shift = self.config.jitter_ms * rate / 1000.0
+        draws = stream(examples[0].seed, "jitter").random((2, *notes.onset_BN.shape))
+        jitter = torch.from_numpy(draws.astype(np.float32) * 2 - 1) * largest_shift
         jittered = jitter_notes(notes, jitter)
         rows = [row for example in examples for row in self._pieces(example)]
         samples = self._piece_samples()
@@ -105,9 +128,7 @@ class Triptych(TriptychModel, System):
             (example, note, start, _cut_out(example.target.audio, note[0] + start, samples, note[2]))
             for example, note, start in rows
         ]
-        fields = torch.tensor(
-            [[*note[:3], note[3], note[4]] for _, note, _, _ in pieces], dtype=torch.float32
-        )
+        fields = torch.tensor([list(note) for _, note, _, _ in pieces], dtype=torch.float32)
         onset, off, end, velocity, pitch = (column[:, None] for column in fields.unbind(1))
         return Batch(
             stacked([clip.audio for clip in clips]).float() / FULL_SCALE,
@@ -120,51 +141,52 @@ class Triptych(TriptychModel, System):
             torch.tensor([float(start) for _, _, start, _ in pieces]),
             stacked([sound for *_, sound in pieces]).float() / FULL_SCALE,
             torch.tensor([example.target.gain for example, *_ in pieces], dtype=torch.float32),
-            torch.tensor([place[example.timbre.id.key] for example, *_ in pieces]),
-            self._equalisers(len(clips), examples[0].seed),
-            *self._rooms(len(clips), examples[0].seed),
+            torch.tensor([index_of[example.timbre.id.key] for example, *_ in pieces]),
+            self._draw_equalisers(len(clips), examples[0].seed),
+            *self._draw_rooms(len(clips), examples[0].seed),
         )
 
-    def _equalisers(self, clips: int, seed: int) -> Tensor:
-        """Random equalisers for half of the clips, flat ones for the others: [clips, bands] in dB."""
-        draws = stream(seed, "equaliser").random((clips, BANDS + 1)).astype(np.float32)
+    def _draw_equalisers(self, clips: int, seed: int) -> Tensor:
+        """Draws equalisers for half of the clips, flat ones for the others: float32 [clips, E] in dB."""
+        draws = stream(seed, "equaliser").random((clips, EQUALISER_BANDS + 1)).astype(np.float32)
         decibel = (2.0 * draws[:, 1:] - 1.0) * self.config.equaliser_db * (draws[:, :1] < 0.5)
         return torch.from_numpy(decibel)
 
-    def _rooms(self, clips: int, seed: int) -> tuple[Tensor, Tensor]:
-        """Rooms for some of the clips, [clips, ROOM], and the key of their noise."""
-        draws = stream(seed, "rooms").random((clips, ROOM + 1))
-        draws[draws[:, -1] >= self.config.rooms, ROOM - 1] = 0.0
-        return torch.from_numpy(draws[:, :ROOM].astype(np.float32)), torch.tensor(seed % 2**63)
+    def _draw_rooms(self, clips: int, seed: int) -> tuple[Tensor, Tensor]:
+        """Draws rooms for some of the clips, float32 [clips, ROOM_NUMBERS], and the seed of their noise."""
+        draws = stream(seed, "rooms").random((clips, ROOM_NUMBERS + 1))
+        draws[draws[:, -1] >= self.config.reverb_probability, ROOM_NUMBERS - 1] = 0.0
+        return torch.from_numpy(draws[:, :ROOM_NUMBERS].astype(np.float32)), torch.tensor(seed % 2**63)
 
     def _equalised(self, batch: Batch) -> Batch:
-        """The batch with its equalisers applied, a target's pieces with those of its timbre's clip."""
+        """Applies the equalisers, to an excerpt that of its timbre's clip; clips keep their peaks."""
         audio = equalise(batch.audio_BT, batch.equaliser_BE, self.format.rate)
-        back_B = batch.audio_BT.abs().amax(1) / audio.abs().amax(1).clamp(min=1e-6)
-        louder_B = level_change(batch.audio_BT, audio)
+        peak_ratio_B = batch.audio_BT.abs().amax(1) / audio.abs().amax(1).clamp(min=1e-6)
+        rms_ratio_B = rms_ratio(batch.audio_BT, audio)
         piece = equalise(batch.piece_RT, batch.equaliser_BE[batch.timbre_R], self.format.rate)
-        plain_B = (batch.equaliser_BE == 0.0).all(1)
+        flat_B = (batch.equaliser_BE == 0.0).all(1)
         return batch._replace(
-            audio_BT=audio * back_B[:, None],
-            piece_RT=piece * back_B[batch.timbre_R, None],
-            scale_R=batch.scale_R * (louder_B * back_B)[batch.timbre_R],
-            # Another timbre now, and none that has a name.
-            class_B=torch.where(plain_B, batch.class_B, torch.full_like(batch.class_B, -1)),
+            audio_BT=audio * peak_ratio_B[:, None],
+            piece_RT=piece * peak_ratio_B[batch.timbre_R, None],
+            scale_R=batch.scale_R * (rms_ratio_B * peak_ratio_B)[batch.timbre_R],
+            # An equalised timbre is another one, without a class.
+            class_B=torch.where(flat_B, batch.class_B, torch.full_like(batch.class_B, -1)),
         )
 
     def _piece_samples(self) -> int:
+        """Samples of an excerpt: whole decoder frames."""
         return round(self.config.note_seconds * self.format.rate / HOP) * HOP
 
-    def _pieces(self, example: Example) -> list[tuple[Example, Fields, int]]:
-        """Some of the target's notes: their fields in samples, and where in the note the piece begins."""
+    def _pieces(self, example: Example) -> list[tuple[Example, NoteFields, int]]:
+        """Draws some of the target's notes: their fields, and the sample of the note at which to begin."""
         target = example.target
         draws = stream(example.seed, "pieces")
         length = self._piece_samples()
-        order = np.argsort(draws.random(len(target.notes)), kind="stable")[: self.config.notes_a_target]
-        all_spans = spans(target.notes, self.format.rate, len(target.audio))
-        rows: list[tuple[Example, Fields, int]] = []
+        order = np.argsort(draws.random(len(target.notes)), kind="stable")[: self.config.notes_per_target]
+        note_spans = spans(target.notes, self.format.rate, len(target.audio))
+        rows: list[tuple[Example, NoteFields, int]] = []
         for index in order:
-            note, span = target.notes[index], all_spans[index]
+            note, span = target.notes[index], note_spans[index]
             release = round(target.envelope.release_ms * self.format.rate / 1000.0)
             spare = max(min(span.end, span.off + release) - span.onset - length, 0)
             start = int(draws.random() * (spare + 1)) if draws.random() < 0.5 else 0
@@ -172,50 +194,53 @@ class Triptych(TriptychModel, System):
             rows.append((example, fields, start))
         return rows
 
-    def turns(self, batch: Batch, progress: float) -> Iterator[Turn]:
+    def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
         config, rate = self.config, self.format.rate
         if config.equaliser_db:
             batch = self._equalised(batch)
-        heard = features(batch.audio_BT, rate)
-        noted = heard
-        if config.rooms:
-            # A source's room is not to be played: only its notes are read from how it sounds there.
-            noted = features(in_rooms(batch.audio_BT, batch.room_BR, batch.room_key, rate), rate)
-        losses = weighted(note_losses(self.encoder(noted), batch.notes), config.note_weight)
-        guess = self.envelope_head(heard.level_BL, batch.jittered)
+        features = extract_features(batch.audio_BT, rate)
+        note_features = features
+        if config.reverb_probability:
+            # Reverberation is not to be reproduced: only the note encoder is trained with it.
+            wet_BT = add_reverb(batch.audio_BT, batch.room_BR, batch.room_key, rate)
+            note_features = extract_features(wet_BT, rate)
+        losses = weighted(note_losses(self.encoder(note_features), batch.notes), config.note_weight)
+        estimate = self.envelope_head(features.level_BL, batch.jittered)
         losses |= weighted(
-            envelope_losses(guess, batch.envelope, batch.jittered, rate), config.envelope_weight
+            envelope_losses(estimate, batch.envelope, batch.jittered, rate), config.envelope_weight
         )
 
-        cut = self.format.cut_fade_ms
-        opened = open_frames(heard, batch.jittered, batch.envelope, rate, cut)
-        profile = measure(opened, batch.jittered, config, rate)
-        views = self.timbre_encoder.views(opened, batch.jittered, rate)
-        losses["likeness"] = config.likeness_weight * likeness_loss(views)
-        vector_BKD = rounded(views.whole_BKD)
+        cut_fade_ms = self.format.cut_fade_ms
+        frames = divide_out_gain(features, batch.jittered, batch.envelope, rate, cut_fade_ms)
+        profile = measure_profile(frames, batch.jittered, config, rate)
+        views = self.timbre_encoder.views(frames, batch.jittered, rate)
+        losses["consistency"] = config.consistency_weight * consistency_loss(views)
+        vector_BKD = round_straight_through(views.whole_BKD)
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:
-            said = nn.functional.cross_entropy(self.timbre_head(vector_BKD[known, 0]), batch.class_B[known])
-            losses["timbre"] = config.timbre_weight * said
+            logits = self.timbre_head(vector_BKD[known, 0])
+            losses["timbre"] = config.timbre_weight * nn.functional.cross_entropy(
+                logits, batch.class_B[known]
+            )
 
-        estimate_RT = self._play_pieces(batch, profile, vector_BKD)
+        estimate_RT = self._decode_pieces(batch, profile, vector_BKD)
         spectral = spectral_losses(estimate_RT, batch.piece_RT, rate)
         losses["stft"] = config.spectral_weight * spectral["stft"]
         losses["mel"] = config.mel_weight * spectral["mel"]
 
         if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
             real = self.discriminator(batch.piece_RT)
-            yield Turn(
-                "discriminator", {"judge": discriminator_loss(real, self.discriminator(estimate_RT.detach()))}
-            )
+            fake = self.discriminator(estimate_RT.detach())
+            yield OptimizerTurn("discriminator", {"discriminator": discriminator_loss(real, fake)})
             with torch.no_grad():
                 real = self.discriminator(batch.piece_RT)
             fake = self.discriminator(estimate_RT)
-            losses["fooling"] = config.adversarial_weight * generator_loss(fake)
-            losses["matching"] = config.matching_weight * feature_matching_loss(real, fake)
-        yield Turn("codec", losses)
+            losses["generator"] = config.adversarial_weight * generator_loss(fake)
+            losses["feature_matching"] = config.feature_matching_weight * feature_matching_loss(real, fake)
+        yield OptimizerTurn("codec", losses)
 
-    def _play_pieces(self, batch: Batch, profile: Any, vector_BKD: Tensor) -> Tensor:
+    def _decode_pieces(self, batch: Batch, profile: Profile, vector_BKD: Tensor) -> Tensor:
+        """Decodes the excerpts in their timbres and multiplies them by the true gain: float32 [R, T]."""
         samples = batch.piece_RT.shape[1]
         tone_RT = self.decoder(
             profile, vector_BKD, batch.timbre_R, batch.pieces.pitch_BN[:, 0], batch.start_R, samples
@@ -226,23 +251,25 @@ class Triptych(TriptychModel, System):
         return estimate_RT
 
     def convert(self, request: ConversionRequest) -> Conversion:
-        return convert(self, request)
+        return conversion.convert(self, request)
 
     def describe(self, audio: Audio) -> Description:
-        return describe(self, audio)
+        return description.describe(self, audio)
 
     def encode(self, audio: Audio) -> Factors:
-        return encode(self, audio)
+        return conversion.encode(self, audio)
 
     def decode(self, factors: Factors) -> Conversion:
-        return decode(self, factors)
+        return conversion.decode(self, factors)
 
-    def blend(self, one: dict[str, Tensor], other: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-        return blend(self, one, other, share)
+    def interpolate_timbre(
+        self, start: dict[str, Tensor], end: dict[str, Tensor], share: float
+    ) -> dict[str, Tensor]:
+        return conversion.interpolate_timbre_tensors(self, start, end, share)
 
 
 def jitter_notes(notes: NoteBatch, jitter_2BN: Tensor) -> NoteBatch:
-    """Notes whose onsets and note-offs are moved by so many samples, still in order."""
+    """Shifts onsets (row 0) and note-offs (row 1) by samples, and keeps the notes in order."""
     onset = torch.where(notes.mask_BN, (notes.onset_BN + jitter_2BN[0]).clamp(min=0.0), notes.onset_BN)
     after = torch.cat([onset[:, 1:], notes.end_BN[:, -1:]], dim=1)
     end = torch.where(notes.mask_BN, torch.minimum(after, notes.end_BN.amax(1, keepdim=True)), notes.end_BN)
@@ -252,14 +279,14 @@ def jitter_notes(notes: NoteBatch, jitter_2BN: Tensor) -> NoteBatch:
 
 
 def weighted(losses: dict[str, Tensor], weight: float) -> dict[str, Tensor]:
-    """Each loss times a weight."""
+    """Multiplies every loss by a weight."""
     return {name: weight * loss for name, loss in losses.items()}
 
 
 def _cut_out(audio: np.ndarray, start: float, samples: int, end: float) -> np.ndarray:
-    """`samples` of a clip from `start` on, silent from `end` on."""
+    """Cuts `samples` out of a clip from `start` on, with silence from `end` on."""
     first, last = int(start), min(int(start) + samples, int(end))
-    # On a GPU, from a tone bank, audio is a tensor.
+    # From a tone bank on a GPU, audio is a tensor.
     piece = audio.new_zeros(samples) if isinstance(audio, Tensor) else np.zeros(samples, dtype=audio.dtype)
     piece[: max(last - first, 0)] = audio[first:last]
     return piece

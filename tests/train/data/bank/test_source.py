@@ -89,7 +89,7 @@ def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: 
     for source in (examples, recomposed):
         batch = system.collate(source, {0: 0})
         with torch.no_grad():
-            turns = list(system.turns(batch, 0.0))
+            turns = list(system.training_losses(batch, 0.0))
         losses.append({name: float(value) for turn in turns for name, value in turn.losses.items()})
     assert losses[0].keys() == losses[1].keys()
     for name, value in losses[0].items():

@@ -70,7 +70,7 @@ def test_a_short_run_goes_through_every_stage(short_run: tuple[Path, list[dict[s
     assert [sorted(players_of(losses)) for losses in steps[:2]] == [["autoencoder"]] * 2
     assert {"mel", "multiband", "range"} <= set(steps[0])
     assert players_of(steps[4]) == players_of(steps[11]) == {"autoencoder", "discriminator"}
-    assert {"judge", "fooling", "matching"} <= set(steps[11])
+    assert {"discriminator", "generator", "feature_matching"} <= set(steps[11])
     assert "range" not in steps[6]
     assert players_of(steps[12]) == {"diffusion"}
     after = [sorted(players_of(losses))[0] for losses in steps[12:]]
@@ -86,7 +86,7 @@ def test_the_encoder_is_frozen_at_half(layout: Layout) -> None:
     batch = built.collate(take_examples(layout, built, 2), {})
     learns = []
     for progress in (0.24, 0.26):
-        *_, turn = built.turns(batch, progress)
+        *_, turn = built.training_losses(batch, progress)
         weights = [*built.autoencoder.encoder.parameters(), *built.autoencoder.decoder.parameters()]
         gradients = torch.autograd.grad(sum(turn.losses.values()), weights, allow_unused=True)
         inside = len(list(built.autoencoder.encoder.parameters()))

@@ -68,7 +68,7 @@ def test_training_uses_every_frame_that_conversion_uses(system: SSVQVAE) -> None
     batch = Batch(*(torch.from_numpy(np.rint(clip * 32767).astype(np.int16))[None] for _ in range(2)))
     learned: list[torch.Size] = []
     hook = system.decoder.register_forward_hook(lambda _, __, made: learned.append(made.shape))
-    list(system.turns(batch, 0.0))
+    list(system.training_losses(batch, 0.0))
     hook.remove()
     assert learned == [frames.shape]
 

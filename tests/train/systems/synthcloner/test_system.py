@@ -84,7 +84,7 @@ def test_it_trains_with_its_discriminators_and_its_checkpoint_converts(
     steps: list[dict[str, float]] = []
     fit(tiny(), layout.root, tmp_path / "run", Report(on_step=lambda _, losses, __: steps.append(losses)))
     assert {"mel", "commitment", "codebook", "pitch", "envelope", "timbre"} <= set(steps[0])
-    assert {"judge", "fooling", "matching"} <= set(steps[-1])
+    assert {"discriminator", "generator", "feature_matching"} <= set(steps[-1])
     assert all(np.isfinite(list(losses.values())).all() for losses in steps)
     made, _, _ = load_system(tmp_path / "run" / "last.safetensors")
     audio = Codec(made, "test").convert(sound(0.7), sound(0.4, 1)).audio

@@ -40,7 +40,7 @@ def test_configs_have_the_sizes_that_are_stated(name: str, most: float) -> None:
     config = load_config(TRAIN_CONFIGS / f"{name}.yaml")
     format = Format(RATE, CUT_FADE_MS, tuple(f"timbre {index}" for index in range(250)))
     system = build(config.system, config.model, format)
-    millions = sum(parameter.numel() for parameter in system.players()["codec"]) / 1e6
+    millions = sum(parameter.numel() for parameter in system.parameter_groups()["codec"]) / 1e6
     assert 0.5 * most < millions <= most
     stated = re.search(r"\(([\d.]+) M parameters", (TRAIN_CONFIGS / f"{name}.yaml").read_text())
     assert stated is None or float(stated[1]) == pytest.approx(millions, abs=0.06)
@@ -61,7 +61,7 @@ def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layo
     system = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("a", "b", "c", "d")), seed=1)
     with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
         batch = system.collate(list(islice(loader, 4)), {id: id for id in range(4)})
-    (turn,) = system.turns(batch, 0.0)
+    (turn,) = system.training_losses(batch, 0.0)
     parameters = dict(system.named_parameters())
     gradients = torch.autograd.grad(
         torch.stack(list(turn.losses.values())).sum(), list(parameters.values()), allow_unused=True

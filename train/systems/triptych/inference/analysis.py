@@ -1,7 +1,10 @@
-"""What the codec hears in a recording: notes, the envelope and how sure it is of both.
+"""Estimates the notes and the envelope of recordings, with a measure of confidence for both.
 
-Envelope and timbre are read in a recording's first `PASSAGE_S` seconds with notes; after those only note-offs
-are fitted.
+Envelope and timbre are estimated from the first `PASSAGE_S` seconds with notes. In the rest of a long
+recording only the note-offs are fitted, under that envelope.
+
+Shape suffixes: B clips, N notes, L level steps of 64 samples, P = 6 envelope numbers in the head's units (see
+`networks.envelope_head.to_units`).
 """
 
 from __future__ import annotations
@@ -11,44 +14,48 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from manifests.synthesis.compose import Span, spans, to_samples
 from manifests.synthesis.octaves import octave_of
-from manifests.types import Envelope, Note, Notes
+from manifests.types import Envelope, Notes
 from train.audio.files import peak_of
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
 from train.systems.base import Audio
 from train.systems.peak import PEAK
-from train.systems.triptych.inference.envelope_fit import Fitted, fit_envelopes
-from train.systems.triptych.inference.nonharmonic import unexplained
-from train.systems.triptych.inference.recording import listen, sound_of
+from train.systems.triptych.inference.envelope_fit import EnvelopeFit
+from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
+from train.systems.triptych.inference.recording import encode_recording, to_model_input
+from train.systems.triptych.inference.segments import (
+    PlacedNote,
+    Segment,
+    SegmentLevel,
+    fit_segments,
+    split_segments,
+)
 from train.systems.triptych.networks.envelope_head import from_units
-from train.systems.triptych.networks.features import LEVEL_HOP, LONG_HOP, Features, features
+from train.systems.triptych.networks.features import LEVEL_HOP, Features, extract_features
 from train.systems.triptych.networks.model import TriptychModel
-from train.systems.triptych.networks.note_head import SHORTEST_S, read_notes
+from train.systems.triptych.networks.note_head import SHORTEST_NOTE_S, decode_notes
 
 PASSAGE_S = 30.0
-"""How much of a long recording tells its envelope and timbre."""
+"""Seconds of a recording from which envelope and timbre are estimated."""
 
-TIE = 0.02
-"""Of the sounding time: notes within so little of half of it are taken to be exactly half."""
+MEDIAN_TOLERANCE = 0.02
+"""Share of the sounding time: notes that end this close to half of it count as exactly half."""
 
-DEFAULT = Envelope(10.0, 100.0, 0.5, 100.0)
-"""What is said of a recording without a note."""
-
-
-class Played(NamedTuple):
-    """A note with its samples."""
-
-    note: Note
-    span: Span
+DEFAULT_ENVELOPE = Envelope(10.0, 100.0, 0.5, 100.0)
+"""The envelope reported for a recording without notes."""
 
 
 class Passage(NamedTuple):
-    """A stretch of a recording as features, its notes as a batch of one clip, and the factor that brought
-    the recording to -1 dBFS."""
+    """The stretch of a recording from which the timbre is extracted.
+
+    Attributes:
+        features: features of one clip at a peak of -1 dBFS.
+        notes: its notes as a batch of one clip, times in samples.
+        scale: factor that brought the recording to -1 dBFS.
+    """
 
     features: Features
     notes: NoteBatch
@@ -56,209 +63,205 @@ class Passage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What is heard in a recording: notes as they sound, and the envelope.
+class Analysis:
+    """The notes and the envelope estimated from a recording.
 
-    `sure` is the probability of each note's pitch to the codec, `errors` the standard errors of attack,
-    hold, decay (of their logarithms), sustain and release (logarithm) by the level that was heard.
-    `passage` is what the timbre can be read in; None without notes.
+    Attributes:
+        notes: notes at their sounding pitch, times in seconds; empty for silence.
+        envelope: the envelope, in ms; `DEFAULT_ENVELOPE` without notes.
+        pitch_confidence: probability 0..1 of each note's pitch.
+        envelope_errors: standard errors of attack, hold and decay (of their logarithms), sustain and release
+            (of its logarithm), in the head's units; empty without notes.
+        passage: what the timbre is extracted from; None without notes.
+        last_note_released: whether the last note's release begins before the recording ends.
+        nonharmonic_ratio: share 0..1 of the passage's power that lies at no harmonic of its notes.
     """
 
     notes: Notes
     envelope: Envelope
-    sure: tuple[float, ...]
-    errors: tuple[float, ...]
+    pitch_confidence: tuple[float, ...]
+    envelope_errors: tuple[float, ...]
     passage: Passage | None
-    last_rings: bool = False
-    """Whether the last note is let go before the recording ends."""
-    unexplained: float = 0.0
-    """The share of the passage's power that is at no harmonic of its notes."""
+    last_note_released: bool = False
+    nonharmonic_ratio: float = 0.0
 
     @property
     def octave(self) -> int:
-        return octave_of(heard_median(self.notes)) if self.notes else 0
+        """The octave, relative to the written register, that the notes sound in; 0 without notes."""
+        return octave_of(robust_median_pitch(self.notes)) if self.notes else 0
 
 
-def heard_median(notes: Notes) -> int:
-    """`manifests.synthesis.octaves.median_pitch` of notes whose durations are heard, so not exact.
+def robust_median_pitch(notes: Notes) -> int:
+    """Computes `manifests.synthesis.octaves.median_pitch` for estimated, so inexact, durations.
 
-    On a grid of times the lower pitches often sound for exactly half the time. The definition then takes
-    the lower pitch, and a few ms too much anywhere must not turn that into another octave.
+    On a time grid the lower pitches often sound for exactly half the time. The definition then selects the
+    lower pitch, and an error of a few ms must not select another octave.
+
+    Raises ValueError if there are no notes.
     """
     ordered = sorted(notes, key=lambda note: note.pitch)
     total = sum(note.duration for note in ordered)
     passed = 0.0
     for note in ordered:
         passed += note.duration
-        if passed >= (0.5 - TIE) * total:
+        if passed >= (0.5 - MEDIAN_TOLERANCE) * total:
             return note.pitch
-    raise ValueError("heard_median of no notes")
+    raise ValueError("robust_median_pitch of no notes")
 
 
-class Stretch(NamedTuple):
-    """Notes `first` to before `last` of a recording, and the samples that they are heard in."""
+def analyse(model: TriptychModel, recordings: Sequence[Audio]) -> list[Analysis]:
+    """Estimates notes, velocities and envelope of each recording; all envelopes are fitted in one batch.
 
-    first: int
-    last: int
-    start: int
-    stop: int
+    Args:
+        model: the model, in evaluation mode.
+        recordings: float32 [n] each, at the model's rate; lengths may differ.
 
+    Example::
 
-def stretches(played: Sequence[Played], samples: int, longest: int) -> list[Stretch]:
-    """A recording as stretches of whole notes no longer than `longest` (a longer note is cut off)."""
-    if samples <= longest:
-        return [Stretch(0, len(played), 0, samples)]
-    found: list[Stretch] = []
-    first = 0
-    while first < len(played):
-        start = played[first].span.onset // LONG_HOP * LONG_HOP
-        last = first + 1
-        while last < len(played) and played[last].span.end - start <= longest:
-            last += 1
-        found.append(Stretch(first, last, start, min(played[last - 1].span.end, start + longest)))
-        first = last
-    return found
+        (analysis,) = analyse(model, [audio])
+        print(analysis.notes, analysis.envelope.release_ms)
+    """
+    analysers = [_RecordingAnalyser(model, audio) for audio in recordings]
+    with_notes = [analyser for analyser in analysers if analyser.placed]
+    if with_notes:
+        levels = [analyser.segment_level(analyser.segments[0]) for analyser in with_notes]
+        initial = [analyser.initial_units(level) for analyser, level in zip(with_notes, levels, strict=True)]
+        fit = fit_segments(model, levels, torch.cat(initial), fixed_envelopes=False)
+        for row, analyser in enumerate(with_notes):
+            analyser.apply_fit(fit, row)
+    return [analyser.result() for analyser in analysers]
 
 
-def hear(model: TriptychModel, recordings: Sequence[Audio]) -> list[Heard]:
-    """Notes, velocities and envelope of recordings [n] at the codec's rate; all are fitted in one batch."""
-    ears = [_Ear(model, audio) for audio in recordings]
-    hearing = [ear for ear in ears if ear.played]
-    if hearing:
-        parts = [ear.part(ear.stretches[0]) for ear in hearing]
-        guesses = [ear.guess(part) for ear, part in zip(hearing, parts, strict=True)]
-        fitted = fit(model, parts, torch.cat(guesses), held=False)
-        for row, ear in enumerate(hearing):
-            ear.learn(fitted, row)
-    return [ear.heard() for ear in ears]
-
-
-class Part(NamedTuple):
-    """A stretch's level and its notes, from the stretch's first sample."""
-
-    level_L: Tensor
-    rows: list[tuple[Note, Span]]
-
-
-def fit(model: TriptychModel, parts: Sequence[Part], units_BP: Tensor, held: bool) -> Fitted:
-    """`fit_envelopes` for stretches of different lengths."""
-    longest = max(len(part.level_L) for part in parts)
-    level_BL = torch.stack([F.pad(part.level_L, (0, longest - len(part.level_L))) for part in parts])
-    notes = span_batch([part.rows for part in parts], longest * LEVEL_HOP).to(level_BL.device)
-    return fit_envelopes(level_BL, notes, units_BP, model.format.rate, model.format.cut_fade_ms, held)
-
-
-class _Ear:
-    """One recording while it is being heard."""
+class _RecordingAnalyser:
+    """Analyses one recording: decodes its notes, then takes over the result of an envelope fit."""
 
     def __init__(self, model: TriptychModel, audio: Audio) -> None:
         self.model, self.audio, self.samples = model, audio, len(audio)
         rate = model.format.rate
         peak = peak_of(audio)
         self.scale = PEAK / peak if peak > 0.0 else 0.0
-        self.listened = listen(model, audio, self.scale)
-        logits, traits_GPS, level_L, _ = self.listened
-        read = read_notes(logits, 0, traits_GPS, level_L, LEVEL_HOP, rate, self.samples)
-        notes = [row.note for row in read]
-        self.sure = tuple(row.sure for row in read)
-        placed = spans(notes, rate, self.samples) if notes else []
-        self.played = [Played(*pair) for pair in zip(notes, placed, strict=True)]
-        self.stretches = stretches(self.played, self.samples, round(PASSAGE_S * rate))
-        self.envelope = DEFAULT
-        self.errors: tuple[float, ...] = ()
+        self.encoded = encode_recording(model, audio, self.scale)
+        logits, traits_GPS, level_L, _ = self.encoded
+        estimates = decode_notes(logits, 0, traits_GPS, level_L, LEVEL_HOP, rate, self.samples)
+        notes = [estimate.note for estimate in estimates]
+        self.pitch_confidence = tuple(estimate.pitch_confidence for estimate in estimates)
+        note_spans = spans(notes, rate, self.samples) if notes else []
+        self.placed = [PlacedNote(*pair) for pair in zip(notes, note_spans, strict=True)]
+        self.segments = split_segments(self.placed, self.samples, round(PASSAGE_S * rate))
+        self.envelope = DEFAULT_ENVELOPE
+        self.envelope_errors: tuple[float, ...] = ()
 
-    def part(self, stretch: Stretch) -> Part:
-        start = stretch.start
+    def segment_level(self, segment: Segment) -> SegmentLevel:
+        """Cuts a segment's level and notes out of the recording."""
+        start = segment.start
         rows = [
             (note, Span(span.onset - start, span.off - start, span.end - start))
-            for note, span in self.played[stretch.first : stretch.last]
+            for note, span in self.placed[segment.first : segment.last]
         ]
-        return Part(self.listened.level_L[start // LEVEL_HOP : stretch.stop // LEVEL_HOP + 1], rows)
+        return SegmentLevel(self.encoded.level_L[start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1], rows)
 
-    def batch(self, stretch: Stretch) -> NoteBatch:
-        rows = self.part(stretch).rows
-        return span_batch([rows], stretch.stop - stretch.start).to(self.listened.level_L.device)
+    def segment_notes(self, segment: Segment) -> NoteBatch:
+        """Returns a segment's notes as a batch of one clip."""
+        rows = self.segment_level(segment).rows
+        return span_batch([rows], segment.stop - segment.start).to(self.encoded.level_L.device)
 
-    def guess(self, part: Part) -> Tensor:
-        """The envelope head's opinion, [1, 6]."""
-        notes = span_batch([part.rows], len(part.level_L) * LEVEL_HOP).to(part.level_L.device)
-        units: Tensor = self.model.envelope_head(part.level_L[None], notes).clip_BP
-        return units
+    def initial_units(self, segment: SegmentLevel) -> Tensor:
+        """Returns the envelope head's estimate, float32 [1, P], as the starting point of the fit."""
+        notes = span_batch([segment.rows], len(segment.level_L) * LEVEL_HOP).to(segment.level_L.device)
+        units_1P: Tensor = self.model.envelope_head(segment.level_L[None], notes).clip_BP
+        return units_1P
 
-    def learn(self, fitted: Fitted, row: int) -> None:
-        """Takes the envelope of the first stretch, and fits the note-offs of the others to it."""
-        units_1P = fitted.units_BP[row : row + 1]
+    def apply_fit(self, fit: EnvelopeFit, row: int) -> None:
+        """Takes the envelope fitted to the first segment, and fits the note-offs of the others under it."""
+        units_1P = fit.units_BP[row : row + 1]
         self.envelope = to_envelope(from_units(units_1P))
-        self.errors = tuple(fitted.error_BP[row].tolist())
-        self._end(self.stretches[0], fitted.off_BN[row])
-        for stretch in self.stretches[1:]:
-            later = fit(self.model, [self.part(stretch)], units_1P, held=True)
-            self._end(stretch, later.off_BN[0])
-        self._measure_velocities()
+        self.envelope_errors = tuple(fit.error_BP[row].tolist())
+        self._set_note_offs(self.segments[0], fit.off_BN[row])
+        for segment in self.segments[1:]:
+            later = fit_segments(self.model, [self.segment_level(segment)], units_1P, fixed_envelopes=True)
+            self._set_note_offs(segment, later.off_BN[0])
+        self._estimate_velocities()
 
-    def _end(self, stretch: Stretch, off_N: Tensor) -> None:
-        """Gives notes other note-offs, to 1 ms; a legato note ends where the next begins."""
+    def _set_note_offs(self, segment: Segment, off_N: Tensor) -> None:
+        """Moves note-offs to the fitted ones, rounded to 1 ms; a legato note ends at the next onset."""
         rate = self.model.format.rate
-        for index, off in zip(range(stretch.first, stretch.last), off_N.tolist(), strict=False):
-            note, span = self.played[index]
-            at = stretch.start + off
+        for index, off in zip(range(segment.first, segment.last), off_N.tolist(), strict=False):
+            note, span = self.placed[index]
+            at = segment.start + off
             last = span.end if span.end - at < 0.004 * rate else at
             duration = max(round(last / rate, 3) - note.onset, 0.001)
-            let_go = min(to_samples(note.onset + duration, rate), span.end)
-            self.played[index] = Played(replace(note, duration=duration), span._replace(off=let_go))
+            note_off = min(to_samples(note.onset + duration, rate), span.end)
+            self.placed[index] = PlacedNote(replace(note, duration=duration), span._replace(off=note_off))
 
-    def _measure_velocities(self) -> None:
-        """Velocities from how loud each note is for its envelope, the loudest note at 127.
+    def _estimate_velocities(self) -> None:
+        """Sets velocities from each note's loudness under its envelope; the loudest note gets 127.
 
-        What is too short for its envelope to rise is not asked which is the loudest: it may be no note.
+        Notes shorter than `SHORTEST_NOTE_S` cannot set that maximum: they may be spurious, and their envelope
+        has not risen.
         """
         ratios: list[float] = []
-        for stretch in self.stretches:
-            level_L, _ = self.part(stretch)
-            ratios += loudness(
-                level_L, self.batch(stretch), self.envelope, self.model.format.rate,
+        for segment in self.segments:
+            level_L, _ = self.segment_level(segment)
+            ratios += note_loudness(
+                level_L, self.segment_notes(segment), self.envelope, self.model.format.rate,
                 self.model.format.cut_fade_ms,
             ).tolist()  # fmt: skip
-        asked = [
-            ratio for (note, _), ratio in zip(self.played, ratios, strict=True) if note.duration >= SHORTEST_S
+        candidates = [
+            ratio
+            for (note, _), ratio in zip(self.placed, ratios, strict=True)
+            if note.duration >= SHORTEST_NOTE_S
         ]
-        highest = max(max(asked or ratios), 1e-9)
-        self.played = [
-            Played(replace(note, velocity=min(max(round(ratio / highest * 127.0), 1), 127)), span)
-            for (note, span), ratio in zip(self.played, ratios, strict=True)
+        highest = max(max(candidates or ratios), 1e-9)
+        self.placed = [
+            PlacedNote(replace(note, velocity=min(max(round(ratio / highest * 127.0), 1), 127)), span)
+            for (note, span), ratio in zip(self.placed, ratios, strict=True)
         ]
 
-    def heard(self) -> Heard:
-        if not self.played:
-            return Heard((), DEFAULT, (), (), None)
-        stretch = self.stretches[0]
-        seen = self.listened.features
-        if seen is None or stretch.stop - stretch.start < self.samples:
-            seen = features(self._sound(stretch.start, stretch.stop), self.model.format.rate)
-        passage = Passage(seen, self.batch(stretch), self.scale)
-        beside = unexplained(seen.long_BGC, passage.notes, self.model.format.rate)
-        last = self.played[-1].span
-        rings = last.end - last.off >= 0.02 * self.model.format.rate
-        notes = tuple(note for note, _ in self.played)
-        return Heard(notes, self.envelope, self.sure, self.errors, passage, rings, beside)
-
-    def _sound(self, start: int, stop: int) -> Tensor:
-        return sound_of(self.audio[start:stop], self.scale, self.listened.level_L.device)
+    def result(self) -> Analysis:
+        """Collects what was estimated."""
+        if not self.placed:
+            return Analysis((), DEFAULT_ENVELOPE, (), (), None)
+        rate, segment = self.model.format.rate, self.segments[0]
+        features = self.encoded.features
+        if features is None or segment.stop - segment.start < self.samples:
+            audio = self.audio[segment.start : segment.stop]
+            features = extract_features(to_model_input(audio, self.scale, self.model.device), rate)
+        passage = Passage(features, self.segment_notes(segment), self.scale)
+        last = self.placed[-1].span
+        return Analysis(
+            tuple(note for note, _ in self.placed),
+            self.envelope,
+            self.pitch_confidence,
+            self.envelope_errors,
+            passage,
+            last_note_released=last.end - last.off >= 0.02 * rate,
+            nonharmonic_ratio=nonharmonic_power_ratio(features.long_BGC, passage.notes, rate),
+        )
 
 
 def to_envelope(batch: EnvelopeBatch) -> Envelope:
-    """The first envelope of a batch as the contract's dataclass."""
+    """Converts the first envelope of a batch to the dataclass, times in ms."""
     attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch)
     return Envelope(attack, decay, sustain, release, hold, "exponential" if curve > 0.5 else "linear")
 
 
-def loudness(level_L: Tensor, notes: NoteBatch, envelope: Envelope, rate: int, cut_fade_ms: float) -> Tensor:
-    """How loud each note of a clip is for its envelope and velocity, [N]: the ratio of RMS levels."""
+def note_loudness(
+    level_L: Tensor, notes: NoteBatch, envelope: Envelope, rate: int, cut_fade_ms: float
+) -> Tensor:
+    """Computes each note's RMS over the RMS of its gain at full velocity, float32 [N].
+
+    Args:
+        level_L: mean power of one clip every 64 samples.
+        notes: its notes as a batch of one clip, times in samples.
+        envelope: the envelope of the clip.
+        rate: sample rate in Hz.
+        cut_fade_ms: fade at the end of a cut note, in ms.
+    """
     at_BL = (torch.arange(len(level_L), device=level_L.device) * float(LEVEL_HOP))[None]
     full = notes._replace(velocity_BN=torch.ones_like(notes.velocity_BN))
     gain_BL = clip_gain(full, envelope_batch([envelope]).to(level_L.device), at_BL, rate, cut_fade_ms)
-    index_BL, inside_BL = owner(notes, at_BL)
-    inside = (inside_BL & (at_BL < notes.end_BN.gather(1, index_BL)))[0].float()
+    index_BL, has_note_BL = owner(notes, at_BL)
+    inside = (has_note_BL & (at_BL < notes.end_BN.gather(1, index_BL)))[0].float()
     sums = torch.zeros(2, notes.onset_BN.shape[1], device=level_L.device)
     sums.index_add_(1, index_BL[0], torch.stack([level_L * inside, gain_BL[0].square() * inside]))
     return (sums[0] / sums[1].clamp(min=1e-6)).sqrt()

@@ -1,4 +1,4 @@
-"""From recordings to a conversion: hear source and reference, choose, play the tones; and by factors."""
+"""Converts recordings, and takes recordings apart into factors and back."""
 
 from __future__ import annotations
 
@@ -11,52 +11,74 @@ from torch import Tensor
 from manifests.synthesis.octaves import transpose
 from manifests.types import Envelope, InputError, Notes
 from train.systems.base import Audio, Conversion, ConversionRequest, EnvelopeTransform, Factors
-from train.systems.triptych.inference.analysis import hear
-from train.systems.triptych.inference.description import TIMES, envelope_doubts, note_doubts
-from train.systems.triptych.inference.synthesis import play
-from train.systems.triptych.inference.timbre_extraction import between, from_tensors, timbre_of, to_tensors
+from train.systems.triptych.inference.analysis import analyse
+from train.systems.triptych.inference.description import ENVELOPE_NUMBERS, envelope_doubts, note_doubts
+from train.systems.triptych.inference.synthesis import synthesise
+from train.systems.triptych.inference.timbre_extraction import (
+    extract_timbre,
+    interpolate_timbre,
+    timbre_from_tensors,
+    timbre_to_tensors,
+)
 from train.systems.triptych.networks.model import TriptychModel
 
 
 def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
-    """The source's notes with what is taken of the reference; a given envelope or octave goes before both."""
-    source, reference, take, envelope = request.source, request.reference, request.take, request.envelope
-    heard = hear(model, [source] if reference is None else [source, reference])
-    ours, theirs = heard[0], heard[-1]
-    sounding = theirs if "timbre" in take else ours
-    shaping = theirs if "envelope" in take else ours
-    given = isinstance(envelope, Envelope)
-    chosen = envelope if isinstance(envelope, Envelope) else shaping.envelope
-    if callable(envelope):
-        chosen = envelope(chosen)
-    octave = sounding.octave if request.octave is None else request.octave
-    said = note_doubts(ours, "source")
-    if theirs is not ours and take:
-        said += note_doubts(theirs, "reference")
-    if not given:
-        kept = [name for name in TIMES if not callable(envelope) or follows(envelope, shaping.envelope, name)]
-        said += envelope_doubts(shaping, "source" if shaping is ours else "reference", kept)
-    if not ours.notes or sounding.passage is None or not (given or shaping.notes):
-        return Conversion(np.zeros(len(source), dtype=np.float32), (), chosen, octave, said)
-    notes = moved(ours.notes, octave - ours.octave)
-    said += left_out(ours.notes, notes, octave, "source")
-    timbre = timbre_of(model, sounding.passage, sounding.envelope)
-    return Conversion(play(model, notes, chosen, timbre, len(source)), notes, chosen, octave, said)
+    """Plays the source's notes with the timbre and the envelope that the request asks for.
+
+    The result is silent, with a doubt that says why, if the source or the reference holds no usable note.
+
+    Example::
+
+        convert(model, ConversionRequest(source, reference, frozenset({"timbre"}))).audio
+    """
+    recordings = [request.source] if request.reference is None else [request.source, request.reference]
+    analyses = analyse(model, recordings)
+    source, reference = analyses[0], analyses[-1]
+    timbre_giver = reference if "timbre" in request.take else source
+    envelope_giver = reference if "envelope" in request.take else source
+    envelope, transform = envelope_giver.envelope, None
+    envelope_given = isinstance(request.envelope, Envelope)
+    if isinstance(request.envelope, Envelope):
+        envelope = request.envelope
+    elif request.envelope is not None:
+        transform = request.envelope
+        envelope = transform(envelope)
+    octave = timbre_giver.octave if request.octave is None else request.octave
+
+    doubts = note_doubts(source, "source")
+    if reference is not source and request.take:
+        doubts += note_doubts(reference, "reference")
+    if not envelope_given:
+        used = [
+            number
+            for number in ENVELOPE_NUMBERS
+            if transform is None or depends_on(transform, envelope_giver.envelope, number)
+        ]
+        doubts += envelope_doubts(envelope_giver, "source" if envelope_giver is source else "reference", used)
+    if not source.notes or timbre_giver.passage is None or not (envelope_given or envelope_giver.notes):
+        silence = np.zeros(len(request.source), dtype=np.float32)
+        return Conversion(silence, (), envelope, octave, doubts)
+    notes = shift_octaves(source.notes, octave - source.octave)
+    doubts += omitted_note_doubts(source.notes, notes, octave, "source")
+    timbre = extract_timbre(model, timbre_giver.passage, timbre_giver.envelope)
+    audio = synthesise(model, notes, envelope, timbre, len(request.source))
+    return Conversion(audio, notes, envelope, octave, doubts)
 
 
-def follows(change: EnvelopeTransform, heard: Envelope, name: str) -> bool:
-    """Whether what is made of a heard envelope depends on its number `name`."""
-    changed: dict[str, Any] = {name: 0.0 if getattr(heard, name) > 0.0 else 0.5}
-    return change(replace(heard, **changed)) != change(heard)
+def depends_on(transform: EnvelopeTransform, envelope: Envelope, number: str) -> bool:
+    """Tells whether the result of `transform` changes with the envelope's field `number`."""
+    changed: dict[str, Any] = {number: 0.0 if getattr(envelope, number) > 0.0 else 0.5}
+    return transform(replace(envelope, **changed)) != transform(envelope)
 
 
-def moved(notes: Notes, octaves: int) -> Notes:
-    """Notes some octaves higher, without those that leave MIDI's range."""
+def shift_octaves(notes: Notes, octaves: int) -> Notes:
+    """Transposes notes by octaves, and drops those that leave MIDI's range of 0 to 127."""
     return tuple(note for note in transpose(notes, 12 * octaves) if 0 <= note.pitch <= 127)
 
 
-def left_out(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ...]:
-    """What is said of a recording's notes that cannot be played in an octave."""
+def omitted_note_doubts(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ...]:
+    """Writes a doubt about the notes of the recording `name` that cannot be played in an octave."""
     if len(kept) == len(notes):
         return ()
     return (
@@ -66,28 +88,43 @@ def left_out(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ..
 
 
 def encode(model: TriptychModel, audio: Audio) -> Factors:
-    """A recording's factors; InputError where no note is heard."""
-    (heard,) = hear(model, [audio])
-    if heard.passage is None:
+    """Takes a recording, float32 [n] at the model's rate, apart into notes, envelope and timbre.
+
+    Raises InputError if no note is found.
+
+    Example::
+
+        factors = encode(model, audio)
+        decode(model, replace(factors, envelope=Envelope(5.0, 200.0, 0.3, 120.0))).audio
+    """
+    (analysis,) = analyse(model, [audio])
+    if analysis.passage is None:
         raise InputError("recording: no note is heard, so there is nothing to encode")
-    timbre = to_tensors(timbre_of(model, heard.passage, heard.envelope))
-    notes = moved(heard.notes, -heard.octave)
-    said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")
-    said += left_out(heard.notes, notes, 0, "recording")
-    return Factors(notes, heard.envelope, timbre, heard.octave, len(audio), said)
+    timbre = timbre_to_tensors(extract_timbre(model, analysis.passage, analysis.envelope))
+    notes = shift_octaves(analysis.notes, -analysis.octave)
+    doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
+    doubts += omitted_note_doubts(analysis.notes, notes, 0, "recording")
+    return Factors(notes, analysis.envelope, timbre, analysis.octave, len(audio), doubts)
 
 
 def decode(model: TriptychModel, factors: Factors) -> Conversion:
-    """Plays factors; InputError where the timbre is not one of this system's."""
-    timbre = from_tensors(model, factors.timbre)
-    notes = moved(factors.notes, factors.octave)
-    said = left_out(factors.notes, notes, factors.octave, "notes")
-    audio = play(model, notes, factors.envelope, timbre, factors.samples)
-    return Conversion(audio, notes, factors.envelope, factors.octave, said)
+    """Plays factors, each of which may come from another recording.
+
+    Raises InputError if the timbre does not have this model's tensors.
+    """
+    timbre = timbre_from_tensors(model, factors.timbre)
+    notes = shift_octaves(factors.notes, factors.octave)
+    doubts = omitted_note_doubts(factors.notes, notes, factors.octave, "notes")
+    audio = synthesise(model, notes, factors.envelope, timbre, factors.samples)
+    return Conversion(audio, notes, factors.envelope, factors.octave, doubts)
 
 
-def blend(
-    model: TriptychModel, one: dict[str, Tensor], other: dict[str, Tensor], share: float
+def interpolate_timbre_tensors(
+    model: TriptychModel, start: dict[str, Tensor], end: dict[str, Tensor], share: float
 ) -> dict[str, Tensor]:
-    """The tensors of a timbre between two."""
-    return to_tensors(between(model, from_tensors(model, one), from_tensors(model, other), share))
+    """Interpolates between two timbres given as tensors; `share` 0 is the first, 1 the second.
+
+    Raises InputError if either does not have this model's tensors.
+    """
+    first, second = (timbre_from_tensors(model, tensors) for tensors in (start, end))
+    return timbre_to_tensors(interpolate_timbre(model, first, second, share))

@@ -1,4 +1,7 @@
-"""What the codec says of a recording in words and numbers: confidences, nearest timbres, doubts."""
+"""Describes a recording: confidences of the envelope's numbers, the nearest train timbres, and doubts.
+
+A doubt is a sentence for the user. It names what a recording does not show, and what was assumed instead.
+"""
 
 from __future__ import annotations
 
@@ -8,109 +11,126 @@ from collections.abc import Collection
 import numpy as np
 
 from manifests.synthesis.envelope import settle_ms
-from manifests.types import Envelope
 from train.systems.base import Audio, Description
-from train.systems.triptych.inference.analysis import Heard, hear
-from train.systems.triptych.inference.timbre_extraction import timbre_of
+from train.systems.triptych.inference.analysis import Analysis, analyse
+from train.systems.triptych.inference.timbre_extraction import extract_timbre
 from train.systems.triptych.networks.model import TriptychModel
 
-NEAR = 0.2
-"""Confidences are of being within so much of a time's logarithm: 20%."""
-NEAR_SUSTAIN = 0.05
-SPREAD = 0.6
-"""The Laplace scale of a number's error, in standard errors; found on validation clips."""
-GAP_S = 0.02
-"""A release shorter than this before the next onset is not heard."""
+TIME_TOLERANCE = 0.2
+"""A time counts as right within this distance of its natural logarithm: 20%."""
 
-UNPITCHED = 0.2
-UNSURE = 0.5
-"""Mean probability of the notes' pitches below which they are doubted."""
+SUSTAIN_TOLERANCE = 0.05
+"""A sustain level counts as right within this distance."""
 
-UNEXPLAINED = 0.1
-"""Share of the power at no harmonic above which other voices are suspected; found on mixtures of clips."""
+ERROR_SCALE = 0.6
+"""Scale of the Laplace distribution of errors, in standard errors of the fit: from validation clips."""
 
-TIMES = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
+SHORTEST_RELEASE_S = 0.02
+"""A release counts as audible if at least this many seconds pass before the next onset."""
+
+NO_PITCH = 0.2
+"""Mean pitch confidence below which a recording counts as unpitched."""
+
+UNSURE_PITCH = 0.5
+"""Mean pitch confidence below which the pitches are doubted."""
+
+MAX_NONHARMONIC = 0.1
+"""Nonharmonic power ratio above which other voices are suspected; measured on mixtures of clips."""
+
+ENVELOPE_NUMBERS = ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms")
 
 
-def releases_heard(heard: Heard) -> int:
-    """How many notes are let go before the next begins."""
-    following = [note.onset for note in heard.notes[1:]]
-    gaps = [start - note.off for note, start in zip(heard.notes, following, strict=False)]
-    return sum(gap >= GAP_S for gap in gaps) + heard.last_rings
+def count_releases(analysis: Analysis) -> int:
+    """Counts the notes whose release is audible."""
+    next_onsets = [note.onset for note in analysis.notes[1:]]
+    gaps = [onset - note.off for note, onset in zip(analysis.notes, next_onsets, strict=False)]
+    return sum(gap >= SHORTEST_RELEASE_S for gap in gaps) + analysis.last_note_released
 
 
-def confidences(heard: Heard) -> dict[str, float]:
-    """For each number of the envelope the probability, 0..1, that it is within 20% (sustain: within 0.05).
+def confidences(analysis: Analysis) -> dict[str, float]:
+    """Estimates for each number of the envelope the probability, 0..1, that it is right.
 
-    From the standard errors of the fit; each release that was heard halves what is left of the doubt that
-    note-offs were taken for something else.
+    Right means within 20% for times and within 0.05 for the sustain level. The probability follows from the
+    standard errors of the fit. The confidence in the release is further multiplied by 1 - 2^-n for n audible
+    releases, since a note-off may be mistaken for another part of the envelope. Empty without notes.
     """
-    found = {}
-    for name, error in zip(TIMES, heard.errors, strict=False):
-        near = 4.0 * NEAR_SUSTAIN if name == "sustain" else NEAR
-        found[name] = 1.0 - math.exp(-near / (SPREAD * max(error, 1e-6)))
-    if found:
-        found["release_ms"] *= 1.0 - 0.5 ** releases_heard(heard)
-    return {name: round(value, 3) for name, value in found.items()}
+    values = {}
+    for name, error in zip(ENVELOPE_NUMBERS, analysis.envelope_errors, strict=False):
+        tolerance = 4.0 * SUSTAIN_TOLERANCE if name == "sustain" else TIME_TOLERANCE
+        values[name] = 1.0 - math.exp(-tolerance / (ERROR_SCALE * max(error, 1e-6)))
+    if values:
+        values["release_ms"] *= 1.0 - 0.5 ** count_releases(analysis)
+    return {name: round(value, 3) for name, value in values.items()}
 
 
-def note_doubts(heard: Heard, name: str) -> tuple[str, ...]:
-    """What of the notes in a recording called `name` cannot be heard, and what is taken instead."""
-    if not heard.notes:
+def note_doubts(analysis: Analysis, name: str) -> tuple[str, ...]:
+    """Writes the doubts about the notes of a recording that messages call `name`."""
+    if not analysis.notes:
         return (f"{name}: no note is heard; it is taken for silence",)
-    found = []
-    sure = float(np.average(heard.sure, weights=[note.duration for note in heard.notes]))
-    if sure < UNPITCHED:
-        found.append(f"{name}: no pitch is heard (certainty {sure:.2f}); its notes get the likeliest ones")
-    elif sure < UNSURE:
-        found.append(
-            f"{name}: pitches are unsure (certainty {sure:.2f}): several voices, or unlike what was trained"
-            " on; one line of notes is taken"
+    doubts = []
+    durations = [note.duration for note in analysis.notes]
+    confidence = float(np.average(analysis.pitch_confidence, weights=durations))
+    if confidence < NO_PITCH:
+        doubts.append(
+            f"{name}: no pitch is heard (certainty {confidence:.2f}); its notes get the likeliest ones"
         )
-    elif heard.unexplained > UNEXPLAINED:
-        found.append(
-            f"{name}: {heard.unexplained:.0%} of its power is at no harmonic of its notes: several voices, or"
-            " an inharmonic sound; one line of notes is taken, and the rest is lost"
+    elif confidence < UNSURE_PITCH:
+        doubts.append(
+            f"{name}: pitches are unsure (certainty {confidence:.2f}): several voices, or unlike what was"
+            " trained on; one line of notes is taken"
         )
-    if len(heard.notes) == 1:
-        found.append(f"{name}: one note only; all that is said of envelope and timbre comes from it")
-    return tuple(found)
+    elif analysis.nonharmonic_ratio > MAX_NONHARMONIC:
+        doubts.append(
+            f"{name}: {analysis.nonharmonic_ratio:.0%} of its power is at no harmonic of its notes: several"
+            " voices, or an inharmonic sound; one line of notes is taken, and the rest is lost"
+        )
+    if len(analysis.notes) == 1:
+        doubts.append(f"{name}: one note only; envelope and timbre are estimated from it alone")
+    return tuple(doubts)
 
 
-def envelope_doubts(heard: Heard, name: str, numbers: Collection[str] = TIMES) -> tuple[str, ...]:
-    """The same of the envelope: a release or a sustain level that no note lets be heard.
+def envelope_doubts(
+    analysis: Analysis, name: str, used: Collection[str] = ENVELOPE_NUMBERS
+) -> tuple[str, ...]:
+    """Writes the doubts about release and sustain level of a recording that messages call `name`.
 
-    Only what is among the `numbers` is doubted: those that are used.
+    Only numbers in `used`, those that the conversion depends on, are doubted.
     """
-    found = []
-    if "release_ms" in numbers and heard.notes and not releases_heard(heard):
-        found.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
-    if "sustain" in numbers and heard.notes and not settles(heard):
-        found.append(f"{name}: no note is long enough to reach its sustain level; sustain is a guess")
-    return tuple(found)
+    doubts = []
+    if "release_ms" in used and analysis.notes and not count_releases(analysis):
+        doubts.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
+    if "sustain" in used and analysis.notes and not reaches_sustain(analysis):
+        doubts.append(f"{name}: no note is long enough to reach its sustain level; sustain is a guess")
+    return tuple(doubts)
 
 
-def settles(heard: Heard) -> bool:
-    """Whether any note is held until its envelope has come to the sustain level."""
-    envelope: Envelope = heard.envelope
-    return any(1000.0 * note.duration >= settle_ms(envelope) for note in heard.notes)
+def reaches_sustain(analysis: Analysis) -> bool:
+    """Tells whether any note is held until its envelope has reached the sustain level."""
+    settled_ms = settle_ms(analysis.envelope)
+    return any(1000.0 * note.duration >= settled_ms for note in analysis.notes)
 
 
 def describe(model: TriptychModel, audio: Audio, count: int = 3) -> Description:
-    """What is heard in a recording, and the `count` timbres of the training set that it is nearest to.
+    """Describes a recording, float32 [n] at the model's rate, with the `count` nearest train timbres.
 
-    These are told by the classifier that the timbre's vector was trained with, so a checkpoint needs to
-    keep nothing more for it.
+    Their probabilities are those of the classifier that the timbre vector was trained with. So a checkpoint
+    needs to hold no examples of the train timbres.
+
+    Example::
+
+        describe(model, audio).envelope.release_ms
     """
-    (heard,) = hear(model, [audio])
+    (analysis,) = analyse(model, [audio])
     nearest: tuple[tuple[str, float], ...] = ()
-    if heard.passage is not None:
-        vectors = timbre_of(model, heard.passage, heard.envelope).vectors
+    if analysis.passage is not None:
+        vectors = extract_timbre(model, analysis.passage, analysis.envelope).vectors
         probability = model.timbre_head(vectors[:, 0])[0].softmax(-1)
         best = probability.topk(min(count, len(model.format.timbres)))
         nearest = tuple(
             (model.format.timbres[index], round(value, 3))
             for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
-    said = note_doubts(heard, "recording") + envelope_doubts(heard, "recording")
-    return Description(heard.notes, heard.envelope, confidences(heard), heard.octave, nearest, said)
+    doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
+    return Description(
+        analysis.notes, analysis.envelope, confidences(analysis), analysis.octave, nearest, doubts
+    )

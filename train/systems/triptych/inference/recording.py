@@ -1,7 +1,10 @@
-"""A recording through features and encoder, piece by piece where it is long.
+"""Computes features and encoder outputs for a whole recording, in chunks if it is long.
 
-The pieces overlap by more than the encoder can see around a frame, so nothing depends on where they are cut,
-and memory does not grow with length.
+Chunks overlap by more than the encoder's receptive field. The result does not depend on the chunk boundaries,
+and peak memory does not grow with the length of the recording.
+
+Shape suffixes: B clips (1 here), G frames of 1024 samples, P candidate pitches, S traits, L level steps of 64
+samples.
 """
 
 from __future__ import annotations
@@ -20,18 +23,24 @@ from train.systems.triptych.networks.features import (
     LONG_HOP,
     LONG_WINDOW,
     Features,
-    features,
+    extract_features,
     octave_traits,
 )
 from train.systems.triptych.networks.model import TriptychModel
 
 CHUNK_S = 30.0
-"""Longer recordings are heard piece by piece."""
+"""Length in seconds above which a recording is encoded in chunks."""
 
 
-class Listened(NamedTuple):
-    """The encoder's view of a whole recording, and on the same frames the traits of candidate pitches; its
-    features too where they were made in one piece."""
+class EncodedRecording(NamedTuple):
+    """Holds the encoder's outputs for a whole recording.
+
+    Attributes:
+        logits: note logits of one clip.
+        traits_GPS: octave traits of each candidate pitch on frames of 1024 samples, float32.
+        level_L: mean power every 64 samples, float32.
+        features: features of the recording, or None if it was encoded in several chunks.
+    """
 
     logits: NoteLogits
     traits_GPS: Tensor
@@ -39,34 +48,49 @@ class Listened(NamedTuple):
     features: Features | None
 
 
-def sound_of(audio: Audio, scale: float, device: torch.device) -> Tensor:
-    """A piece of a recording as the encoder wants it: [1, n], at -1 dBFS if `scale` is the recording's."""
+def to_model_input(audio: Audio, scale: float, device: torch.device) -> Tensor:
+    """Multiplies audio [n] by `scale` and moves it to `device`: float32 [1, n].
+
+    The networks expect a peak of -1 dBFS, so `scale` is that of the whole recording.
+    """
     return torch.from_numpy(np.array(audio, dtype=np.float32)).to(device)[None] * scale
 
 
-def listen(model: TriptychModel, audio: Audio, scale: float) -> Listened:
-    """Logits and level of a whole recording, piece by piece where it is longer than `CHUNK_S`."""
+def encode_recording(model: TriptychModel, audio: Audio, scale: float) -> EncodedRecording:
+    """Runs features and note encoder over a recording.
+
+    Args:
+        model: the model, whose device is used.
+        audio: float32 [n] at the model's rate.
+        scale: factor that brings the recording to a peak of -1 dBFS.
+
+    Example::
+
+        encoded = encode_recording(model, audio, PEAK / peak_of(audio))
+    """
     rate, device = model.format.rate, model.device
     size = max(round(CHUNK_S * rate) // LONG_HOP, 1) * LONG_HOP
     if len(audio) <= size:
-        seen = features(sound_of(audio, scale, device), rate)
-        return Listened(model.encoder(seen), octave_traits(seen.stack_HPN), seen.level_BL[0], seen)
-    # What the encoder sees around a frame, rounded up to whole frames of every kind.
+        features = extract_features(to_model_input(audio, scale, device), rate)
+        return EncodedRecording(
+            model.encoder(features), octave_traits(features.stack_HPN), features.level_BL[0], features
+        )
+    # The encoder's receptive field on each side, rounded up to whole frames of every kind.
     reach = -(-(3 * model.config.encoder_blocks * HOP + LONG_WINDOW) // LONG_HOP) * LONG_HOP
     logits, traits, levels = [], [], []
     for start in range(0, len(audio), size):
         stop = min(start + size, len(audio))
         before, after = max(start - reach, 0), min(stop + reach, len(audio))
-        seen = features(sound_of(audio[before:after], scale, device), rate)
+        features = extract_features(to_model_input(audio[before:after], scale, device), rate)
         last = stop == len(audio)
-        at = [
+        subframes, frames, long_frames, level_steps = (
             slice((start - before) // hop, None if last else (stop - before) // hop)
             for hop in (HOP // SUBFRAMES, HOP, LONG_HOP, LEVEL_HOP)
-        ]
-        heard = model.encoder(seen)
-        events = [part[:, at[0]] for part in heard[:4]]
-        logits.append(NoteLogits._make([*events, heard.gate_BF[:, at[1]], heard.pitch_BGP[:, at[2]]]))
-        traits.append(octave_traits(seen.stack_HPN)[at[2]])
-        levels.append(seen.level_BL[0, at[3]])
-    whole = NoteLogits._make(torch.cat(parts, dim=1) for parts in zip(*logits, strict=True))
-    return Listened(whole, torch.cat(traits), torch.cat(levels), None)
+        )
+        chunk = model.encoder(features)
+        events = [part[:, subframes] for part in chunk[:4]]
+        logits.append(NoteLogits._make([*events, chunk.gate_BF[:, frames], chunk.pitch_BGP[:, long_frames]]))
+        traits.append(octave_traits(features.stack_HPN)[long_frames])
+        levels.append(features.level_BL[0, level_steps])
+    joined = NoteLogits._make(torch.cat(parts, dim=1) for parts in zip(*logits, strict=True))
+    return EncodedRecording(joined, torch.cat(traits), torch.cat(levels), None)

@@ -1,8 +1,8 @@
-"""Notes in a timbre, shaped by an envelope: the decoder's tones laid on a clip and multiplied by the gain.
+"""Synthesises notes in a timbre, shaped by an envelope: decoded tones times the gain.
 
-A long clip is made window by window. Each tone is cut into pieces at the windows' edges, and every piece is
-decoded with more of its tone on both sides than the decoder can see, so that nothing depends on where the
-edges are.
+A long clip is made window by window. Each tone is cut at the windows' edges, and every segment is decoded
+with a margin of its tone on both sides that covers the decoder's receptive field. So the sound does not
+depend on where the edges are.
 """
 
 from __future__ import annotations
@@ -24,14 +24,22 @@ from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.timbre import TONE_RMS, Timbre
 
 WINDOW_S = 10.0
-"""So much is made at once."""
+"""Seconds of sound that are synthesised at once."""
 
-FRAMES_AT_ONCE = 1500
-"""Of the decoder, over all rows of a call."""
+MAX_BATCH_FRAMES = 1500
+"""Most decoder frames in one call, over all rows."""
 
 
-class Piece(NamedTuple):
-    """`length` samples of a note's tone from sample `first` of it on, and how many more on both sides."""
+class ToneSegment(NamedTuple):
+    """A part of one note's tone, in samples.
+
+    Attributes:
+        note: index of the note.
+        first: the segment's first sample, counted from the note's onset.
+        length: samples of the segment.
+        before: margin before it, decoded and then dropped.
+        after: margin after it, likewise.
+    """
 
     note: int
     first: int
@@ -40,20 +48,25 @@ class Piece(NamedTuple):
     after: int
 
     @property
-    def whole(self) -> int:
+    def decoded_length(self) -> int:
+        """Samples of the segment with both margins."""
         return self.before + self.length + self.after
 
 
-def play(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
-    """Notes in a timbre, shaped by an envelope: float32 [samples].
+def synthesise(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
+    """Synthesises notes in a timbre, shaped by an envelope: float32 [samples] at the model's rate.
 
-    As loud as the recording that the timbre comes from (RMS where the gain is highest). Not as high as its
-    peaks: these depend on phases, which are the decoder's own, and may lie above full scale.
+    Where the gain is highest, the RMS is that of the recording that the timbre comes from. The peaks are not
+    matched: they depend on the decoder's phases, and may exceed full scale.
+
+    Example::
+
+        synthesise(model, (Note(0.0, 0.5, 60, 127),), Envelope(5.0, 200.0, 0.3, 120.0), timbre, 44_100)
     """
     rate = model.format.rate
     placed = spans(notes, rate, samples) if notes else []
     sound = scratch(samples)
-    highest = 0.0
+    max_gain = 0.0
     step = round(WINDOW_S * rate)
     for start in range(0, samples, step):
         stop = min(start + step, samples)
@@ -64,13 +77,13 @@ def play(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: Timbre,
         if not bool(gain.any()):
             continue
         dry = torch.zeros(stop - start, device=timbre.vectors.device)
-        for pieces in grouped(pieces_of(model, placed, inside, envelope, start, stop)):
-            for piece, tone in zip(pieces, tones(model, notes, pieces, timbre), strict=True):
-                at = placed[piece.note].onset + piece.first - start
-                dry[at : at + piece.length] = tone[piece.before : piece.before + piece.length]
+        for batch in batch_by_length(tone_segments(model, placed, inside, envelope, start, stop)):
+            for segment, tone in zip(batch, decode_segments(model, notes, batch, timbre), strict=True):
+                at = placed[segment.note].onset + segment.first - start
+                dry[at : at + segment.length] = tone[segment.before : segment.before + segment.length]
         sound[start:stop] = (gain * dry).cpu().numpy()
-        highest = max(highest, float(gain.max()))
-    factor = float(timbre.profile.level_B[0]) / (TONE_RMS * highest) if highest > 0.0 else 0.0
+        max_gain = max(max_gain, float(gain.max()))
+    factor = float(timbre.profile.level_B[0]) / (TONE_RMS * max_gain) if max_gain > 0.0 else 0.0
     for start in range(0, samples, step):
         sound[start : start + step] *= np.float32(factor)
     return sound
@@ -85,7 +98,10 @@ def window_gain(
     start: int,
     stop: int,
 ) -> Tensor:
-    """The gain of samples `start` to before `stop`, [stop - start]."""
+    """Computes the gain of samples `start` to before `stop`, float32 [stop - start].
+
+    Only the notes with an index in `inside` are considered; `placed` are the spans of all notes.
+    """
     device, format = model.device, model.format
     rows = [(notes[i], Span(*(value - start for value in placed[i]))) for i in inside]
     batch = span_batch([rows], stop - start).to(device)
@@ -93,47 +109,49 @@ def window_gain(
     return clip_gain(batch, envelope_batch([envelope]).to(device), at, format.rate, format.cut_fade_ms)[0]
 
 
-def pieces_of(
+def tone_segments(
     model: TriptychModel,
     placed: Sequence[Span],
     inside: Sequence[int],
     envelope: Envelope,
     start: int,
     stop: int,
-) -> Iterator[Piece]:
-    """What is to be heard of each note between `start` and `stop`."""
+) -> Iterator[ToneSegment]:
+    """Yields the audible part of each note between samples `start` and `stop`, with its margins."""
     release = envelope.release_ms * model.format.rate / 1000.0 + 2.0
     reach = (3 * model.config.decoder_blocks + 6) * HOP
     for index in inside:
         onset, off, end = placed[index]
-        heard = int(min(end, off + release)) - onset
-        first, last = max(start - onset, 0), min(stop - onset, heard)
+        audible = int(min(end, off + release)) - onset
+        first, last = max(start - onset, 0), min(stop - onset, audible)
         if last > first:
-            # A tone's frames stand on one grid, wherever it is cut.
+            # A tone's frames lie on one grid, wherever it is cut.
             before = min(reach + first % HOP, first)
-            yield Piece(index, first, last - first, before, min(reach, heard - last))
+            yield ToneSegment(index, first, last - first, before, min(reach, audible - last))
 
 
-def grouped(pieces: Iterator[Piece]) -> list[list[Piece]]:
-    """Pieces in groups of like lengths that are decoded together."""
-    groups: list[list[Piece]] = []
-    for piece in sorted(pieces, key=lambda piece: piece.whole):
-        frames = piece.whole // HOP + 5
-        if groups and (len(groups[-1]) + 1) * frames <= FRAMES_AT_ONCE:
-            groups[-1].append(piece)
+def batch_by_length(segments: Iterator[ToneSegment]) -> list[list[ToneSegment]]:
+    """Groups segments of similar length into batches of at most `MAX_BATCH_FRAMES`."""
+    batches: list[list[ToneSegment]] = []
+    for segment in sorted(segments, key=lambda segment: segment.decoded_length):
+        frames = segment.decoded_length // HOP + 5
+        if batches and (len(batches[-1]) + 1) * frames <= MAX_BATCH_FRAMES:
+            batches[-1].append(segment)
         else:
-            groups.append([piece])
-    return groups
+            batches.append([segment])
+    return batches
 
 
-def tones(model: TriptychModel, notes: Notes, pieces: Sequence[Piece], timbre: Timbre) -> Tensor:
-    """The dry sound of pieces with what stands around them, [pieces, samples]."""
+def decode_segments(
+    model: TriptychModel, notes: Notes, segments: Sequence[ToneSegment], timbre: Timbre
+) -> Tensor:
+    """Decodes the dry tones of segments with their margins, float32 [segments, samples]."""
     device = timbre.vectors.device
-    pitch = torch.tensor([float(notes[piece.note].pitch) for piece in pieces], device=device)
-    clip = torch.zeros(len(pieces), dtype=torch.long, device=device)
-    start = torch.tensor([float(piece.first - piece.before) for piece in pieces], device=device)
-    length = torch.tensor([float(piece.whole) for piece in pieces], device=device)
-    hiss = torch.tensor([piece.note for piece in pieces], device=device)
-    longest = -(-max(piece.whole for piece in pieces) // HOP) * HOP
-    made: Tensor = model.decoder(*timbre, clip, pitch, start, longest, length, hiss)
-    return made
+    pitch = torch.tensor([float(notes[segment.note].pitch) for segment in segments], device=device)
+    clip = torch.zeros(len(segments), dtype=torch.long, device=device)
+    start = torch.tensor([float(segment.first - segment.before) for segment in segments], device=device)
+    length = torch.tensor([float(segment.decoded_length) for segment in segments], device=device)
+    noise_seed = torch.tensor([segment.note for segment in segments], device=device)
+    longest = -(-max(segment.decoded_length for segment in segments) // HOP) * HOP
+    tones: Tensor = model.decoder(*timbre, clip, pitch, start, longest, length, noise_seed)
+    return tones

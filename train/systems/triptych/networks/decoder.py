@@ -1,12 +1,13 @@
-"""The dry decoder: tones of given pitches in a given timbre, as the renderer's tone sets hold them.
+"""Decodes dry tones of given pitches in a given timbre, as the renderer's tone sets hold them.
 
-Each note is one row and is played alone, from its own onset: nothing leaks between notes, and a span is
-cut out of its tone exactly as `manifests.synthesis.compose.dry` does. Three excitations with exact phase (all
-harmonics of f0; the odd ones of f0/2; noise) are multiplied, frame by frame, with filters that the network
-sets: it starts from the profile measured in the reference, moved to the note's pitch, and learns what to
-add, conditioned on the timbre vector. Overlap-add gives the sound.
+Each note is one row and is decoded alone, from its own onset: no note affects another. A span is cut out of
+its tone exactly as `manifests.synthesis.compose.dry` does. Three excitations with exact phase (all harmonics
+of f0; the odd ones of f0/2; noise) are filtered frame by frame and overlap-added, a harmonic-plus-noise
+model. The network starts from the profile measured in the reference, transposed to the note's pitch, and
+predicts corrections to it, conditioned on the timbre vector.
 
-R rows (notes), N notes of the reference, F frames, K harmonics, H halves, W noise bands, C bins, T samples.
+Shape suffixes: R rows (notes), N notes of the reference, F frames, K harmonics (or timbre vectors), H
+subharmonics, W noise bands, C bins or channels, D numbers of a vector, T samples.
 """
 
 from __future__ import annotations
@@ -24,52 +25,79 @@ from train.systems.triptych.networks.excitation import (
     HOP,
     WINDOW,
     frame_spectra,
-    noise_place,
+    noise_positions,
     overlap_add,
-    partial_place,
-    pulses,
+    partial_positions,
+    pulse_train,
 )
-from train.systems.triptych.networks.partials import SILENT, between, hertz
+from train.systems.triptych.networks.partials import SILENCE_LEVEL, interpolate_levels, midi_to_hz
 from train.systems.triptych.networks.timbre import TONE_RMS, Profile
 from train.systems.triptych.networks.tone_level import noise_shares, tone_power
 
 NOISE_SAMPLES = 1 << 19
-LOUDER = 0.25
-"""How far a frame may be above or below the level of all tones: in natural logarithms, 2.2 dB."""
-UNKNOWN = -5.0
-"""The log level that stands for a profile which is not used."""
+"""Length of the stored noise from which every row's noise is read."""
+MAX_LEVEL_DEVIATION = 0.25
+"""Largest deviation of a frame from the level of all tones, in natural logarithms: 2.2 dB."""
+NEUTRAL_LEVEL = -5.0
+"""The level that replaces those of the profile if it is not used."""
 
 
-class Moved(NamedTuple):
-    """A profile moved to the pitches of R notes: by harmonic number, by frequency, and what is the same."""
+class TransposedProfile(NamedTuple):
+    """A profile transposed to the pitches of R notes. Levels are natural logarithms of amplitudes.
+
+    Attributes:
+        by_number_RK: harmonics that keep their numbers.
+        by_frequency_RK: harmonics that keep their frequencies.
+        subharmonic_RH: subharmonics, which keep their numbers.
+        noise_RW: noise bands.
+        distance_R: distance in semitones from the reference's notes.
+    """
 
     by_number_RK: Tensor
     by_frequency_RK: Tensor
-    half_RH: Tensor
+    subharmonic_RH: Tensor
     noise_RW: Tensor
-    away_R: Tensor
+    distance_R: Tensor
 
 
-def move(profile: Profile, clip_R: Tensor, pitch_R: Tensor, spread: Tensor) -> Moved:
-    """The profile of clip `clip_R` for each note: its reference notes weighted by nearness in pitch."""
+def transpose_profile(profile: Profile, clip_R: Tensor, pitch_R: Tensor, spread: Tensor) -> TransposedProfile:
+    """Transposes profiles to the pitches of notes, averaging the reference's notes by nearness in pitch.
+
+    Args:
+        profile: profiles of B clips.
+        clip_R: index of the clip whose profile each row has.
+        pitch_R: MIDI pitch of each row.
+        spread: distance in semitones over which a reference note's weight falls by a factor of e.
+    """
     pitch_RN = profile.pitch_BN[clip_R]
-    away = pitch_R[:, None] - pitch_RN
-    weight = (profile.confidence_BN[clip_R] - away.abs() / spread).softmax(-1)
-    number = torch.einsum("rn,rnk->rk", weight, profile.harmonic_BNK[clip_R])
-    half = torch.einsum("rn,rnk->rk", weight, profile.half_BNH[clip_R])
+    distance_RN = pitch_R[:, None] - pitch_RN
+    weight = (profile.confidence_BN[clip_R] - distance_RN.abs() / spread).softmax(-1)
+    by_number = torch.einsum("rn,rnk->rk", weight, profile.harmonic_BNK[clip_R])
+    subharmonic = torch.einsum("rn,rnk->rk", weight, profile.subharmonic_BNH[clip_R])
     noise = torch.einsum("rn,rnk->rk", weight, profile.noise_BNW[clip_R])
-    harmonics = number.shape[1]
-    ratio = torch.exp2(away / 12.0)[..., None]
-    at = (torch.arange(1, harmonics + 1, device=away.device) * ratio - 1.0).clamp(0.0, harmonics - 1.0)
+    harmonics = by_number.shape[1]
+    ratio = torch.exp2(distance_RN / 12.0)[..., None]
+    at = (torch.arange(1, harmonics + 1, device=distance_RN.device) * ratio - 1.0).clamp(0.0, harmonics - 1.0)
     low = at.floor().long().clamp(max=harmonics - 2)
     levels = profile.harmonic_BNK[clip_R]
-    moved = torch.lerp(levels.gather(-1, low), levels.gather(-1, low + 1), at - low)
-    frequency = torch.einsum("rn,rnk->rk", weight, moved)
-    return Moved(number, frequency, half, noise, (weight * away).sum(-1))
+    shifted = torch.lerp(levels.gather(-1, low), levels.gather(-1, low + 1), at - low)
+    by_frequency = torch.einsum("rn,rnk->rk", weight, shifted)
+    return TransposedProfile(by_number, by_frequency, subharmonic, noise, (weight * distance_RN).sum(-1))
+
+
+def without_profile(transposed: TransposedProfile) -> TransposedProfile:
+    """Replaces all levels by `NEUTRAL_LEVEL` and the distances by 0."""
+    levels = (torch.full_like(part, NEUTRAL_LEVEL) for part in transposed[:4])
+    return TransposedProfile._make([*levels, transposed.distance_R * 0.0])
 
 
 class Decoder(nn.Module):
-    """Notes in a timbre -> dry tones [R, T] of RMS near 0.1."""
+    """Decodes notes in a timbre into dry tones of RMS near 0.1.
+
+    Example::
+
+        tones_RT = decoder(profile, vector_BKD, clip_R, pitch_R, torch.zeros_like(pitch_R), samples=22_050)
+    """
 
     noise: Tensor
     noise_shares: Tensor
@@ -79,11 +107,11 @@ class Decoder(nn.Module):
         self.config = config
         self.rate = rate
         width = config.decoder_width
-        self.sizes = (config.harmonics, config.harmonics, config.halves, config.noise_bands)
-        inputs = 2 * config.harmonics + config.halves + config.noise_bands
+        self.sizes = (config.harmonics, config.harmonics, config.subharmonics, config.noise_bands)
+        inputs = 2 * config.harmonics + config.subharmonics + config.noise_bands
         self.enter = nn.Linear(inputs, width)
         self.place = nn.Linear(9, width)
-        self.tokens = TokenReader(width, config.timbre_dims) if config.timbre_tokens else None
+        self.tokens = TokenAttention(width, config.timbre_dims) if config.timbre_tokens else None
         self.blocks = nn.ModuleList(
             ConvNeXt(width, condition=config.timbre_dims) for _ in range(config.decoder_blocks)
         )
@@ -105,97 +133,112 @@ class Decoder(nn.Module):
         start_R: Tensor,
         samples: int,
         length_R: Tensor | None = None,
-        hiss_R: Tensor | None = None,
+        noise_seed_R: Tensor | None = None,
     ) -> Tensor:
-        """`samples` of each tone from sample `start_R` of it on; `clip_R` says which clip's timbre it has.
+        """Decodes `samples` of each tone, float32 [R, samples].
 
-        Where `length_R` says how many samples of a row are wanted, these do not depend on what longer
-        rows stand beside it; `hiss_R` are whole numbers, one for each stretch of noise.
+        Args:
+            profile: profiles of B clips.
+            vector_BKD: timbre vectors of B clips.
+            clip_R: index of the clip whose timbre each row has, int64.
+            pitch_R: MIDI pitch of each row.
+            start_R: sample of the tone at which the row begins.
+            samples: length of all rows.
+            length_R: wanted length of each row, if shorter. What is within it does not depend on longer rows.
+            noise_seed_R: integer that selects each row's noise; the row's index by default.
         """
         count = len(pitch_R)
-        moved = move(profile, clip_R, pitch_R, self.spread.abs() + 0.2)
+        transposed = transpose_profile(profile, clip_R, pitch_R, self.spread.abs() + 0.2)
         if not self.config.profile:
-            moved = Moved._make([*(torch.full_like(part, UNKNOWN) for part in moved[:4]), moved.away_R * 0.0])
+            transposed = without_profile(transposed)
         frames = math.ceil(samples / HOP) + 4
-        place_F = torch.arange(frames, device=pitch_R.device)
-        first_RF = start_R[:, None] + (place_F - 2) * HOP
-        inside_RF = None if length_R is None else place_F < (length_R[:, None] / HOP).ceil() + 4
-        harmonic, half, noise = self._levels(
-            moved, vector_BKD[clip_R], pitch_R, first_RF / self.rate, inside_RF
+        frame_F = torch.arange(frames, device=pitch_R.device)
+        first_RF = start_R[:, None] + (frame_F - 2) * HOP
+        inside_RF = None if length_R is None else frame_F < (length_R[:, None] / HOP).ceil() + 4
+        harmonic, subharmonic, noise = self._predict_levels(
+            transposed, vector_BKD[clip_R], pitch_R, first_RF / self.rate, inside_RF
         )
-        hiss_R = torch.arange(count, device=pitch_R.device) if hiss_R is None else hiss_R
+        noise_seed_R = torch.arange(count, device=pitch_R.device) if noise_seed_R is None else noise_seed_R
         with torch.autocast(pitch_R.device.type, enabled=False):
-            return self._play(
-                harmonic.float(), half.float(), noise.float(), pitch_R, start_R, hiss_R, samples
+            return self._synthesise(
+                harmonic.float(), subharmonic.float(), noise.float(), pitch_R, start_R, noise_seed_R, samples
             )
 
-    def _levels(
+    def _predict_levels(
         self,
-        moved: Moved,
+        transposed: TransposedProfile,
         vector_RKD: Tensor,
         pitch_R: Tensor,
         time_RF: Tensor,
         inside_RF: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Log levels of harmonics [R, F, K], halves [R, F, H] and noise bands [R, F, W]."""
-        profile = torch.cat([moved.by_number_RK, moved.by_frequency_RK, moved.half_RH, moved.noise_RW], -1)
-        h = self.enter((profile.clamp(min=SILENT) + 7.0) / 4.0)[:, None] + self.place(
-            place_features(pitch_R, moved.away_R, time_RF)
+        """Predicts log levels of harmonics [R, F, K], subharmonics [R, F, H] and noise bands [R, F, W]."""
+        profile = torch.cat(transposed[:4], -1)
+        h = self.enter((profile.clamp(min=SILENCE_LEVEL) + 7.0) / 4.0)[:, None] + self.place(
+            position_features(pitch_R, transposed.distance_R, time_RF)
         )
         if self.tokens is not None:
             h = h + self.tokens(h, vector_RKD[:, 1:])
         for block in self.blocks:
             h = block(h if inside_RF is None else h * inside_RF[..., None], vector_RKD[:, 0])
-        return self.filters(F.gelu(h), moved, pitch_R)
+        return self.output_levels(F.gelu(h), transposed, pitch_R)
 
-    def filters(self, h_RFC: Tensor, moved: Moved, pitch_R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The last layer: log levels as of `_levels`, of what the trunk made of each frame."""
-        mix, harmonic, half, noise, louder = self.leave(h_RFC).split((*self.sizes, 1), dim=-1)
+    def output_levels(
+        self, h_RFC: Tensor, transposed: TransposedProfile, pitch_R: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Computes the log levels of `_predict_levels` from the trunk's output, at the level of all tones."""
+        mix, harmonic, subharmonic, noise, deviation = self.leave(h_RFC).split((*self.sizes, 1), dim=-1)
         base = torch.lerp(
-            moved.by_frequency_RK[:, None], moved.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
+            transposed.by_frequency_RK[:, None], transposed.by_number_RK[:, None], torch.sigmoid(mix + 0.7)
         )
         levels = (
-            (base + harmonic).clamp(SILENT, 2.0),
-            (moved.half_RH[:, None] + half).clamp(SILENT, 2.0),
-            (moved.noise_RW[:, None] + noise).clamp(SILENT, 2.0),
+            (base + harmonic).clamp(SILENCE_LEVEL, 2.0),
+            (transposed.subharmonic_RH[:, None] + subharmonic).clamp(SILENCE_LEVEL, 2.0),
+            (transposed.noise_RW[:, None] + noise).clamp(SILENCE_LEVEL, 2.0),
         )
-        power_RF = tone_power(*levels, (self.rate / 2.0 / hertz(pitch_R))[:, None], self.noise_shares)
-        shift = LOUDER * torch.tanh(louder) + math.log(TONE_RMS) - 0.5 * power_RF.log()[..., None]
-        return levels[0] + shift, levels[1] + shift, levels[2] + shift
+        power_RF = tone_power(*levels, (self.rate / 2.0 / midi_to_hz(pitch_R))[:, None], self.noise_shares)
+        offset = (
+            MAX_LEVEL_DEVIATION * torch.tanh(deviation) + math.log(TONE_RMS) - 0.5 * power_RF.log()[..., None]
+        )
+        return levels[0] + offset, levels[1] + offset, levels[2] + offset
 
-    def _play(
+    def _synthesise(
         self,
         harmonic: Tensor,
-        half: Tensor,
+        subharmonic: Tensor,
         noise: Tensor,
         pitch_R: Tensor,
         start_R: Tensor,
-        hiss_R: Tensor,
+        noise_seed_R: Tensor,
         samples: int,
     ) -> Tensor:
+        """Filters the excitations with log levels and overlap-adds the frames: float32 [R, samples]."""
         frames = harmonic.shape[1]
-        f0 = hertz(pitch_R)
+        f0 = midi_to_hz(pitch_R)
         bins = torch.arange(WINDOW // 2 + 1, device=f0.device) * (self.rate / WINDOW)
         length = (frames - 1) * HOP + WINDOW
         time = start_R.long()[:, None] - 2 * HOP - WINDOW // 2 + torch.arange(length, device=f0.device)
         with torch.no_grad():
             phase = (time.double() * (f0.double() / self.rate)[:, None]).remainder(2.0)
-            whole = pulses(phase.remainder(1.0), (self.rate / 2.0 / f0).floor())
-            below = pulses((phase / 2.0).remainder(1.0), (self.rate / f0).floor()) - whole
-            hiss = self.noise[(time + 7919 * hiss_R[:, None]) % NOISE_SAMPLES]
+            harmonic_pulses = pulse_train(phase.remainder(1.0), (self.rate / 2.0 / f0).floor())
+            all_pulses = pulse_train((phase / 2.0).remainder(1.0), (self.rate / f0).floor())
+            subharmonic_pulses = all_pulses - harmonic_pulses
+            white_noise = self.noise[(time + 7919 * noise_seed_R[:, None]) % NOISE_SAMPLES]
         number = bins / f0[:, None]
-        place = partial_place(number - 1.0, f0, self.rate)
-        total = frame_spectra(whole) * between(harmonic, place).exp()
-        if half.shape[-1]:
-            place = partial_place(number - 0.5, f0, self.rate)
-            total = total + frame_spectra(below) * between(half, place).exp()
-        place = noise_place(noise.shape[-1], self.rate, f0.device).expand(len(f0), -1)
-        total = total + frame_spectra(hiss) * between(noise, place).exp()
+        position = partial_positions(number - 1.0, f0, self.rate)
+        total = frame_spectra(harmonic_pulses) * interpolate_levels(harmonic, position).exp()
+        if subharmonic.shape[-1]:
+            position = partial_positions(number - 0.5, f0, self.rate)
+            total = (
+                total + frame_spectra(subharmonic_pulses) * interpolate_levels(subharmonic, position).exp()
+            )
+        position = noise_positions(noise.shape[-1], self.rate, f0.device).expand(len(f0), -1)
+        total = total + frame_spectra(white_noise) * interpolate_levels(noise, position).exp()
         return overlap_add(total)[:, 2 * HOP + WINDOW // 2 :][:, :samples]
 
 
-class TokenReader(nn.Module):
-    """Attention of frames [R, F, C] over a timbre's tokens [R, K, D], four heads; starts at nothing."""
+class TokenAttention(nn.Module):
+    """Lets frames [R, F, C] attend to a timbre's tokens [R, K, D]; its output is zero at initialisation."""
 
     def __init__(self, width: int, dims: int, heads: int = 4) -> None:
         super().__init__()
@@ -207,19 +250,21 @@ class TokenReader(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(self, h_RFC: Tensor, tokens_RKD: Tensor) -> Tensor:
-        asked, key, value = (
+        query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.ask(h_RFC), *self.answer(tokens_RKD).chunk(2, dim=-1))
         )
-        read = F.scaled_dot_product_attention(asked, key, value)
-        told: Tensor = self.leave(read.transpose(1, 2).flatten(2))
-        return told
+        read = F.scaled_dot_product_attention(query, key, value)
+        out: Tensor = self.leave(read.transpose(1, 2).flatten(2))
+        return out
 
 
-def place_features(pitch_R: Tensor, away_R: Tensor, time_RF: Tensor) -> Tensor:
-    """Pitch, distance from what was measured and time since the onset, as numbers near 1: [R, F, 9]."""
+def position_features(pitch_R: Tensor, distance_R: Tensor, time_RF: Tensor) -> Tensor:
+    """Computes features of pitch, distance from the reference and time since the onset, near 1: [R, F, 9]."""
     time = time_RF.clamp(min=0.0)
-    same = torch.stack([(pitch_R - 60.0) / 12.0, away_R / 6.0], dim=-1)[:, None].expand(-1, time.shape[1], -1)
-    passing = [torch.exp(-time / tau) for tau in (0.01, 0.03, 0.1, 0.3, 1.0)]
-    moving = torch.stack([*passing, time.clamp(max=4.0), (time_RF < 0).float()], dim=-1)
-    return torch.cat([same, moving], dim=-1)
+    constant = torch.stack([(pitch_R - 60.0) / 12.0, distance_R / 6.0], dim=-1)[:, None].expand(
+        -1, time.shape[1], -1
+    )
+    decays = [torch.exp(-time / tau) for tau in (0.01, 0.03, 0.1, 0.3, 1.0)]
+    varying = torch.stack([*decays, time.clamp(max=4.0), (time_RF < 0).float()], dim=-1)
+    return torch.cat([constant, varying], dim=-1)

@@ -1,4 +1,8 @@
-"""The encoder: from features to logits for notes, one small ConvNeXt trunk over frames of 512 samples."""
+"""Encodes features into note logits, with a small ConvNeXt trunk over frames of 512 samples.
+
+Shape suffixes: B clips, F frames of 512 samples, G frames of 1024, S = 4 F subframes, H partials, P candidate
+pitches, N = B * G frames of all clips, C channels.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +16,19 @@ from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.networks.features import FINE, HOP, LONG_HOP, MELS, PARTIALS, Features
 
 SUBFRAMES = 4
-"""Onsets and offsets are told on this many steps inside a frame: 344 Hz at 44.1 kHz."""
+"""Steps of a frame on which onsets and note-offs are predicted: 344 Hz at 44.1 kHz."""
 
 
 class NoteLogits(NamedTuple):
-    """What the encoder says of notes. S counts sub-frames, F * 4; `*_shift` is in sub-frames.
+    """The encoder's outputs.
 
-    `onset_BS` and `off_BS` are logits of an onset (note-off) near a sub-frame, the shifts where exactly it
-    lies from there; `gate_BF` is the logit of a held note; `pitch_BGP` are the logits of 88 pitches on frames
-    of 1024 samples.
+    Attributes:
+        onset_BS: logits of an onset near each subframe.
+        onset_shift_BS: signed distance from the subframe to that onset, in subframes.
+        off_BS: logits of a note-off near each subframe.
+        off_shift_BS: signed distance to that note-off, in subframes.
+        gate_BF: logits of a held note.
+        pitch_BGP: logits of 88 pitches, from MIDI 21 on.
     """
 
     onset_BS: Tensor
@@ -32,7 +40,12 @@ class NoteLogits(NamedTuple):
 
 
 class Encoder(nn.Module):
-    """Features -> note logits. One call may hold sources and references together."""
+    """Predicts note logits from features. One batch may hold sources and references together.
+
+    Example::
+
+        logits = Encoder(config)(extract_features(audio_BT, rate))
+    """
 
     def __init__(self, config: TriptychConfig) -> None:
         super().__init__()
@@ -41,7 +54,7 @@ class Encoder(nn.Module):
         self.blocks = nn.ModuleList(ConvNeXt(width) for _ in range(config.encoder_blocks))
         self.norm = nn.LayerNorm(width)
         self.timing = nn.Linear(width, 4 * SUBFRAMES + 1)
-        self.pitch = PitchJudge(width)
+        self.pitch = PitchScorer(width)
 
     def forward(self, features: Features) -> NoteLogits:
         x = self.enter(torch.cat([features.mel_BFM, features.fine_BFC], dim=-1))
@@ -58,12 +71,12 @@ class Encoder(nn.Module):
         return NoteLogits(onset, onset_shift, off, off_shift, timing[..., -1], pitch_BGP)
 
 
-class PitchJudge(nn.Module):
-    """How well each candidate pitch explains a frame, from its partials, those of the pitch an octave up,
-    and the loudest candidate's: [H, P, N] -> logits [P, N]. One small network for all candidates.
+class PitchScorer(nn.Module):
+    """Scores each candidate pitch by its partials in a frame: [H, P, N] -> logits [P, N].
 
-    What the trunk makes of the frame, [N, width], comes in too: which partials to believe depends on the
-    sound (of a bell the fundamental is not the lowest).
+    The inputs are the candidate's own partials, those of the candidate an octave above, the loudest of all
+    candidates, and the trunk's output for the frame, [N, C]. The last one tells which partials to trust: a
+    bell's fundamental is not its lowest partial. One small network serves all candidates.
     """
 
     def __init__(self, width: int, hidden: int = 24) -> None:

@@ -1,12 +1,12 @@
-"""The envelope's numbers from a clip's level and its notes: each note judged, then pooled over notes.
+"""Estimates a clip's envelope from its level and its notes: one estimate for each note, pooled over notes.
 
-A note's level is read on a grid of times that is fine around its onset and its note-off and coarse far from
-them, so notes of any length look alike. Attention over the grid inside each note gives its opinion of
-attack, hold, decay, sustain, release and curve, each with a confidence; the clip's envelope is the mean of
-its notes' opinions weighted by confidence: a vector of fixed size, whatever the rhythm. Unfolding it on
-other notes is the closed form in `train.nn.gain`.
+A note's level is sampled on a grid that is fine around its onset and its note-off and coarse far from them,
+so notes of any length look alike. Attention over the grid gives an estimate of attack, hold, decay, sustain,
+release and curve for each note, with a confidence. The clip's envelope is the mean of its notes' estimates
+weighted by confidence: a vector of fixed size, whatever the rhythm. `train.nn.gain` computes the gain of
+other notes from it in closed form.
 
-B clips, N notes, R = B * N rows, M grid points, P = 6 parameters.
+Shape suffixes: B clips, N notes, R = B * N rows, L level steps, M grid points, C channels, P = 6 parameters.
 """
 
 from __future__ import annotations
@@ -22,23 +22,29 @@ from train.nn.gain import EnvelopeBatch, NoteBatch, gain_curve
 from train.nn.layers import mlp
 
 PARAMETERS = 6
-TIMES = (0, 1, 2, 4)
-"""Places of attack, hold, decay and release among the parameters: those that are logarithms of ms."""
+"""Attack, hold, decay, sustain, release and curve."""
 
 
-class EnvelopeGuess(NamedTuple):
-    """The opinions of notes and of the clip, in the head's own units (see `to_units`).
+class EnvelopeEstimate(NamedTuple):
+    """The head's outputs, in its own units (see `to_units`).
 
-    `note_BNP` and its log scale `doubt_BNP` (of a Laplace distribution); `clip_BP`, pooled.
+    Attributes:
+        note_BNP: estimate of each note.
+        log_scale_BNP: log scale of each estimate's Laplace distribution.
+        clip_BP: estimate of the clip, pooled over notes.
     """
 
     note_BNP: Tensor
-    doubt_BNP: Tensor
+    log_scale_BNP: Tensor
     clip_BP: Tensor
 
 
 def to_units(envelope: EnvelopeBatch) -> Tensor:
-    """Envelopes as vectors [..., 6]: log ms of attack, hold (+ 10), decay, sustain, log release, curve."""
+    """Converts envelopes to the head's units, [..., 6].
+
+    These are log(ms + 1) of attack, decay and release, log(ms + 10) of the hold, 4 times the sustain level,
+    and the curve, 0 for linear to 1 for exponential.
+    """
     return torch.stack(
         [
             (envelope.attack + 1.0).log(),
@@ -53,7 +59,7 @@ def to_units(envelope: EnvelopeBatch) -> Tensor:
 
 
 def from_units(units: Tensor) -> EnvelopeBatch:
-    """The envelopes that vectors [..., 6] stand for, inside the ranges that envelopes have."""
+    """Converts vectors [..., 6] in the head's units to envelopes, clipped to their valid ranges."""
     attack, hold, decay, sustain, release, curve = units.clamp(-2.0, 11.0).unbind(-1)
     return EnvelopeBatch(
         (attack.exp() - 1.0).clamp(min=0.0),
@@ -66,13 +72,13 @@ def from_units(units: Tensor) -> EnvelopeBatch:
 
 
 def grid_ms(before: float, after: float, fine: float, points: int) -> Tensor:
-    """Times from `-before` to `after` ms, spaced in proportion to their distance from 0 beyond `fine`."""
+    """Returns times from `-before` to `after` ms, [points], with a spacing that grows beyond `fine` ms."""
     low, high = -math.asinh(before / fine), math.asinh(after / fine)
     return fine * torch.linspace(low, high, points, dtype=torch.float64).sinh().float()
 
 
 class CurveReader(nn.Module):
-    """Curves on a grid [R, C, M] -> one vector a row [R, heads * width]: convolutions, then attention."""
+    """Encodes curves on a grid, [R, C, M] -> [R, heads * width], by convolutions and attention pooling."""
 
     def __init__(self, channels: int, width: int, heads: int) -> None:
         super().__init__()
@@ -91,7 +97,13 @@ class CurveReader(nn.Module):
 
 
 class EnvelopeHead(nn.Module):
-    """Level curves and notes -> the envelope of each clip."""
+    """Estimates envelopes from level curves and notes.
+
+    Example::
+
+        estimate = head(features.level_BL, notes)
+        envelopes = from_units(estimate.clip_BP)
+    """
 
     onset_grid: Tensor
     off_grid: Tensor
@@ -110,7 +122,7 @@ class EnvelopeHead(nn.Module):
 
     start: Tensor
 
-    def forward(self, level_BL: Tensor, notes: NoteBatch) -> EnvelopeGuess:
+    def forward(self, level_BL: Tensor, notes: NoteBatch) -> EnvelopeEstimate:
         peak_BN = self._peaks(level_BL, notes)
         smooth = nn.functional.avg_pool1d(level_BL[:, None], 9, 1, 4, count_include_pad=False)[:, 0]
         onset = self._curves(level_BL, smooth, notes, notes.onset_BN, self.onset_grid, peak_BN)
@@ -119,15 +131,15 @@ class EnvelopeHead(nn.Module):
         span = ((notes.end_BN - notes.off_BN) / self.per_ms).clamp(min=0.0).add(1.0).log()
         extra = torch.stack([gate, span, (notes.onset_BN > 0).float()], dim=-1).flatten(0, 1) / 5.0
         read = torch.cat([self.onset_reader(onset), self.off_reader(off), extra], dim=-1)
-        judged = self.judge(read).reshape(*notes.mask_BN.shape, -1)
-        values = judged[..., :PARAMETERS] + self.start
-        doubt = judged[..., PARAMETERS:].clamp(-5.0, 4.0)
-        weight = (-doubt).exp() * notes.mask_BN[..., None]
+        outputs = self.judge(read).reshape(*notes.mask_BN.shape, -1)
+        values = outputs[..., :PARAMETERS] + self.start
+        log_scale = outputs[..., PARAMETERS:].clamp(-5.0, 4.0)
+        weight = (-log_scale).exp() * notes.mask_BN[..., None]
         pooled = (weight * values).sum(1) / weight.sum(1).clamp(min=1e-6)
-        return EnvelopeGuess(values, doubt, pooled)
+        return EnvelopeEstimate(values, log_scale, pooled)
 
     def _peaks(self, level_BL: Tensor, notes: NoteBatch) -> Tensor:
-        """The highest smoothed power inside each note, [B, N]."""
+        """Computes the highest smoothed power inside each note, [B, N]."""
         smooth = nn.functional.avg_pool1d(level_BL[:, None], 17, 1, 8)[:, 0]
         at = torch.linspace(0.0, 1.0, 65, device=level_BL.device)
         places = notes.onset_BN[..., None] + at * (notes.end_BN - notes.onset_BN)[..., None]
@@ -143,7 +155,7 @@ class EnvelopeHead(nn.Module):
         grid: Tensor,
         peak_BN: Tensor,
     ) -> Tensor:
-        """The level of each note around its onset or note-off, and what of it is its own: [R, 6, M]."""
+        """Samples the level around each note's onset or note-off, with masks of its own span: [R, 6, M]."""
         places = at_BN[..., None] + grid * self.per_ms
         own = (places >= notes.onset_BN[..., None]) & (places < notes.end_BN[..., None])
         held = own & (places < notes.off_BN[..., None])
@@ -157,13 +169,25 @@ class EnvelopeHead(nn.Module):
 
 
 def envelope_losses(
-    guess: EnvelopeGuess, true: EnvelopeBatch, notes: NoteBatch, rate: int
+    estimate: EnvelopeEstimate, true: EnvelopeBatch, notes: NoteBatch, rate: int
 ) -> dict[str, Tensor]:
-    """Laplace likelihood of each note's opinion, distance of the pooled one, and of the curve it renders."""
+    """Computes the losses of envelope estimates, by name.
+
+    They are the Laplace likelihood of each note's estimate, the distance of the pooled one in the head's
+    units, and the distance of the gain curves that it gives.
+
+    Args:
+        estimate: the head's outputs.
+        true: the true envelopes, one for each clip.
+        notes: notes of the clips, times in samples.
+        rate: sample rate in Hz.
+    """
     target = to_units(true)
     mask = notes.mask_BN[..., None]
-    likelihood = (guess.note_BNP - target[:, None]).abs() * (-guess.doubt_BNP).exp() + guess.doubt_BNP
-    pooled = from_units(guess.clip_BP)
+    likelihood = (estimate.note_BNP - target[:, None]).abs() * (
+        -estimate.log_scale_BNP
+    ).exp() + estimate.log_scale_BNP
+    pooled = from_units(estimate.clip_BP)
     grid = grid_ms(0.0, 1200.0, 12.0, 96).to(target.device)
     gate = ((notes.off_BN - notes.onset_BN) / (rate / 1000.0))[..., None]
     curves = [
@@ -175,6 +199,6 @@ def envelope_losses(
     count = notes.mask_BN.sum().clamp(min=1)
     return {
         "envelope_notes": (likelihood * mask).sum() / (count * PARAMETERS),
-        "envelope": (guess.clip_BP - target).abs().mean(),
+        "envelope": (estimate.clip_BP - target).abs().mean(),
         "envelope_curve": ((linear + log).mean(-1) * notes.mask_BN).sum() / count,
     }

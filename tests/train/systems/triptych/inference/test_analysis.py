@@ -12,15 +12,15 @@ from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
 from train.systems.triptych.inference import analysis
-from train.systems.triptych.inference.analysis import loudness
-from train.systems.triptych.networks.features import features
+from train.systems.triptych.inference.analysis import note_loudness
+from train.systems.triptych.networks.features import extract_features
 
 
 @torch.no_grad()
 def test_loudness_of_notes_is_their_velocity() -> None:
     audio, notes, envelope = make_clip(1, 3.0, timbre=4)
-    spectra = features(torch.from_numpy(audio)[None], RATE)
-    measured = loudness(
+    spectra = extract_features(torch.from_numpy(audio)[None], RATE)
+    measured = note_loudness(
         spectra.level_BL[0], note_batch([notes], RATE, len(audio)), envelope, RATE, CUT_FADE_MS
     )
     loudest = max(note.velocity for note in notes)
@@ -31,9 +31,9 @@ def test_loudness_of_notes_is_their_velocity() -> None:
 def test_a_tie_of_durations_does_not_change_the_octave() -> None:
     tie = (Note(0.0, 0.5, 54, 100), Note(0.5, 0.5, 70, 100))
     late = (Note(0.0, 0.499, 54, 100), Note(0.5, 0.503, 70, 100))
-    assert analysis.heard_median(late) == analysis.heard_median(tie) == median_pitch(tie) == 54
+    assert analysis.robust_median_pitch(late) == analysis.robust_median_pitch(tie) == median_pitch(tie) == 54
     clear = (Note(0.0, 0.4, 54, 100), Note(0.5, 0.5, 70, 100))
-    assert analysis.heard_median(clear) == median_pitch(clear) == 70
+    assert analysis.robust_median_pitch(clear) == median_pitch(clear) == 70
 
 
 def test_long_recordings_are_analysed_in_stretches_of_whole_notes() -> None:
@@ -41,9 +41,9 @@ def test_long_recordings_are_analysed_in_stretches_of_whole_notes() -> None:
         Note(at, length, 60, 100) for at, length in ((1.0, 0.5), (2.0, 1.0), (4.0, 9.0), (14.0, 0.5))
     )
     played = [
-        analysis.Played(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
+        analysis.PlacedNote(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
     ]
-    stretches = analysis.stretches(played, 15 * 1024, 3 * 1024)
-    assert [(part.first, part.last) for part in stretches] == [(0, 2), (2, 3), (3, 4)]
-    assert [(part.start, part.stop) for part in stretches] == [(1024, 4096), (4096, 7168), (14336, 15360)]
-    assert analysis.stretches(played, 15 * 1024, 15 * 1024) == [analysis.Stretch(0, 4, 0, 15 * 1024)]
+    split_segments = analysis.split_segments(played, 15 * 1024, 3 * 1024)
+    assert [(part.first, part.last) for part in split_segments] == [(0, 2), (2, 3), (3, 4)]
+    assert [(part.start, part.stop) for part in split_segments] == [(1024, 4096), (4096, 7168), (14336, 15360)]
+    assert analysis.split_segments(played, 15 * 1024, 15 * 1024) == [analysis.Segment(0, 4, 0, 15 * 1024)]

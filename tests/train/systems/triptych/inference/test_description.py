@@ -7,14 +7,14 @@ from dataclasses import replace
 from manifests.types import Note
 from tests.support.tunes import ENVELOPE
 from train.systems.triptych.inference import description
-from train.systems.triptych.inference.analysis import Heard
+from train.systems.triptych.inference.analysis import Analysis
 
 
 def analysed(
     *notes: tuple[float, float], sure: float = 0.9, rings: bool = False, errors: float = 0.01
-) -> Heard:
+) -> Analysis:
     made = tuple(Note(at, length, 60, 100) for at, length in notes)
-    return Heard(made, ENVELOPE, (sure,) * len(made), (errors,) * 5, None, rings)
+    return Analysis(made, ENVELOPE, (sure,) * len(made), (errors,) * 5, None, rings)
 
 
 def test_unobservable_factors_are_reported() -> None:
@@ -30,7 +30,7 @@ def test_unobservable_factors_are_reported() -> None:
     assert "sustain is a guess" in short
     assert "no pitch is heard" in description.note_doubts(analysed((0, 0.3), (0.5, 0.2), sure=0.1), "a")[0]
     assert "several voices" in description.note_doubts(analysed((0, 0.3), (0.5, 0.2), sure=0.4), "a")[0]
-    (two,) = description.note_doubts(replace(fine, unexplained=0.24), "a")
+    (two,) = description.note_doubts(replace(fine, nonharmonic_ratio=0.24), "a")
     assert "24% of its power is at no harmonic of its notes: several voices" in two
 
 

@@ -12,7 +12,7 @@ from tests.support.training.tiny_codec import RATE
 from train.nn.gain import envelope_batch, note_batch
 from train.systems.triptych.inference.envelope_fit import fit_envelopes
 from train.systems.triptych.networks.envelope_head import to_units
-from train.systems.triptych.networks.features import features
+from train.systems.triptych.networks.features import extract_features
 
 
 def test_envelope_fit_recovers_a_batch_from_rough_guesses() -> None:
@@ -26,7 +26,7 @@ def test_envelope_fit_recovers_a_batch_from_rough_guesses() -> None:
             for n, e in zip(phrases, envelopes, strict=True)
         ]
     )
-    level = features(torch.from_numpy(steady), RATE).level_BL
+    level = extract_features(torch.from_numpy(steady), RATE).level_BL
     rough = [
         Envelope(
             e.attack_ms * 1.5, e.decay_ms * 0.7, min(e.sustain + 0.1, 1.0), e.release_ms * 1.4, e.hold_ms + 10

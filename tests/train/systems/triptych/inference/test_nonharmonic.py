@@ -8,8 +8,8 @@ import torch
 from manifests.types import Note
 from tests.support.training.tiny_codec import RATE
 from train.nn.gain import note_batch
-from train.systems.triptych.inference.nonharmonic import unexplained
-from train.systems.triptych.networks.features import features
+from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
+from train.systems.triptych.networks.features import extract_features
 
 
 def test_a_second_voice_raises_the_nonharmonic_power() -> None:
@@ -22,7 +22,7 @@ def test_a_second_voice_raises_the_nonharmonic_power() -> None:
 
     line = np.where(time < 0.5, tone(60), tone(64)).astype(np.float32)
     for other, low, high in ((0.0, 0.0, 0.01), (1.0, 0.25, 0.55)):
-        spectra = features(torch.from_numpy(line + other * tone(66.5))[None], RATE)
-        assert low <= unexplained(spectra.long_BGC, notes, RATE) <= high
+        spectra = extract_features(torch.from_numpy(line + other * tone(66.5))[None], RATE)
+        assert low <= nonharmonic_power_ratio(spectra.long_BGC, notes, RATE) <= high
     short = note_batch([(Note(0.0, 0.05, 60, 100),)], RATE, RATE)
-    assert unexplained(spectra.long_BGC, short, RATE) == 0.0
+    assert nonharmonic_power_ratio(spectra.long_BGC, short, RATE) == 0.0

@@ -12,17 +12,17 @@ from manifests.types import Envelope, Note
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_clip, make_passage
 from train.systems.triptych.inference import timbre_extraction
-from train.systems.triptych.inference.synthesis import play
+from train.systems.triptych.inference.synthesis import synthesise
 from train.systems.triptych.system import Triptych
 
 
 @torch.no_grad()
 def test_untrained_decoder_plays_the_profile_of_the_reference(system: Triptych) -> None:
     audio, notes, envelope = make_clip(3, timbre=2)
-    timbre = timbre_extraction.timbre_of(system, make_passage(audio, notes), envelope)
+    timbre = timbre_extraction.extract_timbre(system, make_passage(audio, notes), envelope)
     profile = timbre.profile
-    played = play(system, notes, envelope, timbre, len(audio))
-    measured, _ = timbre_extraction.timbre_of(system, make_passage(played, notes), envelope)
+    played = synthesise(system, notes, envelope, timbre, len(audio))
+    measured, _ = timbre_extraction.extract_timbre(system, make_passage(played, notes), envelope)
     strong = profile.harmonic_BNK[0] > profile.harmonic_BNK[0].amax() - 4.0
     difference = (measured.harmonic_BNK[0] - profile.harmonic_BNK[0])[strong]
     assert strong.sum() > 20
@@ -39,10 +39,10 @@ def test_noise_is_not_counted_as_partials_too(system: Triptych) -> None:
     odd = sum(np.sin(2 * np.pi * k * time) / k for k in (1, 3, 5, 7))
     dry = 0.1 * odd + 0.03 * stream(1, "noise").normal(size=frames)
     sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
-    rounds = [timbre_extraction.timbre_of(system, make_passage(sound, notes), envelope)]
+    rounds = [timbre_extraction.extract_timbre(system, make_passage(sound, notes), envelope)]
     for _ in range(3):
-        played = play(system, notes, envelope, rounds[-1], frames)
-        rounds.append(timbre_extraction.timbre_of(system, make_passage(played, notes), envelope))
+        played = synthesise(system, notes, envelope, rounds[-1], frames)
+        rounds.append(timbre_extraction.extract_timbre(system, make_passage(played, notes), envelope))
     levels = torch.stack([timbre.profile.harmonic_BNK[0, 0, :8] for timbre in rounds])
     above = (levels[:, 0::2] - levels[:, 1::2].logsumexp(1, keepdim=True)).amin(1)
     assert above[0] > 2.0
@@ -60,8 +60,8 @@ def test_bf16_agrees_with_fp32(system: Triptych) -> None:
         with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
             passage_heard = make_passage(audio, notes)
             logits = system.encoder(passage_heard.features)
-            timbre = timbre_extraction.timbre_of(system, passage_heard, envelope)
-            played = torch.from_numpy(np.array(play(system, notes, envelope, timbre, len(audio))))
+            timbre = timbre_extraction.extract_timbre(system, passage_heard, envelope)
+            played = torch.from_numpy(np.array(synthesise(system, notes, envelope, timbre, len(audio))))
             guess = system.envelope_head(passage_heard.features.level_BL, passage_heard.notes).clip_BP
         return logits.onset_BS, logits.pitch_BGP, timbre.vectors, guess, played
 

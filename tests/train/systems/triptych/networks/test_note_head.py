@@ -8,13 +8,13 @@ import torch
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
 from train.systems.triptych.networks.encoder import NoteLogits
-from train.systems.triptych.networks.features import HOP, features, octave_traits
+from train.systems.triptych.networks.features import HOP, extract_features, octave_traits
 from train.systems.triptych.networks.note_head import (
-    STEP,
+    SUBFRAME_HOP,
+    decode_notes,
     event_targets,
     note_losses,
-    read_notes,
-    subframe_places,
+    subframe_times,
 )
 
 
@@ -23,7 +23,7 @@ def test_perfect_logits_decode_to_the_notes() -> None:
     for index in range(6):
         audio, notes, _ = make_clip(index, 3.0)
         batch = note_batch([notes], RATE, len(audio))
-        spectra = features(torch.from_numpy(audio)[None], RATE)
+        spectra = extract_features(torch.from_numpy(audio)[None], RATE)
         count = spectra.mel_BFM.shape[1] * 4
         near_on, shift_on = event_targets(batch.onset_BN, batch.mask_BN, count)
         near_off, shift_off = event_targets(batch.off_BN, batch.mask_BN, count)
@@ -35,7 +35,7 @@ def test_perfect_logits_decode_to_the_notes() -> None:
             near_on.logit(1e-4), shift_on, near_off.logit(1e-4), shift_off, torch.zeros(1, count // 4), pitch
         )
         traits = octave_traits(spectra.stack_HPN)
-        read = read_notes(logits, 0, traits, spectra.level_BL[0], 64, RATE, len(audio))
+        read = decode_notes(logits, 0, traits, spectra.level_BL[0], 64, RATE, len(audio))
         assert len(read) == len(notes)
         for (actual, sure), expected in zip(read, notes, strict=True):
             assert sure > 0.85
@@ -45,8 +45,8 @@ def test_perfect_logits_decode_to_the_notes() -> None:
         losses = note_losses(logits, batch)
         assert float(losses["onset_shift"]) < 1e-3
         assert float(losses["pitch"]) < 0.2
-    assert float(subframe_places(8, torch.device("cpu"))[4:].mean()) == HOP
-    assert STEP == 128
+    assert float(subframe_times(8, torch.device("cpu"))[4:].mean()) == HOP
+    assert SUBFRAME_HOP == 128
 
 
 def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
@@ -59,4 +59,4 @@ def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
         pitch = torch.zeros(1, RATE // 1024 + 1, 88)
         logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
         level, traits = torch.ones(RATE // 64 + 1), torch.zeros(RATE // 1024 + 1, 88, 2)
-        assert len(read_notes(logits, 0, traits, level, 64, RATE, RATE)) == expected
+        assert len(decode_notes(logits, 0, traits, level, 64, RATE, RATE)) == expected

@@ -8,8 +8,8 @@ import torch
 
 from manifests.splits.seeds import stream
 from tests.support.training.tiny_codec import RATE
-from train.systems.triptych.networks.features import features
-from train.systems.triptych.networks.partials import noise_level
+from train.systems.triptych.networks.features import extract_features
+from train.systems.triptych.networks.partials import noise_levels
 
 
 @pytest.mark.parametrize("pitch", [40, 48, 60])
@@ -20,9 +20,9 @@ def test_leakage_of_steady_partials_is_not_counted_as_noise(pitch: int) -> None:
     hiss = stream(1, "hiss").normal(size=len(time))
     heard = []
     for noise in (0.0, 0.01):
-        spectra = features(torch.from_numpy(tone + noise * hiss).float()[None], RATE)
+        spectra = extract_features(torch.from_numpy(tone + noise * hiss).float()[None], RATE)
         power = spectra.long_BGC[:, 4:-4].square().mean(1, keepdim=True)
-        levels = noise_level(power, torch.tensor([[440.0 * 2.0 ** ((pitch - 69) / 12.0)]]), 24, RATE)
+        levels = noise_levels(power, torch.tensor([[440.0 * 2.0 ** ((pitch - 69) / 12.0)]]), 24, RATE)
         heard.append(levels[0, 0].exp().numpy())
     assert heard[0].max() < 0.03
     np.testing.assert_allclose(np.median(heard[1]), 0.01, rtol=0.3)

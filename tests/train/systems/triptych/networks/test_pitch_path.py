@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.systems.triptych.networks.pitch_path import in_one_octave, likeliest
+from train.systems.triptych.networks.pitch_path import decode_pitches, viterbi_path
 
 
 def test_octave_ambiguous_notes_are_decoded_in_one_octave() -> None:
@@ -19,12 +19,12 @@ def test_octave_ambiguous_notes_are_decoded_in_one_octave() -> None:
         0,
         12,
     ]
-    assert likeliest(logits) in (melody, [pitch + 12 for pitch in melody])
+    assert viterbi_path(logits) in (melody, [pitch + 12 for pitch in melody])
     leaping = [40, 64, 30, 30, 80]
     clear = np.full((5, 88), -5.0, dtype=np.float32)
     clear[np.arange(5), leaping] = -0.05
-    assert likeliest(clear) == leaping
-    assert likeliest(clear[:1]) == [40]
+    assert viterbi_path(clear) == leaping
+    assert viterbi_path(clear[:1]) == [40]
 
 
 def test_leaping_notes_of_one_timbre_are_decoded_in_one_octave() -> None:
@@ -35,6 +35,6 @@ def test_leaping_notes_of_one_timbre_are_decoded_in_one_octave() -> None:
     traits = np.zeros((5, 88, 2), dtype=np.float32)
     traits[np.arange(5), melody] = (-0.8, 0.1)
     traits[np.arange(5), np.add(melody, 12)] = (0.0, 0.1)
-    assert likeliest(logits) == [40, 64, 41, 69, 45]
-    assert in_one_octave(logits, traits) == melody
-    assert in_one_octave(logits, np.zeros_like(traits)) == likeliest(logits)
+    assert viterbi_path(logits) == [40, 64, 41, 69, 45]
+    assert decode_pitches(logits, traits) == melody
+    assert decode_pitches(logits, np.zeros_like(traits)) == viterbi_path(logits)

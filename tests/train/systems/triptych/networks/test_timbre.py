@@ -12,8 +12,8 @@ from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.codec.api import Codec
 from train.nn.gain import envelope_batch, note_batch
-from train.systems.triptych.networks.features import features
-from train.systems.triptych.networks.timbre import measure, open_frames
+from train.systems.triptych.networks.features import extract_features
+from train.systems.triptych.networks.timbre import divide_out_gain, measure_profile
 from train.systems.triptych.system import Triptych
 
 
@@ -23,11 +23,11 @@ def test_timbre_vector_does_not_depend_on_place_in_the_batch(system: Triptych) -
 
     def vectors(order: list[int]) -> torch.Tensor:
         audio = torch.from_numpy(np.stack([clips[i][0] for i in order]))
-        spectra = features(audio, RATE)
+        spectra = extract_features(audio, RATE)
         notes = note_batch([clips[i][1] for i in order], RATE, audio.shape[1])
         envelope = envelope_batch([clips[i][2] for i in order])
-        opened = open_frames(spectra, notes, envelope, RATE, CUT_FADE_MS)
-        return system.timbre_encoder.views(opened, notes, RATE).whole_BKD
+        normalized = divide_out_gain(spectra, notes, envelope, RATE, CUT_FADE_MS)
+        return system.timbre_encoder.views(normalized, notes, RATE).whole_BKD
 
     whole = vectors([0, 1, 2, 3])
     torch.testing.assert_close(vectors([3, 1, 0, 2]), whole[[3, 1, 0, 2]], atol=1e-5, rtol=1e-5)
@@ -48,10 +48,10 @@ def test_profile_measures_the_levels_of_harmonics(system: Triptych) -> None:
     envelope = Envelope(20.0, 100.0, 0.5, 80.0)
     sound = (compose.gain(notes, envelope, RATE, frames, CUT_FADE_MS) * dry).astype(np.float32)
     tone_rms = np.sqrt(np.sum(np.square(levels)) / 2.0)
-    spectra = features(torch.from_numpy(sound)[None], RATE)
+    spectra = extract_features(torch.from_numpy(sound)[None], RATE)
     batch = note_batch([notes], RATE, frames)
-    opened = open_frames(spectra, batch, envelope_batch([envelope]), RATE, CUT_FADE_MS)
-    profile = measure(opened, batch, system.config, RATE)
+    normalized = divide_out_gain(spectra, batch, envelope_batch([envelope]), RATE, CUT_FADE_MS)
+    profile = measure_profile(normalized, batch, system.config, RATE)
     measured = profile.harmonic_BNK[0, :, :4].exp().numpy() * tone_rms / 0.1
     np.testing.assert_allclose(measured[:, [0, 1, 3]], np.tile([0.1, 0.05, 0.02], (2, 1)), rtol=0.08)
     assert measured[:, 2].max() < 0.002

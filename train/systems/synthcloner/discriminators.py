@@ -32,7 +32,7 @@ def _run(layers: nn.ModuleList, x: Tensor) -> list[Tensor]:
     return outputs
 
 
-class PeriodJudge(nn.Module):
+class PeriodDiscriminator(nn.Module):
     """Audio [B, T] folded to [B, 1, T / period, period]."""
 
     def __init__(self, period: int, channels: int) -> None:
@@ -50,7 +50,7 @@ class PeriodJudge(nn.Module):
         return self.leave(features[-1]), features
 
 
-class SpectrumJudge(nn.Module):
+class SpectrumDiscriminator(nn.Module):
     """Complex spectra [B, 2, F, bins], cut into bands with layers of their own."""
 
     def __init__(self, window: int, channels: int) -> None:
@@ -75,27 +75,27 @@ class SpectrumJudge(nn.Module):
             )
         features, ends = [], []
         for band, low, high in zip(self.bands, self.edges[:-1], self.edges[1:], strict=True):
-            told = _run(band, complex_B2FC[..., low:high])  # type: ignore[arg-type]
-            features += told
-            ends.append(told[-1])
+            band_features = _run(band, complex_B2FC[..., low:high])  # type: ignore[arg-type]
+            features += band_features
+            ends.append(band_features[-1])
         return self.leave(torch.cat(ends, dim=-1)), features
 
 
-class Judges(nn.Module):
+class Discriminators(nn.Module):
     """All of them, as one."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()
-        channels = config.judge_channels
+        channels = config.discriminator_channels
         self.judges = nn.ModuleList(
             [
-                *(PeriodJudge(period, channels) for period in config.periods),
-                *(SpectrumJudge(window, channels) for window in config.judge_windows),
+                *(PeriodDiscriminator(period, channels) for period in config.periods),
+                *(SpectrumDiscriminator(window, channels) for window in config.discriminator_windows),
             ]
         )
 
     def forward(self, audio_BT: Tensor) -> DiscriminatorOutput:
-        verdicts = [judge(audio_BT) for judge in self.judges]
+        results = [discriminator(audio_BT) for discriminator in self.judges]
         return DiscriminatorOutput(
-            [logit for logit, _ in verdicts], [f for _, features in verdicts for f in features]
+            [logit for logit, _ in results], [f for _, features in results for f in features]
         )
