@@ -1,7 +1,7 @@
-"""CTD (Demerlé et al., "Combining audio control and style transfer using latent diffusion", ISMIR 2024; arXiv
-2408.00196) written afresh from its facts: a baseline.
+"""CTD, a baseline: latent diffusion conditioned on timbre and structure, reimplemented from the paper.
 
-`stages` is its schedule. First `pqmf`, `autoencoder` and `losses`: audio to latents and back. Then `latents`
-(what the frozen encoder makes of the dataset, kept in shards), `cqt` and `conditions` (what timbre and
-structure are), `unet` and `diffusion`. `system` puts it together.
+Demerlé, Esling, Doras and Genova, "Combining audio control and style transfer using latent diffusion", ISMIR
+2024, arXiv 2408.00196. `stages` is its schedule. `pqmf`, `autoencoder` and `losses` encode audio as latents;
+`latents` stores those of the dataset once the encoder is frozen. `cqt` and `conditions` compute timbre and
+structure, `unet` and `diffusion` the latents from them. `system` trains and converts.
 """

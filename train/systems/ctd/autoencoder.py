@@ -1,8 +1,10 @@
-"""Audio to latents and back: a filter bank, a convolutional encoder, and a decoder of its mirror image.
+"""Encodes audio as latents and decodes them: a filter bank, a convolutional encoder, and its mirror image.
 
-The decoder's bands are a waveform under tanh times a loudness gate, plus noise through filters that it
-draws anew for every few samples (after RAVE: Caillon and Esling, 2021). B clips, T samples, F latent frames,
-M bands.
+The decoder outputs each band as a waveform under tanh times a loudness gate, plus filtered noise whose
+filters it predicts for every 16 samples (after RAVE: Caillon and Esling, arXiv 2111.05011, 2021).
+
+Shape suffixes: B clips, T samples, M bands, L = T / M samples of a band, F latent frames, D latent channels,
+C channels.
 """
 
 from __future__ import annotations
@@ -17,14 +19,15 @@ from train.systems.ctd.layers import SnakeBeta, residual_blocks
 from train.systems.ctd.pqmf import PQMF
 
 NOISE_FILTER = 5
-"""Magnitudes of a noise filter; its response is twice as long less two."""
+"""Magnitudes of a noise filter; its impulse response has twice as many samples less two."""
 NOISE_STRIDES = (4, 4)
+"""Strides of the convolutions that predict noise filters."""
 NOISE_HOP = 16
-"""Samples of a band to one noise filter: the product of the strides."""
+"""Samples of a band for each noise filter: the product of the strides."""
 
 
 class Encoder(nn.Module):
-    """Bands [B, M, T / M] -> latents [B, latent, F]."""
+    """Encodes bands [B, M, T / M] as latents [B, latent, F]."""
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
@@ -41,8 +44,8 @@ class Encoder(nn.Module):
         return latents
 
 
-class Noise(nn.Module):
-    """Features at the bands' rate [B, C, L] -> filtered noise [B, M, L]."""
+class FilteredNoise(nn.Module):
+    """Filters noise [B, M, L] with magnitudes predicted from features [B, C, L]: [B, M, L]."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -54,25 +57,25 @@ class Noise(nn.Module):
 
     def forward(self, features_BCL: Tensor, noise_BML: Tensor) -> Tensor:
         batch, _, length = features_BCL.shape
-        drawn = self.layers(F.pad(features_BCL, (0, -length % NOISE_HOP))).float()
-        with torch.autocast(drawn.device.type, enabled=False):
-            # Starts near silence: noise is learned where it is wanted.
-            size = 2.0 * torch.sigmoid(drawn - 5.0)
-            size = size.view(batch, BANDS, NOISE_FILTER, -1).transpose(2, 3)
-            response = torch.fft.irfft(size.to(torch.complex64), 2 * (NOISE_FILTER - 1))
+        predicted = self.layers(F.pad(features_BCL, (0, -length % NOISE_HOP))).float()
+        with torch.autocast(predicted.device.type, enabled=False):
+            # The offset starts training near silence.
+            magnitude = 2.0 * torch.sigmoid(predicted - 5.0)
+            magnitude = magnitude.view(batch, BANDS, NOISE_FILTER, -1).transpose(2, 3)
+            response = torch.fft.irfft(magnitude.to(torch.complex64), 2 * (NOISE_FILTER - 1))
             span = NOISE_HOP + response.shape[-1]
             padded = F.pad(noise_BML, (0, -length % NOISE_HOP))
-            pieces = padded.view(batch, BANDS, -1, NOISE_HOP)
-            shaped = torch.fft.irfft(torch.fft.rfft(pieces, span) * torch.fft.rfft(response, span), span)
-            # Each piece rings into the next one.
+            blocks = padded.view(batch, BANDS, -1, NOISE_HOP)
+            shaped = torch.fft.irfft(torch.fft.rfft(blocks, span) * torch.fft.rfft(response, span), span)
+            # The response of each block overlaps the next one.
             rows = shaped.flatten(0, 1).transpose(1, 2)
-            whole = (rows.shape[-1] - 1) * NOISE_HOP + span
-            summed = F.fold(rows, (1, whole), (1, span), stride=(1, NOISE_HOP))
+            total = (rows.shape[-1] - 1) * NOISE_HOP + span
+            summed = F.fold(rows, (1, total), (1, span), stride=(1, NOISE_HOP))
             return summed.view(batch, BANDS, -1)[..., :length]
 
 
 class Decoder(nn.Module):
-    """Latents [B, latent, F] -> bands [B, M, T / M]."""
+    """Decodes latents [B, latent, F] into bands [B, M, T / M]; `generator` draws the noise."""
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
@@ -86,7 +89,7 @@ class Decoder(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.wave = conv(widths[0], BANDS, 7)
         self.loudness = conv(widths[0], BANDS, 3)
-        self.noise = Noise(widths[0])
+        self.noise = FilteredNoise(widths[0])
 
     def forward(self, latents_BDF: Tensor, generator: torch.Generator) -> Tensor:
         features = self.layers(latents_BDF)
@@ -97,7 +100,13 @@ class Decoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Both, with the filter bank around them. T is a multiple of the hop."""
+    """Encodes and decodes audio, with the filter bank. The number of samples T must be a multiple of the hop.
+
+    Example::
+
+        latents = autoencoder.encode(audio_BT)
+        audio_BT = autoencoder.decode(latents, torch.Generator().manual_seed(0))
+    """
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
@@ -106,10 +115,10 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(config)
 
     def encode(self, audio_BT: Tensor) -> Tensor:
-        """[B, T] -> [B, latent, F]."""
+        """Encodes audio [B, T] of full scale 1 as latents [B, latent, F]."""
         latents: Tensor = self.encoder(self.bank.analyse(audio_BT))
         return latents
 
     def decode(self, latents_BDF: Tensor, generator: torch.Generator) -> Tensor:
-        """[B, latent, F] -> [B, T]; the generator draws the noise."""
+        """Decodes latents [B, latent, F] into audio [B, T]; `generator`, on their device, draws the noise."""
         return self.bank.synthesise(self.decoder(latents_BDF, generator))

@@ -1,4 +1,7 @@
-"""What conditions the diffusion: a timbre vector, structure frame by frame; the adversary between them."""
+"""Computes the diffusion's conditions: a timbre vector and structure frames, and the adversary between them.
+
+Shape suffixes: B clips, F latent frames, D latent channels, C bins of the CQT, S numbers of a condition.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from train.systems.ctd.config import CTDConfig
 from train.systems.ctd.cqt import BINS
 from train.systems.ctd.layers import FrameNorm
 
-NONE = -2.0
-"""Stands where a condition is left out: no encoder gives it, their values lie within -1..1."""
+NO_CONDITION = -2.0
+"""Replaces a condition that is dropped. No encoder outputs it: conditions lie within -1..1."""
 
 
 def _layers(inputs: int, channels: Sequence[int], outputs: int, strides: Sequence[int]) -> nn.Sequential:
-    """Convolutions of these strides, a norm and SiLU after each but the last."""
+    """Stacks convolutions of these strides, with a norm and SiLU before each but the first."""
     widths = [inputs, *channels, outputs]
     layers: list[nn.Module] = []
     for before, width, stride in zip(widths[:-1], widths[1:], strides, strict=True):
@@ -28,22 +31,22 @@ def _layers(inputs: int, channels: Sequence[int], outputs: int, strides: Sequenc
 
 
 class TimbreEncoder(nn.Module):
-    """Latents [B, latent, F] of any length -> [B, condition], within -1..1."""
+    """Encodes latents [B, latent, F] of any length as timbre vectors [B, condition] within -1..1."""
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
-        self.least = prod(config.timbre_strides)
+        self.min_frames = prod(config.timbre_strides)
         self.layers = _layers(config.latent, config.timbre_channels, config.condition, config.timbre_strides)
 
     def forward(self, latents_BDF: Tensor) -> Tensor:
-        if latents_BDF.shape[2] < self.least:
-            times = -(-self.least // latents_BDF.shape[2])
+        if latents_BDF.shape[2] < self.min_frames:
+            times = -(-self.min_frames // latents_BDF.shape[2])
             latents_BDF = latents_BDF.repeat(1, 1, times)
         return torch.tanh(self.layers(latents_BDF).mean(-1))
 
 
 class StructureEncoder(nn.Module):
-    """CQT power [B, BINS, F] -> [B, condition, F], within -1..1."""
+    """Encodes CQT power [B, BINS, F] as structure [B, condition, F] within -1..1."""
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
@@ -55,7 +58,7 @@ class StructureEncoder(nn.Module):
 
 
 class Adversary(nn.Module):
-    """Structure [B, condition, F] -> the timbre vector it gives away, [B, condition]."""
+    """Predicts timbre vectors [B, condition] from structure [B, condition, F], which should hide them."""
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
@@ -63,5 +66,5 @@ class Adversary(nn.Module):
         self.layers = _layers(config.condition, (width, width, width), config.condition, (1,) * 4)
 
     def forward(self, structure_BSF: Tensor) -> Tensor:
-        told: Tensor = self.layers(structure_BSF).mean(-1)
-        return told
+        vector: Tensor = self.layers(structure_BSF).mean(-1)
+        return vector

@@ -1,6 +1,6 @@
-"""The sizes of CTD, the weights of its losses and the shares of its schedule, as they were published.
+"""Settings of CTD: sizes, weights of the losses and the schedule, with the published values as defaults.
 
-What the paper's facts leave open is marked "ours".
+What the paper leaves open is marked "ours".
 """
 
 from __future__ import annotations
@@ -11,11 +11,15 @@ from typing import Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 BANDS = 8
-"""Of the filter bank in front of the autoencoder."""
+"""Bands of the filter bank before the autoencoder."""
 
 
 class CTDConfig(BaseModel):
-    """`model:` of a config whose system is `ctd`. The defaults are the published model."""
+    """The section `model:` of a config whose system is `ctd`. The defaults are the published model.
+
+    Unknown fields, values out of range and sizes that do not fit each other are refused by pydantic's
+    ValidationError. Fields that were renamed are also read by their old names.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -83,12 +87,12 @@ class CTDConfig(BaseModel):
 
     @property
     def hop(self) -> int:
-        """Samples to a latent frame."""
+        """Samples of a latent frame."""
         return BANDS * prod(self.strides)
 
     @property
     def ratio(self) -> int:
-        """Latent frames to one frame of the UNet's deepest level: latents are padded to whole ones."""
+        """Latent frames of one frame at the UNet's deepest level. Latents are padded to multiples of it."""
         return prod(self.unet_ratios)
 
     @model_validator(mode="after")

@@ -1,9 +1,9 @@
-"""A constant-Q spectrum: what the structure encoder hears.
+"""Computes a constant-Q transform, the input of the structure encoder.
 
-By windows on the spectrum of the whole clip (Velasco, Holighaus, Doerfler, Grill, "Constructing an invertible
-constant-Q transform with nonstationary Gabor frames", DAFx 2011): each bin is a Hann window around its
-frequency, four bins wide, brought back to time at a rate that its octave needs. Its power is then averaged
-over each latent frame.
+It is computed by windows on the spectrum of the whole clip (Velasco, Holighaus, Doerfler and Grill,
+"Constructing an invertible constant-Q transform with nonstationary Gabor frames", DAFx 2011). Each bin has a
+Hann window around its frequency, four bins wide, and is transformed back at a rate that its octave needs. Its
+power is then averaged over each latent frame.
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ from torch import Tensor
 OCTAVES, BINS_AN_OCTAVE = 8, 32
 BINS = OCTAVES * BINS_AN_OCTAVE
 LOWEST = 32.703
-"""Of the first bin, in Hz: C1."""
+"""Frequency of the first bin in Hz: C1."""
 SCALE = 200.0
-"""On amplitudes: a sine of full scale has a power of 1e4, noise at -80 dBFS one far below 1."""
+"""Factor on amplitudes: the power of a full-scale sine is 1e4, that of noise at -80 dBFS far below 1."""
 MARGIN = 64
-"""Frames of silence behind a clip, since its spectrum wraps its ends together."""
+"""Frames of silence behind a clip, since a discrete spectrum is periodic in time."""
 
 
 class Octave(NamedTuple):
-    """Places in the clip's spectrum and windows on them, [BINS_AN_OCTAVE, width], and how many values a
-    latent frame holds."""
+    """The bins of one octave.
+
+    Attributes:
+        place: indices into the clip's spectrum, int64 [BINS_AN_OCTAVE, width].
+        window: windows on them, float32 [BINS_AN_OCTAVE, width].
+        finer: values that a latent frame holds.
+    """
 
     place: Tensor
     window: Tensor
@@ -36,20 +41,20 @@ class Octave(NamedTuple):
 
 
 def frequencies() -> list[float]:
-    """Centre frequencies in Hz, [BINS]."""
+    """Returns the centre frequencies in Hz, [BINS]."""
     return [LOWEST * 2.0 ** (number / BINS_AN_OCTAVE) for number in range(BINS)]
 
 
 @lru_cache(maxsize=32)
 def _octaves(frames: int, hop: int, rate: int, device: torch.device) -> list[Octave]:
-    """The octaves for clips of so many latent frames, margin included."""
+    """Computes the octaves for clips of `frames` latent frames, margin included."""
     spacing = rate / (frames * hop)
     last = frames * hop // 2
     constant = 2.0 ** (1.0 / BINS_AN_OCTAVE) - 1.0
     octaves = []
     for number in range(OCTAVES):
         centres = frequencies()[number * BINS_AN_OCTAVE : (number + 1) * BINS_AN_OCTAVE]
-        # The power of a band of width w has a band of 2 w.
+        # The power of a signal of bandwidth w has bandwidth 2 w.
         widest = 4.0 * constant * centres[-1]
         finer = 2 ** max(0, math.ceil(math.log2(2.0 * widest * hop / rate)))
         width = min(int(widest / spacing) + 1, frames * finer)
@@ -66,15 +71,23 @@ def _octaves(frames: int, hop: int, rate: int, device: torch.device) -> list[Oct
 
 
 def cqt_power(audio_BT: Tensor, hop: int, rate: int) -> Tensor:
-    """Power of each bin and latent frame [B, BINS, ceil(T / hop)]: (SCALE * amplitude / 2)^2 of a sine."""
+    """Computes the power of each bin and latent frame: float32 [B, BINS, ceil(T / hop)].
+
+    A sine of amplitude a has a power of (SCALE * a / 2)^2.
+
+    Args:
+        audio_BT: clips of full scale 1.
+        hop: samples of a latent frame.
+        rate: sample rate in Hz.
+    """
     with torch.autocast(audio_BT.device.type, enabled=False):
         frames = -(-audio_BT.shape[1] // hop)
-        whole = frames + MARGIN
-        spectrum = torch.fft.rfft(F.pad(audio_BT.float(), (0, whole * hop - audio_BT.shape[1])))
+        padded = frames + MARGIN
+        spectrum = torch.fft.rfft(F.pad(audio_BT.float(), (0, padded * hop - audio_BT.shape[1])))
         rows = []
-        for octave in _octaves(whole, hop, rate, audio_BT.device):
+        for octave in _octaves(padded, hop, rate, audio_BT.device):
             bands = spectrum[:, octave.place] * octave.window
-            values = torch.fft.ifft(bands, whole * octave.finer) * (octave.finer / hop * SCALE)
+            values = torch.fft.ifft(bands, padded * octave.finer) * (octave.finer / hop * SCALE)
             power = values.real.square() + values.imag.square()
             rows.append(F.avg_pool1d(power, octave.finer)[..., :frames])
         return torch.cat(rows, dim=1)

@@ -1,5 +1,11 @@
-"""Diffusion by the design of Karras et al. ("Elucidating the design space of diffusion-based generative
-models", NeurIPS 2022; EDM): preconditioning, loss, noise levels, and Heun's sampler, their Algorithm 1."""
+"""Implements EDM diffusion: preconditioning, loss, noise levels and Heun's sampler.
+
+Karras, Aittala, Aila and Laine, "Elucidating the design space of diffusion-based generative models", NeurIPS
+2022, arXiv 2206.00364. The sampler is their deterministic Algorithm 1.
+
+Shape suffixes: B clips, F latent frames, S numbers of a condition; sigma is the standard deviation of the
+noise.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +16,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from train.systems.ctd.conditions import NONE
+from train.systems.ctd.conditions import NO_CONDITION
 from train.systems.ctd.config import CTDConfig
 
 Network = Callable[[Tensor, Tensor], Tensor]
-"""Of (scaled input [B, ...], noise label [B]); what is preconditioned."""
+"""The network to be preconditioned: (scaled input [B, ...], noise label [B]) -> output [B, ...]."""
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]
-"""Of (noisy data [B, ...], sigma [B]): the data that is expected behind it."""
+"""A denoiser: (noisy data [B, ...], sigma [B]) -> expected clean data [B, ...]."""
 
 
 def denoise(network: Network, x: Tensor, sigma_B: Tensor, sigma_data: float) -> Tensor:
-    """D(x; sigma) = c_skip x + c_out F(c_in x; c_noise) (EDM's table 1)."""
+    """Computes D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), EDM's equation 7 with the constants of
+    table 1."""
     sigma = sigma_B.view(-1, *(1,) * (x.dim() - 1))
     total = (sigma.square() + sigma_data**2).sqrt()
     out = network(x / total, sigma_B.log() / 4.0).float()
@@ -29,27 +36,36 @@ def denoise(network: Network, x: Tensor, sigma_B: Tensor, sigma_data: float) -> 
 
 
 def draw_sigma(count: int, config: CTDConfig, generator: torch.Generator) -> Tensor:
-    """Noise levels of training [count], ln sigma normal."""
+    """Draws noise levels for training, [count]; ln sigma is normal."""
     normal = torch.randn(count, generator=generator, device=generator.device)
     return (config.sigma_log_mean + config.sigma_log_spread * normal).exp()
 
 
 def denoising_loss(made: Tensor, clean: Tensor, sigma_B: Tensor, sigma_data: float) -> Tensor:
-    """Mean squared error, weighted so that every noise level starts at 1 (EDM's equation 144)."""
+    """Computes the mean squared error, weighted so that the loss of every noise level starts at 1.
+
+    The weight is (sigma^2 + sigma_data^2) / (sigma sigma_data)^2, EDM's equation 144.
+    """
     weight = (sigma_B.square() + sigma_data**2) / (sigma_B * sigma_data).square()
     return (weight * (made - clean).square().flatten(1).mean(1)).mean()
 
 
-def sigmas(config: CTDConfig) -> list[float]:
-    """The sampler's noise levels, from the highest to 0: one more than its steps (EDM's equation 5)."""
+def sampling_sigmas(config: CTDConfig) -> list[float]:
+    """Returns the sampler's noise levels, from the highest down to 0: steps + 1 values, EDM's equation 5."""
     low, high = (value ** (1.0 / config.rho) for value in (config.sigma_lowest, config.sigma_highest))
     steps = config.sampling_steps
     shares = [index / max(steps - 1, 1) for index in range(steps)]
     return [*((high + share * (low - high)) ** config.rho for share in shares), 0.0]
 
 
-def sample(denoiser: Denoiser, noise: Tensor, levels: list[float]) -> Tensor:
-    """Heun's second-order sampler from `noise` of unit variance [B, ...] down the `levels`."""
+def heun_sample(denoiser: Denoiser, noise: Tensor, levels: list[float]) -> Tensor:
+    """Samples with Heun's second-order method.
+
+    Args:
+        denoiser: the denoiser.
+        noise: white noise of unit variance, [B, ...].
+        levels: noise levels, from the highest to 0.
+    """
     x = noise * levels[0]
 
     def slope(at: Tensor, sigma: float) -> Tensor:
@@ -65,24 +81,29 @@ def sample(denoiser: Denoiser, noise: Tensor, levels: list[float]) -> Tensor:
 
 
 class Guidance(NamedTuple):
-    """How far to go from no condition to the timbre, and from there to timbre and structure; 1: all the way,
-    more: beyond (Ho and Salimans, 2022; two conditions in turn as Brooks et al., CVPR 2023)."""
+    """Weights of classifier-free guidance (Ho and Salimans, arXiv 2207.12598, 2022).
+
+    Attributes:
+        timbre: weight of the step from no condition to the timbre.
+        structure: weight of the step from there to timbre and structure. 1 is the plain model, more
+            exaggerates. Two conditions in turn as in Brooks et al., "InstructPix2Pix", CVPR 2023, equation 3.
+    """
 
     timbre: float
     structure: float
 
 
-def guided(
+def guided_denoiser(
     denoiser: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
     timbre_BS: Tensor,
     structure_BSF: Tensor,
     guidance: Guidance,
 ) -> Denoiser:
-    """A denoiser of (x, sigma, timbre, structure) as one of (x, sigma), guided by both conditions."""
+    """Makes a denoiser of (x, sigma) from one of (x, sigma, timbre, structure), guided by both conditions."""
     if guidance == (1.0, 1.0):
         return lambda x, sigma: denoiser(x, sigma, timbre_BS, structure_BSF)
-    timbres = torch.cat([torch.full_like(timbre_BS, NONE), timbre_BS, timbre_BS])
-    without = torch.full_like(structure_BSF, NONE)
+    timbres = torch.cat([torch.full_like(timbre_BS, NO_CONDITION), timbre_BS, timbre_BS])
+    without = torch.full_like(structure_BSF, NO_CONDITION)
     structures = torch.cat([without, without, structure_BSF])
 
     def both(x: Tensor, sigma_B: Tensor) -> Tensor:

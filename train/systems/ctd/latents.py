@@ -1,10 +1,9 @@
-"""What the frozen encoder makes of the train split, kept in shards of their own beside the run.
+"""Stores the latents of the train split, made by the frozen encoder, in shards beside the run.
 
     RUN/latents/shards/train/shard-000000.safetensors  tensor "12": block 12's latents, float16 [clips, C, F]
 
-Each file names the encoder that made it by a hash of its weights, and is written whole or not at all: a run
-that was stopped while it made them goes on with the ones that are there, and those of another encoder are
-made again.
+Each file names the encoder that made it by a digest of its weights, and is written atomically. A run that was
+interrupted keeps the files that exist; files of another encoder are made again.
 """
 
 from __future__ import annotations
@@ -26,24 +25,32 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 
 CACHED_BLOCKS = 64
+"""Blocks that are kept in memory."""
 SPREAD_BLOCKS = 64
-"""Blocks from which the latents' spread is measured."""
+"""Blocks from which the standard deviation of the latents is measured."""
 
 Encode = Callable[[Tensor], Tensor]
-"""Of clips, int16 [clips, samples]: their latents, float16 [clips, C, F]."""
+"""A function of clips, int16 [clips, samples], that returns their latents, float16 [clips, C, F]."""
 
 
-def digest_of(module: nn.Module) -> str:
-    """A hash of a module's weights."""
-    whole = hashlib.sha256()
+def weights_digest(module: nn.Module) -> str:
+    """Computes the SHA-256 of a module's state dict, in hexadecimal."""
+    digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
-        whole.update(name.encode())
-        whole.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return whole.hexdigest()
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
 
 class LatentStore:
-    """The latents of every train clip, made now where they are not there yet."""
+    """Holds the latents of every train clip; those that are missing are made at construction.
+
+    Args:
+        tables: tables of the dataset.
+        folder: folder of the latents.
+        encoder: digest of the encoder.
+        encode: the encoder.
+    """
 
     def __init__(self, tables: Tables, folder: Path, encoder: str, encode: Encode) -> None:
         self.folder = folder
@@ -55,7 +62,7 @@ class LatentStore:
         for shard, members in shards.items():
             path = self._path(shard)
             if not _made_by(path, encoder):
-                made = {
+                latents = {
                     str(block.block): encode(
                         torch.stack(
                             [torch.from_numpy(c.audio) for c in source.clips(block, range(block.clips))]
@@ -63,7 +70,7 @@ class LatentStore:
                     ).cpu()
                     for block in members
                 }
-                files.replace(path, save(made, metadata={"encoder": encoder}))
+                files.replace(path, save(latents, metadata={"encoder": encoder}))
         self._block = lru_cache(maxsize=CACHED_BLOCKS)(self._read)
 
     def _path(self, shard: str) -> Path:
@@ -82,14 +89,14 @@ class LatentStore:
         return latents, {id: place for place, id in enumerate(block.ids())}
 
     def latents(self, id: ClipId) -> Tensor:
-        """Those of one clip, float32 [C, F]."""
+        """Returns a clip's latents, float32 [C, F]. Raises InputError if its file is missing or torn."""
         latents, places = self._block(id.block)
         return latents[places[id]].float()
 
     def spread(self) -> float:
-        """The standard deviation of the latents, over some of the blocks."""
-        some = sorted(self.blocks)[:: -(-len(self.blocks) // SPREAD_BLOCKS)]
-        return float(torch.stack([self._read(number)[0].float().var() for number in some]).mean().sqrt())
+        """Measures the standard deviation of the latents, over some of the blocks."""
+        numbers = sorted(self.blocks)[:: -(-len(self.blocks) // SPREAD_BLOCKS)]
+        return float(torch.stack([self._read(number)[0].float().var() for number in numbers]).mean().sqrt())
 
 
 def _made_by(path: Path, encoder: str) -> bool:

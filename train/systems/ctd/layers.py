@@ -1,4 +1,4 @@
-"""Building blocks of the autoencoder. B clips, C channels, F frames; all [B, C, F]."""
+"""Building blocks of the autoencoder and the UNet. Tensors are [B, C, F]: B clips, C channels, F frames."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from torch import Tensor, nn
 from train.nn.convolutions import conv
 
 DILATIONS = (1, 3, 9)
+"""Dilations of the three residual blocks at every level."""
 
 
 class SnakeBeta(nn.Module):
-    """x + sin(alpha x)^2 / beta, one alpha and beta a channel, learned as logarithms (Lee et al., 2023)."""
+    """Activation x + sin(alpha x)^2 / beta, with alpha and beta for each channel learned as logarithms.
+
+    Lee, Ping, Ginsburg, Catanzaro and Yoon, "BigVGAN", ICLR 2023.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -23,7 +27,7 @@ class SnakeBeta(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """SnakeBeta, dilated convolution of 5, SnakeBeta, convolution of 1, added to the input."""
+    """Residual block: SnakeBeta, dilated convolution of 5, SnakeBeta, convolution of 1."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -40,12 +44,12 @@ class ResidualBlock(nn.Module):
 
 
 def residual_blocks(channels: int) -> list[nn.Module]:
-    """The three blocks that stand at every level."""
+    """Makes the residual blocks of one level."""
     return [ResidualBlock(channels, dilation) for dilation in DILATIONS]
 
 
 class FrameNorm(nn.Module):
-    """Layer norm over the channels of each frame: nothing depends on a clip's length."""
+    """Layer norm over the channels of each frame, so that nothing depends on a clip's length."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

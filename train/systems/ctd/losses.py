@@ -1,4 +1,7 @@
-"""What the autoencoder learns from beside mel bands: spectra of the filter bank's bands, the hinge game."""
+"""Losses of the autoencoder beside the mel distance: band spectra, latent range, hinge GAN.
+
+Shape suffixes: B clips, M bands, T samples, D latent channels, F latent frames.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,15 @@ from train.audio.spectral import magnitudes
 from train.nn.discriminator import DiscriminatorOutput
 
 BAND_WINDOWS = (256, 128, 64)
+"""STFT windows of the bands, in samples of a band."""
 FLOOR = 1e-5
+"""Smallest magnitude before the logarithm."""
 LARGEST = 3.0
-"""Latents beyond this cost."""
+"""Magnitude of latents above which the range loss grows."""
 
 
 def multiband_distance(estimate_BMT: Tensor, target_BMT: Tensor) -> Tensor:
-    """L1 of log10 and of linear STFT magnitudes of every band, mean over three windows."""
+    """Computes the L1 distance of log10 and linear STFT magnitudes of the bands, over three windows."""
     with torch.autocast(estimate_BMT.device.type, enabled=False):
         terms = []
         for window in BAND_WINDOWS:
@@ -29,12 +34,12 @@ def multiband_distance(estimate_BMT: Tensor, target_BMT: Tensor) -> Tensor:
 
 
 def range_loss(latents_BDF: Tensor) -> Tensor:
-    """mean ELU(|z| - 3): keeps latents within a range."""
+    """Computes mean ELU(|z| - 3), which keeps latents in a range."""
     return F.elu(latents_BDF.float().abs() - LARGEST).mean()
 
 
 def hinge_discriminator_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-    """Real above 1, fake below -1."""
+    """Computes the hinge loss of the discriminator: real logits above 1, fake ones below -1."""
     terms = [
         F.relu(1.0 - r).mean() + F.relu(1.0 + f).mean() for r, f in zip(real.logits, fake.logits, strict=True)
     ]
@@ -42,5 +47,5 @@ def hinge_discriminator_loss(real: DiscriminatorOutput, fake: DiscriminatorOutpu
 
 
 def hinge_generator_loss(fake: DiscriminatorOutput) -> Tensor:
-    """Fake as high as can be."""
+    """Computes the hinge loss of the generator: the negative mean of fake logits."""
     return torch.stack([-logit.mean() for logit in fake.logits]).mean()

@@ -1,8 +1,8 @@
-"""A pseudo-quadrature mirror filter bank: audio into equal bands at a fraction of the rate, and back.
+"""A pseudo-quadrature mirror filter bank: splits audio into equal bands at a fraction of the rate, and back.
 
 Cosine modulation of one low-pass prototype (Nguyen, "Near-perfect-reconstruction pseudo-QMF banks", IEEE
-Trans. Signal Processing 42(1), 1994), a Kaiser window whose cutoff is searched so that the bands together
-pass everything: audio comes back with an error below -60 dB.
+Trans. Signal Processing 42(1), 1994). The prototype is a Kaiser window whose cutoff is searched such that the
+bands together pass everything. Reconstruction is exact to below -60 dB.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 TAPS = 257
+"""Taps of the prototype filter."""
 BETA = 9.0
+"""Shape parameter of its Kaiser window."""
 
 F64 = npt.NDArray[np.float64]
 
 
 def prototype(bands: int) -> F64:
-    """The low-pass filter [TAPS], its cutoff chosen so that filter times itself, `2 * bands` samples apart,
-    vanishes."""
+    """Designs the low-pass filter, float64 [TAPS].
+
+    The cutoff is chosen such that the filter's autocorrelation vanishes at multiples of `2 * bands` samples.
+    """
     places = np.arange(TAPS) - (TAPS - 1) / 2
     window = np.kaiser(TAPS, BETA)
 
@@ -43,7 +47,7 @@ def prototype(bands: int) -> F64:
 
 
 class PQMF(nn.Module):
-    """Analysis and synthesis without delay. T is a multiple of `bands`."""
+    """Analyses audio into bands and synthesises it, without delay. T must be a multiple of `bands`."""
 
     def __init__(self, bands: int) -> None:
         super().__init__()
@@ -51,24 +55,24 @@ class PQMF(nn.Module):
         low = prototype(bands)
         place = np.arange(TAPS) - (TAPS - 1) / 2
         band = np.arange(bands)[:, None]
-        turn = (2 * band + 1) * math.pi / (2 * bands) * place
+        angle = (2 * band + 1) * math.pi / (2 * bands) * place
         phase = np.where(band % 2, -1.0, 1.0) * math.pi / 4
         for name, sign, scale in (("down", 1.0, 2.0), ("up", -1.0, 2.0 * bands)):
-            filters = torch.from_numpy(scale * low * np.cos(turn + sign * phase)).float()[:, None]
-            # Correlated in analysis, convolved in synthesis.
+            filters = torch.from_numpy(scale * low * np.cos(angle + sign * phase)).float()[:, None]
+            # conv1d correlates, conv_transpose1d convolves.
             self.register_buffer(name, filters.flip(-1) if name == "down" else filters, persistent=False)
 
     down: Tensor
     up: Tensor
 
     def analyse(self, audio_BT: Tensor) -> Tensor:
-        """Audio [B, T] -> bands [B, bands, T / bands], the lowest first."""
+        """Splits audio [B, T] into bands [B, bands, T / bands], the lowest first."""
         with torch.autocast(audio_BT.device.type, enabled=False):
             half = TAPS // 2
             return F.conv1d(F.pad(audio_BT.float()[:, None], (half, half)), self.down, stride=self.bands)
 
     def synthesise(self, bands_BMT: Tensor) -> Tensor:
-        """Bands [B, bands, T / bands] -> audio [B, T]."""
+        """Joins bands [B, bands, T / bands] to audio [B, T]."""
         with torch.autocast(bands_BMT.device.type, enabled=False):
             samples = bands_BMT.shape[2] * self.bands
             full = F.conv_transpose1d(bands_BMT.float(), self.up, stride=self.bands)

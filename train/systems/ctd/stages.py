@@ -1,4 +1,4 @@
-"""The schedule: which stage a run is in, from the share of it that is done. A short run has all stages."""
+"""The training schedule: the stage of a run by its progress, so that a short run passes all stages too."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ from train.systems.ctd.config import CTDConfig
 
 
 class Stage(NamedTuple):
-    """What is trained now. `autoencoder` or else the diffusion; the other fields belong to one of them.
+    """What is trained in a stage.
 
-    `judged`: the discriminator takes part; `encoding`: the encoder still learns. `structured`: structure is
-    given; `confusion`: the weight of the adversary's error, None while there is no adversary.
+    Attributes:
+        autoencoder: whether the autoencoder is trained, or else the diffusion.
+        adversarial: of the autoencoder: whether the discriminator takes part.
+        trains_encoder: of the autoencoder: whether the encoder is still trained.
+        uses_structure: of the diffusion: whether structure is given.
+        confusion: of the diffusion: weight of the adversary's error, or None while there is no adversary.
     """
 
     autoencoder: bool
-    judged: bool
-    encoding: bool
-    structured: bool
+    adversarial: bool
+    trains_encoder: bool
+    uses_structure: bool
     confusion: float | None
 
 
 def stage_at(progress: float, config: CTDConfig) -> Stage:
-    """The stage after the share `progress` of a run, 0..1."""
+    """Returns the stage at the share `progress` of a run, 0..1."""
     share = config.autoencoder_share
     if progress < share:
         part = progress / share

@@ -1,4 +1,8 @@
-"""CTD as a system: its examples, its losses stage by stage, and how it converts."""
+"""CTD as a system: batches, the losses of each stage, and conversion.
+
+Shape suffixes: B clips, A clips of the autoencoder, T samples, D latent channels, F latent frames, S numbers
+of a condition.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ from train.nn.discriminator import Discriminator, feature_matching_loss
 from train.nn.losses import mel_distances
 from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
 from train.systems.ctd.autoencoder import Autoencoder
-from train.systems.ctd.conditions import NONE, Adversary, StructureEncoder, TimbreEncoder
+from train.systems.ctd.conditions import NO_CONDITION, Adversary, StructureEncoder, TimbreEncoder
 from train.systems.ctd.config import CTDConfig
 from train.systems.ctd.cqt import cqt_power
 from train.systems.ctd.diffusion import (
@@ -29,11 +33,11 @@ from train.systems.ctd.diffusion import (
     denoise,
     denoising_loss,
     draw_sigma,
-    guided,
-    sample,
-    sigmas,
+    guided_denoiser,
+    heun_sample,
+    sampling_sigmas,
 )
-from train.systems.ctd.latents import LatentStore, digest_of
+from train.systems.ctd.latents import LatentStore, weights_digest
 from train.systems.ctd.losses import (
     hinge_discriminator_loss,
     hinge_generator_loss,
@@ -42,19 +46,24 @@ from train.systems.ctd.losses import (
 )
 from train.systems.ctd.stages import Stage, stage_at
 from train.systems.ctd.unet import UNet
-from train.systems.peak import at_peak, level_of
+from train.systems.peak import normalise_peak, peak_ratio
 
 BANK_CLIPS = 64
-"""Clips of a tone bank from which the latents' spread is measured."""
+"""Clips of a tone bank from which the latents' standard deviation is measured."""
 DISCRIMINATOR_WINDOWS = (2048, 1024, 512, 256)
+"""STFT windows of the discriminators, in samples."""
 
 
 class Batch(NamedTuple):
-    """B examples: target clips, int16 [B, T], where the first of them are cropped for the autoencoder, and
-    the latents of targets and partners, [B, latent, F].
+    """A batch of B examples.
 
-    A batch that was put together before there were latents has its partners' sound instead. `seed` names
-    the stream of all noise.
+    Attributes:
+        target_BT: target clips, int16.
+        start_A: first sample of the autoencoder's crop, int64, for the first A clips.
+        partner_BT: clips of the same timbre and envelope, int16; None if latents are given.
+        latents_BDF: latents of the targets, float32; None before there are any.
+        partner_BDF: latents of the partners, likewise.
+        seed: seed of all noise.
     """
 
     target_BT: Tensor
@@ -65,11 +74,17 @@ class Batch(NamedTuple):
     seed: int
 
     def to(self, device: torch.device) -> Batch:
+        """Copies the batch to a device."""
         return Batch._make(part.to(device) if isinstance(part, Tensor) else part for part in self)
 
 
 class CTD(System):
-    """Structure frame by frame and timbre as one vector condition a diffusion of an autoencoder's latents."""
+    """A diffusion of an autoencoder's latents, conditioned on structure frames and one timbre vector.
+
+    Example::
+
+        system = build("ctd", CTDConfig(), Format(44_100, 3.0, ()))
+    """
 
     name = "ctd"
     by_number = False
@@ -92,11 +107,12 @@ class CTD(System):
         self.prepared = False
 
     spread: Tensor
-    """The latents' standard deviation: the diffusion sees them scaled to `sigma_data`."""
+    """Standard deviation of the latents; the diffusion is trained on latents scaled to `sigma_data`."""
     turn: Tensor
-    """Number of the diffusion's step, from 0: every third is the adversary's."""
+    """Number of the diffusion's step, from 0; every third step trains the adversary. A key of the state dict.
+    """
     counted: Tensor
-    """Progress at that step."""
+    """Progress at that step. A key of the state dict."""
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         diffusion = (self.timbre, self.structure, self.unet)
@@ -109,9 +125,9 @@ class CTD(System):
 
     @torch.no_grad()
     def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
-        """Where the diffusion begins, makes the latents of all train clips in `folder`/latents.
+        """Makes the latents of all train clips in `folder`/latents when the diffusion's part begins.
 
-        Of a tone bank, whose clips are new ones all the time, they are made batch by batch instead.
+        Clips of a tone bank are new ones all the time: their latents are made batch by batch instead.
         """
         if self.prepared or stage_at(progress, self.config).autoencoder:
             return False
@@ -120,8 +136,8 @@ class CTD(System):
             clips = np.stack(list(read_clips(tables.layout, keys).values()))
             spread = float(self._encode_clips(torch.from_numpy(clips)).float().std())
         else:
-            # What decides over the latents: weights, and how far clips are padded.
-            encoder = f"{digest_of(self.autoencoder.encoder)} {self._span}"
+            # Latents depend on the weights and on the padding of clips.
+            encoder = f"{weights_digest(self.autoencoder.encoder)} {self._padding_unit}"
             self.store = LatentStore(tables, folder / "latents", encoder, self._encode_clips)
             spread = self.store.spread()
         self.spread.fill_(max(spread, 1e-4))
@@ -129,26 +145,28 @@ class CTD(System):
         return self.store is not None
 
     def _encode_clips(self, clips_BT: Tensor) -> Tensor:
-        """Latents of clips, int16 [B, T], rounded as they are stored; each alone, so that they are the same
-        whatever clips stand beside it."""
+        """Encodes clips, int16 [B, T], as float16 latents; each alone, so that no other clip affects them."""
         rows = [
-            self.autoencoder.encode(self._whole(clip[None].to(self.spread.device) / FULL_SCALE))
+            self.autoencoder.encode(self._pad_clips(clip[None].to(self.spread.device) / FULL_SCALE))
             for clip in clips_BT
         ]
         return torch.cat(rows).half()
 
-    def _whole(self, audio_BT: Tensor) -> Tensor:
-        """Silence behind clips up to whole frames of the UNet's deepest level: learned as it is converted."""
-        return F.pad(audio_BT, (0, -audio_BT.shape[1] % self._span))
+    def _pad_clips(self, audio_BT: Tensor) -> Tensor:
+        """Pads clips with silence to whole frames of the UNet's deepest level, in training and conversion
+        alike."""
+        return F.pad(audio_BT, (0, -audio_BT.shape[1] % self._padding_unit))
 
     @property
-    def _span(self) -> int:
-        """Samples to a frame of the UNet's deepest level."""
+    def _padding_unit(self) -> int:
+        """Samples of a frame at the UNet's deepest level."""
         return self.config.hop * self.config.ratio
 
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
-        """The timbre comes from a partner of the same timbre and envelope and another phrase: within one clip
-        both crops would be the same."""
+        """Takes the timbre from a partner of the same timbre and envelope and another phrase.
+
+        Within one clip, the crops that give target and timbre would be the same.
+        """
         targets = torch.from_numpy(np.stack([example.target.audio for example in examples]))
         spare = max(targets.shape[1] - self._crop_samples(targets.shape[1]), 0)
         draws = [stream(example.seed, "crop").random() for example in examples]
@@ -162,6 +180,7 @@ class CTD(System):
         return Batch(targets, start, None, latents, partner_latents, seed)
 
     def _crop_samples(self, samples: int) -> int:
+        """Samples of a crop: whole latent frames, at most a clip."""
         frames = max(1, round(self.config.crop_seconds * self.format.rate / self.config.hop))
         return min(frames, max(1, samples // self.config.hop)) * self.config.hop
 
@@ -171,7 +190,7 @@ class CTD(System):
         if stage.autoencoder:
             yield from self._autoencoder_turns(batch, stage, generator)
             return
-        # The parts of one step have its progress in common, and are one turn.
+        # All parts of a step have the same progress and count as one diffusion step.
         if progress != float(self.counted):
             self.counted.fill_(progress)
             self.turn += 1
@@ -190,7 +209,7 @@ class CTD(System):
     ) -> Iterator[OptimizerTurn]:
         config, model, target_BT = self.config, self.autoencoder, self._crops(batch)
         bands = model.bank.analyse(target_BT)
-        with torch.set_grad_enabled(stage.encoding):
+        with torch.set_grad_enabled(stage.trains_encoder):
             latents = model.encoder(bands)
         made = model.decoder(latents, generator)
         estimate_BT = model.bank.synthesise(made)
@@ -198,11 +217,13 @@ class CTD(System):
             "mel": config.mel_weight * mel_distances(estimate_BT, target_BT, self.format.rate).mean(),
             "multiband": config.multiband_weight * multiband_distance(made, bands),
         }
-        if stage.encoding:
+        if stage.trains_encoder:
             losses["range"] = config.range_weight * range_loss(latents)
-        if stage.judged and config.adversarial_weight > 0.0:
-            told = self.discriminator(torch.cat([target_BT, estimate_BT.detach()]))
-            yield OptimizerTurn("discriminator", {"discriminator": hinge_discriminator_loss(*told.halves())})
+        if stage.adversarial and config.adversarial_weight > 0.0:
+            output = self.discriminator(torch.cat([target_BT, estimate_BT.detach()]))
+            yield OptimizerTurn(
+                "discriminator", {"discriminator": hinge_discriminator_loss(*output.halves())}
+            )
             with torch.no_grad():
                 real = self.discriminator(target_BT)
             fake = self.discriminator(estimate_BT)
@@ -215,7 +236,7 @@ class CTD(System):
         latents, partners = self._latents_of(batch)
         clean, count = latents * scale, len(latents)
         timbre = self.timbre(partners * scale)
-        structure = self._structure(self._whole(batch.target_BT / FULL_SCALE))
+        structure = self._structure(self._pad_clips(batch.target_BT / FULL_SCALE))
         if stage.confusion is not None and int(self.turn) % config.adversary_every == 0:
             guess = self.adversary(structure.detach())
             return OptimizerTurn(
@@ -224,10 +245,10 @@ class CTD(System):
 
         dropped = torch.rand(2, count, generator=generator, device=clean.device)
         no_timbre = dropped[0] < config.timbre_dropout
-        # Guidance goes from nothing to the timbre to both: structure is never there without the timbre.
-        no_structure = (dropped[1] < config.structure_dropout) | no_timbre | (not stage.structured)
-        given_timbre = torch.where(no_timbre[:, None], NONE, timbre)
-        given_structure = torch.where(no_structure[:, None, None], NONE, structure)
+        # Guidance adds the timbre, then structure, so structure is never given without the timbre.
+        no_structure = (dropped[1] < config.structure_dropout) | no_timbre | (not stage.uses_structure)
+        given_timbre = torch.where(no_timbre[:, None], NO_CONDITION, timbre)
+        given_structure = torch.where(no_structure[:, None, None], NO_CONDITION, structure)
         sigma = draw_sigma(count, config, generator)
         noise = torch.randn(clean.shape, generator=generator, device=clean.device)
         made = self._denoise(clean + noise * sigma[:, None, None], sigma, given_timbre, given_structure)
@@ -239,7 +260,7 @@ class CTD(System):
 
     @torch.no_grad()
     def _latents_of(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Of targets and partners, float32 [B, latent, F] each."""
+        """Returns the latents of targets and partners, float32 [B, latent, F] each."""
         if batch.latents_BDF is not None and batch.partner_BDF is not None:
             return batch.latents_BDF, batch.partner_BDF
         assert batch.partner_BT is not None
@@ -249,9 +270,9 @@ class CTD(System):
         )
 
     def _structure(self, audio_BT: Tensor) -> Tensor:
-        """[B, T] -> [B, condition, F], T a multiple of the hop."""
-        told: Tensor = self.structure(cqt_power(audio_BT, self.config.hop, self.format.rate))
-        return told
+        """Computes structure [B, condition, F] of audio [B, T], T a multiple of the hop."""
+        structure: Tensor = self.structure(cqt_power(audio_BT, self.config.hop, self.format.rate))
+        return structure
 
     def _denoise(self, x: Tensor, sigma_B: Tensor, timbre_BS: Tensor, structure_BSF: Tensor) -> Tensor:
         def network(scaled: Tensor, label_B: Tensor) -> Tensor:
@@ -261,33 +282,42 @@ class CTD(System):
         return denoise(network, x, sigma_B, self.config.sigma_data)
 
     def convert(self, request: ConversionRequest) -> Conversion:
-        """Its timbre is one vector: whichever of timbre and envelope is taken, it comes whole."""
+        """Converts with the reference's timbre vector: timbre and envelope are taken together, or neither.
+
+        Raises InputError if the request gives numbers.
+        """
         self.refuse_numbers(request)
         config, scale = self.config, self.config.sigma_data / self.spread
-        heard = self._heard(request.source)
-        donor = heard if request.reference is None or not request.take else self._heard(request.reference)
-        timbre = self.timbre(self.autoencoder.encode(donor) * scale)
-        structure = self._structure(heard)
+        audio = self._normalised(request.source)
+        timbre_audio = audio
+        if request.reference is not None and request.take:
+            timbre_audio = self._normalised(request.reference)
+        timbre = self.timbre(self.autoencoder.encode(timbre_audio) * scale)
+        structure = self._structure(audio)
         shape = (1, config.latent, structure.shape[2])
-        noise = _normal(shape).to(heard.device)
+        noise = _normal(shape).to(audio.device)
         guidance = Guidance(config.timbre_guidance, config.structure_guidance)
-        latents = sample(guided(self._denoise, timbre, structure, guidance), noise, sigmas(config))
-        return Conversion(self._audible(latents / scale, len(request.source)), None, None, None)
+        latents = heun_sample(
+            guided_denoiser(self._denoise, timbre, structure, guidance), noise, sampling_sigmas(config)
+        )
+        return Conversion(self._decode_audio(latents / scale, len(request.source)), None, None, None)
 
     def oracle(self, audio: Audio) -> Audio:
-        """A recording through the autoencoder alone, at its level: what the diffusion cannot better."""
-        return self._audible(self.autoencoder.encode(self._heard(audio)), len(audio)) * level_of(audio)
+        """Passes a recording through the autoencoder alone, at its level: a bound for the diffusion."""
+        latents = self.autoencoder.encode(self._normalised(audio))
+        return self._decode_audio(latents, len(audio)) * peak_ratio(audio)
 
-    def _heard(self, audio: Audio) -> Tensor:
-        """A recording at -1 dBFS, silence behind it up to whole frames, [1, T]."""
-        return self._whole(at_peak(audio).to(self.spread.device))
+    def _normalised(self, audio: Audio) -> Tensor:
+        """Scales a recording to -1 dBFS and pads it to whole frames, float32 [1, T]."""
+        return self._pad_clips(normalise_peak(audio).to(self.spread.device))
 
-    def _audible(self, latents_1DF: Tensor, samples: int) -> Audio:
+    def _decode_audio(self, latents_1DF: Tensor, samples: int) -> Audio:
+        """Decodes latents [1, latent, F] to audio, float32 [samples]."""
         generator = torch.Generator(latents_1DF.device).manual_seed(0)
         made = self.autoencoder.decode(latents_1DF, generator)[0, :samples]
         return np.asarray(made.float().cpu().numpy(), dtype=np.float32)
 
 
 def _normal(shape: tuple[int, ...]) -> Tensor:
-    """The sampler's noise: the same for every conversion of a length, on any device."""
+    """Draws the sampler's noise: equal for all conversions of a length, on any device."""
     return torch.from_numpy(stream(0, "ctd noise").standard_normal(shape).astype(np.float32))

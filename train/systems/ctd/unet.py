@@ -1,4 +1,8 @@
-"""The denoiser: a UNet over latent frames. B clips, C channels, F frames; E is the embedding's size."""
+"""The denoising network: a UNet over latent frames.
+
+Shape suffixes: B clips, C channels, F frames, D latent channels, S numbers of a condition, E numbers of the
+embedding.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +16,12 @@ from train.systems.ctd.config import CTDConfig
 from train.systems.ctd.layers import FrameNorm
 
 
-class Level(nn.Module):
-    """Two convolutions whose second norm is scaled and shifted by the embedding, structure beside the input,
-    added to it; then, where asked for, attention over all frames."""
+class ResidualLevel(nn.Module):
+    """Two convolutions, conditioned on structure and embedding, with a residual connection.
+
+    Structure is concatenated to the input. The embedding scales and shifts the second norm. Self-attention
+    over all frames follows where `attention` asks for it.
+    """
 
     def __init__(self, inputs: int, outputs: int, config: CTDConfig, attention: bool) -> None:
         super().__init__()
@@ -30,16 +37,16 @@ class Level(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x_BCF: Tensor, structure_BSF: Tensor, embedding_BE: Tensor) -> Tensor:
-        beside = F.adaptive_avg_pool1d(structure_BSF, x_BCF.shape[-1])
+        pooled = F.adaptive_avg_pool1d(structure_BSF, x_BCF.shape[-1])
         scale, shift = self.affine(embedding_BE)[..., None].chunk(2, dim=1)
-        h = self.first(torch.cat([x_BCF, beside], dim=1))
+        h = self.first(torch.cat([x_BCF, pooled], dim=1))
         h = F.silu(self.norm(h) * (1.0 + scale) + shift)
         x: Tensor = self.skip(x_BCF) + self.second(h)
         return x if self.attention is None else self.attention(x)
 
 
 class Attention(nn.Module):
-    """Self-attention over frames, added to its input; neighbours are told apart by the convolutions."""
+    """Self-attention over frames, added to its input. Positions are left to the convolutions."""
 
     def __init__(self, channels: int, heads: int) -> None:
         super().__init__()
@@ -54,13 +61,16 @@ class Attention(nn.Module):
             part.view(batch, self.heads, channels // self.heads, frames).transpose(2, 3)
             for part in self.enter(self.norm(x_BCF)).chunk(3, dim=1)
         )
-        told = F.scaled_dot_product_attention(q, k, v)
-        out: Tensor = x_BCF + self.leave(told.transpose(2, 3).reshape(batch, channels, frames))
+        attended = F.scaled_dot_product_attention(q, k, v)
+        out: Tensor = x_BCF + self.leave(attended.transpose(2, 3).reshape(batch, channels, frames))
         return out
 
 
 class UNet(nn.Module):
-    """Latents [B, latent, F] -> the same shape; F a multiple of the product of the ratios."""
+    """Maps noisy latents [B, latent, F] to the network output of the same shape.
+
+    F must be a multiple of the product of the ratios. `noise_B` is the noise label of EDM, ln(sigma) / 4.
+    """
 
     def __init__(self, config: CTDConfig) -> None:
         super().__init__()
@@ -73,12 +83,12 @@ class UNet(nn.Module):
         self.enter = nn.Conv1d(config.latent, widths[0], 3, padding=1)
         inputs = [widths[0], *widths[:-1]]
         self.down = nn.ModuleList(
-            Level(before, width, config, level >= deep)
+            ResidualLevel(before, width, config, level >= deep)
             for level, (before, width) in enumerate(zip(inputs, widths, strict=True))
         )
-        self.middle = Level(widths[-1], widths[-1], config, False)
+        self.middle = ResidualLevel(widths[-1], widths[-1], config, False)
         self.up = nn.ModuleList(
-            Level(after + width, width, config, level >= deep)
+            ResidualLevel(after + width, width, config, level >= deep)
             for level, (after, width) in enumerate(zip([*widths[1:], widths[-1]], widths, strict=True))
         )
         self.leave = nn.Sequential(
@@ -90,18 +100,16 @@ class UNet(nn.Module):
 
     def forward(self, x_BDF: Tensor, noise_B: Tensor, timbre_BS: Tensor, structure_BSF: Tensor) -> Tensor:
         angle = noise_B.float()[:, None] * self.pitch
-        waves = torch.cat([angle.sin(), angle.cos()], dim=1)
-        embedding = self.embed(self.noise(waves) + self.timbre(timbre_BS))
+        sinusoids = torch.cat([angle.sin(), angle.cos()], dim=1)
+        embedding = self.embed(self.noise(sinusoids) + self.timbre(timbre_BS))
         x = self.enter(x_BDF)
-        kept = []
+        skips = []
         for ratio, level in zip(self.ratios, self.down, strict=True):
             x = level(F.avg_pool1d(x, ratio), structure_BSF, embedding)
-            kept.append(x)
+            skips.append(x)
         x = self.middle(x, structure_BSF, embedding)
-        for ratio, level, beside in zip(
-            reversed(self.ratios), reversed(self.up), reversed(kept), strict=True
-        ):
-            x = level(torch.cat([x, beside], dim=1), structure_BSF, embedding)
+        for ratio, level, skip in zip(reversed(self.ratios), reversed(self.up), reversed(skips), strict=True):
+            x = level(torch.cat([x, skip], dim=1), structure_BSF, embedding)
             x = x.repeat_interleave(ratio, dim=-1)
         out: Tensor = self.leave(x)
         return out

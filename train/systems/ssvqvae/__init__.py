@@ -1,5 +1,7 @@
-"""SS-VQ-VAE (Cífka et al., ICASSP 2021; arXiv 2102.05749) written afresh from its facts: a baseline.
+"""SS-VQ-VAE, a baseline: one-shot timbre transfer with a vector-quantised content, reimplemented from the
+paper.
 
-`spectra` goes from audio to log magnitudes and back (Griffin-Lim), `quantiser` is its content, `networks`
-its encoders and decoder, `system` puts it together.
+Cífka, Ozerov, Şimşekli and Richard, "Self-supervised VQ-VAE for one-shot music style transfer", ICASSP 2021,
+arXiv 2102.05749. `spectra` computes log magnitudes and inverts them, `quantiser` quantises the content,
+`networks` holds encoders and decoder, and `system` trains and converts.
 """

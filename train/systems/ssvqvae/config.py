@@ -1,4 +1,4 @@
-"""The sizes of SS-VQ-VAE and the weights of its losses, as they were published."""
+"""Settings of SS-VQ-VAE, with the published values as defaults."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class SSVQVAEConfig(BaseModel):
-    """`model:` of a config whose system is `ss-vq-vae`. The defaults are the published model."""
+    """The section `model:` of a config whose system is `ss-vq-vae`. The defaults are the published model.
+
+    Unknown fields and values out of range are refused by pydantic's ValidationError.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

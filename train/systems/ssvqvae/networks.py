@@ -1,4 +1,7 @@
-"""Encoders and decoder over log magnitudes. B clips, C channels, F frames, L = F / 4 content frames."""
+"""Encoders and decoder over log magnitudes.
+
+Shape suffixes: B clips, C channels or bins, F frames, L = F / 4 content frames.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +11,23 @@ from torch import Tensor, nn
 
 from train.systems.ssvqvae.spectra import BINS
 
-SLOPE = 0.01
+NEGATIVE_SLOPE = 0.01
+"""Slope of the leaky ReLUs for negative inputs."""
 
 
-def _halving(inputs: int, outputs: int) -> nn.Module:
+def _downsample(inputs: int, outputs: int) -> nn.Module:
     return nn.Conv1d(inputs, outputs, 4, stride=2, padding=1)
 
 
 class Residual(nn.Module):
-    """A convolution of 1 after a leaky ReLU, added to its input."""
+    """A leaky ReLU and a convolution of 1, added to the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x_BCF: Tensor) -> Tensor:
-        added: Tensor = x_BCF + self.conv(F.leaky_relu(x_BCF, SLOPE))
+        added: Tensor = x_BCF + self.conv(F.leaky_relu(x_BCF, NEGATIVE_SLOPE))
         return added
 
 
@@ -35,41 +39,42 @@ class ResidualGRU(nn.Module):
         self.gru = nn.GRU(channels, channels, batch_first=True)
 
     def forward(self, x_BCF: Tensor) -> Tensor:
-        told: Tensor = self.gru(x_BCF.transpose(1, 2))[0]
-        return x_BCF + told.transpose(1, 2)
+        output: Tensor = self.gru(x_BCF.transpose(1, 2))[0]
+        return x_BCF + output.transpose(1, 2)
 
 
-def opening_relu(x: Tensor) -> Tensor:
-    """A ReLU whose gradient passes where it is shut, too.
+def straight_through_relu(x: Tensor) -> Tensor:
+    """Applies a ReLU whose gradient passes unchanged (straight-through estimator).
 
-    What is shut gets no gradient from a plain one and stays shut: on a dozen clips 59% of the magnitudes
-    ended at 0 and held 80% of the error. Only a squared distance to magnitudes follows, which asks none of
-    those that are shut to go further down.
+    With a plain ReLU, bins at zero get no gradient and stay there: on a dozen clips 59% of the magnitudes
+    ended at 0 and held 80% of the error. The loss is a squared distance to magnitudes, so negative outputs
+    are pulled up, never down.
     """
     return x + (F.relu(x) - x).detach()
 
 
 class ContentEncoder(nn.Sequential):
-    """[B, BINS, F], F a multiple of 4 -> [B, width, F / 4], of unit variance: what is quantised."""
+    """Encodes magnitudes [B, BINS, F] as content [B, width, F / 4] of unit variance; F must be a multiple of
+    4."""
 
     def __init__(self, width: int) -> None:
         super().__init__(
-            _halving(BINS, width),
+            _downsample(BINS, width),
             nn.BatchNorm1d(width),
-            nn.LeakyReLU(SLOPE),
-            _halving(width, width),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
+            _downsample(width, width),
             Residual(width),
             nn.BatchNorm1d(width),
         )
 
 
 class StyleEncoder(nn.Module):
-    """[B, BINS, F] of any length -> [B, width]."""
+    """Encodes magnitudes [B, BINS, F] of any length as a style vector [B, width]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            _halving(BINS, width), nn.BatchNorm1d(width), nn.LeakyReLU(SLOPE), Residual(width)
+            _downsample(BINS, width), nn.BatchNorm1d(width), nn.LeakyReLU(NEGATIVE_SLOPE), Residual(width)
         )
         self.gru = nn.GRU(width, width, batch_first=True)
 
@@ -78,38 +83,39 @@ class StyleEncoder(nn.Module):
         return state[-1]
 
 
-class Stage(nn.Module):
-    """Doubles the frame rate: the style beside every frame, a convolution of 1, a GRU, a transposed one."""
+class UpsamplingStage(nn.Module):
+    """Doubles the frame rate: concatenates the style, then a convolution of 1, a GRU and a transposed
+    convolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv1d(2 * width, width, 1),
             nn.BatchNorm1d(width),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
             ResidualGRU(width),
             nn.ConvTranspose1d(width, width, 4, stride=2, padding=1),
             nn.BatchNorm1d(width),
-            nn.LeakyReLU(SLOPE),
+            nn.LeakyReLU(NEGATIVE_SLOPE),
         )
 
     def forward(self, frames_BCF: Tensor, style_BC: Tensor) -> Tensor:
-        beside = style_BC[..., None].expand(-1, -1, frames_BCF.shape[-1])
-        out: Tensor = self.layers(torch.cat([frames_BCF, beside], dim=1))
+        style_BCF = style_BC[..., None].expand(-1, -1, frames_BCF.shape[-1])
+        out: Tensor = self.layers(torch.cat([frames_BCF, style_BCF], dim=1))
         return out
 
 
 class Decoder(nn.Module):
-    """Codes [B, width, L] and a style [B, width] -> log magnitudes [B, BINS, 4 L]."""
+    """Decodes content [B, width, L] and style [B, width] into log magnitudes [B, BINS, 4 L]."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.stages = nn.ModuleList(Stage(width) for _ in range(2))
+        self.stages = nn.ModuleList(UpsamplingStage(width) for _ in range(2))
         self.leave = nn.Sequential(nn.Conv1d(width, BINS, 1), ResidualGRU(BINS))
 
     def forward(self, codes_BCL: Tensor, style_BC: Tensor) -> Tensor:
         x = codes_BCL
         for stage in self.stages:
             x = stage(x, style_BC)
-        out: Tensor = opening_relu(self.leave(x))
+        out: Tensor = straight_through_relu(self.leave(x))
         return out

@@ -1,4 +1,7 @@
-"""Content: one code of a codebook for every frame (van den Oord et al., NeurIPS 2017)."""
+"""Vector quantisation of the content (van den Oord, Vinyals and Kavukcuoglu, NeurIPS 2017).
+
+Shape suffixes: B clips, L content frames, C channels, N = B * L rows.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,14 @@ from torch import Tensor, nn
 
 
 class Quantised(NamedTuple):
-    """What came of it: codes as frames [B, C, L] (gradients pass straight through) and numbers [B, L]."""
+    """The result of the quantisation.
+
+    Attributes:
+        frames: quantised frames [B, C, L]; gradients pass unchanged to the input.
+        codes: indices of the codes, int64 [B, L].
+        codebook: loss that moves codes to frames.
+        commitment: loss that moves frames to codes.
+    """
 
     frames: Tensor
     codes: Tensor
@@ -19,10 +29,10 @@ class Quantised(NamedTuple):
 
 
 class Quantiser(nn.Module):
-    """The nearest code by Euclidean distance; `codebook` moves codes to frames, `commitment` the reverse.
+    """Replaces each frame by the nearest code by Euclidean distance.
 
-    Codes start with the unit variance of the frames: near 0, as is usual, most of them are never the nearest
-    one (16 clips of 8 frames each ended with 9 codes in use, and with 41 so).
+    Codes are initialised with the unit variance of the frames. Initialised near 0, as is usual, most are
+    never the nearest one: 16 clips of 8 frames each ended with 9 codes in use, and with 41 this way.
     """
 
     def __init__(self, codes: int, channels: int) -> None:
@@ -30,17 +40,17 @@ class Quantiser(nn.Module):
         self.codes = nn.Parameter(torch.randn(codes, channels))
 
     def nearest(self, rows_NC: Tensor) -> Tensor:
-        """The number of the code that is nearest to each row, [N]. |row|^2 is the same for every code."""
+        """Finds the index of the code nearest to each row, [N]. The constant |row|^2 is omitted."""
         distance = self.codes.square().sum(1) - 2.0 * rows_NC @ self.codes.T
         return distance.argmin(-1)
 
     def forward(self, frames_BCL: Tensor) -> Quantised:
-        # Distances decide which code it is: never in half precision.
+        # Codes are chosen by distances, which half precision would distort.
         with torch.autocast(frames_BCL.device.type, enabled=False):
             frames = frames_BCL.float().transpose(1, 2)
             index = self.nearest(frames.detach().flatten(0, 1)).view(frames.shape[:2])
-            found = self.codes[index]
-            codebook = F.mse_loss(found, frames.detach())
-            commitment = F.mse_loss(frames, found.detach())
-            passed = frames + (found - frames).detach()
+            chosen = self.codes[index]
+            codebook = F.mse_loss(chosen, frames.detach())
+            commitment = F.mse_loss(frames, chosen.detach())
+            passed = frames + (chosen - frames).detach()
             return Quantised(passed.transpose(1, 2), index, codebook, commitment)

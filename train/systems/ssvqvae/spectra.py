@@ -1,7 +1,9 @@
-"""Audio at 16 kHz to log magnitudes and back: what the network sees, and its vocoder.
+"""Computes log magnitudes of audio at 16 kHz, and inverts them by Griffin-Lim.
 
-STFT of 2048 points under a Hann window of 2000, hop 500: 1025 bins at 32 Hz, compressed by log(1 + x).
-B clips, T samples at `RATE`, F frames.
+The STFT has 2048 points, a Hann window of 2000 and a hop of 500: 1025 bins at 32 frames a second, compressed
+by log(1 + x).
+
+Shape suffixes: B clips, T samples at `RATE`, C bins, F frames.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ RATE = 16_000
 FFT, WINDOW, HOP = 2048, 2000, 500
 BINS = FFT // 2 + 1
 STRIDE = 4
-"""Frames to one content code: clips are padded to whole ones."""
+"""Frames of one content code; clips are padded to multiples of it."""
 MOMENTUM = 0.99
+"""Acceleration of the fast Griffin-Lim algorithm."""
 
 
 @lru_cache(maxsize=4)
@@ -28,34 +31,34 @@ def _window(device: torch.device) -> Tensor:
 
 
 def _stft(audio_BT: Tensor) -> Tensor:
-    """Complex [B, BINS, F]; silence around the clip, never a reflection of it."""
+    """Computes the complex STFT [B, BINS, F], with silence around the clip instead of reflections."""
     return torch.stft(
         audio_BT, FFT, HOP, WINDOW, _window(audio_BT.device), pad_mode="constant", return_complex=True
     )
 
 
 def log_magnitudes(audio_BT: Tensor) -> Tensor:
-    """log(1 + magnitude), [B, BINS, T // HOP + 1], in float32."""
+    """Computes log(1 + magnitude), float32 [B, BINS, T // HOP + 1]."""
     with torch.autocast(audio_BT.device.type, enabled=False):
         return _stft(audio_BT.float()).abs().log1p()
 
 
 def griffin_lim(log_BCF: Tensor, samples: int, steps: int) -> Tensor:
-    """Audio [B, samples] whose log magnitudes come near `log_BCF`, samples <= F * HOP.
+    """Estimates audio [B, samples] with the given log magnitudes; `samples` is at most F * HOP.
 
-    The fast variant (Perraudin, Balazs, Sondergaard, WASPAA 2013), from seeded random phases, so that
-    equal magnitudes give equal audio.
+    The fast Griffin-Lim algorithm (Perraudin, Balazs and Sondergaard, WASPAA 2013). Initial phases are random
+    with a fixed seed, so that equal magnitudes give equal audio.
     """
     magnitude = log_BCF.float().expm1().clamp(min=0.0)
-    turns = stream(0, "griffin-lim").random(magnitude.shape[1:])
-    phase = torch.from_numpy(2.0 * math.pi * turns).float().to(magnitude.device)
+    draws = stream(0, "griffin-lim").random(magnitude.shape[1:])
+    phase = torch.from_numpy(2.0 * math.pi * draws).float().to(magnitude.device)
     guess = torch.polar(magnitude, phase.expand_as(magnitude))
     window, before = _window(magnitude.device), torch.zeros_like(guess)
     length = (magnitude.shape[2] - 1) * HOP
     for _ in range(steps):
         audio = torch.istft(guess, FFT, HOP, WINDOW, window, length=length)
-        found = _stft(audio)
-        ahead = found + MOMENTUM / (1.0 + MOMENTUM) * (found - before) if steps > 1 else found
-        before = found
+        estimate = _stft(audio)
+        ahead = estimate + MOMENTUM / (1.0 + MOMENTUM) * (estimate - before) if steps > 1 else estimate
+        before = estimate
         guess = magnitude * torch.polar(torch.ones_like(magnitude), ahead.angle())
     return torch.istft(guess, FFT, HOP, WINDOW, window, length=length)[:, :samples]

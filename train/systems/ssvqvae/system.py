@@ -1,4 +1,7 @@
-"""SS-VQ-VAE as a system: its examples, its losses, and how it converts."""
+"""SS-VQ-VAE as a system: batches, losses and conversion.
+
+Shape suffixes: B clips, T samples, C bins, F frames.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from manifests.synthesis.compose import FULL_SCALE
 from train.audio.resampling import resample
 from train.data.examples import Example, ExampleKind
 from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
-from train.systems.peak import at_peak, level_of
+from train.systems.peak import normalise_peak, peak_ratio
 from train.systems.ssvqvae.config import SSVQVAEConfig
 from train.systems.ssvqvae.networks import ContentEncoder, Decoder, StyleEncoder
 from train.systems.ssvqvae.quantiser import Quantiser
@@ -22,17 +25,28 @@ from train.systems.ssvqvae.spectra import HOP, RATE, STRIDE, griffin_lim, log_ma
 
 
 class Batch(NamedTuple):
-    """B clips (content and target in one) and their style partners, int16 [B, T] at the dataset's rate."""
+    """A batch of clips at the dataset's rate, int16.
+
+    Attributes:
+        content_BT: clips that are both content and target.
+        style_BT: partners that give the style.
+    """
 
     content_BT: Tensor
     style_BT: Tensor
 
     def to(self, device: torch.device) -> Batch:
+        """Copies the batch to a device."""
         return Batch(*(part.to(device) for part in self))
 
 
 class SSVQVAE(System):
-    """Content as one code every 125 ms, all else as one vector; log magnitudes at 16 kHz."""
+    """Content as one code every 125 ms, style as one vector; log magnitudes at 16 kHz.
+
+    Example::
+
+        system = build("ss-vq-vae", SSVQVAEConfig(), Format(44_100, 3.0, ()))
+    """
 
     name = "ss-vq-vae"
     by_number = False
@@ -49,24 +63,27 @@ class SSVQVAE(System):
 
     @property
     def own_rate(self) -> int:
+        """The sample rate in Hz at which it works: 16 kHz."""
         return RATE
 
     def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
         return {"codec": list(self.parameters())}
 
     def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Batch:
-        """The clip itself is content and target; its style partner shares timbre and envelope, and has
-        another phrase, so that the style vector cannot tell the notes."""
+        """Uses each target as content, and a partner of the same timbre and envelope as style.
+
+        The partner has another phrase, so that the style vector cannot hold the notes.
+        """
         return Batch(
             torch.from_numpy(np.stack([example.target.audio for example in examples])),
             torch.from_numpy(np.stack([example.envelope.audio for example in examples])),
         )
 
     def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
-        low, beside = (resample(part / FULL_SCALE, self.format.rate, RATE) for part in batch)
-        target = self._whole(low)
+        content, style = (resample(part / FULL_SCALE, self.format.rate, RATE) for part in batch)
+        target = self._padded_magnitudes(content)
         quantised = self.quantiser(self.content(target))
-        estimate = self.decoder(quantised.frames, self.style(log_magnitudes(beside)))
+        estimate = self.decoder(quantised.frames, self.style(log_magnitudes(style)))
         yield OptimizerTurn(
             "codec",
             {
@@ -77,31 +94,35 @@ class SSVQVAE(System):
         )
 
     def convert(self, request: ConversionRequest) -> Conversion:
-        """Its style is one vector: whichever of timbre and envelope is taken, both come."""
+        """Converts with the reference's style vector: timbre and envelope are taken together, or neither.
+
+        Raises InputError if the request gives numbers.
+        """
         self.refuse_numbers(request)
-        low = self._low(request.source)
-        donor = low if request.reference is None or not request.take else self._low(request.reference)
-        codes = self.quantiser(self.content(self._whole(low))).frames
-        made = self.decoder(codes, self.style(log_magnitudes(donor)))
-        return Conversion(self._audible(made, low.shape[1], len(request.source)), None, None, None)
+        source = style_audio = self._resampled(request.source)
+        if request.reference is not None and request.take:
+            style_audio = self._resampled(request.reference)
+        codes = self.quantiser(self.content(self._padded_magnitudes(source))).frames
+        made = self.decoder(codes, self.style(log_magnitudes(style_audio)))
+        return Conversion(self._invert(made, source.shape[1], len(request.source)), None, None, None)
 
     def oracle(self, audio: Audio) -> Audio:
-        """A recording's exact magnitudes through the same inversion, at its level: what its vocoder alone
-        loses."""
-        low = self._low(audio)
-        return self._audible(self._whole(low), low.shape[1], len(audio)) * level_of(audio)
+        """Inverts a recording's exact magnitudes, at its level: a bound set by the phase reconstruction."""
+        low = self._resampled(audio)
+        return self._invert(self._padded_magnitudes(low), low.shape[1], len(audio)) * peak_ratio(audio)
 
-    def _low(self, audio: Audio) -> Tensor:
-        """A recording at -1 dBFS and 16 kHz, [1, samples]."""
-        return resample(at_peak(audio).to(self.quantiser.codes.device), self.format.rate, RATE)
+    def _resampled(self, audio: Audio) -> Tensor:
+        """Scales a recording to -1 dBFS and resamples it to 16 kHz, float32 [1, samples]."""
+        return resample(normalise_peak(audio).to(self.quantiser.codes.device), self.format.rate, RATE)
 
-    def _whole(self, low_BT: Tensor) -> Tensor:
-        """Log magnitudes, silence behind clips up to whole codes, the last frame at or beyond their end."""
+    def _padded_magnitudes(self, low_BT: Tensor) -> Tensor:
+        """Computes log magnitudes of clips padded to whole codes; the last frame is not before their end."""
         frames = -(-low_BT.shape[1] // HOP) + 1
         frames += -frames % STRIDE
         return log_magnitudes(F.pad(low_BT, (0, (frames - 1) * HOP - low_BT.shape[1])))
 
-    def _audible(self, log_1CF: Tensor, samples: int, wanted: int) -> Audio:
+    def _invert(self, log_1CF: Tensor, samples: int, wanted: int) -> Audio:
+        """Inverts log magnitudes to audio at the dataset's rate, float32 [wanted]."""
         low = griffin_lim(log_1CF, samples, self.config.griffin_lim_steps)
         high = resample(low, RATE, self.format.rate)[0, :wanted]
         return np.asarray(F.pad(high, (0, wanted - len(high))).cpu().numpy(), dtype=np.float32)

@@ -1,6 +1,8 @@
-"""SynthCloner (arXiv 2509.24286) written afresh from its facts: the system that ours is compared with.
+"""SynthCloner, the reference that the codec is compared with, reimplemented from the paper (arXiv
+2509.24286).
 
-`layers` are its building blocks, `encoder` and `decoder` the convolutional codec, `quantiser` its content,
-`envelope` and `timbre` the other two factors, `rhythm` what lets an envelope go onto another rhythm,
-`judges` the discriminators, `system` puts it together.
+"SynthCloner: synthesizer-style audio transfer via factorized codec with ADSR envelope control". `codec` holds
+the convolutional encoder and decoder, `quantiser` quantises the content, `envelope` and `timbre` encode the
+other two factors, `rhythm` fits an envelope to another rhythm, `layers` and `discriminators` are building
+blocks, and `system` trains and converts.
 """

@@ -1,4 +1,7 @@
-"""The encoder that content and timbre share, and the decoder: audio [B, T] to frames [B, C, F] and back."""
+"""The encoder that content and timbre share, and the decoder.
+
+Shape suffixes: B clips, T samples, C channels, F frames.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def _lstm(channels: int, layers: int) -> list[nn.Module]:
 
 
 class Encoder(nn.Module):
-    """Audio [B, T], T a multiple of the hop -> [B, latent, T / hop]."""
+    """Encodes audio [B, T] as frames [B, latent, T / hop]; T must be a multiple of the hop."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """[B, latent, F] -> audio [B, F * hop], within -1..1."""
+    """Decodes frames [B, latent, F] into audio [B, F * hop] within -1..1."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The sizes of the reference codec and the weights of its losses, as they were published."""
+"""Settings of SynthCloner, with the published values as defaults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 
 class SynthClonerConfig(BaseModel):
-    """`model:` of a config whose system is `synthcloner`. The defaults are the published model."""
+    """The section `model:` of a config whose system is `synthcloner`. The defaults are the published model.
+
+    Unknown fields, values out of range and sizes that do not fit each other are refused by pydantic's
+    ValidationError. Fields that were renamed are also read by their old names.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +62,7 @@ class SynthClonerConfig(BaseModel):
 
     @property
     def hop(self) -> int:
-        """Samples to a latent frame."""
+        """Samples of a latent frame."""
         return prod(self.strides)
 
     @model_validator(mode="after")

@@ -1,6 +1,8 @@
-"""The discriminators: waveforms folded by five periods, and complex spectra in five bands.
+"""Discriminators: waveforms folded by five periods, and complex spectra in five bands.
 
-After HiFi-GAN's (Kong et al., 2020) and the Descript codec's (Kumar et al., 2023).
+After HiFi-GAN (Kong, Kim and Bae, NeurIPS 2020) and the Descript audio codec (Kumar et al., NeurIPS 2023).
+
+Shape suffixes: B clips, T samples, F frames, C bins.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ from train.nn.discriminator import DiscriminatorOutput
 from train.systems.synthcloner.config import SynthClonerConfig
 
 BANDS = (0.0, 0.1, 0.25, 0.5, 0.75, 1.0)
+"""Edges of the bands, as shares of the spectrum."""
 GROWTH = (1, 4, 16, 32, 32)
+"""Channels of the period discriminator's layers, in multiples of the first one's."""
 
 
 def _conv(inputs: int, outputs: int, kernel: tuple[int, int], stride: tuple[int, int]) -> nn.Module:
@@ -33,7 +37,7 @@ def _run(layers: nn.ModuleList, x: Tensor) -> list[Tensor]:
 
 
 class PeriodDiscriminator(nn.Module):
-    """Audio [B, T] folded to [B, 1, T / period, period]."""
+    """Scores audio [B, T] folded to [B, 1, T / period, period]: logits, and the features of each layer."""
 
     def __init__(self, period: int, channels: int) -> None:
         super().__init__()
@@ -51,7 +55,7 @@ class PeriodDiscriminator(nn.Module):
 
 
 class SpectrumDiscriminator(nn.Module):
-    """Complex spectra [B, 2, F, bins], cut into bands with layers of their own."""
+    """Scores complex spectra [B, 2, F, bins] in bands with layers of their own: logits, and features."""
 
     def __init__(self, window: int, channels: int) -> None:
         super().__init__()
@@ -82,7 +86,7 @@ class SpectrumDiscriminator(nn.Module):
 
 
 class Discriminators(nn.Module):
-    """All of them, as one."""
+    """Runs all discriminators on audio [B, T]. Their attribute `judges` is part of the state-dict keys."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Building blocks of the convolutional codec. B clips, C channels, F frames; all [B, C, F]."""
+"""Building blocks of the convolutional codec. Tensors are [B, C, F]: B clips, C channels, F frames."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from train.nn.convolutions import conv
 
 
 class Snake(nn.Module):
-    """x + sin(alpha x)^2 / alpha, one alpha a channel (Ziyin et al., NeurIPS 2020)."""
+    """Activation x + sin(alpha x)^2 / alpha, with a learned alpha for each channel.
+
+    Ziyin, Hartwig and Ueda, NeurIPS 2020.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -20,7 +23,7 @@ class Snake(nn.Module):
 
 
 class ResidualUnit(nn.Module):
-    """Snake, dilated convolution of 7, Snake, convolution of 1, added to the input."""
+    """Residual unit: Snake, dilated convolution of 7, Snake, convolution of 1."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -37,7 +40,7 @@ class ResidualUnit(nn.Module):
 
 
 def residual_units(channels: int) -> list[nn.Module]:
-    """The three units, of dilations 1, 3 and 9, that stand at every level."""
+    """Makes the units of dilations 1, 3 and 9 of one level."""
     return [ResidualUnit(channels, dilation) for dilation in (1, 3, 9)]
 
 
@@ -49,12 +52,12 @@ class SkipLSTM(nn.Module):
         self.lstm = nn.LSTM(channels, channels, layers, batch_first=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        told: Tensor = self.lstm(x.transpose(1, 2))[0]
-        return x + told.transpose(1, 2)
+        output: Tensor = self.lstm(x.transpose(1, 2))[0]
+        return x + output.transpose(1, 2)
 
 
 class Head(nn.Module):
-    """Three residual units and a linear layer: logits [B, classes, F] for every frame."""
+    """Predicts logits [B, classes, F] for every frame, by three residual units and a linear layer."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""Content: a residual vector quantiser with small, normalised codes (after Kumar et al., NeurIPS 2023)."""
+"""Residual vector quantisation of the content with small, normalised codes (Kumar et al., NeurIPS 2023).
+
+Shape suffixes: B clips, C channels, F frames.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,14 @@ from train.systems.synthcloner.config import SynthClonerConfig
 
 
 class Quantised(NamedTuple):
-    """What came of it: frames [B, C, F], codes [B, codebooks, F], and the two losses."""
+    """The result of the quantisation.
+
+    Attributes:
+        frames: quantised frames [B, C, F]; gradients pass unchanged to the input.
+        codes: indices of the codes, int64 [B, codebooks, F].
+        commitment: loss that moves frames to codes.
+        codebook: loss that moves codes to frames.
+    """
 
     frames: Tensor
     codes: Tensor
@@ -22,7 +32,7 @@ class Quantised(NamedTuple):
 
 
 class Codebook(nn.Module):
-    """One stage: projected to a few dimensions, looked up by cosine, projected back."""
+    """One stage: projects frames to a few dimensions, takes the nearest code by cosine, projects back."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()
@@ -31,33 +41,33 @@ class Codebook(nn.Module):
         self.codes = nn.Embedding(config.codes, config.code_dims)
 
     def forward(self, frames: Tensor) -> Quantised:
-        # Distances decide which code it is: never in half precision.
+        # Codes are chosen by distances, which half precision would distort.
         with torch.autocast(frames.device.type, enabled=False):
             projected = self.enter(frames.float())
             rows = F.normalize(projected.transpose(1, 2).flatten(0, 1))
             index = (rows @ F.normalize(self.codes.weight).T).argmax(-1)
             code_BF = index.view(projected.shape[0], projected.shape[2])
-            found = self.codes(code_BF).transpose(1, 2)
-            commitment = F.mse_loss(projected, found.detach())
-            codebook = F.mse_loss(found, projected.detach())
-            passed = projected + (found - projected).detach()
+            chosen = self.codes(code_BF).transpose(1, 2)
+            commitment = F.mse_loss(projected, chosen.detach())
+            codebook = F.mse_loss(chosen, projected.detach())
+            passed = projected + (chosen - projected).detach()
             return Quantised(self.leave(passed), code_BF[:, None], commitment, codebook)
 
 
 class ResidualQuantiser(nn.Module):
-    """Each stage quantises what the ones before have left."""
+    """Quantises frames in stages, each the residual of those before."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()
         self.stages = nn.ModuleList(Codebook(config) for _ in range(config.codebooks))
 
     def forward(self, frames: Tensor) -> Quantised:
-        rest, total, parts = frames, torch.zeros_like(frames, dtype=torch.float32), []
+        residual, total, parts = frames, torch.zeros_like(frames, dtype=torch.float32), []
         for stage in self.stages:
-            part: Quantised = stage(rest)
+            part: Quantised = stage(residual)
             parts.append(part)
             total = total + part.frames
-            rest = rest - part.frames
+            residual = residual - part.frames
         return Quantised(
             total,
             torch.cat([part.codes for part in parts], dim=1),

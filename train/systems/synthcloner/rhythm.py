@@ -1,8 +1,10 @@
-"""What lets an envelope go onto another rhythm, and hides what the content path must not lean on.
+"""Fits an envelope to another rhythm, and masks what the content path must not depend on.
 
-The published model adds the envelope's frames to the content's one by one, although the two may come from
-clips of different rhythms. Here the frames are first put where the target's notes are: those of one
-note of the envelope's clip, its longest, serve every note of the target.
+The published model adds the envelope's frames to the content's one by one, although both may come from clips
+of different rhythms. Here the envelope's frames are first moved to the target's notes: those of its clip's
+longest note serve every note of the target.
+
+Shape suffix: F frames.
 """
 
 from __future__ import annotations
@@ -19,22 +21,22 @@ from manifests.types import Notes
 F32 = npt.NDArray[np.float32]
 I64 = npt.NDArray[np.int64]
 
-SURE = 0.5
+ONSET_THRESHOLD = 0.5
 """Probability from which a frame counts as an onset."""
-RELEASED = 0.3
-"""A note is over where its level (log10) stays so far below its median: 6 dB."""
+RELEASE_DROP = 0.3
+"""A note ends where its level (log10) stays this far below its median: 6 dB."""
 
 
 class Gate(NamedTuple):
-    """A note in frames: held from `onset` to before `off`, its tail to before `end`."""
+    """A note in frames: held from `onset` to before `off`, its release to before `end`."""
 
     onset: int
     off: int
     end: int
 
 
-def gates_of(notes: Notes, rate: int, samples: int, hop: int) -> list[Gate]:
-    """Known notes as gates of at least one frame."""
+def note_gates(notes: Notes, rate: int, samples: int, hop: int) -> list[Gate]:
+    """Converts known notes to gates of at least one frame."""
     gates = []
     for span in compose.spans(notes, rate, samples):
         onset = span.onset // hop
@@ -43,27 +45,31 @@ def gates_of(notes: Notes, rate: int, samples: int, hop: int) -> list[Gate]:
     return gates
 
 
-def heard_gates(level_F: F32, onset_F: F32) -> list[Gate]:
-    """Gates from a clip's level (log10 RMS) and the probability of an onset in each frame.
+def estimate_gates(level_F: F32, onset_F: F32) -> list[Gate]:
+    """Estimates gates from a clip's level (log10 RMS) and the probability of an onset in each frame.
 
-    Where no onset is sure, the clip counts as one note.
+    The clip counts as one note if no onset reaches the threshold.
     """
     frames = len(level_F)
     around = np.stack([np.roll(onset_F, shift) for shift in (-2, -1, 1, 2)])
-    peaks = np.flatnonzero((onset_F >= SURE) & (onset_F >= around.max(0)))
+    peaks = np.flatnonzero((onset_F >= ONSET_THRESHOLD) & (onset_F >= around.max(0)))
     onsets = [int(place) for i, place in enumerate(peaks) if i == 0 or place - peaks[i - 1] > 2] or [0]
     gates = []
     for onset, end in zip(onsets, [*onsets[1:], frames], strict=True):
         piece = level_F[onset:end]
-        held = np.flatnonzero(piece >= np.median(piece) - RELEASED)
+        held = np.flatnonzero(piece >= np.median(piece) - RELEASE_DROP)
         gates.append(Gate(onset, onset + int(held[-1]) + 1, end))
     return gates
 
 
-def retimed(target: Sequence[Gate], donor: Sequence[Gate], level_F: F32, frames: int) -> I64:
-    """For each of the target's `frames` the donor's frame to be taken, int64 [frames].
+def retime_frames(target: Sequence[Gate], donor: Sequence[Gate], level_F: F32, frames: int) -> I64:
+    """Returns the index of the donor's frame for each frame of the target, int64 [frames].
 
-    `level_F` is the donor's level: its quietest frame stands where the target has no note.
+    Args:
+        target: gates of the target.
+        donor: gates of the clip that gives the envelope.
+        level_F: level of the donor; its quietest frame is used where the target has no note.
+        frames: frames of the target.
     """
     index = np.full(frames, int(np.argmin(level_F)), dtype=np.int64)
     longest = max(donor, key=lambda gate: gate.off - gate.onset)
@@ -76,9 +82,10 @@ def retimed(target: Sequence[Gate], donor: Sequence[Gate], level_F: F32, frames:
 
 
 def sustain_mask(notes: Notes, rate: int, samples: int, after_ms: float, fade_ms: float) -> F32:
-    """A gain [samples] that silences each note from `after_ms` after its onset to its note-off.
+    """Computes a gain, float32 [samples], that silences each note from `after_ms` after its onset to its
+    note-off.
 
-    Both edges are raised cosines of `fade_ms` inside the silenced stretch, so that no click is made.
+    Both edges are raised cosines of `fade_ms` inside the silenced span, so that there is no click.
     """
     mask = np.ones(samples, dtype=np.float32)
     fade = compose.cut_fade(compose.to_samples(fade_ms / 1000.0, rate))

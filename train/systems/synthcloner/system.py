@@ -1,4 +1,8 @@
-"""The reference codec as a system: its examples, its losses, and how it converts."""
+"""SynthCloner as a system: batches, losses and conversion.
+
+Shape suffixes: B clips, T samples of a crop, U samples (or frames) of a whole clip, P pitches, F frames, C
+channels, D numbers of the timbre vector.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +21,34 @@ from train.data.examples import Example
 from train.nn.discriminator import discriminator_loss, generator_loss
 from train.nn.losses import mel_distances
 from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
-from train.systems.peak import at_peak
+from train.systems.peak import normalise_peak
 from train.systems.synthcloner.codec import Decoder, Encoder
 from train.systems.synthcloner.config import SynthClonerConfig
 from train.systems.synthcloner.discriminators import Discriminators
 from train.systems.synthcloner.envelope import EnvelopeEncoder, loudness
 from train.systems.synthcloner.layers import Head
 from train.systems.synthcloner.quantiser import ResidualQuantiser
-from train.systems.synthcloner.rhythm import Gate, gates_of, heard_gates, retimed, sustain_mask
+from train.systems.synthcloner.rhythm import Gate, estimate_gates, note_gates, retime_frames, sustain_mask
 from train.systems.synthcloner.timbre import TimbreEncoder
 
 LOWEST_PITCH, PITCHES = 21, 88
 POSITIVE_WEIGHT = 20.0
+"""Weight of frames with an onset in the pitch loss."""
 
 
 class Batch(NamedTuple):
-    """B examples. `envelope_BU` are whole clips, `index_BF` their frames that stand at the target's."""
+    """A batch of B examples.
+
+    Attributes:
+        target_BT: crops of the targets, float32.
+        content_BT: crops of the content clips, float32, at the targets' positions.
+        timbre_BT: crops of the timbre clips, float32.
+        envelope_BU: whole clips that give the envelopes, float32.
+        index_BF: index of the envelope clip's frame for each frame of the target, int64.
+        pitch_BPF: 1 at the onset of each pitch, float32.
+        class_B: class of each timbre, int64; -1 for none.
+        envelope_B: class of each envelope, int64.
+    """
 
     target_BT: Tensor
     content_BT: Tensor
@@ -44,11 +60,12 @@ class Batch(NamedTuple):
     envelope_B: Tensor
 
     def to(self, device: torch.device) -> Batch:
+        """Copies the batch to a device."""
         return Batch(*(part.to(device) for part in self))
 
 
-class Heard(NamedTuple):
-    """A recording of F frames: what the encoder makes of it, that quantised, and its loudness."""
+class EncodedRecording(NamedTuple):
+    """A recording's encoder frames, the quantised ones, and its loudness."""
 
     frames_1CF: Tensor
     content_1CF: Tensor
@@ -56,7 +73,12 @@ class Heard(NamedTuple):
 
 
 class SynthCloner(System):
-    """Content by residual VQ, the envelope frame by frame, the timbre as one vector."""
+    """Content by residual vector quantisation, the envelope as frames, the timbre as one vector.
+
+    Example::
+
+        system = build("synthcloner", SynthClonerConfig(), Format(44_100, 3.0, ("piano",)))
+    """
 
     name = "synthcloner"
     by_number = False
@@ -92,6 +114,7 @@ class SynthCloner(System):
         return Batch._make([*parts, torch.tensor(known), torch.tensor([self._class(e) for e in examples])])
 
     def _class(self, example: Example) -> int:
+        """Returns the class of an example's envelope. Raises InputError if the model has too few."""
         envelope = example.envelope.id.envelope
         if envelope >= self.config.envelopes:
             raise InputError(
@@ -101,7 +124,7 @@ class SynthCloner(System):
         return envelope
 
     def _row(self, example: Example, frames: int) -> tuple[np.ndarray, ...]:
-        """An example's arrays: target, content, timbre, envelope, frame indices, pitch labels."""
+        """Makes an example's arrays: target, content, timbre, envelope, frame indices, pitch labels."""
         hop, rate, config = self.config.hop, self.format.rate, self.config
         target, donor = example.target, example.envelope
         draws = stream(example.seed, "crop")
@@ -113,14 +136,14 @@ class SynthCloner(System):
             content = content * sustain_mask(
                 example.content.notes, rate, len(content), config.mask_after_ms, config.mask_fade_ms
             )
-        elsewhere = int(draws.random() * (whole - frames + 1)) * hop
+        timbre_start = int(draws.random() * (whole - frames + 1)) * hop
         envelope = as_float(donor.audio)[: whole * hop]
-        gates = gates_of(target.notes, rate, len(target.audio), hop)
+        gates = note_gates(target.notes, rate, len(target.audio), hop)
         if donor.id.phrase == target.id.phrase:
             index = np.arange(whole)
         else:
             level = loudness(torch.from_numpy(envelope)[None], hop)[0, 0].numpy()
-            index = retimed(gates, gates_of(donor.notes, rate, len(donor.audio), hop), level, whole)
+            index = retime_frames(gates, note_gates(donor.notes, rate, len(donor.audio), hop), level, whole)
         pitch = np.zeros((PITCHES, frames), dtype=np.float32)
         for note, gate in zip(target.notes, gates, strict=True):
             row, column = note.pitch - LOWEST_PITCH, gate.onset - first
@@ -129,7 +152,7 @@ class SynthCloner(System):
         return (
             as_float(target.audio)[at],
             content[at],
-            as_float(example.timbre.audio)[elsewhere : elsewhere + frames * hop],
+            as_float(example.timbre.audio)[timbre_start : timbre_start + frames * hop],
             envelope,
             index[first : first + frames],
             pitch,
@@ -137,10 +160,10 @@ class SynthCloner(System):
 
     def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
         config = self.config
-        both = self.encoder(torch.cat([batch.content_BT, batch.timbre_BT]))
-        content, sounding = both.chunk(2)
+        encoded = self.encoder(torch.cat([batch.content_BT, batch.timbre_BT]))
+        content, timbre = encoded.chunk(2)
         quantised = self.quantiser(content)
-        vector_BD = self.timbre_encoder(sounding)
+        vector_BD = self.timbre_encoder(timbre)
         shape_BCU = self.envelope_encoder(loudness(batch.envelope_BU, config.hop))
         estimate_BT = self._decode(quantised.frames, take_frames(shape_BCU, batch.index_BF), vector_BD)
 
@@ -154,11 +177,11 @@ class SynthCloner(System):
         }
         known = batch.class_B >= 0
         if known.any():
-            said = self.timbre_head(vector_BD[known][..., None])[..., 0]
-            losses["timbre"] = config.head_weight * F.cross_entropy(said, batch.class_B[known])
+            logits = self.timbre_head(vector_BD[known][..., None])[..., 0]
+            losses["timbre"] = config.head_weight * F.cross_entropy(logits, batch.class_B[known])
         if progress >= config.adversarial_from and config.adversarial_weight > 0.0:
-            told = self.judges(torch.cat([batch.target_BT, estimate_BT.detach()]))
-            yield OptimizerTurn("discriminator", {"discriminator": discriminator_loss(*told.halves())})
+            output = self.judges(torch.cat([batch.target_BT, estimate_BT.detach()]))
+            yield OptimizerTurn("discriminator", {"discriminator": discriminator_loss(*output.halves())})
             with torch.no_grad():
                 real = self.judges(batch.target_BT)
             fake = self.judges(estimate_BT)
@@ -168,48 +191,62 @@ class SynthCloner(System):
         yield OptimizerTurn("codec", losses)
 
     def _pitch_loss(self, content_BCF: Tensor, pitch_BPF: Tensor) -> Tensor:
+        """Computes the cross-entropy of onsets by pitch, given the quantised content."""
         weight = torch.full((PITCHES, 1), POSITIVE_WEIGHT, device=pitch_BPF.device)
         logits = self.pitch_head(content_BCF).float()
         return F.binary_cross_entropy_with_logits(logits, pitch_BPF, pos_weight=weight)
 
     def _decode(self, content_BCF: Tensor, shape_BCF: Tensor, vector_BD: Tensor) -> Tensor:
-        """Content plus envelope, normed over channels, scaled and shifted by the timbre, decoded."""
+        """Decodes the sum of content and envelope, normalised over channels, scaled and shifted by the
+        timbre."""
         mixed = F.layer_norm((content_BCF + shape_BCF).transpose(1, 2), (self.config.latent,))
         scale, shift = self.condition(vector_BD)[:, None].chunk(2, dim=-1)
         audio_BT: Tensor = self.decoder((mixed * (1.0 + scale) + shift).transpose(1, 2))
         return audio_BT
 
     def convert(self, request: ConversionRequest) -> Conversion:
+        """Converts with the reference's timbre vector, its envelope frames moved to the source's notes, or
+        both.
+
+        Raises InputError if the request gives numbers.
+        """
         self.refuse_numbers(request)
-        ours = self._hear(request.source)
-        theirs = ours if request.reference is None else self._hear(request.reference)
-        vector_BD = self.timbre_encoder((theirs if "timbre" in request.take else ours).frames_1CF)
-        shaping = theirs if "envelope" in request.take else ours
-        shape_1CF = self.envelope_encoder(shaping.loudness_12F)
-        if shaping is not ours:
-            index = retimed(
-                self._gates(ours), self._gates(shaping), _level(shaping), ours.content_1CF.shape[-1]
+        source = self._encode_recording(request.source)
+        reference = source if request.reference is None else self._encode_recording(request.reference)
+        vector_BD = self.timbre_encoder((reference if "timbre" in request.take else source).frames_1CF)
+        envelope_giver = reference if "envelope" in request.take else source
+        shape_1CF = self.envelope_encoder(envelope_giver.loudness_12F)
+        if envelope_giver is not source:
+            index = retime_frames(
+                self._estimate_gates(source),
+                self._estimate_gates(envelope_giver),
+                _log_level(envelope_giver),
+                source.content_1CF.shape[-1],
             )
             shape_1CF = take_frames(shape_1CF, torch.from_numpy(index)[None].to(shape_1CF.device))
-        made = self._decode(ours.content_1CF, shape_1CF, vector_BD)[0, : len(request.source)]
+        made = self._decode(source.content_1CF, shape_1CF, vector_BD)[0, : len(request.source)]
         return Conversion(made.float().cpu().numpy(), None, None, None)
 
-    def _hear(self, audio: Audio) -> Heard:
-        """A recording at -1 dBFS, silence behind it up to whole frames, encoded once."""
-        sound_1T = at_peak(audio).to(self.condition.weight.device)
-        whole = F.pad(sound_1T, (0, -len(audio) % self.config.hop))
+    def _encode_recording(self, audio: Audio) -> EncodedRecording:
+        """Encodes a recording, scaled to -1 dBFS and padded to whole frames."""
+        audio_1T = normalise_peak(audio).to(self.condition.weight.device)
+        whole = F.pad(audio_1T, (0, -len(audio) % self.config.hop))
         frames = self.encoder(whole)
-        return Heard(frames, self.quantiser(frames).frames, loudness(whole, self.config.hop))
+        return EncodedRecording(frames, self.quantiser(frames).frames, loudness(whole, self.config.hop))
 
-    def _gates(self, heard: Heard) -> list[Gate]:
-        logits = self.pitch_head(heard.content_1CF)
-        return heard_gates(_level(heard), np.asarray(logits[0].amax(0).float().sigmoid().cpu().numpy()))
+    def _estimate_gates(self, recording: EncodedRecording) -> list[Gate]:
+        """Estimates a recording's gates from its level and its onset probabilities."""
+        logits = self.pitch_head(recording.content_1CF)
+        return estimate_gates(
+            _log_level(recording), np.asarray(logits[0].amax(0).float().sigmoid().cpu().numpy())
+        )
 
 
 def take_frames(frames_BCU: Tensor, index_BF: Tensor) -> Tensor:
-    """Frames by their indices, [B, C, F]."""
+    """Gathers frames by their indices, [B, C, F]."""
     return frames_BCU.gather(2, index_BF[:, None].expand(-1, frames_BCU.shape[1], -1))
 
 
-def _level(heard: Heard) -> np.ndarray:
-    return np.asarray(heard.loudness_12F[0, 0].cpu().numpy())
+def _log_level(recording: EncodedRecording) -> np.ndarray:
+    """Returns the log10 RMS of each frame, float32 [F]."""
+    return np.asarray(recording.loudness_12F[0, 0].cpu().numpy())

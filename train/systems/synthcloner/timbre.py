@@ -1,4 +1,7 @@
-"""The timbre path: a transformer over a clip's frames, averaged to one vector."""
+"""The timbre path: a transformer over a clip's frames, averaged to one vector.
+
+Shape suffixes: B clips, C channels, F frames.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,14 @@ from train.systems.synthcloner.config import SynthClonerConfig
 
 
 def positions(frames: int, channels: int, device: torch.device) -> Tensor:
-    """The sinusoidal encoding of time, [F, C] (Vaswani et al., 2017): of frames, never of the batch."""
+    """Computes the sinusoidal position encoding, [F, C] (Vaswani et al., NeurIPS 2017)."""
     rate = torch.exp(torch.arange(0, channels, 2, device=device) * (-math.log(10_000.0) / channels))
     angle = torch.arange(frames, device=device)[:, None] * rate
     return torch.stack([angle.sin(), angle.cos()], dim=-1).flatten(1)
 
 
-class Layer(nn.Module):
-    """A transformer layer, norms first; the feed-forward part sees five frames."""
+class TransformerLayer(nn.Module):
+    """A pre-norm transformer layer with a convolutional feed-forward network."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()
@@ -41,11 +44,11 @@ class Layer(nn.Module):
 
 
 class TimbreEncoder(nn.Module):
-    """Encoder frames [B, C, F] -> [B, C]."""
+    """Encodes frames [B, C, F] as a timbre vector [B, C]."""
 
     def __init__(self, config: SynthClonerConfig) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Layer(config) for _ in range(config.timbre_layers))
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.timbre_layers))
         self.norm = nn.LayerNorm(config.latent)
 
     def forward(self, frames_BCF: Tensor) -> Tensor:

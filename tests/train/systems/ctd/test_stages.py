@@ -40,11 +40,11 @@ def test_the_stages_follow_the_published_shares() -> None:
     config = CTDConfig()
     at = {share: stage_at(share, config) for share in (0.0, 0.09, 0.11, 0.24, 0.26, 0.49)}
     assert all(stage.autoencoder for stage in at.values())
-    assert [stage.judged for stage in at.values()] == [False, False, True, True, True, True]
-    assert [stage.encoding for stage in at.values()] == [True, True, True, True, False, False]
+    assert [stage.adversarial for stage in at.values()] == [False, False, True, True, True, True]
+    assert [stage.trains_encoder for stage in at.values()] == [True, True, True, True, False, False]
     later = [stage_at(0.5 + part / 2, config) for part in (0.0, 0.09, 0.11, 0.16, 0.225, 0.31, 1.0)]
     assert not any(stage.autoencoder for stage in later)
-    assert [stage.structured for stage in later] == [False, False, True, True, True, True, True]
+    assert [stage.uses_structure for stage in later] == [False, False, True, True, True, True, True]
     assert later[0].confusion is later[2].confusion is None
     assert [stage.confusion for stage in later[3:]] == pytest.approx([0.1 / 15, 0.05, 0.1, 0.1])
 
@@ -159,7 +159,7 @@ def test_latents_are_precomputed_for_every_train_clip(
     for example in examples:
         audio = torch.from_numpy(example.target.audio / np.float32(32767))[None]
         with torch.no_grad():
-            exact = built.autoencoder.encode(built._whole(audio))[0]
+            exact = built.autoencoder.encode(built._pad_clips(audio))[0]
         torch.testing.assert_close(built.store.latents(example.target.id), exact, rtol=2e-3, atol=2e-3)
     assert float(built.spread) == pytest.approx(built.store.spread())
     LatentStore(tables, out / "latents", "another", built._encode_clips)

@@ -62,7 +62,7 @@ def test_intermediate_shapes(system: SSVQVAE) -> None:
 def test_training_uses_every_frame_that_conversion_uses(system: SSVQVAE) -> None:
     """Silence pads the last code in training as in conversion."""
     clip = sound(0.5, rate=RATE)
-    frames = system._whole(system._low(clip))
+    frames = system._padded_magnitudes(system._resampled(clip))
     assert frames.shape == (1, 1025, 20)
     assert frames.shape[2] * HOP >= len(clip) / RATE * 16_000
     batch = Batch(*(torch.from_numpy(np.rint(clip * 32767).astype(np.int16))[None] for _ in range(2)))

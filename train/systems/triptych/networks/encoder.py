@@ -75,7 +75,7 @@ class PitchScorer(nn.Module):
     """Scores each candidate pitch by its partials in a frame: [H, P, N] -> logits [P, N].
 
     The inputs are the candidate's own partials, those of the candidate an octave above, the loudest of all
-    candidates, and the trunk's output for the frame, [N, C]. The last one tells which partials to trust: a
+    candidates, and the trunk's output for the frame, [N, C]. The last one decides which partials to trust: a
     bell's fundamental is not its lowest partial. One small network serves all candidates.
     """
 

@@ -17,7 +17,7 @@ from train.audio.spectral import hann
 from train.systems.triptych.networks.features import LONG_WINDOW
 
 SILENCE_LEVEL = -14.0
-"""The level that stands for silence: the natural logarithm of an amplitude of -122 dB."""
+"""The level of silence: the natural logarithm of an amplitude of -122 dB."""
 
 OVERSUBTRACTION = 2.0
 """How many times noise is subtracted from a partial's power, and leakage from noise."""

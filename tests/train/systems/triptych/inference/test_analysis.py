@@ -43,7 +43,11 @@ def test_long_recordings_are_analysed_in_stretches_of_whole_notes() -> None:
     played = [
         analysis.PlacedNote(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
     ]
-    split_segments = analysis.split_segments(played, 15 * 1024, 3 * 1024)
-    assert [(part.first, part.last) for part in split_segments] == [(0, 2), (2, 3), (3, 4)]
-    assert [(part.start, part.stop) for part in split_segments] == [(1024, 4096), (4096, 7168), (14336, 15360)]
+    segments = analysis.split_segments(played, 15 * 1024, 3 * 1024)
+    assert [(part.first, part.last) for part in segments] == [(0, 2), (2, 3), (3, 4)]
+    assert [(part.start, part.stop) for part in segments] == [
+        (1024, 4096),
+        (4096, 7168),
+        (14336, 15360),
+    ]
     assert analysis.split_segments(played, 15 * 1024, 15 * 1024) == [analysis.Segment(0, 4, 0, 15 * 1024)]
