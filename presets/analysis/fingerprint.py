@@ -11,6 +11,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dsp.filterbank import mel_edges, triangular_filters
+
 F32 = npt.NDArray[np.float32]
 
 BANDS = 40
@@ -24,18 +26,9 @@ FLOOR_DB = -60.0
 @lru_cache(maxsize=4)
 def mel_bands(rate: int) -> F32:
     """Returns triangular filters spaced evenly in mel (HTK's formula): float32 [BANDS, bins]."""
-    highest = min(HIGHEST_HZ, rate / 2)
-    mel = np.linspace(_to_mel(LOWEST_HZ), _to_mel(highest), BANDS + 2)
-    edges = 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
-    bins = np.fft.rfftfreq(WINDOW, 1.0 / rate)
-    rise = (bins - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - bins) / (edges[2:] - edges[1:-1])[:, None]
-    bands: F32 = np.maximum(0.0, np.minimum(rise, fall)).astype(np.float32)
-    return bands
-
-
-def _to_mel(hz: float) -> float:
-    return float(2595.0 * np.log10(1.0 + hz / 700.0))
+    edges = mel_edges(LOWEST_HZ, min(HIGHEST_HZ, rate / 2), BANDS)
+    filters = triangular_filters(edges, np.fft.rfftfreq(WINDOW, 1.0 / rate))
+    return np.ascontiguousarray(filters.T, dtype=np.float32)
 
 
 def mel_power(tone: F32, rate: int) -> npt.NDArray[np.float64]:

@@ -14,6 +14,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dsp.windowed_sinc import kaiser_sinc, tap_offsets
+
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
@@ -78,8 +80,6 @@ def resample_loop(loop: F64, ratio: float, frames: int, rate: int) -> F32:
 @lru_cache(maxsize=1)
 def _kernels() -> F64:
     """Kaiser-windowed sincs for every phase of a sample: float64 [PHASES + 1, TAPS], each summing to 1."""
-    offsets = np.arange(TAPS) - TAPS // 2 + 1
-    distance = offsets[None, :] - np.arange(PHASES + 1)[:, None] / PHASES
-    inside = np.clip(1.0 - (distance / (TAPS / 2)) ** 2, 0.0, None)
-    kernel = np.sinc(distance) * np.i0(KAISER * np.sqrt(inside)) * (inside > 0.0)
+    distance = tap_offsets(TAPS)[None, :] - np.arange(PHASES + 1)[:, None] / PHASES
+    kernel = kaiser_sinc(distance, TAPS, KAISER) * (np.abs(distance) < TAPS / 2)
     return np.asarray(kernel / kernel.sum(axis=1, keepdims=True))

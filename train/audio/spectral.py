@@ -6,12 +6,13 @@ it in a batch. B clips, T samples, F frames.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from manifests.dsp.filterbank import bin_hz, mel_edges, triangular_filters, unit_sum
 
 
 @lru_cache(maxsize=32)
@@ -44,16 +45,10 @@ def magnitudes(audio_BT: Tensor, window: int, hop: int, floor: float = 1e-7) -> 
 def mel_matrix(rate: int, window: int, bands: int, device: torch.device) -> Tensor:
     """Triangular mel filters of unit sum, [window // 2 + 1, bands], 30 Hz to half the rate (HTK's mel)."""
 
-    def mel(hz: float) -> float:
-        return 2595.0 * math.log10(1.0 + hz / 700.0)
-
-    edges = torch.linspace(mel(30.0), mel(rate / 2.0), bands + 2, dtype=torch.float64)
-    edges = 700.0 * (10.0 ** (edges / 2595.0) - 1.0)
+    edges = mel_edges(30.0, rate / 2.0, bands)
     # A band is never narrower than a bin: at low frequencies triangles would fall between bins.
-    width = torch.clamp(torch.minimum(edges[1:-1] - edges[:-2], edges[2:] - edges[1:-1]), min=rate / window)
-    bins = torch.arange(window // 2 + 1, dtype=torch.float64)[:, None] * rate / window
-    filters = (1.0 - (bins - edges[1:-1]).abs() / width).clamp(min=0.0)
-    return (filters / filters.sum(0, keepdim=True)).float().to(device)
+    filters = unit_sum(triangular_filters(edges, bin_hz(window, rate), narrowest=rate / window))
+    return torch.from_numpy(filters).float().to(device)
 
 
 def log_mel(magnitude_BFC: Tensor, rate: int, bands: int, floor: float) -> Tensor:

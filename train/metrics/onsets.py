@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dsp.filterbank import bin_hz, triangular_filters, unit_sum
+
 F64 = npt.NDArray[np.float64]
 
 TOLERANCE_S = 0.05
@@ -41,10 +43,7 @@ def _mel(rate: int, window: int) -> F64:
     """Triangles a quarter tone to a third of an octave wide, [bins, BANDS], 60 Hz to 16 kHz."""
     top = min(16_000.0, 0.45 * rate)
     edges = 60.0 * (top / 60.0) ** (np.arange(BANDS + 2) / (BANDS + 1))
-    hertz = np.arange(window // 2 + 1)[:, None] * rate / window
-    width = np.maximum(np.minimum(edges[1:-1] - edges[:-2], edges[2:] - edges[1:-1]), rate / window)
-    shape = np.clip(1.0 - np.abs(hertz - edges[1:-1]) / width, 0.0, None)
-    return np.asarray(shape / np.maximum(shape.sum(0), 1e-9))
+    return unit_sum(triangular_filters(edges, bin_hz(window, rate), narrowest=rate / window))
 
 
 def onset_strength(audio: npt.ArrayLike, rate: int) -> F64:

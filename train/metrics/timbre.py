@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.fft import dct
 
+from manifests.dsp.filterbank import bin_hz, mel_edges, triangular_filters, unit_sum
+
 F64 = npt.NDArray[np.float64]
 
 WINDOW_S, HOP_S = 2048 / 44_100, 512 / 44_100
@@ -47,17 +49,8 @@ class Timbre(NamedTuple):
 
 @lru_cache(maxsize=8)
 def _mel(rate: int, window: int) -> F64:
-    """Triangular mel filters (HTK's scale) of unit sum, [bins, BANDS]."""
-
-    def mel(hertz: float) -> float:
-        return 2595.0 * float(np.log10(1.0 + hertz / 700.0))
-
-    edges = 700.0 * (10.0 ** (np.linspace(mel(LOWEST_HZ), mel(HIGHEST_HZ), BANDS + 2) / 2595.0) - 1.0)
-    bins = np.arange(window // 2 + 1)[:, None] * rate / window
-    rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
-    shape = np.clip(np.minimum(rise, fall), 0.0, None)
-    return np.asarray(shape / np.maximum(shape.sum(0), 1e-9))
+    """Mel filters of unit sum, float64 [bins, BANDS]."""
+    return unit_sum(triangular_filters(mel_edges(LOWEST_HZ, HIGHEST_HZ, BANDS), bin_hz(window, rate)))
 
 
 def frames_db(audio: npt.ArrayLike, rate: int) -> F64 | None:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from manifests.dsp.windowed_sinc import kaiser_sinc, tap_offsets
 from manifests.synthesis.compose import Span
 from manifests.types import Notes
 from train.data.bank.tones import Tones
@@ -46,10 +47,8 @@ def _kernel(frames: int, semitones: float) -> tuple[Tensor, Tensor]:
     places = np.arange(frames) * ratio
     whole = np.floor(places)
     cutoff = min(1.0, 1.0 / ratio)
-    offsets = np.arange(TAPS) - TAPS // 2 + 1
-    distance = offsets[None, :] - (places - whole)[:, None]
-    inside = np.clip(1.0 - (distance / (TAPS / 2)) ** 2, 0.0, None)
-    weights = cutoff * np.sinc(cutoff * distance) * np.i0(KAISER * np.sqrt(inside)) / np.i0(KAISER)
+    distance = tap_offsets(TAPS)[None, :] - (places - whole)[:, None]
+    weights = kaiser_sinc(distance, TAPS, KAISER, cutoff) / np.i0(KAISER)
     first = whole.astype(np.int64) - TAPS // 2 + 1
     return torch.from_numpy(first), torch.from_numpy(weights.astype(np.float32))
 
