@@ -127,7 +127,8 @@ def independent(folder: Path, out: Path) -> None:
 
 def exchange(folder: Path, out: Path) -> None:
     """Pitch tracks and onsets by our trackers, for the independent side."""
-    from train.audio.files import read_audio, resample
+    from train.audio.files import read_audio
+    from train.audio.resampling import resample
     from train.metrics import fit_length
     from train.metrics.onsets import detect_onsets
     from train.metrics.tracker import track

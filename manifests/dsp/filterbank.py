@@ -26,7 +26,7 @@ def mel_edges(lowest_hz: float, highest_hz: float, bands: int) -> F64:
     Band b rises from edge b to edge b + 1 and falls to edge b + 2.
 
     >>> mel_edges(0.0, 8000.0, 3).round().tolist()
-    [0.0, 606.0, 1737.0, 3849.0, 8000.0]
+    [0.0, 614.0, 1768.0, 3934.0, 8000.0]
     """
     mel = np.linspace(hz_to_mel(lowest_hz), hz_to_mel(highest_hz), bands + 2)
     return np.asarray(700.0 * (10.0 ** (mel / 2595.0) - 1.0))

@@ -27,8 +27,8 @@ def kaiser_sinc(distance: F64, taps: int, beta: float, cutoff: float = 1.0) -> F
     `cutoff` is the edge of the pass band, as a share of half the rate. The value at 0 is cutoff * I0(beta);
     callers scale it to a unit centre or a unit sum.
 
-    >>> kaiser_sinc(np.array([1.0, 2.0]), taps=16, beta=9.0).round(6).tolist()
-    [0.0, -0.0]
+    >>> kaiser_sinc(np.array([0.0, 0.5]), taps=16, beta=9.0).round(1).tolist()
+    [1093.6, 684.7]
     """
     inside = np.clip(1.0 - (distance / (taps / 2)) ** 2, 0.0, None)
     return np.asarray(cutoff * np.sinc(cutoff * distance) * np.i0(beta * np.sqrt(inside)))

@@ -27,7 +27,8 @@ FLOOR_DB = -60.0
 def mel_bands(rate: int) -> F32:
     """Returns triangular filters spaced evenly in mel (HTK's formula): float32 [BANDS, bins]."""
     edges = mel_edges(LOWEST_HZ, min(HIGHEST_HZ, rate / 2), BANDS)
-    filters = triangular_filters(edges, np.fft.rfftfreq(WINDOW, 1.0 / rate))
+    bins = np.fft.rfftfreq(WINDOW, 1.0 / rate).astype(np.float64)
+    filters = triangular_filters(edges, bins)
     return np.ascontiguousarray(filters.T, dtype=np.float32)
 
 

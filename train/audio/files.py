@@ -15,8 +15,8 @@ import soundfile
 
 from manifests.dataset import files
 from manifests.types import InputError
+from train.audio.resampling import Audio, resample
 
-Audio = npt.NDArray[np.float32]
 Float = npt.NDArray[np.floating[Any]]
 
 
@@ -98,33 +98,6 @@ def read_recording(path: Path, wanted: int) -> FileAudio:
             skipped = (start - before) * wanted // rate
             audio[first:last] = resample(piece, rate, wanted)[skipped : skipped + last - first]
     return FileAudio(audio, rate, channels)
-
-
-def resample(audio: Audio, rate: int, wanted: int) -> Audio:
-    """Mono audio [n] at another rate, [ceil(n * wanted / rate)]: band-limited, by its whole spectrum.
-
-    Exact below both Nyquist frequencies, apart from the last tenth, which is faded out so that sharp
-    edges ring less. Silence is laid around the sound, since a spectrum wraps its ends together.
-    """
-    if rate == wanted:
-        return audio
-    step = rate // math.gcd(rate, wanted)
-    margin = math.ceil(0.05 * rate / step) * step
-    count = math.ceil(len(audio) * wanted / rate)
-    total = math.ceil((len(audio) + 2 * margin) / step) * step
-    padded = np.pad(audio.astype(np.float64), (margin, total - margin - len(audio)))
-    longer = total * wanted // rate
-    spectrum = np.fft.rfft(padded)
-    edge = min(rate, wanted) / 2.0
-    hertz = np.arange(len(spectrum)) * (rate / total)
-    fade = np.clip((edge - hertz) / (0.1 * edge), 0.0, 1.0)
-    spectrum *= 0.5 - 0.5 * np.cos(np.pi * fade)
-    kept = np.zeros(longer // 2 + 1, dtype=np.complex128)
-    width = min(len(kept), len(spectrum))
-    kept[:width] = spectrum[:width]
-    result = np.fft.irfft(kept, longer) * (longer / total)
-    start = margin * wanted // rate
-    return result[start : start + count].astype(np.float32)
 
 
 ON_DISK_S = 600.0

@@ -1,33 +1,82 @@
-"""Batches of audio at another rate, on any device: `train.audio.files.resample` for tensors."""
+"""Band-limited resampling by the FFT of the whole sound.
+
+The spectrum is cut, or filled up with zeros, to the length of the wanted rate. The last tenth below the lower
+Nyquist frequency is faded out by a raised cosine, so that sharp edges ring less. Silence is laid around the
+sound, since a discrete spectrum joins its end to its beginning. `train.audio.batch_resampling` is the same
+for tensors.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any, NamedTuple
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
+
+Audio = npt.NDArray[np.float32]
+
+MARGIN_S = 0.05
+"""Silence laid around the sound, in seconds at least."""
+FADED_SHARE = 0.1
+"""Share of the band, up to its edge, that is faded out."""
 
 
-def resample(audio_BT: Tensor, rate: int, wanted: int) -> Tensor:
-    """Audio [B, T] from `rate` to `wanted` Hz, [B, ceil(T * wanted / rate)]: the arithmetic, band edge and
-    margins of `train.audio.files.resample`, in float32."""
-    audio_BT = audio_BT.float()
+class ResamplingPlan(NamedTuple):
+    """The lengths that resampling a sound takes, in samples, and the edge of the band kept, in Hz.
+
+    The sound is padded with `margin` samples of silence before it and to `total` in all. These become
+    `longer` samples at the wanted rate, of which `length` from `start` on are the result.
+    """
+
+    margin: int
+    total: int
+    longer: int
+    start: int
+    length: int
+    edge: float
+
+    @classmethod
+    def of(cls, samples: int, rate: int, wanted: int) -> ResamplingPlan:
+        """Plans the resampling of `samples` samples from `rate` to `wanted` Hz.
+
+        Example: `ResamplingPlan.of(44_100, 44_100, 16_000).length` is 16000.
+        """
+        # All lengths are multiples of `step`, so that they are whole numbers at both rates.
+        step = rate // math.gcd(rate, wanted)
+        margin = math.ceil(MARGIN_S * rate / step) * step
+        total = math.ceil((samples + 2 * margin) / step) * step
+        return cls(
+            margin=margin,
+            total=total,
+            longer=total * wanted // rate,
+            start=margin * wanted // rate,
+            length=math.ceil(samples * wanted / rate),
+            edge=min(rate, wanted) / 2.0,
+        )
+
+    def band(self, hertz: Any) -> Any:
+        """Computes how far each frequency lies inside the band: 1 below the fade, 0 from the edge on.
+
+        `hertz` is an array or a tensor of frequencies in Hz; the result has its kind and shape.
+        """
+        return ((self.edge - hertz) / (FADED_SHARE * self.edge)).clip(0.0, 1.0)
+
+
+def resample(audio: Audio, rate: int, wanted: int) -> Audio:
+    """Resamples mono audio, float32 [n] at `rate` Hz, to `wanted` Hz: float32 [ceil(n * wanted / rate)].
+
+    Example: `resample(np.zeros(44_100, dtype=np.float32), 44_100, 16_000).shape` is (16000,).
+    """
     if rate == wanted:
-        return audio_BT
-    samples = audio_BT.shape[1]
-    step = rate // math.gcd(rate, wanted)
-    margin = math.ceil(0.05 * rate / step) * step
-    count = math.ceil(samples * wanted / rate)
-    total = math.ceil((samples + 2 * margin) / step) * step
-    spectrum = torch.fft.rfft(F.pad(audio_BT, (margin, total - margin - samples)))
-    longer = total * wanted // rate
-    edge = min(rate, wanted) / 2.0
-    hertz = torch.arange(spectrum.shape[1], device=audio_BT.device) * (rate / total)
-    fade = ((edge - hertz) / (0.1 * edge)).clamp(0.0, 1.0)
-    spectrum = spectrum * (0.5 - 0.5 * torch.cos(math.pi * fade))
-    kept = longer // 2 + 1
-    spectrum = F.pad(spectrum, (0, max(kept - spectrum.shape[1], 0)))[:, :kept]
-    start = margin * wanted // rate
-    result: Tensor = torch.fft.irfft(spectrum, longer)[:, start : start + count]
-    return result * (longer / total)
+        return audio
+    plan = ResamplingPlan.of(len(audio), rate, wanted)
+    padded = np.pad(audio.astype(np.float64), (plan.margin, plan.total - plan.margin - len(audio)))
+    spectrum = np.fft.rfft(padded)
+    inside = plan.band(np.arange(len(spectrum)) * (rate / plan.total))
+    spectrum *= 0.5 - 0.5 * np.cos(np.pi * inside)
+    kept = np.zeros(plan.longer // 2 + 1, dtype=np.complex128)
+    width = min(len(kept), len(spectrum))
+    kept[:width] = spectrum[:width]
+    result = np.fft.irfft(kept, plan.longer) * (plan.longer / plan.total)
+    return result[plan.start : plan.start + plan.length].astype(np.float32)

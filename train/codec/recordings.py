@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.types import InputError
-from train.audio.files import Audio, read_recording, resample
+from train.audio.files import read_recording
+from train.audio.resampling import Audio, resample
 
 SHORTEST_S = 0.2
 """Recordings shorter than this hold no note to speak of."""

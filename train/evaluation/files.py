@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from manifests.types import InputError, Note, Notes, check_notes
-from train.audio.files import read_audio, resample
+from train.audio.files import read_audio
+from train.audio.resampling import resample
 from train.evaluation.trial import ESTIMATE, Audio, Trial, is_floor, is_system
 from train.metrics.measurement import Known
 

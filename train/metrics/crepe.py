@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manifests.types import InputError
-from train.audio.files import resample
+from train.audio.resampling import resample
 from train.metrics.tracker import RATE, Track
 
 WINDOW, HOP = 1024, 160

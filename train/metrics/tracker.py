@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.types import InputError
-from train.audio.files import resample
+from train.audio.resampling import resample
 
 F64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -6,7 +6,7 @@ import numpy as np
 
 import tests.support.training.tiny_ctd
 from manifests.dataset.layout import Layout
-from train.audio.files import resample
+from train.audio.resampling import resample
 from train.data.examples import Example
 from train.data.loader import Loader
 from train.data.shards import Shards

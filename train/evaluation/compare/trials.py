@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from train.audio.files import resample
+from train.audio.resampling import resample
 from train.codec.api import Codec
 from train.data.pairs import Pair
 from train.data.tables import Tables

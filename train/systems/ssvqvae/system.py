@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from manifests.synthesis.compose import FULL_SCALE
-from train.audio.resampling import resample
+from train.audio.batch_resampling import resample_batch
 from train.data.examples import Example, ExampleKind
 from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
 from train.systems.peak import normalise_peak, peak_ratio
@@ -80,7 +80,7 @@ class SSVQVAE(System):
         )
 
     def training_losses(self, batch: Batch, progress: float) -> Iterator[OptimizerTurn]:
-        content, style = (resample(part / FULL_SCALE, self.format.rate, RATE) for part in batch)
+        content, style = (resample_batch(part / FULL_SCALE, self.format.rate, RATE) for part in batch)
         target = self._padded_magnitudes(content)
         quantised = self.quantiser(self.content(target))
         estimate = self.decoder(quantised.frames, self.style(log_magnitudes(style)))
@@ -113,7 +113,7 @@ class SSVQVAE(System):
 
     def _resampled(self, audio: Audio) -> Tensor:
         """Scales a recording to -1 dBFS and resamples it to 16 kHz, float32 [1, samples]."""
-        return resample(normalise_peak(audio).to(self.quantiser.codes.device), self.format.rate, RATE)
+        return resample_batch(normalise_peak(audio).to(self.quantiser.codes.device), self.format.rate, RATE)
 
     def _padded_magnitudes(self, low_BT: Tensor) -> Tensor:
         """Computes log magnitudes of clips padded to whole codes; the last frame is not before their end."""
@@ -124,5 +124,5 @@ class SSVQVAE(System):
     def _invert(self, log_1CF: Tensor, samples: int, wanted: int) -> Audio:
         """Inverts log magnitudes to audio at the dataset's rate, float32 [wanted]."""
         low = griffin_lim(log_1CF, samples, self.config.griffin_lim_steps)
-        high = resample(low, RATE, self.format.rate)[0, :wanted]
+        high = resample_batch(low, RATE, self.format.rate)[0, :wanted]
         return np.asarray(F.pad(high, (0, wanted - len(high))).cpu().numpy(), dtype=np.float32)
