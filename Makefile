@@ -1,4 +1,4 @@
-# Triptych: `make demo` and `make test` do everything on a fresh machine with make, Python >= 3.11 and venv.
+# `make demo` and `make test` set up their environment themselves. They need make, Python >= 3.11 and venv.
 PYTHON ?= python3
 VENV   ?= .venv
 # DEMO=fast makes a smaller demo in under three minutes.
@@ -9,21 +9,23 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 RUN  = $(VENV)/bin/python
 FAST  = $(if $(filter fast,$(DEMO)),-fast,)
 PAIRS = $(if $(filter fast,$(DEMO)),3,8)
-# The released codec is scored and heard beside the demo's own, where it is there.
+# If released weights exist, the demo scores them and plays them beside its own codec.
 RELEASED = $(firstword $(wildcard train/released_weights/model.safetensors train/released_weights/model-00001-of-*.safetensors))
 CODECS = --checkpoint $(if $(RELEASED),demo=)$(OUT)/run/best.safetensors $(if $(RELEASED),--checkpoint released=$(RELEASED))
 export PYTHONUNBUFFERED = 1
 
 .PHONY: demo compare test verify lint clean help
 help:
-	@echo "make demo             render, audit, train small, convert, score, page (DEMO=fast: under 3 minutes)"
-	@echo "make compare          our codec, the reference and two baselines on one dataset (COMPARE=full: a night on a GPU)"
-	@echo "make test             lint, types, import contracts, tests"
-	@echo "make verify           everything in test, and what takes longer"
+	@echo "make demo             renders, audits, trains, scores and writes a listening page (DEMO=fast: under 3 minutes)"
+	@echo "make compare          trains four systems on one dataset and scores them (COMPARE=full: a night on one GPU)"
+	@echo "make lint             checks style, types and import contracts"
+	@echo "make test             runs lint and the tests (up to 15 minutes on 2 cores)"
+	@echo "make verify           runs lint and all tests, long ones included"
+	@echo "make clean            deletes the environment and the demo's output"
 
-# An environment is made once for its extras, and again when what it is made from changes.
+# Installs the extras $(1) into the environment. It runs again if pyproject.toml or constraints.txt changes.
 define install
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triptych needs Python 3.11 or newer, this is " + sys.version.split()[0])'
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Triptych needs Python 3.11 or newer, but $(PYTHON) is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
 	touch $@
@@ -46,7 +48,7 @@ demo: $(VENV)/.demo
 	$(RUN) -m train page $(CODECS) --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
 	@echo "page: $(abspath $(OUT)/page.html)"
 
-# COMPARE=tiny (a check on a CPU) or full (a night on one GPU). DATA=folder takes a dataset that is there.
+# COMPARE=tiny checks the pipeline on a CPU; COMPARE=full takes a night on one GPU. DATA=FOLDER uses an existing dataset.
 COMPARE ?= tiny
 DATA    ?= $(OUT)/compare-$(COMPARE)/dataset
 compare: $(VENV)/.demo

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# What scripts/train_release.sh needs on a machine without network, gathered on one that has it:
+# Downloads what scripts/train_release.sh needs on a machine without network. Run it on a machine with network:
 #
 #     scripts/carry.sh WHEELS [DEBS]
 #
-#   WHEELS   the wheels of .[render,train] for PYTHON (default python3; the other machine's version), torch and
-#            all that it brings along left out: PYTHON has to have it here, and there
-#   DEBS     amsynth's and ZynAddSubFX's packages (on Debian)
+#   WHEELS   folder for the wheels of .[render,train]
+#   DEBS     folder for the Debian packages of amsynth and ZynAddSubFX
+#
+# PYTHON (default: python3) must have the version of the other machine's Python. Torch must be installed on both
+# machines: torch and its dependencies are not downloaded.
 set -euo pipefail
 wheels=$(mkdir -p "${1:?usage: scripts/carry.sh WHEELS [DEBS]}" && cd "$1" && pwd)
 debs=${2:+$(mkdir -p "$2" && cd "$2" && pwd)}
@@ -14,7 +16,7 @@ python=${PYTHON:-python3}
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 
-# What PYTHON has already (torch's own needs) may differ from the versions that are tried together.
+# Packages that PYTHON already has keep their version, so constraints.txt applies only to the others.
 "$python" - > "$report.pins" <<'END'
 from importlib.metadata import distributions
 from pathlib import Path

@@ -1,25 +1,27 @@
 #!/usr/bin/env bash
-# From nothing to a codec that can be given away, on one machine with a GPU, all cores, and no network:
+# Renders a tone bank, trains the codec, scores it and writes a release, on one machine with a GPU, without network:
 #
 #     scripts/train_release.sh OUT
 #
 #   OUT/dataset/tones   the tone bank          OUT/run      checkpoints and logs
-#   OUT/scores          on all held-out splits OUT/given    the given pairs, converted and scored
-#   OUT/release         fp16 weights below 16 MiB each, card, a dozen conversions; to make it the default codec:
-#                       cp OUT/release/{model*.safetensors,README.md} train/released_weights/
+#   OUT/scores          scores of held-out splits  OUT/given  conversions and scores of the pairs in PAIRS
+#   OUT/release         fp16 weights in files below 16 MiB, model card, twelve conversions
 #
-# It may be stopped at any point, and goes on where it was when it is called again. Each training command stays
-# under ten minutes: it is stopped by a signal, which saves everything, and the next one goes on from there.
+# This makes the release the default codec:
+#     cp OUT/release/{model*.safetensors,README.md} train/released_weights/
+#
+# The script may be interrupted at any point. Called again, it resumes. Each training command takes less than ten
+# minutes: SIGTERM stops it, it saves a checkpoint, and the next command resumes from that.
 #
 # Environment, all optional:
 #   PYTHON    python with torch (default: .venv/bin/python, else python3)
-#   WHEELS    folder of wheels carried in: an environment is made from it in OUT/venv, with PYTHON's own torch.
-#             On a machine with network, same Python and torch: scripts/carry.sh WHEELS DEBS
-#   DEBS      folder of .deb files of synths (amsynth, zynaddsubfx-vst, zynaddsubfx-data): unpacked to / (as root)
+#   WHEELS    folder of wheels: they are installed into OUT/venv, beside the torch that PYTHON has.
+#             To fill it on a machine with network, the same Python and torch: scripts/carry.sh WHEELS DEBS
+#   DEBS      folder of .deb files of synths (amsynth, zynaddsubfx-vst, zynaddsubfx-data), unpacked to / (needs root)
 #   DATASET   config of the dataset (configs/release.yaml)      TRAIN    config of the run (configs/train/release.yaml)
-#   PAIRS     folder of given pairs: NAME_orig.wav, NAME_ref.wav, NAME_gt.wav, and other systems' NAME_SYSTEM.wav
-#   COMMANDS  training commands (3)                             COMMAND_S  seconds of each (560)
-#   SCORED    pairs of each kind and split that are scored (64) EVERY    keep every N-th semitone (1)
+#   PAIRS     folder of pairs: NAME_orig.wav, NAME_ref.wav, NAME_gt.wav, and NAME_SYSTEM.wav of other systems
+#   COMMANDS  number of training commands (3)                   COMMAND_S  time limit of each in seconds (560)
+#   SCORED    pairs to score for each kind and split (64)       EVERY    keep every N-th semitone (1)
 set -euo pipefail
 out=$(mkdir -p "${1:?usage: scripts/train_release.sh OUT}" && cd "$1" && pwd)
 cd "$(dirname "$0")/.."
@@ -27,18 +29,18 @@ python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || command -
 say() { printf '== %s\n' "$*" >&2; }
 
 if [ -n "${DEBS:-}" ]; then
-  say "synths from $DEBS"
+  say "unpacking synths from $DEBS"
   for deb in "$DEBS"/*.deb; do dpkg -x "$deb" /; done
   for plugin in /usr/lib/vst/amsynth_vst.so /usr/lib/vst/ZynAddSubFX.so; do
-    [ ! -f "$plugin" ] || ! ldd "$plugin" | grep 'not found' || say "$plugin needs these libraries: carry their .deb files, too"
+    [ ! -f "$plugin" ] || ! ldd "$plugin" | grep 'not found' || say "$plugin needs these libraries; add their .deb files to $DEBS"
   done
 fi
 if [ -n "${WHEELS:-}" ]; then
-  say "environment from $WHEELS"
+  say "installing wheels from $WHEELS"
   if [ ! -x "$out/venv/bin/python" ]; then
     packages=$("$python" -c 'import importlib.util as u, pathlib; print(pathlib.Path(u.find_spec("torch").origin).parents[1])')
     "$python" -m venv "$out/venv"
-    # PYTHON may be an environment of its own, which --system-site-packages would pass over.
+    # If PYTHON is itself a virtual environment, --system-site-packages would not find its torch.
     echo "$packages" > "$("$out/venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/carried.pth"
   fi
   python=$out/venv/bin/python
@@ -46,7 +48,7 @@ if [ -n "${WHEELS:-}" ]; then
 fi
 
 cores=$(getconf _NPROCESSORS_ONLN)
-say "tone bank, $cores cores"
+say "rendering the tone bank on $cores cores"
 "$python" -m render plan "${DATASET:-configs/release.yaml}" --out "$out/dataset"
 "$python" -m render tones "$out/dataset" --workers "$cores" --every "${EVERY:-1}"
 bank=$out/dataset/tones
@@ -57,18 +59,18 @@ for part in $(seq "${COMMANDS:-3}"); do
   status=0
   timeout --signal=TERM --kill-after=60 "${COMMAND_S:-560}" \
     "$python" -m train fit "${TRAIN:-configs/train/release.yaml}" --data "$bank" --out "$out/run" || status=$?
-  # 124: its time was over; it has saved, and the next command goes on. 0: its schedule is done.
+  # 124: the time limit was reached, and the next command resumes. 0: the schedule is complete.
   [ "$status" = 0 ] && break
   [ "$status" = 124 ] || exit "$status"
 done
 best=$out/run/best.safetensors
 [ -f "$best" ] || best=$out/run/last.safetensors
 
-say "scores on held-out splits"
+say "scoring held-out splits"
 "$python" -m train evaluate --checkpoint "$best" --data "$bank" --out "$out/scores" --pairs "${SCORED:-64}"
 
 if [ -n "${PAIRS:-}" ]; then
-  say "given pairs"
+  say "converting and scoring the pairs in $PAIRS"
   mkdir -p "$out/given/files"
   cp -f "$PAIRS"/*.wav "$out/given/files/"
   for source in "$out"/given/files/*_orig.wav; do
@@ -80,5 +82,5 @@ if [ -n "${PAIRS:-}" ]; then
     --out "$out/given/scores"
 fi
 
-say "release"
+say "writing the release to $out/release"
 "$python" -m train release --checkpoint "$best" --data "$bank" --scores "$out/scores" --out "$out/release"

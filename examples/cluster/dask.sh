@@ -1,5 +1,6 @@
 #!/bin/bash
-# examples/cluster/dask.sh DIR HOST...: workers on hosts reached by ssh, one thread each, 8 processes a host.
+# examples/cluster/dask.sh DIR HOST...: renders the planned dataset DIR with Dask.
+# It starts 8 workers of one thread on each HOST over ssh. DIR and this folder must be on a shared file system.
 set -euo pipefail
 folder=$1; shift
 port=8786

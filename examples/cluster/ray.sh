@@ -1,5 +1,6 @@
 #!/bin/bash
-# examples/cluster/ray.sh DIR HOST...: a Ray cluster of this machine and hosts reached by ssh.
+# examples/cluster/ray.sh DIR HOST...: renders the planned dataset DIR on a Ray cluster.
+# The cluster is this machine and each HOST, over ssh. DIR and this folder must be on a shared file system.
 set -euo pipefail
 folder=$1; shift
 address="$(hostname -i | cut -d' ' -f1):6379"

@@ -1,6 +1,7 @@
 #!/bin/bash
-# sbatch examples/cluster/slurm.sh DIR: an array of 100 jobs renders a planned folder on a shared file system.
-# Send it again to go on after failures or pre-emption. The first job to start casts the timbres.
+# sbatch examples/cluster/slurm.sh DIR: renders the planned dataset DIR with an array of 100 jobs.
+# DIR must be on a shared file system. After failures or pre-emption, submit it again to resume.
+# The first job to start selects the timbres and renders their tones.
 #SBATCH --job-name=triptych
 #SBATCH --array=0-99
 #SBATCH --cpus-per-task=8

@@ -89,7 +89,7 @@ def test_all_four_systems_as_they_ship_on_a_rendered_dataset(tmp_path: Path) -> 
     tables = []
     for _ in range(2):
         output = run(COMPARE_CONFIGS / "tiny.yaml", "--data", data, "--out", out, "--workers", "1")
-        assert output.startswith("Plumbing check, not a comparison")
+        assert output.startswith("Pipeline check, not a comparison")
         text = (out / "comparison.md").read_text()
         assert text.startswith("# Plumbing check, not a comparison\n")
         tables.append(pd.read_parquet(out / "scores" / "scores.parquet"))
