@@ -91,12 +91,12 @@ def test_all_four_systems_as_they_ship_on_a_rendered_dataset(tmp_path: Path) -> 
         output = run(COMPARE_CONFIGS / "tiny.yaml", "--data", data, "--out", out, "--workers", "1")
         assert output.startswith("Pipeline check, not a comparison")
         text = (out / "comparison.md").read_text()
-        assert text.startswith("# Plumbing check, not a comparison\n")
+        assert text.startswith("# Pipeline check, not a comparison\n")
         tables.append(pd.read_parquet(out / "scores" / "scores.parquet"))
     pd.testing.assert_frame_equal(*tables)
     assert set(tables[0]["split"]) == {"validation", "test_unseen_all"}
     assert {"triptych", "synthcloner", "ctd", "ss-vq-vae", "ctd oracle"} <= set(tables[0]["method"])
-    assert "Plumbing check, not a comparison" in (out / "page.html").read_text()
+    assert "Pipeline check, not a comparison" in (out / "page.html").read_text()
 
 
 @pytest.mark.parametrize("name", ["tiny", "full"])
@@ -104,7 +104,7 @@ def test_shipped_comparisons_load(name: str) -> None:
     config, runs = load_compare(COMPARE_CONFIGS / f"{name}.yaml")
     assert [run.system for run in runs.values()] == ["triptych", "synthcloner", "ctd", "ss-vq-vae"]
     assert {run.minutes for run in runs.values()} == {config.minutes}
-    assert name == "full" or config.heading == "Plumbing check, not a comparison"
+    assert name == "full" or config.heading == "Pipeline check, not a comparison"
 
 
 def test_errors_name_the_setting(tmp_path: Path) -> None:
