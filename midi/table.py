@@ -11,7 +11,10 @@ from midi.extract import SourcedPhrase
 
 
 def label_generated(phrases: Sequence[Notes]) -> list[SourcedPhrase]:
-    """Wraps generated phrases; each one's `source` is its number."""
+    """Wraps generated phrases; each one's `source` is its number.
+
+    Example: `phrase_rows(label_generated(phrases))`.
+    """
     return [SourcedPhrase(notes, f"generated {i}", "", 0) for i, notes in enumerate(phrases)]
 
 

@@ -89,10 +89,10 @@ def _smooth(values: F64, rate: float) -> F64:
 
 
 def is_hard_clipped(tone: F32) -> bool:
-    """Returns whether a waveform is clipped at full scale: float32 [samples].
+    """Returns whether a waveform, float32 [samples], is clipped at full scale.
 
-    That is so if the peak is 1 and more than 20% of the samples are at it. A square wave counts as clipped
-    only if its peak is exactly full scale.
+    It is if its peak is 1 within 0.1%, and over 20% of the samples are within 0.1% of it. A square wave
+    counts as clipped only if it is exactly full scale.
     """
     peak = float(np.abs(tone).max())
     return 0.999 <= peak <= 1.001 and float(np.mean(np.abs(tone) >= 0.999 * peak)) > 0.2

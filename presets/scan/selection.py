@@ -38,8 +38,8 @@ def select_presets(scan: Path, synth: Synth, conditions: Conditions | None) -> l
     if identity["synth_is"]["plugin"] != synth.plugin_sha256:
         raise InputError(f"{scan}: was made with another version of {synth.name}; scan again")
     meets = [
-        _test(name, wanted)
-        for name, wanted in (DEFAULT_CONDITIONS if conditions is None else conditions).items()
+        _test(name, condition)
+        for name, condition in (DEFAULT_CONDITIONS if conditions is None else conditions).items()
     ]
     return [
         row["preset"]
@@ -48,26 +48,26 @@ def select_presets(scan: Path, synth: Synth, conditions: Conditions | None) -> l
     ]
 
 
-def _test(name: str, wanted: Value | Sequence[Value]) -> tuple[str, Any]:
+def _test(name: str, condition: Value | Sequence[Value]) -> tuple[str, Any]:
     columns = schema("scan")
     if name not in columns.names or pa.types.is_list(columns.field(name).type):
         usable = [c.name for c in columns if not pa.types.is_list(c.type)]
         raise InputError(f"select: no column {name!r} in a scan; expected some of {', '.join(usable)}")
     kind = columns.field(name).type
     if pa.types.is_floating(kind) or pa.types.is_integer(kind):
-        low, high = _range(name, wanted)
+        low, high = _range(name, condition)
         return name, lambda value: low <= value <= high
-    allowed = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+    allowed = list(condition) if isinstance(condition, list | tuple) else [condition]
     expected = bool if pa.types.is_boolean(kind) else str
     if not allowed or not all(isinstance(value, expected) for value in allowed):
-        raise InputError(f"select: {name}: expected {expected.__name__} values, got {wanted!r}")
+        raise InputError(f"select: {name}: expected {expected.__name__} values, got {condition!r}")
     return name, lambda value: value in allowed
 
 
-def _range(name: str, wanted: Any) -> tuple[float, float]:
-    ends = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+def _range(name: str, condition: Any) -> tuple[float, float]:
+    ends = list(condition) if isinstance(condition, list | tuple) else [condition]
     numbers = [end for end in ends if isinstance(end, int | float) and not isinstance(end, bool)]
     if len(ends) != 2 or len(numbers) + ends.count(None) != 2:
-        raise InputError(f"select: {name}: expected a range [low, high], got {wanted!r}")
+        raise InputError(f"select: {name}: expected a range [low, high], got {condition!r}")
     low = float("-inf") if ends[0] is None else float(ends[0])
     return low, float("inf") if ends[1] is None else float(ends[1])

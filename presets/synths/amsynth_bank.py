@@ -1,6 +1,6 @@
-"""Reader of amsynth's bank files: plain text, one `<preset> <name>` line and `<parameter>` lines for each.
+"""Reads amsynth's bank files: plain text, a `<preset> <name>` line and `<parameter>` lines per preset.
 
-Values are in each parameter's own range. A preset may leave parameters out: they keep their default.
+Values are in each parameter's own range. Parameters that a preset leaves out have their default.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ PARAMETER = "<parameter>"
 
 
 def read_bank(path: Path) -> list[tuple[str, dict[str, float]]]:
-    """The presets of a bank in file order: (name, values asked for). InputError names file and line."""
+    """Reads the presets of a bank in file order: (name, parameter values).
+
+    Raises InputError that names file and line if the file is not an amsynth bank.
+
+    Example::
+
+        name, values = read_bank(Path("/usr/share/amsynth/banks/BriansBank01.bank"))[12]
+    """
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if not lines or lines[0].strip() != MAGIC:
         raise InputError(f"{path}: not an amsynth bank; expected {MAGIC!r} in the first line")
@@ -35,5 +42,5 @@ def read_bank(path: Path) -> list[tuple[str, dict[str, float]]]:
 
 
 def bank_name(path: Path) -> str:
-    """What a bank is called in addresses: its file name up to the first dot."""
+    """Returns a bank's name in preset addresses: the file name up to the first dot."""
     return path.name.split(".")[0]

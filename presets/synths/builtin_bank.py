@@ -1,4 +1,4 @@
-"""The built-in synth's presets: the named bank, and endless random ones from seeded streams."""
+"""Reads the built-in synth's named presets, and draws random ones from a seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from presets.synths.profile import Profile
 
 
 def read_named_presets(path: Path, profile: Profile) -> dict[str, dict[str, float]]:
-    """The named presets in file order: name -> values that differ from the profile's defaults."""
+    """Reads the named presets in file order: name -> values that differ from the profile's defaults.
+
+    Raises InputError if the file is no mapping, or a value is unknown or out of range.
+    """
     loaded = yaml.safe_load(path.read_bytes())
     if not isinstance(loaded, dict):
         raise InputError(f"{path}: expected a mapping from preset names to parameters")
@@ -27,10 +30,14 @@ def read_named_presets(path: Path, profile: Profile) -> dict[str, dict[str, floa
 
 
 def random_parameters(seed: int, index: int) -> dict[str, float]:
-    """The values of random preset `index`: spread over what the synth can do, nearly all of it steady.
+    """Draws the parameter values of random preset `index`; nearly all of them have a steady level.
 
-    Detuning stays off, since beating is a level that never settles; the filter's envelope settles within
-    about a second; FM ratios are whole, so that what sounds has a pitch.
+    There is no detuning, because beating never settles. The filter's envelope settles within about a second.
+    FM ratios are integers, so the sound has a pitch.
+
+    Example::
+
+        values = random_parameters(seed=0, index=7)
     """
     draws = stream(seed, "presets", "builtin", index).random(32)
     pick = iter(float(x) for x in draws)

@@ -1,8 +1,8 @@
-"""How a synth's own amplitude envelope is set: which parameters it has, and what their values mean in ms.
+"""Maps envelopes to the parameters of a synth's own amplitude envelope.
 
-A profile's `envelope:` names one parameter a stage and its curve, the law from the parameter's value (in
-the plugin's own unit) to ms, or for sustain to a level 0..1. Laws are known from a synth's source or
-measured by `python -m presets calibrate`.
+A profile's `envelope:` names a parameter for each stage, and a law: from the parameter's value (in the
+plugin's unit) to ms, or for sustain to a level 0..1. Laws come from a synth's source code, or are measured
+by `python -m presets calibrate`.
 """
 
 from __future__ import annotations
@@ -21,42 +21,42 @@ class _Strict(BaseModel):
 
 
 class LinearLaw(_Strict):
-    """ms (or level) = scale * value + offset."""
+    """Maps linearly: ms (or level) = scale * value + offset."""
 
     kind: Literal["linear"]
     scale: float = Field(gt=0.0)
     offset: float = 0.0
 
     def to_ms(self, value: float) -> float:
-        """What the stage lasts at a parameter value, in ms; for sustain its level."""
+        """Returns the stage's duration in ms at a parameter value; for sustain, the level."""
         return self.scale * value + self.offset
 
     def to_parameter(self, ms: float) -> float:
-        """The parameter value for a stage of `ms` (for sustain a level); may lie outside its range."""
+        """Returns the parameter value for a duration in ms (or a level); it may be out of range."""
         return (ms - self.offset) / self.scale
 
 
 class CubicLaw(_Strict):
-    """ms (or level) = scale * value^3 + offset."""
+    """Maps by a cubic: ms (or level) = scale * value^3 + offset."""
 
     kind: Literal["cubic"]
     scale: float = Field(gt=0.0)
     offset: float = 0.0
 
     def to_ms(self, value: float) -> float:
-        """What the stage lasts at a parameter value, in ms; for sustain its level."""
+        """Returns the stage's duration in ms at a parameter value; for sustain, the level."""
         return self.scale * value**3 + self.offset
 
     def to_parameter(self, ms: float) -> float:
-        """The parameter value for a stage of `ms` (for sustain a level); may lie outside its range."""
+        """Returns the parameter value for a duration in ms (or a level); it may be out of range."""
         return float(np.cbrt((ms - self.offset) / self.scale))
 
 
 class TableLaw(_Strict):
-    """Measured points (value, ms or level), both rising.
+    """Interpolates measured points (value, ms or level), both strictly rising.
 
-    Between them the value is linear in the cube root of what was measured where `between` is `cubic`:
-    exact for cubic laws, close for linear and exponential ones over a dozen points.
+    With `between: cubic` the cube root of the ms is interpolated linearly. That is exact for cubic laws, and
+    close for linear and exponential laws of a dozen points.
     """
 
     kind: Literal["table"]
@@ -70,17 +70,18 @@ class TableLaw(_Strict):
         return self
 
     def to_ms(self, value: float) -> float:
-        """What the stage lasts at a parameter value, in ms; for sustain its level."""
-        values, bent = self._bent()
-        at = float(np.interp(value, values, bent))
+        """Returns the stage's duration in ms at a parameter value; for sustain, the level."""
+        values, transformed = self._transformed()
+        at = float(np.interp(value, values, transformed))
         return at * at * at if self.between == "cubic" else at
 
     def to_parameter(self, ms: float) -> float:
-        """The parameter value for a stage of `ms` (for sustain a level), within the table's ends."""
-        values, bent = self._bent()
-        return float(np.interp(np.cbrt(ms) if self.between == "cubic" else ms, bent, values))
+        """Returns the parameter value for a duration in ms (or a level), clipped to the table's range."""
+        values, transformed = self._transformed()
+        return float(np.interp(np.cbrt(ms) if self.between == "cubic" else ms, transformed, values))
 
-    def _bent(self) -> tuple[list[float], list[float]]:
+    def _transformed(self) -> tuple[list[float], list[float]]:
+        """Returns the values, and the measurements or their cube roots."""
         values, measured = zip(*self.points, strict=True)
         return list(values), [float(np.cbrt(m)) if self.between == "cubic" else m for m in measured]
 
@@ -89,14 +90,14 @@ Law = Annotated[LinearLaw | CubicLaw | TableLaw, Field(discriminator="kind")]
 
 
 class EnvelopeStage(_Strict):
-    """One stage of the envelope: the parameter that sets it, and its law."""
+    """Names the parameter that sets a stage of the envelope, and its law."""
 
     parameter: str
     curve: Law
 
 
 class EnvelopeMap(_Strict):
-    """A synth's own amplitude envelope. `shape` is that of its segments; without `hold` it has no hold."""
+    """Describes a synth's own amplitude envelope; `shape` is the shape of its segments."""
 
     attack: EnvelopeStage
     decay: EnvelopeStage
@@ -106,7 +107,7 @@ class EnvelopeMap(_Strict):
     shape: Shape = "linear"
 
     def stages(self) -> dict[str, EnvelopeStage]:
-        """Envelope field (`attack_ms`, ..., `sustain`) -> stage."""
+        """Returns the stages by envelope field (`attack_ms`, ..., `sustain`)."""
         named = {
             "attack_ms": self.attack,
             "hold_ms": self.hold,
@@ -119,10 +120,14 @@ class EnvelopeMap(_Strict):
     def parameter_values(
         self, envelope: Envelope, ranges: dict[str, tuple[float, float, float]]
     ) -> dict[str, float]:
-        """The parameter values, in the plugin's units, that make the synth play `envelope`.
+        """Returns the parameter values, in the plugin's units, that make the synth play `envelope`.
 
-        `ranges` are the profile's `parameters`. What is faster than the synth can be becomes its fastest;
-        what it cannot do otherwise (too slow, a hold or shape it does not have) is InputError.
+        `ranges` are the profile's `parameters`: (low, high, default). Times below the synth's shortest become
+        its shortest. Raises InputError if a time is too long, or the synth lacks the hold or the shape.
+
+        Example::
+
+            values = profile.envelope.parameter_values(Envelope(10, 200, 0.5, 100), profile.parameters)
         """
         if envelope.curve != self.shape:
             raise InputError(f"envelope curve {envelope.curve}: this synth's own segments are {self.shape}")
@@ -131,11 +136,11 @@ class EnvelopeMap(_Strict):
         values = {}
         for name, stage in self.stages().items():
             low, high, _ = ranges[stage.parameter]
-            asked = float(getattr(envelope, name))
-            value = stage.curve.to_parameter(asked)
-            if value > high + 1e-9 * (high - low) or asked > stage.curve.to_ms(high) * (1 + 1e-9):
+            requested = float(getattr(envelope, name))
+            value = stage.curve.to_parameter(requested)
+            if value > high + 1e-9 * (high - low) or requested > stage.curve.to_ms(high) * (1 + 1e-9):
                 raise InputError(
-                    f"envelope {name} {asked:g}: this synth reaches at most {stage.curve.to_ms(high):g}"
+                    f"envelope {name} {requested:g}: this synth reaches at most {stage.curve.to_ms(high):g}"
                 )
             values[stage.parameter] = min(max(value, low), high)
         return values

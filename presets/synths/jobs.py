@@ -1,4 +1,4 @@
-"""What a host is asked for and how it fails: plain data, shared by the client and the child process."""
+"""Defines the render jobs that a host takes and the failures it raises; client and host share them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ GIB = 1 << 30
 
 
 class GroupFailure(Exception):
-    """A preset's own fault: it is silent, crashes the plugin, hangs, ... Never the machine's."""
+    """Raised if a preset is at fault: it is silent, crashes the plugin, hangs, ...; never the machine."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(reason, detail)
@@ -24,12 +24,15 @@ class GroupFailure(Exception):
 
 
 class MachineFailure(Exception):
-    """This machine cannot host the synth: plugin missing or different, no memory, no disk, dead host."""
+    """Raised if this machine cannot host the synth: plugin missing or changed, no memory, host dead."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one group may use. Time is CPU time; only a process that does nothing is timed by the clock."""
+    """Limits the resources of one group.
+
+    `cpu_s` is CPU time. `idle_s` is wall-clock time during which the process uses no CPU.
+    """
 
     cpu_s: int = 60
     idle_s: float = 60.0
@@ -38,9 +41,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Take:
-    """One stretch of a group: values changed before it, notes from its start, seconds to render.
+    """Describes one of several renders of a group, which follow each other without a reset.
 
-    With `cut` every onset, and the take's start, is preceded by MIDI's All Sound Off.
+    `settings` are the parameter values to change first, `notes` count from the take's start, `seconds` is its
+    length. With `cut`, MIDI's All Sound Off is sent at the start and before every onset.
     """
 
     settings: dict[str, float]
@@ -63,13 +67,16 @@ class Take:
 
 
 class PresetRefused(Exception):
-    """The plugin did not take a preset's state: raised in the group, a failure of the preset."""
+    """Raised inside a group if the plugin rejects a preset's state; the preset is at fault."""
 
 
 @dataclass(frozen=True)
 class PresetState:
-    """A preset's bytes, and how they load: `fxp` (also what save_state of a VST2 wrote), `vstpreset`, or
-    `zyn` (an instrument to be put into ZynAddSubFX's own state)."""
+    """Holds a preset's bytes and their format.
+
+    Formats are `fxp` (also what DawDreamer's save_state writes for a VST2), `vstpreset`, and `zyn` (an
+    instrument that is inserted into ZynAddSubFX's own state).
+    """
 
     format: str
     data: bytes
@@ -77,10 +84,15 @@ class PresetState:
 
 @dataclass(frozen=True)
 class GroupJob:
-    """One group: values to send to the host by parameter name, notes in order, seconds to render.
+    """Describes what a host renders in one fork of the pristine plugin.
 
-    `state` is loaded before the values are set. With `takes` it is these that are played, one behind the
-    other, in place of `notes` and `seconds`. With `mono` the channels' mean is what comes back.
+    `settings` are parameter values as `Profile.host_values` returns them, `notes` are in order, `seconds` is
+    the length. `state` is loaded before the settings. If `takes` is not empty, the takes are rendered instead
+    of `notes` and `seconds`. With `mono` the mean of the channels is returned.
+
+    Example::
+
+        job = GroupJob({"cutoff": 800.0}, (Note(0.0, 0.5, 60, 100),), 1.0)
     """
 
     settings: dict[str, float]

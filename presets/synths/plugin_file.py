@@ -1,4 +1,4 @@
-"""A plugin on the disk: one file, or (VST3, macOS) a folder that counts as one."""
+"""Hashes a plugin: one file, or a bundle (VST3, macOS), which is a folder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from manifests.dataset.canonical import sha256_file, sha256_json
 
 
 def plugin_sha256(path: Path) -> str:
-    """The SHA-256 of a plugin file; of a bundle that of all its files' names and hashes."""
+    """Returns the SHA-256 of a plugin file; for a bundle, `folder_sha256`. Raises OSError."""
     return folder_sha256(path) if path.is_dir() else sha256_file(path)
 
 
 def folder_sha256(folder: Path) -> str:
-    """The SHA-256 of what lies in a folder: relative paths and the files' hashes."""
+    """Returns the SHA-256 of a folder's relative file paths and file hashes."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return sha256_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files})

@@ -1,10 +1,10 @@
-"""Presets of any plugin as files: which ones there are in a folder, and what is in them.
+"""Reads preset files of any plugin from a folder.
 
 .fxp .fxb    VST2 preset and bank, also what DawDreamer's save_state writes for a VST2
 .state       the bytes that save_state wrote (VST2)
 .vstpreset   VST3 preset
 .xiz         ZynAddSubFX instrument
-.yaml        bare parameter values: preset's name -> {parameter: value in the profile's unit}
+.yaml        parameter values: preset name -> {parameter: value in the profile's unit}
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import yaml
 
 from manifests.types import InputError
 
-LARGEST = 8 << 20
+MAX_BYTES = 8 << 20
 FORMATS = {
     "vst2": {".fxp": "fxp", ".fxb": "fxp", ".state": "fxp"},
     "vst3": {".vstpreset": "vstpreset"},
@@ -29,7 +29,11 @@ VST3_MAGIC = b"VST3"
 
 @dataclass(frozen=True)
 class PresetFile:
-    """One preset of a folder: its address within it, name, state (format, bytes) and bare values."""
+    """Holds one preset of a folder.
+
+    `address` is the path within the folder, `state` the format and bytes of a plugin's file, `values` the
+    parameter values of a .yaml file.
+    """
 
     address: str
     name: str
@@ -38,26 +42,34 @@ class PresetFile:
 
 
 def read_preset_folder(folder: Path, kind: Literal["faust", "vst2", "vst3"], xiz: bool) -> list[PresetFile]:
-    """The presets below a folder in the order of their paths; InputError names the file that is damaged."""
+    """Reads the presets of a folder and its subfolders, sorted by path.
+
+    `kind` is the plugin's kind; with `xiz`, ZynAddSubFX instruments are read instead of its formats. Raises
+    InputError if the folder is missing, or names the file that is damaged.
+
+    Example::
+
+        addresses = [file.address for file in read_preset_folder(Path("presets"), "vst2", xiz=False)]
+    """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder of presets")
     formats = {".xiz": "xiz"} if xiz else FORMATS[kind]
-    found: list[PresetFile] = []
+    presets: list[PresetFile] = []
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         address = path.relative_to(folder).as_posix()
         if path.suffix in (".yaml", ".yml") and not xiz:
-            found += _bare(path, address)
+            presets += _parameter_presets(path, address)
         elif path.suffix in formats:
-            found.append(PresetFile(address, path.stem, (formats[path.suffix], _bytes(path)), {}))
-    return found
+            presets.append(PresetFile(address, path.stem, (formats[path.suffix], _bytes(path)), {}))
+    return presets
 
 
 def _bytes(path: Path) -> bytes:
     data = path.read_bytes()
-    if len(data) > LARGEST:
-        raise InputError(f"{path}: {len(data)} bytes; a preset has at most {LARGEST}")
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{path}: {len(data)} bytes; a preset has at most {MAX_BYTES}")
     magic = {".vstpreset": VST3_MAGIC, ".xiz": b""}.get(path.suffix, VST2_MAGIC)
-    # A plugin may take a wrong file in silence and go on with its own sound.
+    # A plugin may ignore a wrong file without an error and keep its own sound.
     if not data.startswith(magic) or not data:
         raise InputError(
             f"{path}: not a {path.suffix} file (it should begin with {magic.decode() or 'data'!r})"
@@ -65,7 +77,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _bare(path: Path, address: str) -> list[PresetFile]:
+def _parameter_presets(path: Path, address: str) -> list[PresetFile]:
     try:
         loaded = yaml.safe_load(path.read_bytes())
         presets = {

@@ -1,7 +1,7 @@
-"""A synth's profile: what its parameters are called, their ranges, and which ones are pinned and why.
+"""Loads a synth's profile: its parameters, their ranges, which ones are pinned and why.
 
-Profiles are small YAML files in `presets/profiles/`, or the user's own, given by their path. A value is
-always in the plugin's own unit; only `Profile.host_values` turns it into what the host sends.
+Profiles are YAML files in `presets/profiles/`, or a user's own, given by path. Values are in the plugin's own
+unit; only `Profile.host_values` converts them to what the host sends.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ class _Strict(BaseModel):
 
 
 class Pin(_Strict):
-    """A parameter that is the same for every preset, and the reason."""
+    """Fixes a parameter for every preset; `why` states the reason."""
 
     value: float
     why: str
 
 
 class InstrumentPin(_Strict):
-    """A value written into every element of that name in a ZynAddSubFX instrument, and the reason."""
+    """Fixes values in every element of that name of a ZynAddSubFX instrument; `why` states the reason."""
 
     element: str
     values: dict[str, int | bool]
@@ -48,9 +48,9 @@ class InstrumentPin(_Strict):
 
 
 class Profile(_Strict):
-    """One synth. `parameters` maps a name to (low, high, value where a preset does not say).
+    """Describes one synth. `parameters` maps a name to (low, high, default).
 
-    Parameters that it does not list stay as the plugin or the preset has them.
+    Parameters that are not listed keep the value of the plugin or the preset.
     """
 
     name: str
@@ -58,25 +58,25 @@ class Profile(_Strict):
     plugin: Path
     also_tried: tuple[Path, ...] = ()
     matches: tuple[str, ...] = ()
-    """Patterns of plugin file names: a plugin given by its path is opened with the profile it matches."""
+    """Glob patterns: a plugin given by its path gets the profile whose pattern matches its file name."""
     install: str = ""
     presets: Literal["named", "amsynth-bank", "xiz", "files"] = "files"
-    """How presets load: parameter values by name, amsynth's text banks, ZynAddSubFX's instruments, or files
-    of any plugin (.fxp, .vstpreset, .state, .yaml; see `presets.synths.preset_files`)."""
+    """The format of the presets: named parameter values, amsynth's text banks, ZynAddSubFX's instruments, or
+    files of any plugin (.fxp, .vstpreset, .state, .yaml; see `presets.synths.preset_files`)."""
     banks: Path | None = None
     deterministic: bool
-    """Renders repeat bit for bit, in forks of one host and across processes."""
+    """Renders are bit-identical in forks of one host and across processes."""
     isolation: Literal["fork", "process"] = "fork"
-    """A group is made in a fork of the pristine host, or, where a plugin cannot be forked, in a new host."""
+    """`fork`: a group runs in a fork of the loaded plugin; `process`: each group loads the plugin anew."""
     needs_display: bool = False
     warm_up_s: float
     parameters: dict[str, tuple[float, float, float]] = {}
     pinned: dict[str, Pin] = {}
     instrument_pins: tuple[InstrumentPin, ...] = ()
     envelope: EnvelopeMap | None = None
-    """The synth's own amplitude envelope, where its laws are known: what `shaping: plugin` sets."""
+    """The synth's own amplitude envelope, which `shaping: plugin` sets; None if its laws are unknown."""
     obeys_all_sound_off: bool = False
-    """MIDI's All Sound Off ends every voice at once: a new onset can cut the old tail in one render."""
+    """MIDI's All Sound Off ends every voice at once, so a new onset can cut the old tail in one render."""
 
     @model_validator(mode="after")
     def _values_within_ranges(self) -> Profile:
@@ -93,25 +93,30 @@ class Profile(_Strict):
                 raise ValueError(f"parameter {name}: default or pinned value outside {low}..{high}")
         return self
 
-    def complete_parameters(self, asked: dict[str, float]) -> dict[str, float]:
-        """All parameters in the plugin's units: pins before what is asked for before defaults.
+    def complete_parameters(self, requested: dict[str, float]) -> dict[str, float]:
+        """Returns all parameters in the plugin's units: the pin, else the requested value, else the default.
 
-        Values outside a parameter's range are moved to its end, as the plugins do when they read a bank.
+        Values are clipped to the parameter's range, as plugins do when they read a bank.
         """
         values = {}
         for name, (low, high, default) in self.parameters.items():
             pin = self.pinned.get(name)
-            value = asked.get(name, default) if pin is None else pin.value
+            value = requested.get(name, default) if pin is None else pin.value
             values[name] = min(max(float(value), low), high)
         return values
 
-    def overrides_for_state(self, asked: dict[str, float]) -> dict[str, float]:
-        """The parameters that are set on top of a loaded state: what is asked for, and all pins."""
-        complete = self.complete_parameters(asked)
-        return {name: complete[name] for name in complete if name in asked or name in self.pinned}
+    def overrides_for_state(self, requested: dict[str, float]) -> dict[str, float]:
+        """Returns the parameters to set after loading a state: the requested ones and all pinned ones."""
+        complete = self.complete_parameters(requested)
+        return {name: complete[name] for name in complete if name in requested or name in self.pinned}
 
     def host_values(self, parameters: dict[str, float]) -> dict[str, float]:
-        """What the host sends: Faust takes the units as they are, plugins 0..1 of the range."""
+        """Converts parameters to what the host sends: 0..1 of the range for plugins, unchanged for Faust.
+
+        Example::
+
+            settings = profile.host_values(profile.complete_parameters({"amp_attack": 0.5}))
+        """
         if self.kind == "faust":
             return dict(parameters)
         ranges = self.parameters
@@ -121,7 +126,7 @@ class Profile(_Strict):
         }
 
     def sha256(self) -> str:
-        """The hash of all that this profile says about the sound; where files lie is left out."""
+        """Returns the hash of all fields that affect the sound; file paths are left out."""
         audible = {"name", "kind", "presets", "isolation", "warm_up_s", "parameters", "pinned", "envelope"}
         return sha256_json(
             self.model_dump(mode="json", include=audible | {"instrument_pins", "obeys_all_sound_off"})
@@ -129,15 +134,19 @@ class Profile(_Strict):
 
 
 def profile_names() -> list[str]:
-    """The synths that have a profile."""
+    """Lists the synths that have a profile in `presets/profiles/`."""
     return sorted(path.stem for path in PROFILE_FOLDER.glob("*.yaml"))
 
 
 def load_profile(source: str) -> Profile:
-    """A profile by its name, by the path of a profile file (.yaml), or by that of a plugin.
+    """Loads a profile by name, from a profile file (.yaml), or for a plugin file.
 
-    A plugin has the profile whose `matches` fit its file name, else a generic one that pins nothing.
-    InputError lists the names there are. Paths in a profile file count from where it lies.
+    A plugin gets the profile whose `matches` fit its file name, else a generic one that pins nothing. Paths
+    in a profile file are relative to it. Raises InputError if there is no such profile or it is invalid.
+
+    Example::
+
+        profile = load_profile("amsynth")
     """
     if source in profile_names():
         return _read(PROFILE_FOLDER / f"{source}.yaml", Path(__file__).parent)

@@ -1,4 +1,4 @@
-"""Synths by name: where a plugin and its banks are, its presets, and the hashes that identify it."""
+"""Opens a synth: locates its plugin and banks, lists its presets, and hashes what identifies it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from presets.synths.profile import Profile, load_profile, profile_names
 
 @dataclass(frozen=True)
 class Preset:
-    """One preset: `address` finds it again, `parameters` are values in the plugin's own units.
+    """Describes one preset; `parameters` are values in the plugin's own units.
 
-    `state` is the preset file's bytes where parameters are not enough.
+    `address` identifies the preset within its synth. `state` is a preset file's bytes, if it has one.
     """
 
     address: str
@@ -36,7 +36,7 @@ class Preset:
     state: bytes | None = None
 
     def identity(self) -> dict[str, Any]:
-        """What its sound depends on besides the synth: what enters the address of every group."""
+        """Returns what its sound depends on besides the synth; this enters the hash of every group."""
         content: dict[str, Any] = {"parameters": self.parameters}
         if self.state is not None:
             content["state"] = hashlib.sha256(self.state).hexdigest()
@@ -45,9 +45,14 @@ class Preset:
 
 @dataclass(frozen=True)
 class Synth:
-    """A synth found on this machine. Cheap to pickle; equal where plugin and profile are equal.
+    """Represents a synth that is installed on this machine; `open_synth` creates it. Cheap to pickle.
 
-    `source` is what `load_profile` takes: the profile's name, or the path of a profile or a plugin.
+    `source` is the argument of `load_profile`: a profile's name, or the path of a profile or a plugin.
+
+    Example::
+
+        synth = open_synth("builtin")
+        preset = synth.preset("named/glass-bell")
     """
 
     name: str
@@ -57,25 +62,26 @@ class Synth:
 
     @property
     def profile(self) -> Profile:
+        """The synth's profile, cached per process."""
         return _profile(self.source or self.name)
 
     @property
     def deterministic(self) -> bool:
-        """The profile says that renders repeat bit for bit."""
+        """Whether the profile states that renders are bit-identical."""
         return self.profile.deterministic
 
     def is_deterministic(self, preset: Preset) -> bool:
-        """Whether renders of this preset repeat bit for bit: the profile's word, less known exceptions."""
-        exception = self.profile.presets == "xiz" and preset.state and zyn.uses_padsynth(preset.state)
-        return self.deterministic and not exception
+        """Returns whether renders of this preset are bit-identical: the profile says so, and no PADsynth."""
+        is_exception = self.profile.presets == "xiz" and preset.state and zyn.uses_padsynth(preset.state)
+        return self.deterministic and not is_exception
 
     @property
     def has_random_presets(self) -> bool:
-        """There are endless seeded presets besides the banks."""
+        """Whether the synth also has an unlimited number of seeded random presets."""
         return self.profile.presets == "named"
 
     def preset_state(self, preset: Preset) -> PresetState | None:
-        """What a host loads before it sets the preset's parameters; InputError for a damaged instrument."""
+        """Returns what a host loads before it sets parameters. Raises InputError if that is damaged."""
         if preset.state is None:
             return None
         profile = self.profile
@@ -85,33 +91,33 @@ class Synth:
         return PresetState("vstpreset" if profile.kind == "vst3" else "fxp", preset.state)
 
     def presets(self) -> list[Preset]:
-        """Every preset of every bank, in a stable order."""
+        """Lists every preset of every bank in a stable order. Raises InputError if a bank is damaged."""
         return list(_presets(self.source or self.name))
 
     def random_preset(self, seed: int, index: int) -> Preset:
-        """Preset `index` of the endless seeded ones; InputError for a synth that has none."""
+        """Returns random preset `index` of a seed. Raises InputError if the synth has no random presets."""
         if not self.has_random_presets:
             raise InputError(f"synth {self.name}: has no random presets; take them from its banks")
         values = self.profile.complete_parameters(random_parameters(seed, index))
-        # Parameters and address say it all: no bank file stands behind a random preset.
+        # A random preset has no bank file: the profile's hash stands in its place.
         return Preset(f"random/{seed}/{index:06d}", f"random {seed}/{index}", values, self.profile.sha256())
 
     def preset(self, address: str) -> Preset:
-        """The preset at an address such as `BriansBank01/012`; InputError says what is expected."""
+        """Returns the preset at an address such as `BriansBank01/012`. Raises InputError if there is none."""
         parts = address.split("/")
         if self.has_random_presets and len(parts) == 3 and parts[0] == "random":
             if parts[1].removeprefix("-").isdigit() and parts[2].isdigit():
                 return self.random_preset(int(parts[1]), int(parts[2]))
-        elif address in (found := _by_address(self.source or self.name)):
-            return found[address]
+        elif address in (by_address := _by_address(self.source or self.name)):
+            return by_address[address]
         example = next(iter(_by_address(self.source or self.name)), "none there")
         raise InputError(
-            f"preset {address!r}: {self.name} has none there; expected an address such as {example!r}"
+            f"preset {address!r}: {self.name} has no such preset; expected an address such as {example!r}"
             f" (`python -m presets list {self.name}`)"
         )
 
     def fingerprint(self) -> dict[str, str]:
-        """The hashes that decide what this synth's presets sound like: plugin, profile, banks, host."""
+        """Returns what determines the sound: hashes of plugin, profile, banks; DawDreamer's version."""
         hashes = {
             f"bank/{bank_name(path)}": folder_sha256(path) if path.is_dir() else sha256_file(path)
             for path in _bank_files(self.profile)
@@ -125,17 +131,18 @@ class Synth:
 
 
 def open_synth(source: str, plugin: Path | None = None) -> Synth:
-    """The synth that `source` says (see `load_profile`), its plugin at `plugin` or where its profile says.
+    """Opens the synth `source` (see `load_profile`).
 
-    InputError if the plugin is missing.
+    The plugin is at `plugin`, or at a path that the profile lists. Raises InputError if it is missing, or the
+    profile is invalid.
 
     Example: `open_synth("amsynth").presets()[0].address`.
     """
     profile = load_profile(source)
-    paths = [plugin] if plugin is not None else _usual_paths(profile)
+    paths = [plugin] if plugin is not None else _candidate_paths(profile)
     for path in paths:
         if path.exists():
-            # Workers look the profile up again, wherever they are started.
+            # An absolute path, because workers load the profile in other working folders.
             known = source if source in profile_names() else str(Path(source).resolve())
             return Synth(profile.name, path.resolve(), plugin_sha256(path), known)
     tried = ", ".join(str(path) for path in paths)
@@ -144,14 +151,14 @@ def open_synth(source: str, plugin: Path | None = None) -> Synth:
 
 
 def is_installed(name: str) -> bool:
-    """Whether the synth's plugin is where its profile says.
+    """Returns whether the synth's plugin exists at a path that its profile lists.
 
     Example: `is_installed("builtin")` is True.
     """
-    return any(path.exists() for path in _usual_paths(load_profile(name)))
+    return any(path.exists() for path in _candidate_paths(load_profile(name)))
 
 
-def _usual_paths(profile: Profile) -> list[Path]:
+def _candidate_paths(profile: Profile) -> list[Path]:
     return [profile.plugin, *profile.also_tried]
 
 
@@ -168,7 +175,7 @@ def _dawdreamer_version() -> str:
 
 
 def _bank_files(profile: Profile) -> list[Path]:
-    """The banks, each of which has one hash: files, or the folders directly below a folder of presets."""
+    """Lists the banks, each hashed as one: files, or the top-level subfolders of a preset folder."""
     place = profile.banks
     if place is None or place.is_file():
         return [] if place is None else [place]

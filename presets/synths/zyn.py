@@ -1,11 +1,11 @@
-"""ZynAddSubFX's instruments (.xiz): read, pinned, and put into the plugin's own saved state.
+"""Reads ZynAddSubFX instruments (.xiz), pins values in them, and inserts them into the plugin's saved state.
 
-The state is a VST2 chunk file: a header of 160 bytes whose last four are the chunk's length (big-endian),
-then `state`, a zero, XML, a zero. The instrument takes the place of that of part 0.
+The state is a VST2 chunk file: a header of 160 bytes, whose last four are the chunk's length (big-endian),
+then `state`, a zero byte, XML, a zero byte. The instrument replaces that of part 0.
 
-Numbers mean other things from version to version (since 3.0.3 times are seconds, not steps of 0..127, and
-are looked up under another element), so the whole state takes the version of the instrument's file: the
-plugin then upgrades the values as it does when it reads the file itself.
+Values change their meaning between versions: since 3.0.3 times are in seconds, not steps of 0..127, and have
+another element name. So the state gets the version of the instrument's file, and the plugin converts the
+values as it does when it reads the file itself.
 """
 
 from __future__ import annotations
@@ -21,44 +21,49 @@ from xml.etree import ElementTree as ET
 from manifests.types import InputError
 
 if TYPE_CHECKING:
-    # A host needs no profile, nor what checks one: a third of a second to import.
+    # The host process does not need the profile module and pydantic, which take 0.3 s to import.
     from presets.synths.profile import InstrumentPin
 
 HEADER = 160
 PREFIX = b"state\0"
-LARGEST = 1 << 24
+MAX_BYTES = 1 << 24
 _PROLOG = re.compile(r"\A\s*(<\?xml[^>]*\?>)?\s*(<!DOCTYPE[^>]*>)?")
 _PART = re.compile(r'(<PART id="0">.*?)<INSTRUMENT>.*?</INSTRUMENT>', re.DOTALL)
 _ROOT = re.compile(r"<ZynAddSubFX-data[^>]*>")
 
 
 def read_instrument(data: bytes, pins: tuple[InstrumentPin, ...], where: str) -> bytes:
-    """The instrument in a .xiz file's bytes (gzip or plain) with `pins` applied, as a small document.
+    """Reads the instrument in a .xiz file's bytes (gzip or plain) and applies `pins`.
 
-    InputError with `where` if it is none, or larger than 16 MiB.
+    Returns an XML document with that instrument only. Raises InputError, which starts with `where`, if the
+    bytes are not an instrument or are larger than 16 MiB.
+
+    Example::
+
+        document = read_instrument(path.read_bytes(), profile.instrument_pins, str(path))
     """
     try:
         if data[:2] == b"\x1f\x8b":
             data = _unzipped(data)
         text = _PROLOG.sub("", data.decode("utf-8", errors="replace"), count=1)
-        # Entities come only from a DOCTYPE, which was cut off.
+        # Entities can be defined only in a DOCTYPE, which was removed.
         root = ET.fromstring(text)
     except (OSError, EOFError, zlib.error, ET.ParseError) as error:
         raise InputError(f"{where}: not a ZynAddSubFX instrument ({error})") from None
-    found = root.find("INSTRUMENT")
-    if root.tag != "ZynAddSubFX-data" or found is None:
+    element = root.find("INSTRUMENT")
+    if root.tag != "ZynAddSubFX-data" or element is None:
         raise InputError(f"{where}: not a ZynAddSubFX instrument (it has no <INSTRUMENT>)")
     for pin in pins:
-        for element in found.iter(pin.element):
+        for pinned in element.iter(pin.element):
             for name, value in pin.values.items():
-                _pin(element, name, value)
+                _pin(pinned, name, value)
     small = ET.Element("ZynAddSubFX-data", root.attrib)
-    small.append(found)
+    small.append(element)
     return bytes(ET.tostring(small, encoding="utf-8"))
 
 
 def uses_padsynth(data: bytes) -> bool:
-    """Whether an instrument uses PADsynth, whose phases several threads draw from one generator."""
+    """Returns whether an instrument uses PADsynth, whose random phases differ from render to render."""
     with suppress(OSError, EOFError, zlib.error):
         return b'name="pad_enabled" value="yes"' in (_unzipped(data) if data[:2] == b"\x1f\x8b" else data)
     return False
@@ -66,8 +71,8 @@ def uses_padsynth(data: bytes) -> bool:
 
 def _unzipped(data: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-        text = file.read(LARGEST + 1)
-    if len(text) > LARGEST:
+        text = file.read(MAX_BYTES + 1)
+    if len(text) > MAX_BYTES:
         raise OSError("larger than 16 MiB")
     return text
 
@@ -80,7 +85,10 @@ def _pin(element: ET.Element, name: str, value: int | bool) -> None:
 
 
 def insert_instrument(state: bytes, document: bytes) -> bytes:
-    """The plugin's saved `state` with the instrument of `document` in part 0; ValueError if it is none."""
+    """Replaces the instrument of part 0 in the plugin's saved `state` by that of `document`.
+
+    `document` is what `read_instrument` returned. Raises ValueError if the state has an unknown form.
+    """
     if state[:4] != b"CcnK" or state[HEADER : HEADER + len(PREFIX)] != PREFIX:
         raise ValueError("the plugin's saved state is not of the known form")
     text = state[HEADER + len(PREFIX) :].rstrip(b"\0").decode("utf-8", errors="replace")

@@ -1,7 +1,7 @@
-"""Where a sustained tone can go on for ever: a loop whose beginning is like the tone's end.
+"""Finds loop points in sustained tones, and appends the transition from each tone's end to its loop's start.
 
-The tone itself stays as it is. Behind its end lie `FADE` samples more, in which what follows the loop's
-beginning is led in from the value at which the tone ends, so that no step is heard.
+A loop runs from its start to the tone's end. The tone itself is not changed. `FADE` samples are appended: a
+copy of what follows the loop's start, plus a fading offset that removes the step at the tone's end.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ I16 = npt.NDArray[np.int16]
 F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
-LIKE_S = 0.05
-"""So much of the tone before the loop's beginning is compared with its end."""
+MATCH_S = 0.05
+"""The length of the tone's end that is matched with what precedes the loop's start."""
 SHORTEST_S, LONGEST_S = 0.2, 0.8
-"""How long a loop may be, where the tone is long enough."""
+"""The limits of a loop's duration, if the tone is long enough."""
 
 
 def loop_starts(tones: I16, rate: int) -> I64:
-    """Where each tone's loop begins, int64 [tones]: what lies before is most like the tone's end.
+    """Finds each tone's loop start: int64 [tones], in samples.
 
-    `tones` is [tones, frames]. Likeness is the normalised square difference of `LIKE_S`; the search is one
+    `tones` is int16 [tones, frames]. What precedes the start is most similar to the tone's end. Similarity is
+    1 minus the normalised squared difference over `MATCH_S`, computed for all lags by an FFT
     cross-correlation.
     """
     count, frames = tones.shape
-    width = min(int(LIKE_S * rate), frames // 4)
+    width = min(int(MATCH_S * rate), frames // 4)
     last = frames - min(int(SHORTEST_S * rate), frames // 4)
     first = max(frames - int(LONGEST_S * rate), width)
     searched = tones[:, first - width : last].astype(np.float64)
@@ -38,13 +39,15 @@ def loop_starts(tones: I16, rate: int) -> I64:
     products = np.fft.irfft(spectrum, padded)[:, : last - first + 1]
     sums = np.concatenate([np.zeros((count, 1)), np.cumsum(searched**2, axis=1)], axis=1)
     energies = sums[:, width:] - sums[:, : -width or None]
-    likeness = 2.0 * products / np.maximum(energies + np.sum(end**2, axis=1)[:, None], 1.0)
-    return np.asarray(first + np.argmax(likeness, axis=1))
+    similarity = 2.0 * products / np.maximum(energies + np.sum(end**2, axis=1)[:, None], 1.0)
+    return np.asarray(first + np.argmax(similarity, axis=1))
 
 
 def add_loops(tones: I16, rate: int) -> tuple[I16, I64]:
-    """Tones with the samples that lead back into their loops, int16 [tones, frames + FADE], and the loops'
-    beginnings, int64 [tones]; every loop ends with its tone.
+    """Appends loop transitions to tones: int16 [tones, frames] to int16 [tones, frames + FADE].
+
+    Also returns the loop starts, int64 [tones], in samples. A player that reaches the end of a tone's
+    `frames + FADE` samples continues at that tone's start; `rate` is in Hz.
 
     Example: `longer, starts = add_loops(tones, rate=44_100)`.
     """

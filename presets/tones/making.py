@@ -1,9 +1,9 @@
-"""Tone sets: all sustained notes of one timbre, made in one group, checked, cropped, level-normalised.
+"""Renders tone sets: all sustained notes of one timbre, rendered in one group, checked, cropped, normalised.
 
-A tone set is a function of the timbre and its `ToneSpec` only. Each pitch is held for the length of a
-tone and a little longer (`settle_s`); the crop with the flattest level is kept, without DC, as int16 with
-a scale that gives every tone an RMS of 0.1. With `pitching: one_shot` only the middle pitch is played, and
-all tones are made of one second of it (`presets.tones.one_shot`).
+A tone set depends only on the timbre and the `ToneSpec`. Each pitch is held for the length of a tone plus
+`settle_s`. The steadiest crop is kept, without DC, as int16 with a scale that gives it an RMS of 0.1. With
+`pitching: one_shot` only the middle pitch is played, and every tone is made from one second of it
+(`presets.tones.one_shot`).
 """
 
 from __future__ import annotations
@@ -28,24 +28,28 @@ from presets.tones.tone_set import ToneSet
 F32 = npt.NDArray[np.float32]
 
 VERSION = 3
-"""Counts changes to what a tone set sounds like: it is part of every address and of the fingerprint."""
+"""The version of a tone set's sound; it enters every address and the dataset's fingerprint."""
 GAP_S = 0.1
+"""The pause between two notes."""
 TONE_RMS = 0.1
+"""The RMS of every tone, linear."""
 MIN_RMS = 1e-4
-"""-80 dBFS: a tone below it is silent."""
+"""A tone with a lower RMS (-80 dBFS) counts as silent."""
 MAX_PEAK = 8.0
-"""+18 dBFS: plugins work in floats, and only a defect is louder."""
+"""A higher peak (+18 dBFS) counts as a defect; plugins render floats that may exceed 1."""
 MIN_PITCH_CONFIDENCE = 0.75
-"""The share of tones that must agree on the octave for a timbre to count as pitched."""
+"""The share of tones that must have the same octave for a timbre to count as pitched."""
 CANARY_TONES = 4
-"""How many tones a canary plays again."""
+"""The number of tones that the canary renders again."""
 
 
 @dataclass(frozen=True)
 class ToneSpec:
-    """What all tone sets of a dataset have in common: a tone's `seconds`, the `step` in semitones, and more.
+    """States what all tone sets of a dataset share.
 
-    Pitches are MIDI numbers, the lowest always included.
+    `rate` is in Hz, `seconds` the length of a tone. Pitches are MIDI numbers: `lowest_pitch`, and upwards in
+    steps of `step` semitones. `settle_s` is the extra time that each note is held. Raises InputError if a
+    value is out of range.
     """
 
     rate: int
@@ -71,37 +75,38 @@ class ToneSpec:
 
     @property
     def pitches(self) -> range:
+        """The pitches of the tones, MIDI numbers."""
         return range(self.lowest_pitch, self.highest_pitch + 1, self.step)
 
     @property
     def played_pitches(self) -> range:
-        """The pitches that the synth plays: all, or for one-shots the middle one."""
+        """The pitches that the synth renders: all, or only the middle one for one-shots."""
         middle = (self.lowest_pitch + self.highest_pitch) // 2
         return range(middle, middle + 1) if self.pitching == "one_shot" else self.pitches
 
     @property
     def frames(self) -> int:
-        """The samples of a tone."""
+        """The length of a tone in samples."""
         return int(np.floor(self.seconds * self.rate + 0.5))
 
     @property
     def crop_frames(self) -> int:
-        """The samples that are kept of a note played."""
+        """The number of samples kept of a rendered note."""
         return int(CROP_S * self.rate) if self.pitching == "one_shot" else self.frames
 
     @property
     def held_frames(self) -> int:
-        """The samples that a note is held."""
+        """The number of samples that a note is held."""
         return self.crop_frames + int(np.ceil(self.settle_s * self.rate))
 
     @property
     def step_frames(self) -> int:
-        """The samples from note to note."""
+        """The number of samples between two onsets."""
         return self.held_frames + int(GAP_S * self.rate)
 
 
 def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
-    """The content address of a tone set: a hash of all that it depends on (64 hex digits).
+    """Returns a tone set's content address: the SHA-256 of everything it depends on, in hex.
 
     Example: `group_address(synth, preset, spec)` names the folder of a cached tone set.
     """
@@ -117,7 +122,7 @@ def group_address(synth: Synth, preset: Preset, spec: ToneSpec) -> str:
 
 
 def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int]) -> GroupJob:
-    """The group that a host plays: every one of `pitches` once, rising, held, then a gap."""
+    """Returns the job that renders each of `pitches` once: a held note, then a gap."""
     step, held = spec.step_frames / spec.rate, spec.held_frames / spec.rate
     notes = tuple(Note(i * step, held, pitch, spec.velocity) for i, pitch in enumerate(pitches))
     settings, state = synth.profile.host_values(preset.parameters), synth.preset_state(preset)
@@ -125,7 +130,10 @@ def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int
 
 
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
-    """Plays, checks and crops a timbre's tones; GroupFailure says what is wrong with the preset.
+    """Renders, checks and crops a timbre's tones.
+
+    Raises GroupFailure if the preset is at fault (silent, clipped, unsteady, unpitched, ...), MachineFailure
+    if the machine is, and InputError if the preset's file is damaged.
 
     Example: `make_tone_set(host, synth, preset, ToneSpec(...)).octave`.
     """
@@ -155,9 +163,9 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
 
 
 def is_reproducible(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, tones: ToneSet) -> bool:
-    """The canary: whether the first tones of a set are the same samples again, made in a fresh fork.
+    """Renders a set's first tones again in a fresh fork; returns whether they are bit-identical (canary).
 
-    What comes first in a group cannot know what was to come after it. GroupFailure if the preset fails now.
+    The first tones of a group do not depend on the later ones. Raises GroupFailure if the preset fails now.
 
     Example: `is_reproducible(host, synth, preset, spec, make_tone_set(host, synth, preset, spec))`.
     """
@@ -172,7 +180,7 @@ def is_reproducible(host: SnapshotHost, synth: Synth, preset: Preset, spec: Tone
 def _cropped(
     host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int]
 ) -> tuple[list[F32], list[float]]:
-    """The tones of `pitches`, played, checked and cropped, and how far each one's level varies, in dB."""
+    """Renders, checks and crops the tones of `pitches`; also returns each one's level deviation in dB."""
     mono = host.render(tone_job(synth, preset, spec, pitches))[0]
     tones, deviations = [], []
     for index, pitch in enumerate(pitches):
@@ -184,7 +192,7 @@ def _cropped(
 
 
 def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:
-    """Every tone, from the crop of one: make_loop, at its pitch, RMS 0.1 again."""
+    """Makes every tone from one crop [samples]: loops it, resamples it to the pitch, sets the RMS to 0.1."""
     loop, played = make_loop(crop, spec.rate), spec.played_pitches[0]
     tones = [
         resample_loop(loop, 2.0 ** ((pitch - played) / 12.0), spec.frames, spec.rate)
@@ -196,7 +204,7 @@ def _from_one_shot(crop: F32, spec: ToneSpec) -> list[F32]:
 
 
 def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
-    """The flattest stretch of a held note, without rumble, RMS 0.1; and its level's deviation in dB."""
+    """Returns the steadiest crop of a held note, without rumble, with RMS 0.1; and its deviation in dB."""
     if len(held) < spec.held_frames:
         raise GroupFailure("crashed", f"pitch {pitch}: {len(held)} samples, not {spec.held_frames}")
     peak = float(np.abs(held).max())
@@ -204,7 +212,7 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
         raise GroupFailure("nan", f"pitch {pitch}: not a number, or infinite")
     if peak > MAX_PEAK:
         raise GroupFailure("clipped", f"pitch {pitch}: peak {peak:.3g}, at most {MAX_PEAK:g}")
-    # Drifts and DC are no part of a timbre: shaped by an envelope they would become a thump.
+    # DC and drift are removed: an envelope would turn them into a thump.
     held = without_rumble(held, spec.rate)
     start, deviation = flattest_window(held, spec.rate, spec.crop_frames)
     tone = held[start : start + spec.crop_frames]
@@ -217,7 +225,7 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
 
 
 def _quantised(tones: list[F32]) -> tuple[npt.NDArray[np.int16], F32]:
-    """Tones as int16 that use the whole range, and what one unit of each is worth."""
+    """Quantises tones to the full int16 range; returns int16 [tones, frames] and float32 [tones] scales."""
     samples = np.empty((len(tones), len(tones[0])), dtype=np.int16)
     scales = np.empty(len(tones), dtype=np.float32)
     for index, tone in enumerate(tones):

@@ -1,10 +1,12 @@
-"""`shaping: plugin`: a timbre's clips played by the plugin itself, its own envelope set through the profile.
+"""Renders a timbre's clips by the plugin (`shaping: plugin`), with its own envelope set through the profile.
 
 A group is the clips of one timbre in one block, in the block's order, in one fork of the pristine plugin.
-What makes a clip monophonic is the same as when it is composed: a new onset cuts the old note's tail with
-a short fade. The fade and velocity, a stated gain, are ours; the voice itself is ended by MIDI's All Sound
-Off where the profile says that the synth obeys it. Elsewhere the phrase is played in several lanes: a note
-goes to the first lane that is silent by its onset, and each lane is heard during its own notes only.
+Clips are monophonic as composed ones are: a new onset cuts the previous note's tail with a short fade. The
+fade and the gain of the velocity are applied here.
+
+MIDI's All Sound Off ends the plugin's voice if the profile says that the synth obeys it. Otherwise the phrase
+is split into lanes, one render each. A note goes to the first lane that is silent at its onset, and a lane
+is muted except during its own notes.
 """
 
 from __future__ import annotations
@@ -25,20 +27,20 @@ from presets.synths.synth import Preset, Synth
 F32 = npt.NDArray[np.float32]
 
 VERSION = 3
-"""Counts changes to what a played clip sounds like: it is part of every group's address."""
+"""The version of a played clip's sound; it enters every group's address."""
 MIN_PEAK = 1e-4
 MAX_PEAK = 8.0
 VELOCITY = 100
 TAIL_S = 0.02
-"""What a release may take longer than asked for: the plugin's own rounding and smoothing."""
+"""The margin added to a release, for the plugin's rounding and smoothing."""
 WARM_UP_S = 0.2
 INTO_SAMPLE = 0.25
-"""Events lie a quarter into their sample, so that neither rounding nor truncation moves them."""
+"""Events are a quarter sample late, so that neither rounding nor truncation moves them."""
 
 
 @dataclass(frozen=True)
 class PlayedCell:
-    """One clip of a group: a phrase under an envelope."""
+    """Holds one clip of a group: a phrase and an envelope."""
 
     notes: Notes
     envelope: Envelope
@@ -46,7 +48,7 @@ class PlayedCell:
 
 @dataclass(frozen=True)
 class PlaySpec:
-    """What all played clips of a dataset share: rate in Hz, frames a clip, and the cut's fade in ms."""
+    """States what all played clips share: rate in Hz, samples per clip, and the cut's fade in ms."""
 
     rate: int
     frames: int
@@ -54,7 +56,7 @@ class PlaySpec:
 
 
 def played_address(synth: Synth, preset: Preset, cells: Sequence[PlayedCell], spec: PlaySpec) -> str:
-    """The content address of a group: a hash of all that it depends on (64 hex digits).
+    """Returns a group's content address: the SHA-256 of everything it depends on, in hex.
 
     Example: `played_address(synth, preset, cells, spec)` identifies a group that failed.
     """
@@ -78,9 +80,12 @@ def play_group(
     spec: PlaySpec,
     first: int | None = None,
 ) -> list[F32]:
-    """A group's clips before normalising, float32 [frames] each; GroupFailure says what is wrong.
+    """Renders a group's clips before normalisation: a list of float32 [frames].
 
-    With `first` only so many of them, as they are at the start of the whole group.
+    With `first`, only that many clips are rendered, as they are in the whole group.
+
+    Raises GroupFailure if the preset is at fault, MachineFailure if the machine is, InputError if the synth
+    cannot play an envelope, ValueError if the profile has no envelope.
 
     Example: `play_group(host, synth, preset, [PlayedCell(notes, envelope)], PlaySpec(44_100, 132_300, 3.0))`.
     """
@@ -103,17 +108,18 @@ def play_group(
             part = without_rumble(sound, spec.rate)
             part *= note_gain(cell.notes, mine, spec)
             parts.append(part)
-        heard = parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
-        if _peak(heard) < MIN_PEAK:
+        clip = parts[0] if len(parts) == 1 else np.sum(parts, axis=0)
+        if _peak(clip) < MIN_PEAK:
             raise GroupFailure("silent", f"clip {index} of the group: peak below {MIN_PEAK:g}")
-        clips.append(heard)
+        clips.append(clip)
     return clips
 
 
 def _warm_up(synth: Synth, cells: Sequence[PlayedCell], settings: dict[str, float]) -> list[Take]:
-    """All of a group's keys at once, briefly, unheard: in amsynth a key's first note rises late by 2 ms.
+    """Returns a take, later discarded, that plays all keys of a group at once.
 
-    Only where All Sound Off ends them at once; elsewhere voices are few, and would be stolen.
+    It is needed because a key's first note starts 2 ms late in amsynth. It is left out if the synth ignores
+    All Sound Off: its few voices would be stolen.
     """
     if not synth.profile.obeys_all_sound_off:
         return []
@@ -123,7 +129,10 @@ def _warm_up(synth: Synth, cells: Sequence[PlayedCell], settings: dict[str, floa
 
 
 def note_gain(notes: Notes, mine: Sequence[int], spec: PlaySpec) -> F32:
-    """The gain of the notes `mine`: velocity / 127 over each one's span, faded at the span's end."""
+    """Returns the gain of the notes with indices `mine`: float32 [frames].
+
+    It is velocity / 127 over each note's span, faded out at the span's end, and 0 elsewhere.
+    """
     gain = np.zeros(spec.frames, dtype=np.float32)
     fade = cut_fade(to_samples(spec.cut_fade_ms / 1000.0, spec.rate))
     all_spans = spans(notes, spec.rate, spec.frames)
@@ -136,7 +145,10 @@ def note_gain(notes: Notes, mine: Sequence[int], spec: PlaySpec) -> F32:
 
 
 def assign_lanes(placed: Sequence[Span], release: int) -> list[int]:
-    """The lane of each note: the first one whose last note has been silent for a while by its onset."""
+    """Returns each note's lane: the first one whose last note ended `release` samples before the onset.
+
+    Example: with two overlapping releases, `assign_lanes(spans, release)` is [0, 1, 0, 1, ...].
+    """
     free_at: list[int] = []
     chosen = []
     for span in placed:
@@ -147,10 +159,10 @@ def assign_lanes(placed: Sequence[Span], release: int) -> list[int]:
 
 
 def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], list[int]]:
-    """The takes of one clip, and the lane (take) of each of its notes."""
+    """Returns the takes of one clip, and each note's lane, which is the index of its take."""
     profile = synth.profile
     if profile.envelope is None:
-        raise ValueError(f"synth {synth.name}: its profile does not say how its envelope is set")
+        raise ValueError(f"synth {synth.name}: its profile has no envelope")
     settings = profile.host_values(profile.envelope.parameter_values(cell.envelope, profile.parameters))
     placed = spans(cell.notes, spec.rate, spec.frames)
     notes = [
@@ -167,7 +179,7 @@ def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], 
         return [Take(settings, tuple(notes), seconds, cut=True)], [0] * len(notes)
     release = to_samples(cell.envelope.release_ms / 1000.0 + TAIL_S, spec.rate)
     lane_of = assign_lanes(placed, release)
-    # Each lane goes on until its last note is silent, or it would be heard in the next take.
+    # Each take lasts until its last note is silent; otherwise the next take would contain its tail.
     takes = []
     for lane in range(max(lane_of) + 1):
         mine = [i for i, of in enumerate(lane_of) if of == lane]
@@ -177,7 +189,7 @@ def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], 
 
 
 def _frames(take: Take, rate: int) -> int:
-    """The samples that DawDreamer renders for a take."""
+    """Returns the number of samples that DawDreamer renders for a take."""
     return to_samples(take.seconds, rate)
 
 
@@ -190,5 +202,5 @@ def _check(sound: F32, index: int) -> None:
 
 
 def _peak(sound: F32) -> float:
-    """The largest magnitude; NaN if there is one."""
+    """Returns the largest magnitude; NaN if there is a NaN."""
     return float(max(sound.max(initial=0.0), -sound.min(initial=0.0)))

@@ -1,4 +1,4 @@
-"""A tone set as data: tones, scales, what was measured, and its two files (.npy and .json, no pickle)."""
+"""Stores a tone set: tones, scales and measurements, in two files (.npy and .json, no pickle)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,12 @@ F32 = npt.NDArray[np.float32]
 
 @dataclass(eq=False)
 class ToneSet:
-    """A timbre's tones: int16 [tones, frames], pitches rising by `step`, and float32 [tones] scales.
+    """Holds a timbre's tones: `samples` int16 [tones, frames] and `scales` float32 [tones].
 
-    `octave` is what sounds less what was asked for; `pitch_confidence` the share of tones that agree on
-    it; `level_variation_db` the median over tones of the level's standard deviation; `fingerprint`
-    float32 mel levels in dB; `sha256` the hash of samples and scales (little-endian).
+    A tone is samples * scale; its pitch is `lowest_pitch` + index * `step` (MIDI). `rate` is in Hz. `octave`
+    is how many octaves above the written note the timbre sounds, `pitch_confidence` the share of tones with
+    that octave. `level_variation_db` is the median over tones of the level's standard deviation.
+    `fingerprint` is float32 mel levels in dB, `sha256` the hash of samples and scales (little-endian).
     """
 
     samples: I16
@@ -42,22 +43,25 @@ class ToneSet:
 
     @classmethod
     def create(cls, samples: I16, scales: F32, **measured: Any) -> ToneSet:
-        """A tone set whose hash is computed here."""
+        """Creates a tone set and computes its hash."""
         return cls(samples=samples, scales=scales, sha256=_sha256(samples, scales), **measured)
 
     def by_pitch(self) -> dict[int, tuple[I16, float]]:
-        """MIDI pitch -> (samples, scale), as `manifests.synthesis.compose.dry` takes it."""
+        """Returns MIDI pitch -> (samples, scale), as `manifests.synthesis.compose.dry` takes it.
+
+        Example: `tones.by_pitch()[60]` is (int16 [frames], float).
+        """
         return {
             self.lowest_pitch + index * self.step: (tone, float(scale))
             for index, (tone, scale) in enumerate(zip(self.samples, self.scales, strict=True))
         }
 
     def save(self, path: Path) -> None:
-        """Writes `path`.npy, then `path`.json, whose presence says that the set is whole."""
+        """Writes `path`.npy, then `path`.json, whose existence marks the set as complete."""
         buffer = io.BytesIO()
         np.save(buffer, self.samples.astype("<i2", copy=False), allow_pickle=False)
         files.replace(_audio(path), buffer.getvalue())
-        about = {
+        metadata = {
             "shape": list(self.samples.shape),
             "scales": [float(scale) for scale in self.scales],
             "lowest_pitch": self.lowest_pitch,
@@ -69,34 +73,38 @@ class ToneSet:
             "fingerprint": [float(value) for value in self.fingerprint],
             "sha256": self.sha256,
         }
-        files.replace(_about(path), canonical_json(about))
+        files.replace(_metadata(path), canonical_json(metadata))
 
     @classmethod
     def load(cls, path: Path, mmap: bool = True) -> ToneSet:
-        """Reads a saved tone set, by default without reading its audio yet.
+        """Reads a saved tone set, by default memory-mapped.
 
-        InputError if it is missing or damaged. Shape, type and size are checked, and with `mmap=False` the
-        hash too.
+        Shape, type and size are checked; with `mmap=False` the hash too. Raises InputError if the set is
+        missing or damaged.
+
+        Example: `ToneSet.load(folder / address, mmap=False).octave`.
         """
         try:
-            about = json.loads(_about(path).read_bytes())
+            metadata = json.loads(_metadata(path).read_bytes())
             samples = np.load(_audio(path), mmap_mode="r" if mmap else None, allow_pickle=False)
-            if samples.dtype != np.dtype("<i2") or list(samples.shape) != about.pop("shape"):
-                raise ValueError("audio of another shape or type than its description says")
-            scales = np.array(about.pop("scales"), dtype=np.float32)
+            if samples.dtype != np.dtype("<i2") or list(samples.shape) != metadata.pop("shape"):
+                raise ValueError("the audio's shape or type differs from the .json file")
+            scales = np.array(metadata.pop("scales"), dtype=np.float32)
             if len(scales) != len(samples):
-                raise ValueError("not one scale a tone")
-            levels = np.array(about.pop("fingerprint"), dtype=np.float32)
-            loaded = cls(samples=samples, scales=scales, fingerprint=levels, **about)
+                raise ValueError("expected one scale per tone")
+            levels = np.array(metadata.pop("fingerprint"), dtype=np.float32)
+            loaded = cls(samples=samples, scales=scales, fingerprint=levels, **metadata)
         except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
-            raise InputError(f"{path}: not a whole tone set ({' '.join(str(error).split())})") from None
+            raise InputError(
+                f"{path}: damaged or missing tone set ({' '.join(str(error).split())})"
+            ) from None
         if not mmap and _sha256(loaded.samples, loaded.scales) != loaded.sha256:
-            raise InputError(f"{path}: not a whole tone set (its audio has changed since it was made)")
+            raise InputError(f"{path}: damaged tone set (its audio has changed since it was written)")
         return loaded
 
     @classmethod
     def load_or_none(cls, path: Path) -> ToneSet | None:
-        """The tone set at `path`; None if there is none or it is damaged, so that it is made anew."""
+        """Reads the tone set at `path`; returns None if it is missing or damaged."""
         try:
             return cls.load(path)
         except InputError:
@@ -107,7 +115,7 @@ def _audio(path: Path) -> Path:
     return path.with_name(f"{path.name}.npy")
 
 
-def _about(path: Path) -> Path:
+def _metadata(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 

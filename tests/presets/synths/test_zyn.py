@@ -70,7 +70,7 @@ def test_old_instruments_keep_their_times(zynaddsubfx: Synth, tmp_path: Path) ->
         (b"nothing", "not a ZynAddSubFX instrument"),
         (gzip.compress(b"<other/>", mtime=0), "it has no <INSTRUMENT>"),
         (b"\x1f\x8b broken", "not a ZynAddSubFX instrument"),
-        (gzip.compress(b"x" * (zyn.LARGEST + 1), mtime=0), "larger than 16 MiB"),
+        (gzip.compress(b"x" * (zyn.MAX_BYTES + 1), mtime=0), "larger than 16 MiB"),
     ],
 )
 def test_a_damaged_instrument_is_named(data: bytes, message: str) -> None:

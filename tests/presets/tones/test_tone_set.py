@@ -25,7 +25,7 @@ def test_a_truncated_tone_set_counts_as_absent(saw: ToneSet, tmp_path: Path, fil
     path = tmp_path / file
     path.write_bytes(path.read_bytes()[:left])
     assert ToneSet.load_or_none(tmp_path / "set") is None
-    with pytest.raises(InputError, match="not a whole tone set"):
+    with pytest.raises(InputError, match="damaged or missing tone set"):
         ToneSet.load(tmp_path / "set")
 
 
