@@ -20,7 +20,7 @@ from manifests.dataset.layout import Layout
 from train.codec.api import Codec, load_codec
 from train.data.pairs import draw_pairs
 from train.evaluation.pairs import read_pairs
-from train.metrics import describe, score
+from train.metrics import score, spectral_features
 from train.systems.base import Audio
 
 METRICS = ("mstft_floored", "lrmsd_floored")
@@ -34,8 +34,8 @@ def distances(codec: Codec, one: Audio, other: Audio) -> dict[str, dict[str, flo
         "itself": codec.convert(one, one).audio,
         "back": codec.convert(there, back).audio,
     }
-    target = describe(one)
-    return {name: score(describe(audio), target) for name, audio in made.items()}
+    target = spectral_features(one)
+    return {name: score(spectral_features(audio), target) for name, audio in made.items()}
 
 
 def ratios(

@@ -131,7 +131,7 @@ def exchange(folder: Path, out: Path) -> None:
     from train.audio.resampling import resample
     from train.metrics import fit_length
     from train.metrics.onsets import detect_onsets
-    from train.metrics.tracker import track
+    from train.metrics.tracker import track_pitch
 
     arrays = {}
     for pair, systems in sounds_of(folder).items():
@@ -142,7 +142,7 @@ def exchange(folder: Path, out: Path) -> None:
                 audio, found = read_audio(folder / f"{pair}_{system}.wav")
                 audio = resample(audio, found, rate)
             fitted = fit_length(audio.astype(np.float64), len(target))
-            heard = track(fitted, rate)
+            heard = track_pitch(fitted, rate)
             arrays[f"{pair}_{system}.track"] = np.stack([heard.midi, heard.voiced.astype(np.float64)])
             arrays[f"{pair}_{system}.onsets"] = detect_onsets(fitted, rate)
     with out.open("wb") as file:
@@ -196,15 +196,15 @@ def on_grid(folder: Path, grid_s: float) -> None:
     from manifests.types import Note, Notes
     from train.audio.files import read_audio
     from train.evaluation.transplant import Part, transplant
-    from train.metrics import describe, score
-    from train.metrics.envelope import hear_envelope
-    from train.metrics.features import Ears
+    from train.metrics import score, spectral_features
+    from train.metrics.envelope import measure_envelope
+    from train.metrics.features import AudioFeatures
     from train.metrics.transcribe import transcribe
 
     def notes_of(audio: np.ndarray, rate: int) -> Notes:
         """Transcribed notes with onsets on the grid, legato up to the next one unless the sound stops."""
         found: dict[int, Note] = {}
-        for note in transcribe(Ears(audio, rate)):
+        for note in transcribe(AudioFeatures(audio, rate)):
             slot = round(note.onset / grid_s)
             if abs(note.onset - slot * grid_s) < 0.03:
                 found.setdefault(slot, note)
@@ -220,12 +220,12 @@ def on_grid(folder: Path, grid_s: float) -> None:
         target, rate = read_audio(folder / f"{pair}_gt.wav")
         reference, _ = read_audio(folder / f"{pair}_ref.wav")
         notes, theirs = notes_of(target, rate), notes_of(reference, rate)
-        donor = hear_envelope(reference, theirs, rate, 5.0)
+        donor = measure_envelope(reference, theirs, rate, 5.0)
         assert donor is not None
         made = transplant(
             notes, donor.envelope, Part(reference, theirs, donor.envelope), rate, len(target), 5.0, 1.0
         )
-        values.append(score(describe(made), describe(target))["mstft_floored"])
+        values.append(score(spectral_features(made), spectral_features(target))["mstft_floored"])
     words = ", ".join(f"{value:.2f}" for value in values)
     print(
         f"\ntransplant, the target's and reference's notes on the grid: mstft_floored"

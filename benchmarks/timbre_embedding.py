@@ -56,7 +56,7 @@ def gather(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
         for clip in some:
             level = timbre.frames_db(to_float(clips[clip.key]), tables.rate)
             assert level is not None
-            found.append(timbre.features(level))
+            found.append(timbre.embedding_inputs(level))
             coefficients.append(timbre.mfcc(level))
             pitch = median_pitch(tables.sounding(clip.timbre, clip.phrase))
             rows.append((clip.timbre, clip.phrase, pitch, sides[clip.timbre], synths[clip.timbre]))

@@ -13,8 +13,8 @@ from train.data.clips import read_clips
 from train.data.examples import Clip, Example
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
-from train.metrics import HEADLINES, METRICS, Sound, describe
-from train.metrics.spectral import Match
+from train.metrics import HEADLINES, METRICS, SpectralFeatures, spectral_features
+from train.metrics.spectral import SpectralComparison
 from train.systems.base import Audio, ConversionRequest, System
 
 SEED = 11
@@ -32,7 +32,7 @@ class Trial(NamedTuple):
     split: str
     kind: str
     example: Example
-    target: Sound
+    target: SpectralFeatures
 
 
 def trials_of(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
@@ -47,7 +47,7 @@ def trials_of(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
     clips = {key: _clip(tables, key, audio) for key, audio in read_clips(tables.layout, keys).items()}
     return [
         Trial(
-            split, pair.kind, example_of(pair, clips), describe(as_float(clips[pair.target].audio))
+            split, pair.kind, example_of(pair, clips), spectral_features(as_float(clips[pair.target].audio))
         )
         for split, pair in drawn
     ]  # fmt: skip
@@ -84,7 +84,7 @@ def scores_of(convert: Convert, trials: Sequence[Trial]) -> Scores:
     """Every trial's scores."""
     found: Scores = {}
     for trial in trials:
-        match = Match(describe(convert(trial.example)), trial.target)
+        match = SpectralComparison(spectral_features(convert(trial.example)), trial.target)
         values = [metric.compute(match, metric.floor) for metric in SCORED]
         found.setdefault(trial.split, {}).setdefault(trial.kind, []).append(values)
     return found

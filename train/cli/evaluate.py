@@ -99,7 +99,7 @@ def evaluate(
         bool, typer.Option(help="Also score the first split with reverb, chorus, vibrato, a moving filter.")
     ] = False,
     retake: Annotated[
-        Path | None, typer.Option(help="The same dataset from another take of its tones, for the floor.")
+        Path | None, typer.Option(help="The same dataset from another take of its tones, for the topline.")
     ] = None,
     crepe: Annotated[bool, typer.Option(help="Also F0RMSE, by CREPE's tiny network.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the pairs and of the intervals.")] = 0,

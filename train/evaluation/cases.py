@@ -14,7 +14,7 @@ from manifests.synthesis.octaves import median_pitch, octave_of
 from manifests.types import Envelope, Notes
 from train.evaluation.transplant import Part
 from train.metrics.envelope import STEP_MS, gain_db
-from train.metrics.measurement import Goal
+from train.metrics.measurement import Target
 
 CASES = {
     "short_to_long": "from an envelope to one that sounds at least 1.5 times as long",
@@ -40,20 +40,20 @@ def sounding_ms(envelope: Envelope) -> float:
     return float(np.sum(gain_db(envelope) > AUDIBLE_DB) * STEP_MS)
 
 
-def cases_of(source: Part, goal: Goal) -> set[str]:
-    """The names in `CASES` that hold for a conversion of `source` to the goal."""
+def cases_of(source: Part, target: Target) -> set[str]:
+    """The names in `CASES` that hold for a conversion of `source` to the target."""
     found: set[str] = set()
-    if not goal.notes or not source.notes:
+    if not target.notes or not source.notes:
         return found
-    if goal.envelope is not None:
-        ratio = max(sounding_ms(goal.envelope.envelope), 1.0) / max(sounding_ms(source.envelope), 1.0)
+    if target.envelope is not None:
+        ratio = max(sounding_ms(target.envelope.envelope), 1.0) / max(sounding_ms(source.envelope), 1.0)
         if ratio >= LONGER:
             found.add("short_to_long")
         elif ratio <= 1.0 / LONGER:
             found.add("long_to_short")
-    if octave_of(median_pitch(source.notes)) != octave_of(median_pitch(goal.notes)):
+    if octave_of(median_pitch(source.notes)) != octave_of(median_pitch(target.notes)):
         found.add("octave_shifted")
-    return found | _of_notes(goal.notes) | _of_pitch(goal)
+    return found | _of_notes(target.notes) | _of_pitch(target)
 
 
 def _of_notes(notes: Notes) -> set[str]:
@@ -65,12 +65,12 @@ def _of_notes(notes: Notes) -> set[str]:
     return {name for name, holds in names.items() if holds}
 
 
-def _of_pitch(goal: Goal) -> set[str]:
-    track = goal.target.ears.track
+def _of_pitch(target: Target) -> set[str]:
+    track = target.measured.features.pitch_track
     times = track.times()
     held = np.zeros(len(times), dtype=bool)
-    for note in goal.notes:
+    for note in target.notes:
         held |= (times >= note.onset) & (times < note.off)
-    asked = held & goal.audible
+    asked = held & target.audible
     pitched = float(np.mean(track.voiced[asked])) if asked.any() else 1.0
     return {"inharmonic"} if pitched < PITCHED else set()

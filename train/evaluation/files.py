@@ -18,8 +18,8 @@ import numpy as np
 from manifests.types import InputError, Note, Notes, check_notes
 from train.audio.files import read_audio
 from train.audio.resampling import resample
-from train.evaluation.trial import ESTIMATE, Audio, Trial, is_floor, is_system
-from train.metrics.measurement import Known
+from train.evaluation.trial import ESTIMATE, Audio, Trial, is_system, is_topline
+from train.metrics.measurement import GroundTruth
 
 ROLES = ("source", "reference", "target")
 COLUMNS = (*ROLES, "estimate")
@@ -135,8 +135,8 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
 
 
 def may_be_given(method: str) -> bool:
-    """Whether files may be of this method: a system, or a floor but for the target itself."""
-    return is_system(method) or (is_floor(method) and method != "target")
+    """Whether files may be of this method: a system, or a topline but for the target itself."""
+    return is_system(method) or (is_topline(method) and method != "target")
 
 
 def _names(role: str, roles: Mapping[str, str]) -> tuple[str, ...]:
@@ -216,10 +216,10 @@ def read_trial(folder: Path, rows: Sequence[Row]) -> Trial:
         audio, found = read_audio(folder / name)
         return resample(audio, found, rate)
 
-    known = {}
+    truths = {}
     for role, column in (("target", "notes"), ("source", "source_notes")):
         if first.get(column):
-            known[role] = Known(read_notes(folder / first[column], len(target) / rate))
+            truths[role] = GroundTruth(read_notes(folder / first[column], len(target) / rate))
     source, reference = load(first["source"]), load(first["reference"])
     sounds = {row["method"]: load(row["estimate"]) for row in rows if row["estimate"]}
     named = first.get("pair") or f"{first['source']} {first['reference']} {first['target']}"
@@ -231,14 +231,14 @@ def read_trial(folder: Path, rows: Sequence[Row]) -> Trial:
         source=source,
         reference=reference,
         target=target,
-        estimates={name: audio for name, audio in sounds.items() if not is_floor(name)},
+        estimates={name: audio for name, audio in sounds.items() if not is_topline(name)},
         timbre_cluster=first.get("timbre_cluster") or _fingerprint(reference),
         phrase_cluster=first.get("phrase_cluster") or _fingerprint(source),
         names={
             **{role: first[role] for role in ROLES},
             **{row["method"]: row["estimate"] for row in rows if row["estimate"]},
         },
-        known=known,
-        floors={name: audio for name, audio in sounds.items() if is_floor(name)},
+        truths=truths,
+        toplines={name: audio for name, audio in sounds.items() if is_topline(name)},
         cases=tuple((first.get("cases") or "").split()),
     )

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from train.evaluation.summary import find, kinds_of, splits_of, systems_of
-from train.evaluation.trial import ESTIMATE, is_floor, through
+from train.evaluation.trial import ESTIMATE, codec_topline, is_topline
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
 
 TITLES = {
@@ -30,9 +30,9 @@ TITLES = {
 
 def title(method: str) -> str:
     """A method in words; a system's own name is left as it is."""
-    floor = through("", alone=False)
-    if method.startswith(floor):
-        return f"target through {method.removeprefix(floor)}"
+    topline = codec_topline("", alone=False)
+    if method.startswith(topline):
+        return f"target through {method.removeprefix(topline)}"
     return TITLES.get(method, method)
 
 
@@ -75,10 +75,10 @@ def signed_interval(row: dict[str, Any]) -> str:
 
 
 def best_of(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
-    """The best mean among some rows of one metric; floors are out of the running."""
+    """The best mean among some rows of one metric; toplines are out of the running."""
     best: float | None = None
     for row in rows:
-        if row["metric"] != metric or row["mean"] is None or is_floor(row["method"]):
+        if row["metric"] != metric or row["mean"] is None or is_topline(row["method"]):
             continue
         if best is None or better(metric, row["mean"], best):
             best = row["mean"]

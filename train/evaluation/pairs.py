@@ -18,8 +18,8 @@ from train.data.clips import read_clips
 from train.data.pairs import TAKES, Pair
 from train.data.tables import Tables
 from train.evaluation.effects import EFFECTS, ROBUST
-from train.evaluation.trial import ESTIMATE, Audio, Job, Trial, through
-from train.metrics.measurement import Known
+from train.evaluation.trial import ESTIMATE, Audio, Job, Trial, codec_topline
+from train.metrics.measurement import GroundTruth
 
 PAIRS_AT_ONCE = 16
 """Pairs whose clips are read together."""
@@ -70,11 +70,11 @@ def reconstructions(pairs: Sequence[Pair]) -> list[Pair]:
     return [Pair(key, key, key, "reconstruction") for key in keys]  # type: ignore[arg-type]
 
 
-def known_of(tables: Tables, key: str) -> Known:
+def ground_truth_of(tables: Tables, key: str) -> GroundTruth:
     """What the tables say of a clip."""
     clip = ClipId.parse(key)
     notes = tables.sounding(clip.timbre, clip.phrase)
-    return Known(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
+    return GroundTruth(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
 
 
 def clusters_of(layout: Layout | Bank) -> Callable[[str], tuple[str, str]]:
@@ -97,12 +97,12 @@ def convert_pair(
     clusters: tuple[str, str] = ("", ""),
     clock: Clock | None = None,
     retake: Mapping[str, Audio] | None = None,
-    floors: bool = False,
+    toplines: bool = False,
 ) -> tuple[Trial, dict[str, Any]]:
     """A pair's trial, and what each codec gave back. `clusters` are the target's, of timbre and phrase.
 
     In a robustness split the codecs hear source and reference through an effect; the target is as it is.
-    With `floors` each codec makes the target again from itself, too, but where that is the pair already.
+    With `toplines` each codec makes the target again from itself, too, but where that is the pair already.
     """
     source, reference, target = clips[pair.source], clips[pair.reference], clips[pair.target]
     if split.startswith(ROBUST):
@@ -110,17 +110,17 @@ def convert_pair(
         source, reference = effect(source, tables.rate), effect(reference, tables.rate)
     take = TAKES[pair.kind]
     given: dict[str, Any] = {}
-    bottom: dict[str, Audio] = {}
+    made_again: dict[str, Audio] = {}
     for name, codec in codecs.items():
         begun = time.thread_time()
         given[name] = codec.convert(source, reference, take=take)
         if clock is not None:
             clock.add(name, time.thread_time() - begun, len(source) / codec.rate)
-        if floors and pair.source != pair.target and not split.startswith(ROBUST):
+        if toplines and pair.source != pair.target and not split.startswith(ROBUST):
             again = codec.convert(target, target, take=TAKES["reconstruction"])
-            bottom[through(name, len(codecs) == 1)] = np.asarray(again.audio, dtype=np.float32)
+            made_again[codec_topline(name, len(codecs) == 1)] = np.asarray(again.audio, dtype=np.float32)
     if retake and pair.target in retake:
-        bottom["another_take"] = retake[pair.target]
+        made_again["another_take"] = retake[pair.target]
     trial = Trial(
         split=split,
         kind=pair.kind,
@@ -138,11 +138,11 @@ def convert_pair(
             "target": pair.target,
             **{name: f"{pair.source} converted by {pair.reference} ({pair.kind}, {name})" for name in codecs},
         },
-        known={
-            role: known_of(tables, key)
+        truths={
+            role: ground_truth_of(tables, key)
             for role, key in (("source", pair.source), ("reference", pair.reference), ("target", pair.target))
         },
-        floors=bottom,
+        toplines=made_again,
     )
     return trial, given
 
@@ -158,7 +158,7 @@ def dataset_trials(
     codecs: Mapping[str, Converter] | Converter,
     clock: Clock | None = None,
     retake: Layout | Bank | None = None,
-    floors: bool = False,
+    toplines: bool = False,
 ) -> Iterator[Job]:
     """The pairs of one split as trials yet to be made: their clips are read, the codecs will convert them."""
     systems = codecs if isinstance(codecs, Mapping) else {ESTIMATE: codecs}
@@ -170,7 +170,9 @@ def dataset_trials(
         takes = read_pairs(retake, some, only_targets=True) if retake else None
         for pair in some:
             known = clusters(pair.target)
-            yield partial(_converted_trial, split, pair, clips, systems, tables, known, clock, takes, floors)
+            yield partial(
+                _converted_trial, split, pair, clips, systems, tables, known, clock, takes, toplines
+            )
 
 
 def read_pairs(layout: Layout | Bank, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:

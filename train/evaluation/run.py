@@ -114,7 +114,7 @@ def evaluate_checkpoints(
     other = Tables.open(retake).layout if retake else None
     clock = Clock()
     trials = chain.from_iterable(
-        dataset_trials(tables, split, pairs, codecs, clock, other, floors=True)
+        dataset_trials(tables, split, pairs, codecs, clock, other, toplines=True)
         for split, pairs in plan.items()
     )
     groups = trainings(checkpoints)

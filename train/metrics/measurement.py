@@ -1,8 +1,7 @@
-"""All that is heard in one sound, and the comparison of two: every column of the catalogue.
+"""Measures one sound and compares two: every column of `train.metrics.catalogue`.
 
-A metric that the target leaves undefined (no pitch, no release to be heard) is *absent* from the result:
-it is left out for every system alike. One that the estimate alone leaves undefined is *nan*: a failure,
-which is counted.
+A metric that the target leaves undefined (no pitch, no audible release) is *absent* from the result, for
+every system alike. A metric that the estimate alone leaves undefined is *nan*: a failure, which is counted.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import numpy as np
 from manifests.estimation.estimate import EnvelopeEstimate
 from manifests.synthesis.compose import gain
 from manifests.types import Envelope, Notes
-from train.metrics.envelope import gain_error_db, hear_envelope, part_errors
-from train.metrics.features import Ears
+from train.metrics.envelope import gain_error_db, measure_envelope, parameter_errors
+from train.metrics.features import AudioFeatures
 from train.metrics.loudness import QUIETEST
 from train.metrics.onsets import onset_f1
 from train.metrics.pitch import f0_rmse_cents, f_pitch, f_pitch_notes
@@ -26,15 +25,15 @@ from train.metrics.tracker import F64, HOP_S, Bools
 from train.metrics.transcribe import transcribe
 
 CUT_FADE_MS = 5.0
-"""Fade before a new onset that is presumed of recordings nobody knows it of."""
+"""Assumed fade before a new onset, in ms, of recordings that do not state it."""
 
 AUDIBLE = 10.0 ** (-30.0 / 20.0)
-"""A held note whose gain is below this has faded out: no pitch is asked of it."""
+"""A held note whose gain is below this share of the highest has faded out: it needs no pitch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known of a recording without listening: its notes as they sound, perhaps its envelope."""
+class GroundTruth:
+    """What is known of a recording without measuring it: its sounding notes, perhaps its envelope."""
 
     notes: Notes
     envelope: Envelope | None = None
@@ -42,76 +41,95 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What the metrics compare: all that `ears` hear, and the envelope on the notes it should play."""
+class Measurement:
+    """A sound as the metrics compare it: its features, and its envelope on the notes it should play."""
 
-    ears: Ears
+    features: AudioFeatures
     envelope: EnvelopeEstimate | None
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What should be heard: the target, the notes it plays, whether they were known, and its envelope.
+class Target:
+    """A target sound with its notes and envelope, true where they are known, else measured.
 
-    `envelope` holds true values where they are known, with what can be heard of them; None where the
-    target has none. `audible` [frames] says where a note is loud enough to have a pitch.
+    Attributes:
+        measured: The target's own measurement.
+        notes: Its notes as they sound.
+        notes_known: Whether the notes are ground truth rather than a transcription.
+        cut_fade_ms: Fade before a new onset, in ms.
+        envelope: Its envelope and which segments are audible, or None if it has none.
+        audible: Bool [frames of `tracker`]: where a note is loud enough to have a pitch.
     """
 
-    target: Heard
+    measured: Measurement
     notes: Notes
-    known: bool
+    notes_known: bool
     cut_fade_ms: float
     envelope: EnvelopeEstimate | None
     audible: Bools
 
 
-def hear(ears: Ears, notes: Notes, cut_fade_ms: float) -> Heard:
-    """Listens to a sound that should play `notes`."""
-    return Heard(ears, hear_envelope(ears.audio, notes, ears.rate, cut_fade_ms))
+def measure(features: AudioFeatures, notes: Notes, cut_fade_ms: float) -> Measurement:
+    """Measures a sound that should play `notes`, with a fade of `cut_fade_ms` before each new onset.
 
-
-def hear_goal(ears: Ears, known: Known | None) -> Goal:
-    """Listens to a target; notes nobody knows are transcribed from it."""
-    notes = known.notes if known else transcribe(ears)
-    fade = known.cut_fade_ms if known else CUT_FADE_MS
-    target = hear(ears, notes, fade)
-    envelope = target.envelope
-    if envelope is not None and known is not None and known.envelope is not None:
-        envelope = replace(envelope, envelope=known.envelope)
-    samples = len(ears.audio)
-    audible = np.ones(len(ears.track.midi), dtype=bool)
-    if envelope is not None:
-        curve = gain(notes, envelope.envelope, ears.rate, samples, fade)
-        at = np.minimum((np.arange(len(audible)) * HOP_S * ears.rate).astype(np.int64), samples - 1)
-        audible = curve[at] > AUDIBLE * float(curve.max(initial=0.0))
-    return Goal(target, notes, known is not None, fade, envelope, audible)
-
-
-def compare(estimate: Heard, goal: Goal, crepe: bool = False) -> dict[str, float]:
-    """Every metric that the goal defines, by name; nan where the estimate fails to define it.
-
-    Both are equally long (`Ears.fitted`). F0RMSE is asked for with `crepe` only.
+    Raises InputError if scipy is not installed.
     """
-    ears, target = estimate.ears, goal.target.ears
-    values: dict[str, float | None] = dict(score(ears.sound, target.sound))
-    if goal.envelope is not None:
-        ours = estimate.envelope.envelope if estimate.envelope else None
-        values["envelope_db"] = gain_error_db(ours, goal.envelope.envelope, tail=goal.envelope.release_seen)
-        values.update(part_errors(estimate.envelope, goal.envelope))
-    if target.timbre is not None:
-        heard = ears.timbre
-        values["timbre"] = embedding_distance(heard, target.timbre) if heard else math.nan
-        values["mfcc_db"] = mfcc_distance(heard, target.timbre) if heard else math.nan
-    values["f_pitch"] = f_pitch(ears.track, target.track)
-    values["f_pitch_chroma"] = f_pitch(ears.track, target.track, chroma=True)
-    onsets: F64 = target.onsets
-    if goal.known:
-        values["f_pitch_notes"] = f_pitch_notes(ears.track, goal.notes, goal.audible)
-        values["f_pitch_notes_chroma"] = f_pitch_notes(ears.track, goal.notes, goal.audible, chroma=True)
-        onsets = np.array([note.onset for note in goal.notes])
-    values["onset_f1"] = onset_f1(ears.onsets, onsets)
+    return Measurement(features, measure_envelope(features.audio, notes, features.rate, cut_fade_ms))
+
+
+def measure_target(features: AudioFeatures, truth: GroundTruth | None) -> Target:
+    """Measures a target. Without ground truth its notes are transcribed from the audio.
+
+    Raises InputError if swift-f0 or scipy is not installed.
+
+    Example: `measure_target(AudioFeatures(audio, 44_100), None).notes`
+    """
+    notes = truth.notes if truth else transcribe(features)
+    fade = truth.cut_fade_ms if truth else CUT_FADE_MS
+    measured = measure(features, notes, fade)
+    envelope = measured.envelope
+    if envelope is not None and truth is not None and truth.envelope is not None:
+        envelope = replace(envelope, envelope=truth.envelope)
+    samples = len(features.audio)
+    audible = np.ones(len(features.pitch_track.midi), dtype=bool)
+    if envelope is not None:
+        curve = gain(notes, envelope.envelope, features.rate, samples, fade)
+        at = np.minimum((np.arange(len(audible)) * HOP_S * features.rate).astype(np.int64), samples - 1)
+        audible = curve[at] > AUDIBLE * float(curve.max(initial=0.0))
+    return Target(measured, notes, truth is not None, fade, envelope, audible)
+
+
+def compare(estimate: Measurement, target: Target, crepe: bool = False) -> dict[str, float]:
+    """Computes every metric that the target defines, by name; nan where the estimate leaves it undefined.
+
+    Both sounds must be equally long (`AudioFeatures.with_length`). `crepe` adds F0RMSE.
+
+    Raises ValueError if their lengths differ.
+
+    Example: `compare(measure(made, target.notes, target.cut_fade_ms), target)["mstft_floored"]`
+    """
+    ours, theirs = estimate.features, target.measured.features
+    values: dict[str, float | None] = dict(score(ours.spectral, theirs.spectral))
+    if target.envelope is not None:
+        envelope = estimate.envelope.envelope if estimate.envelope else None
+        true, release = target.envelope.envelope, target.envelope.release_seen
+        values["envelope_db"] = gain_error_db(envelope, true, tail=release)
+        values.update(parameter_errors(estimate.envelope, target.envelope))
+    if theirs.timbre is not None:
+        timbre = ours.timbre
+        values["timbre"] = embedding_distance(timbre, theirs.timbre) if timbre else math.nan
+        values["mfcc_db"] = mfcc_distance(timbre, theirs.timbre) if timbre else math.nan
+    track = ours.pitch_track
+    values["f_pitch"] = f_pitch(track, theirs.pitch_track)
+    values["f_pitch_chroma"] = f_pitch(track, theirs.pitch_track, chroma=True)
+    onsets: F64 = theirs.onsets
+    if target.notes_known:
+        values["f_pitch_notes"] = f_pitch_notes(track, target.notes, target.audible)
+        values["f_pitch_notes_chroma"] = f_pitch_notes(track, target.notes, target.audible, chroma=True)
+        onsets = np.array([note.onset for note in target.notes])
+    values["onset_f1"] = onset_f1(ours.onsets, onsets)
     if crepe:
-        values["f0_rmse_cents"] = f0_rmse_cents(ears.crepe, target.crepe)
-    if target.lufs > QUIETEST:
-        values["loudness_lu"] = abs(ears.lufs - target.lufs)
+        values["f0_rmse_cents"] = f0_rmse_cents(ours.crepe_track, theirs.crepe_track)
+    if theirs.lufs > QUIETEST:
+        values["loudness_lu"] = abs(ours.lufs - theirs.lufs)
     return {name: value for name, value in values.items() if value is not None}

@@ -1,8 +1,8 @@
-"""Where notes begin: an onset detector, and F1 between two lists of onsets.
+"""Onset detection, and the F1 score of two lists of onsets.
 
-The detector is spectral flux on a logarithmic mel spectrum, compared with the strongest of neighbouring
-bands a little earlier so that vibrato and beating count less (Böck and Widmer, "Maximum filter vibrato
-suppression for onset detection", DAFx 2013), and its peaks above a moving median.
+The detector is spectral flux on a logarithmic mel-like spectrum. Each band is compared with the strongest of
+its neighbours a little earlier, so that vibrato and beating count less (Böck and Widmer, "Maximum filter
+vibrato suppression for onset detection", DAFx 2013). Onsets are peaks above a moving median.
 """
 
 from __future__ import annotations
@@ -18,42 +18,45 @@ from manifests.dsp.filterbank import bin_hz, triangular_filters, unit_sum
 F64 = npt.NDArray[np.float64]
 
 TOLERANCE_S = 0.05
-"""Onsets this near are the same (the window of mir_eval and MIREX)."""
+"""Onsets this close match (the window of mir_eval and MIREX)."""
 
 WINDOW_S, HOP_S = 0.023, 0.005
 LAG = 3
-"""Frames back that the spectrum is compared with: 15 ms."""
+"""Frames between the two spectra compared: 15 ms."""
 
 BANDS = 84
 THRESHOLD = 0.08
-"""How far a peak stands above the median around it, as mean rise in log10 units a band."""
+"""Least height of a peak above the local median: mean rise per band, in log10 units."""
 
 GOES_ON = 0.03
-"""An onset after which the energy is below this share (-15 dB) of that before it is an end."""
+"""An onset is taken for an end if the energy after it is below this share (-15 dB) of that before it."""
 
 NO_SOUND = 1e-5
-"""A sound whose RMS is below this (-100 dBFS) has no onset."""
+"""RMS below which (-100 dBFS) a sound has no onset."""
 
 NEAREST_S = 0.04
-"""Of two peaks closer than this the higher one counts."""
+"""Of two peaks closer than this, in seconds, the higher one counts."""
 
 
 @lru_cache(maxsize=8)
-def _mel(rate: int, window: int) -> F64:
-    """Triangles a quarter tone to a third of an octave wide, [bins, BANDS], 60 Hz to 16 kHz."""
+def _filters(rate: int, window: int) -> F64:
+    """Triangular filters, equally wide on a logarithmic scale from 60 Hz to 16 kHz: float64 [bins, BANDS]."""
     top = min(16_000.0, 0.45 * rate)
     edges = 60.0 * (top / 60.0) ** (np.arange(BANDS + 2) / (BANDS + 1))
     return unit_sum(triangular_filters(edges, bin_hz(window, rate), narrowest=rate / window))
 
 
 def onset_strength(audio: npt.ArrayLike, rate: int) -> F64:
-    """Mean positive rise over bands, [frames] every `HOP_S`, frame i centred at i * HOP_S."""
+    """Computes the onset strength of mono audio [samples] at `rate` Hz: float64 [frames].
+
+    It is the mean positive rise over the bands, in log10 units. Frame i is centred at i * `HOP_S` seconds.
+    """
     sound = np.asarray(audio, dtype=np.float64)
     window, hop = 2 * round(WINDOW_S * rate / 2), round(HOP_S * rate)
     padded = np.pad(sound, (window // 2 + LAG * hop, window // 2))
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     shape = np.hanning(window + 1)[:-1]
-    bands = np.abs(np.fft.rfft(frames * shape, axis=-1)) @ _mel(rate, window)
+    bands = np.abs(np.fft.rfft(frames * shape, axis=-1)) @ _filters(rate, window)
     peak = float(bands.max(initial=0.0))
     if peak <= 1e-6:
         return np.zeros(len(bands) - LAG)
@@ -64,7 +67,10 @@ def onset_strength(audio: npt.ArrayLike, rate: int) -> F64:
 
 
 def detect_onsets(audio: npt.ArrayLike, rate: int) -> F64:
-    """Onsets of mono audio [samples] in seconds, ascending."""
+    """Detects the onsets of mono audio [samples] at `rate` Hz: seconds, float64 [onsets], ascending.
+
+    Example: `detect_onsets(np.zeros(44_100), 44_100)` is empty.
+    """
     sound = np.asarray(audio, dtype=np.float64)
     if not len(sound) or float(np.sqrt(np.mean(sound**2))) < NO_SOUND:
         return np.zeros(0)
@@ -79,15 +85,15 @@ def detect_onsets(audio: npt.ArrayLike, rate: int) -> F64:
     ringed = np.pad(above, near, mode="constant", constant_values=-1.0)
     highest = np.lib.stride_tricks.sliding_window_view(ringed, 2 * near + 1).max(axis=1)
     peaks = np.flatnonzero((above == highest) & (above > THRESHOLD))
-    # The rise is steepest in the middle of what window and lag span: the note began half a lag earlier.
+    # The rise is steepest halfway through the lag, so the note began half a lag earlier.
     times = np.maximum((peaks - (LAG - 1) / 2.0) * HOP_S, 0.0)
-    times = times[_sounds_on(audio, rate, times)]
+    times = times[_continues(audio, rate, times)]
     keep = np.concatenate([[True], np.diff(times) > NEAREST_S]) if len(times) else np.zeros(0, dtype=bool)
     return np.asarray(times[keep])
 
 
-def _sounds_on(audio: npt.ArrayLike, rate: int, times: F64) -> npt.NDArray[np.bool_]:
-    """Whether the sound goes on after each of `times`: a hard end splashes over all bands, as onsets do."""
+def _continues(audio: npt.ArrayLike, rate: int, times: F64) -> npt.NDArray[np.bool_]:
+    """Tells whether the sound goes on after each of `times` (seconds): abrupt ends look like onsets."""
     energy = np.concatenate([[0.0], np.cumsum(np.square(np.asarray(audio, dtype=np.float64)))])
     at = np.minimum((times * rate).astype(np.int64), len(energy) - 1)
     gap, reach = round(0.01 * rate), round(0.04 * rate)
@@ -97,9 +103,12 @@ def _sounds_on(audio: npt.ArrayLike, rate: int, times: F64) -> npt.NDArray[np.bo
 
 
 def onset_f1(estimate: Sequence[float] | F64, target: Sequence[float] | F64) -> float | None:
-    """F1 of two ascending lists of onsets in seconds: each is matched once at most, within 50 ms.
+    """Computes the F1 score of two ascending lists of onsets in seconds, or None if the target has none.
 
-    None where the target has no onset. The earliest possible match, taken in turn, is a largest one.
+    Onsets match within 50 ms, each at most once. Taking the earliest possible match each time gives the most
+    matches.
+
+    Example: `onset_f1([0.0, 1.0], [0.02])` is 2/3.
     """
     if len(target) == 0:
         return None

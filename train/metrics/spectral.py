@@ -1,11 +1,11 @@
-"""How far an estimate is from its target: spectra (MSTFT) and level over time (LRMSD).
+"""Spectral distance (MSTFT) and level distance over time (LRMSD) of an estimate and its target.
 
-Both by the definitions that the reference's evaluation used, and floored, because a score that is decided
-by what lies at -100 dB says little about what is heard; each as the sounds are, and level-matched. What
-each one measures and how it can mislead is in docs/metrics.md. Everything here is a pure function of two
-sounds: nothing is averaged over a batch, so no score depends on what else is scored.
+Both follow the definitions of SynthCloner's evaluation. They are also given with floors, since a score that
+is decided at -100 dB says little about what is heard, and level-matched. docs/metrics.md says what each
+measures and how it can mislead. All functions are pure functions of two sounds: nothing is averaged over a
+batch, so no score depends on what else is scored.
 
-    score(describe(estimate), describe(target))  ->  {"mstft": 1.7, "mstft_floored": 0.9, ...}
+    score(spectral_features(estimate), spectral_features(target))  ->  {"mstft": 1.7, ...}
 """
 
 from __future__ import annotations
@@ -29,30 +29,34 @@ HOP = 512
 """Frame and hop of LRMSD in samples."""
 
 SILENT_RMS = 1e-5
-"""A sound whose RMS is below this (-100 dBFS) has no level to match."""
+"""RMS below which (-100 dBFS) a sound has no level to pair."""
 
 TINY = 1e-20
-"""Stands for a magnitude of 0 where its logarithm is taken: below every floor at any gain."""
+"""Replaces a magnitude of 0 before its logarithm is taken: below every floor at any gain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One column of scores. `floor` is where magnitudes (or the level, added) stop to matter."""
+    """One column of scores. Magnitudes are clamped to `floor` (MSTFT), or it is added to levels (LRMSD)."""
 
     name: str
     title: str
     floor: float
     matched: bool
-    compute: Callable[[Match, float], float]
-    """Of a match and the floor; lower is better, 0 for equal sounds."""
+    compute: Callable[[SpectralComparison, float], float]
+    """A function of the comparison and the floor: 0 for equal sounds, lower is better."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
-    """What the metrics need of a sound, computed once: it is scored against several others.
+class SpectralFeatures:
+    """Spectra and levels of a sound, computed once for all comparisons with others.
 
-    `magnitudes` and `logs` (log10 of them) hold [frames, bins] for each of `WINDOWS`; `levels` the RMS of
-    each LRMSD frame, [frames]; `rms` that of the whole sound; `samples` how long it is.
+    Attributes:
+        magnitudes: STFT magnitudes, float64 [frames, bins], for each of `WINDOWS`.
+        logs: log10 of the magnitudes.
+        levels: RMS of each LRMSD frame, float64 [frames].
+        rms: RMS of the sound.
+        samples: Its length.
     """
 
     magnitudes: tuple[F64, ...]
@@ -63,7 +67,10 @@ class Sound:
 
 
 def check_sound(audio: npt.ArrayLike, name: str) -> F64:
-    """`audio` as mono float64 [samples]; InputError, naming it, if it is empty, not mono or not finite."""
+    """Returns `audio` as float64 [samples].
+
+    Raises InputError, with `name`, if it is empty, not mono or not finite.
+    """
     sound = np.asarray(audio, dtype=np.float64)
     if sound.ndim != 1:
         raise InputError(f"{name}: expected mono audio [samples], got an array of shape {sound.shape}")
@@ -76,18 +83,19 @@ def check_sound(audio: npt.ArrayLike, name: str) -> F64:
 
 
 def fit_length(audio: F64, samples: int) -> F64:
-    """`audio` cut, or filled up with silence, to `samples`: the target's length rules.
+    """Cuts `audio` [n], or fills it up with silence, to `samples`.
 
-    What an estimate lacks at its end is thus scored as the silence one would hear; what it has beyond the
-    target's end is not scored.
+    The target's length counts: a missing end is scored as silence, and samples beyond the target's end are
+    not scored.
     """
     return audio[:samples] if len(audio) >= samples else np.pad(audio, (0, samples - len(audio)))
 
 
 def magnitude(audio: F64, window: int) -> F64:
-    """STFT magnitude [frames, window // 2 + 1]: periodic Hann, hop window/4, centred, reflect-padded.
+    """Computes STFT magnitudes, float64 [frames, window // 2 + 1], of audio [samples].
 
-    Not normalised (the sum over window times sample), which is what the floors refer to.
+    The window is a periodic Hann, the hop window / 4. Frames are centred, and the ends padded by reflection.
+    Magnitudes are not normalised: floors refer to the plain sum of window times samples.
     """
     padded = np.pad(audio, window // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[:: window // 4]
@@ -96,21 +104,24 @@ def magnitude(audio: F64, window: int) -> F64:
 
 
 def frame_levels(audio: F64) -> F64:
-    """RMS of each frame of 2048 samples, hop 512, centred, zero-padded: [1 + samples // 512]."""
+    """Computes the RMS of centred, zero-padded frames of 2048 samples, hop 512: [1 + samples // 512]."""
     padded = np.pad(audio, FRAME // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
     return np.asarray(np.sqrt(np.mean(frames**2, axis=-1)))
 
 
-def describe(audio: npt.ArrayLike, name: str = "sound") -> Sound:
-    """A sound, [samples] at full scale 1, made ready to be scored; InputError names it if it cannot be.
+def spectral_features(audio: npt.ArrayLike, name: str = "sound") -> SpectralFeatures:
+    """Computes the features of mono audio [samples] at full scale 1.
 
-    A sound shorter than the longest window is filled up with silence to that length.
+    A sound shorter than the longest window is filled up with silence to that length. Raises InputError, with
+    `name`, if the audio is empty, not mono or not finite.
+
+    Example: `score(spectral_features(audio), spectral_features(audio))["mstft"]` is 0.0.
     """
     checked = check_sound(audio, name)
     padded = fit_length(checked, max(len(checked), WINDOWS[0]))
     magnitudes = tuple(magnitude(padded, window) for window in WINDOWS)
-    return Sound(
+    return SpectralFeatures(
         magnitudes=magnitudes,
         logs=tuple(np.log10(np.maximum(m, TINY)) for m in magnitudes),
         levels=frame_levels(padded),
@@ -120,16 +131,16 @@ def describe(audio: npt.ArrayLike, name: str = "sound") -> Sound:
 
 
 @dataclass(frozen=True)
-class Match:
-    """An estimate, scaled by `gain`, beside its target; what several metrics need of both is kept."""
+class SpectralComparison:
+    """An estimate, scaled by `gain`, and its target; keeps what several metrics share."""
 
-    estimate: Sound
-    target: Sound
+    estimate: SpectralFeatures
+    target: SpectralFeatures
     gain: float = 1.0
 
     @cached_property
     def linear(self) -> tuple[float, ...]:
-        """Mean difference of the magnitudes, for each of `WINDOWS`."""
+        """The mean absolute difference of the magnitudes, for each of `WINDOWS`."""
         found = []
         for ours, theirs in zip(self.estimate.magnitudes, self.target.magnitudes, strict=True):
             apart = ours * self.gain
@@ -139,28 +150,28 @@ class Match:
 
     @cached_property
     def logs(self) -> tuple[F64, ...]:
-        """log10 of the estimate's magnitudes, for each of `WINDOWS`."""
+        """log10 of the scaled estimate's magnitudes, for each of `WINDOWS`."""
         shift = float(np.log10(self.gain))
         return tuple(log + shift for log in self.estimate.logs) if shift else self.estimate.logs
 
 
-def mstft(match: Match, floor: float) -> float:
-    """Multi-scale STFT distance: summed over windows, mean |log10(max(m, floor)^2)| + mean |m| difference.
+def mstft(pair: SpectralComparison, floor: float) -> float:
+    """Computes the multi-scale STFT distance, a sum over windows.
 
-    The floor applies to the logarithm alone.
+    Each term is the mean difference of log10(max(m, floor)^2) plus the mean difference of the magnitudes m.
     """
     bottom = np.log10(floor)
     total = 0.0
-    for our_log, their_log, linear in zip(match.logs, match.target.logs, match.linear, strict=True):
+    for our_log, their_log, linear in zip(pair.logs, pair.target.logs, pair.linear, strict=True):
         apart = np.maximum(our_log, bottom)
         apart -= np.maximum(their_log, bottom)
         total += 2.0 * float(np.mean(np.abs(apart, out=apart))) + linear
     return total
 
 
-def lrmsd(match: Match, epsilon: float) -> float:
-    """Log-RMS distance: mean over frames of |ln(rms + epsilon) difference|."""
-    ours, theirs = np.log(match.gain * match.estimate.levels + epsilon), np.log(match.target.levels + epsilon)
+def lrmsd(pair: SpectralComparison, epsilon: float) -> float:
+    """Computes the log-RMS distance: the mean absolute difference of ln(rms + epsilon) over frames."""
+    ours, theirs = np.log(pair.gain * pair.estimate.levels + epsilon), np.log(pair.target.levels + epsilon)
     return float(np.mean(np.abs(ours - theirs)))
 
 
@@ -175,22 +186,26 @@ METRICS = tuple(
         ("lrmsd_floored", "LRMSD, floor 0.001", 1e-3, lrmsd),
     )
 )
-"""Every metric that is scored, in the order of the tables. All are better lower."""
+"""The metrics in the order of tables. Lower is better for all."""
 
 HEADLINES = ("mstft_floored", "lrmsd_floored")
-"""The two that the short tables show."""
+"""The two metrics of short tables."""
 
 
-def matching_gain(estimate: Sound, target: Sound) -> float:
-    """The factor that gives the estimate the target's RMS; 1 where either is silent (below -100 dBFS)."""
+def matching_gain(estimate: SpectralFeatures, target: SpectralFeatures) -> float:
+    """Computes the gain that gives the estimate the target's RMS; 1 if either is silent (below -100 dBFS)."""
     if min(estimate.rms, target.rms) < SILENT_RMS:
         return 1.0
     return target.rms / estimate.rms
 
 
-def score(estimate: Sound, target: Sound) -> dict[str, float]:
-    """Every metric of `METRICS` by name. Both sounds must be equally long: see `fit_length`."""
+def score(estimate: SpectralFeatures, target: SpectralFeatures) -> dict[str, float]:
+    """Computes every metric of `METRICS` by name.
+
+    Raises ValueError if the sounds differ in length (see `fit_length`).
+    """
     if estimate.samples != target.samples:
         raise ValueError(f"estimate of {estimate.samples} samples, target of {target.samples}")
-    plain, matched = Match(estimate, target), Match(estimate, target, matching_gain(estimate, target))
+    plain = SpectralComparison(estimate, target)
+    matched = SpectralComparison(estimate, target, matching_gain(estimate, target))
     return {m.name: m.compute(matched if m.matched else plain, m.floor) for m in METRICS}

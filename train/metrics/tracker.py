@@ -1,7 +1,7 @@
-"""The pitch of a sound over time, by the tracker swift-f0 (a small network, its weights in its wheel).
+"""Tracks pitch over time by swift-f0, a small network whose weights are in its wheel.
 
-It knows pitches from 47 to 2093 Hz; what lies outside is unvoiced or tracked an octave off, alike for
-every sound. One thread a call, so that a track does not depend on how many cores there are.
+It covers 47 to 2093 Hz. Pitches beyond are unvoiced, or tracked an octave off, for all sounds alike. Each
+call uses one thread, so that a track does not depend on the number of cores.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ Bools = npt.NDArray[np.bool_]
 
 RATE = 16_000
 HOP_S = 256 / RATE
-"""Seconds between frames; frame i is centred at i * HOP_S."""
+"""Seconds between frames. Frame i is centred at i * HOP_S."""
 
 SHORTEST = 2048
-"""Samples at 16 kHz below which a sound is filled up with silence."""
+"""Least samples at 16 kHz. Shorter sounds are filled up with silence."""
 
 VOICED = 0.5
-"""Confidence from which a frame has a pitch: the tracker's own calibration."""
+"""Least confidence of a voiced frame: the tracker's own calibration."""
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
-    """Pitch as fractional MIDI number and whether there is one, both [frames]."""
+class PitchTrack:
+    """Pitch as fractional MIDI number, float64 [frames], and whether there is one, bool [frames]."""
 
     midi: F64
     voiced: Bools
 
     def times(self) -> F64:
-        """Where the frames are centred, in seconds [frames]."""
+        """Returns the centres of the frames: seconds, float64 [frames]."""
         return np.arange(len(self.midi), dtype=np.float64) * HOP_S
 
 
@@ -51,11 +51,16 @@ def _detector() -> Any:
     return SwiftF0(threads=1, spin=False)
 
 
-def track(audio: npt.ArrayLike, rate: int) -> Track:
-    """The pitch track of mono audio [samples]."""
+def track_pitch(audio: npt.ArrayLike, rate: int) -> PitchTrack:
+    """Tracks the pitch of mono audio [samples] at `rate` Hz.
+
+    Raises InputError if swift-f0 is not installed.
+
+    Example: `track_pitch(audio, 44_100).midi[0]` is 69.0 for a sine of 440 Hz.
+    """
     slow = resample(np.asarray(audio, dtype=np.float32), rate, RATE)
     if len(slow) < SHORTEST:
         slow = np.pad(slow, (0, SHORTEST - len(slow)))
     found = _detector().detect(slow, RATE)
     hertz = np.maximum(np.asarray(found.pitch_hz, dtype=np.float64), 1.0)
-    return Track(69.0 + 12.0 * np.log2(hertz / 440.0), np.asarray(found.confidence) >= VOICED)
+    return PitchTrack(69.0 + 12.0 * np.log2(hertz / 440.0), np.asarray(found.confidence) >= VOICED)

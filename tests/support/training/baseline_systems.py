@@ -11,7 +11,7 @@ from train.data.examples import Example
 from train.data.loader import Loader
 from train.data.shards import Shards
 from train.data.tables import Tables
-from train.metrics import describe, score
+from train.metrics import score, spectral_features
 from train.systems.base import Audio, System
 
 RATE = 44_100
@@ -39,4 +39,4 @@ def take_examples(layout: Layout, system: System, count: int) -> list[Example]:
 def distance(estimate: Audio, target: Audio, rate: int, own: int) -> float:
     """Returns the floored MSTFT of an estimate at the system's own rate."""
     low, aim = (resample(audio, rate, own) for audio in (estimate, target))
-    return score(describe(low), describe(aim))["mstft_floored"]
+    return score(spectral_features(low), spectral_features(aim))["mstft_floored"]

@@ -9,8 +9,8 @@ from tests.support.sounds import RATE, play_phrase, sine
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.evaluation.cases import cases_of, sounding_ms
 from train.evaluation.transplant import Part, moved
-from train.metrics.features import Ears
-from train.metrics.measurement import Known, hear_goal
+from train.metrics.features import AudioFeatures
+from train.metrics.measurement import GroundTruth, measure_target
 
 
 def test_hard_cases_are_found_from_notes_and_envelopes() -> None:
@@ -19,9 +19,11 @@ def test_hard_cases_are_found_from_notes_and_envelopes() -> None:
     assert sounding_ms(short) < 100 < 500 < sounding_ms(long)
     sound, notes = play_phrase(1, 0, long)
     source = Part(sound.astype(np.float32), moved(notes, (Note(0.0, 1.0, 85, 100),)), short)
-    cases = cases_of(source, hear_goal(Ears(sound, RATE), Known(notes, long, CUT_FADE_MS)))
+    cases = cases_of(
+        source, measure_target(AudioFeatures(sound, RATE), GroundTruth(notes, long, CUT_FADE_MS))
+    )
     assert {"short_to_long", "octave_shifted"} <= cases
     assert "long_to_short" not in cases
     spaced = (Note(0.0, 0.3, 86, 100), Note(0.8, 0.1, 88, 100), Note(0.9, 0.4, 90, 100))
-    goal = hear_goal(Ears(sine(1175.0, 1.5), RATE), Known(spaced, long, CUT_FADE_MS))
-    assert {"rests", "fast", "very_high"} <= cases_of(source, goal)
+    target = measure_target(AudioFeatures(sine(1175.0, 1.5), RATE), GroundTruth(spaced, long, CUT_FADE_MS))
+    assert {"rests", "fast", "very_high"} <= cases_of(source, target)

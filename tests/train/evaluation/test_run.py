@@ -23,8 +23,8 @@ from train.evaluation.pairs import dataset_trials, to_float
 from train.evaluation.run import choose_pairs, with_extras
 from train.evaluation.scoring import score_trials
 from train.evaluation.summary import MEAN_OF_KINDS, find, summarise_scores, to_frame
-from train.evaluation.trial import COPIES, ESTIMATE, FLOORS, UNTRAINED
-from train.metrics import METRICS, describe, score
+from train.evaluation.trial import COPIES, ESTIMATE, TOPLINES, UNTRAINED
+from train.metrics import METRICS, score, spectral_features
 from train.metrics.catalogue import COLUMNS
 
 PAIRS = 1
@@ -49,7 +49,7 @@ class PerfectCodec:
         return self
 
 
-METHODS = {ESTIMATE, *COPIES, *UNTRAINED, *FLOORS}
+METHODS = {ESTIMATE, *COPIES, *UNTRAINED, *TOPLINES}
 
 
 def test_every_pair_method_and_metric_has_one_row(evaluated: Path) -> None:
@@ -81,7 +81,9 @@ def test_copies_have_the_scores_of_the_metrics(held_out: Layout, evaluated: Path
     frame = pd.read_parquet(evaluated / "scores.parquet")
     row = frame[(frame["method"] == "copy_of_reference") & (frame["metric"] == "mstft_floored")].iloc[3]
     clips = {key: clip / 32768.0 for key, clip in read_clips(held_out, [row.reference, row.target]).items()}
-    expected = score(describe(clips[row.reference]), describe(clips[row.target]))["mstft_floored"]
+    expected = score(spectral_features(clips[row.reference]), spectral_features(clips[row.target]))[
+        "mstft_floored"
+    ]
     assert row.value == pytest.approx(expected, rel=1e-6)
     source, target = ClipId.parse(row.source), ClipId.parse(row.target)
     assert source.phrase == target.phrase

@@ -10,9 +10,9 @@ from manifests.splits.seeds import stream
 from manifests.types import Envelope, Note
 from train.metrics import crepe
 from train.metrics.envelope import gain_db, gain_error_db
-from train.metrics.features import Ears
-from train.metrics.measurement import Known, compare, hear, hear_goal
-from train.metrics.timbre import Timbre, embedding_distance, hear_timbre, mfcc_distance
+from train.metrics.features import AudioFeatures
+from train.metrics.measurement import GroundTruth, compare, measure, measure_target
+from train.metrics.timbre import TimbreFeatures, embedding_distance, measure_timbre, mfcc_distance
 
 RATE = 44_100
 NOTES = (Note(0.0, 0.8, 57, 100), Note(1.2, 0.8, 57, 100))
@@ -57,8 +57,8 @@ def test_the_gain_curve_error_is_that_of_the_curves_drawn_by_hand(a: Envelope, b
 
 @pytest.mark.parametrize(("made", "target"), [(PLUCK, LEAD), (LEAD, PLUCK), (ORGAN, LEAD)])
 def test_measured_envelope_errors_equal_those_by_hand(made: Envelope, target: Envelope) -> None:
-    goal = hear_goal(Ears(shaped(target), RATE), Known(NOTES, target))
-    measured = compare(hear(Ears(shaped(made), RATE), NOTES, 5.0), goal)
+    measured_target = measure_target(AudioFeatures(shaped(target), RATE), GroundTruth(NOTES, target))
+    measured = compare(measure(AudioFeatures(shaped(made), RATE), NOTES, 5.0), measured_target)
     assert measured["envelope_db"] == pytest.approx(error_by_hand(made, target), abs=0.2)
     assert measured["attack_ms"] == pytest.approx(abs(made.attack_ms - target.attack_ms), abs=3.0)
     if made is ORGAN:
@@ -71,8 +71,8 @@ def test_measured_envelope_errors_equal_those_by_hand(made: Envelope, target: En
 
 
 def test_a_correct_envelope_has_no_error_at_any_level() -> None:
-    goal = hear_goal(Ears(shaped(LEAD), RATE), Known(NOTES, LEAD))
-    same = compare(hear(Ears(shaped(LEAD, level=0.03), RATE), NOTES, 5.0), goal)
+    target = measure_target(AudioFeatures(shaped(LEAD), RATE), GroundTruth(NOTES, LEAD))
+    same = compare(measure(AudioFeatures(shaped(LEAD, level=0.03), RATE), NOTES, 5.0), target)
     assert same["envelope_db"] < 0.15
     assert same["loudness_lu"] == pytest.approx(20.0, abs=1e-9), "0.3 is ten times 0.03: 20 dB"
 
@@ -89,16 +89,16 @@ def test_a_spectrum_bent_by_a_cosine_over_the_mel_scale_is_one_cepstral_coeffici
     low, high = (2595.0 * np.log10(1.0 + hertz / 700.0) for hertz in (40.0, 16_000.0))
     place = np.clip((mel - low) / (high - low) * 81.0 - 0.5, 0.0, 80.0)  # band b is centred at b + 0.5
     bent = np.fft.irfft(spectrum * 10.0 ** (depth_db * np.cos(np.pi * turns * place / 80.0) / 20.0))
-    one, other = hear_timbre(noise, RATE), hear_timbre(bent, RATE)
+    one, other = measure_timbre(noise, RATE), measure_timbre(bent, RATE)
     assert one is not None
     assert other is not None
     assert mfcc_distance(one, other) == pytest.approx(depth_db * np.sqrt(40.0 / 13.0), rel=0.03)
 
 
 def test_the_embedding_distance_is_one_minus_the_cosine() -> None:
-    def at(degrees: float) -> Timbre:
+    def at(degrees: float) -> TimbreFeatures:
         turn = np.radians(degrees)
-        return Timbre(np.zeros(13), np.array([np.cos(turn), np.sin(turn)]))
+        return TimbreFeatures(np.zeros(13), np.array([np.cos(turn), np.sin(turn)]))
 
     distances = [embedding_distance(at(0), at(degrees)) for degrees in (0, 60, 90, 180)]
     assert distances == pytest.approx([0.0, 0.5, 1.0, 2.0], abs=1e-12)

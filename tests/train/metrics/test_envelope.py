@@ -10,7 +10,7 @@ import pytest
 from manifests.synthesis.compose import gain
 from manifests.types import Envelope, Note
 from tests.support.sounds import RATE, harmonic
-from train.metrics.envelope import gain_db, gain_error_db, hear_envelope, part_errors
+from train.metrics.envelope import gain_db, gain_error_db, measure_envelope, parameter_errors
 
 
 def test_gain_error_is_the_difference_of_sustain_levels() -> None:
@@ -39,11 +39,11 @@ def test_observable_envelope_parts_are_measured() -> None:
     notes = (Note(0.0, 0.6, 60, 100), Note(1.0, 0.6, 64, 100))
     frames = 2 * RATE
     sound = gain(notes, envelope, RATE, frames, 5.0) * np.concatenate([harmonic(262.0), harmonic(330.0)])
-    measured = hear_envelope(sound, notes, RATE, 5.0)
+    measured = measure_envelope(sound, notes, RATE, 5.0)
     assert measured is not None
     assert gain_error_db(measured.envelope, envelope) < 0.5
-    errors = part_errors(measured, measured)
+    errors = parameter_errors(measured, measured)
     assert errors == {"attack_ms": 0.0, "decay_ms": 0.0, "sustain_db": 0.0, "release_ms": 0.0}
-    assert all(math.isnan(value) for value in part_errors(None, measured).values())
-    assert hear_envelope(np.zeros(frames), notes, RATE, 5.0) is None
-    assert hear_envelope(sound, (), RATE, 5.0) is None
+    assert all(math.isnan(value) for value in parameter_errors(None, measured).values())
+    assert measure_envelope(np.zeros(frames), notes, RATE, 5.0) is None
+    assert measure_envelope(sound, (), RATE, 5.0) is None

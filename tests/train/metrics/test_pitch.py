@@ -10,12 +10,12 @@ import pytest
 from manifests.types import Note
 from tests.support.sounds import RATE, harmonic
 from train.metrics.pitch import f0_rmse_cents, f_pitch, f_pitch_notes
-from train.metrics.tracker import HOP_S, Track, track
+from train.metrics.tracker import HOP_S, PitchTrack, track_pitch
 
 
-def steps(*midi: float | None) -> Track:
+def steps(*midi: float | None) -> PitchTrack:
     """Returns a pitch track by hand; None is unvoiced."""
-    return Track(np.array([m or 0.0 for m in midi]), np.array([m is not None for m in midi]))
+    return PitchTrack(np.array([m or 0.0 for m in midi]), np.array([m is not None for m in midi]))
 
 
 def test_f_pitch_follows_its_formula() -> None:
@@ -38,7 +38,7 @@ def test_f0_rmse_is_unfiltered_and_may_be_undefined() -> None:
 
 
 def test_an_octave_costs_all_of_f_pitch_and_nothing_of_its_chroma() -> None:
-    low, high = track(harmonic(220.0), RATE), track(harmonic(440.0), RATE)
+    low, high = track_pitch(harmonic(220.0), RATE), track_pitch(harmonic(440.0), RATE)
     assert f_pitch(high, low) == 0.0
     chroma = f_pitch(high, low, chroma=True)
     assert chroma is not None
@@ -48,7 +48,7 @@ def test_an_octave_costs_all_of_f_pitch_and_nothing_of_its_chroma() -> None:
 def test_pitch_against_notes_counts_only_audible_held_frames() -> None:
     times = np.arange(63) * HOP_S
     notes = (Note(0.0, 0.5, 69, 100),)
-    estimate = Track(np.where(times < 0.25, 69.0, 71.0), np.ones(63, dtype=bool))
+    estimate = PitchTrack(np.where(times < 0.25, 69.0, 71.0), np.ones(63, dtype=bool))
     everywhere = np.ones(63, dtype=bool)
     assert f_pitch_notes(estimate, notes, everywhere) == pytest.approx(0.5, abs=0.02)
     assert f_pitch_notes(estimate, notes, times < 0.25) == 1.0

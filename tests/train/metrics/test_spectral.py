@@ -9,7 +9,7 @@ import torch
 from manifests.splits.seeds import stream
 from manifests.types import InputError
 from tests.support.sounds import RATE, sine
-from train.metrics import METRICS, describe, fit_length, magnitude, matching_gain, score
+from train.metrics import METRICS, fit_length, magnitude, matching_gain, score, spectral_features
 
 
 def noise(level: float, seconds: float = 1.0, index: int = 0) -> np.ndarray:
@@ -18,7 +18,7 @@ def noise(level: float, seconds: float = 1.0, index: int = 0) -> np.ndarray:
 
 
 def scores(estimate: np.ndarray, target: np.ndarray) -> dict[str, float]:
-    return score(describe(estimate), describe(target))
+    return score(spectral_features(estimate), spectral_features(target))
 
 
 def test_equal_sounds_score_zero_on_every_metric() -> None:
@@ -87,7 +87,7 @@ def test_estimates_are_fitted_to_the_targets_length() -> None:
     assert len(fit_length(np.ones(10), 4)) == 4
     np.testing.assert_array_equal(fit_length(np.ones(2), 4), [1, 1, 0, 0])
     with pytest.raises(ValueError, match="estimate of 10 samples"):
-        score(describe(np.ones(10)), describe(np.ones(11)))
+        score(spectral_features(np.ones(10)), spectral_features(np.ones(11)))
 
 
 @pytest.mark.parametrize("samples", [1, 100, 1024, 2047, 2048])
@@ -106,8 +106,8 @@ def test_sounds_shorter_than_a_window_are_scored(samples: int) -> None:
 )
 def test_unscorable_audio_is_refused_by_name(bad: np.ndarray, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        describe(bad, "x.wav")
+        spectral_features(bad, "x.wav")
 
 
 def test_level_matching_is_by_rms() -> None:
-    assert matching_gain(describe(noise(0.05)), describe(noise(0.1))) == pytest.approx(2.0)
+    assert matching_gain(spectral_features(noise(0.05)), spectral_features(noise(0.1))) == pytest.approx(2.0)

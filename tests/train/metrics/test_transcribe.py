@@ -10,19 +10,19 @@ import pytest
 from manifests.synthesis.compose import gain
 from manifests.types import Envelope, Note
 from tests.support.sounds import RATE, harmonic, play_phrase
-from train.metrics.features import Ears
-from train.metrics.transcribe import pitch_of, transcribe
+from train.metrics.features import AudioFeatures
+from train.metrics.transcribe import note_pitch, transcribe
 
 
 def test_notes_are_read_off_a_phrase() -> None:
     envelope = Envelope(attack_ms=10, decay_ms=100, sustain=0.6, release_ms=50)
     for phrase in (0, 2):
         sound, notes = play_phrase(1, phrase, envelope)
-        notes_found = transcribe(Ears(sound, RATE))
+        notes_found = transcribe(AudioFeatures(sound, RATE))
         assert [n.pitch for n in notes_found] == [n.pitch for n in notes]
         assert [n.onset for n in notes_found] == pytest.approx([n.onset for n in notes], abs=0.02)
-    assert transcribe(Ears(np.zeros(RATE), RATE)) == ()
-    assert transcribe(Ears(np.zeros(10), RATE)) == ()
+    assert transcribe(AudioFeatures(np.zeros(RATE), RATE)) == ()
+    assert transcribe(AudioFeatures(np.zeros(10), RATE)) == ()
 
 
 def test_repeated_decaying_notes_last_until_the_next() -> None:
@@ -36,11 +36,11 @@ def test_repeated_decaying_notes_last_until_the_next() -> None:
     ]
     for envelope, notes in ((pluck, legato), (organ, short)):
         sound = gain(notes, envelope, RATE, 2 * RATE, 5.0) * np.concatenate(tones)
-        notes_found = transcribe(Ears(sound, RATE))
+        notes_found = transcribe(AudioFeatures(sound, RATE))
         assert [n.duration for n in notes_found] == pytest.approx([n.duration for n in notes], abs=0.04)
         assert [n.pitch for n in notes_found] == [57, 58, 59, 60, 61]
 
 
 def test_octave_errors_of_the_tracker_do_not_move_a_note() -> None:
-    assert pitch_of(np.array([63.1, 87.0, 87.1, 86.9, 87.0, 62.9, 75.0]), 64.0) == 63
-    assert pitch_of(np.array([63.0] * 9 + [51.0]), 50.0) == 63, "a slip now and then is none"
+    assert note_pitch(np.array([63.1, 87.0, 87.1, 86.9, 87.0, 62.9, 75.0]), 64.0) == 63
+    assert note_pitch(np.array([63.0] * 9 + [51.0]), 50.0) == 63, "a slip now and then is none"

@@ -58,5 +58,5 @@ def at_rate(trial: Trial, rate: int) -> Trial:
         reference=resample(trial.reference, trial.rate, rate),
         target=resample(trial.target, trial.rate, rate),
         estimates={name: resample(sound, trial.rate, rate) for name, sound in trial.estimates.items()},
-        floors={name: resample(sound, trial.rate, rate) for name, sound in trial.floors.items()},
+        toplines={name: resample(sound, trial.rate, rate) for name, sound in trial.toplines.items()},
     )

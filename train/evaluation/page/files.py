@@ -13,7 +13,7 @@ from manifests.estimation.estimate import measure_gain
 from train.data.pairs import TAKES
 from train.evaluation.files import Row as FileRow
 from train.evaluation.files import read_trial
-from train.evaluation.page.rows import Curve, Known, Panel, Row, scores_of
+from train.evaluation.page.rows import Curve, Panel, Row, ScoresByPair, scores_of
 from train.evaluation.page.words import TAKEN
 from train.evaluation.trial import Audio, Trial
 
@@ -27,7 +27,7 @@ def level_curve(audio: Audio, rate: int) -> Curve:
     return Curve("true", "its level", values.astype(np.float32))
 
 
-def file_row(trial: Trial, known: Known | None, named: str) -> Row:
+def file_row(trial: Trial, known: ScoresByPair | None, named: str) -> Row:
     """A trial as a row: its three roles, then every system."""
     scores, cases = scores_of(trial, known)
     sounds = {"source": trial.source, "reference": trial.reference, "target": trial.target}
@@ -44,7 +44,7 @@ def file_row(trial: Trial, known: Known | None, named: str) -> Row:
 def gather_files(
     folder: Path,
     pairs: Sequence[list[FileRow]],
-    known: Known | None,
+    known: ScoresByPair | None,
     advance: Callable[[], Any],
 ) -> Iterator[tuple[Row, int]]:
     """A row and its rate for each pair, in their order, read side by side."""

@@ -23,7 +23,7 @@ from train.evaluation.page.blind import write_blind
 from train.evaluation.page.data import Beside, Inside, Shelf, row_data
 from train.evaluation.page.files import gather_files
 from train.evaluation.page.html import Facts, render
-from train.evaluation.page.rows import Codec, Known, Row, RowScores, gather
+from train.evaluation.page.rows import Codec, Row, RowScores, ScoresByPair, gather
 from train.evaluation.pairs import reconstructions
 from train.evaluation.run import Say, Track, check_rate, choose_pairs, held_out_splits
 from train.evaluation.summary import splits_of
@@ -50,7 +50,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
     return loaded
 
 
-def read_scores(folder: Path) -> Known:
+def read_scores(folder: Path) -> ScoresByPair:
     """The scores and cases of each (split, pair) that evaluate wrote into `folder`, headline metrics only."""
     path = folder / "scores.parquet"
     if not path.is_file():

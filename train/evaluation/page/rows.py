@@ -22,7 +22,7 @@ BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, relea
 RowScores = dict[str, dict[str, float]]
 """{method: {metric: value}} of one row."""
 
-Known = Mapping[tuple[str, str], tuple[RowScores, tuple[str, ...]]]
+ScoresByPair = Mapping[tuple[str, str], tuple[RowScores, tuple[str, ...]]]
 """Scores and hard cases of rows by (split, pair)."""
 
 
@@ -95,7 +95,7 @@ def envelope_words(envelope: Envelope) -> str:
     return f"A {e.attack_ms:.0f} · {hold}D {e.decay_ms:.0f} · S {e.sustain:.2f} · R {e.release_ms:.0f} ms"
 
 
-def scores_of(trial: Trial, known: Known | None) -> tuple[RowScores, tuple[str, ...]]:
+def scores_of(trial: Trial, known: ScoresByPair | None) -> tuple[RowScores, tuple[str, ...]]:
     """A trial's scores and cases: those already made (by split and pair), else made now; none without any."""
     if known is None:
         return {}, ()
@@ -113,7 +113,7 @@ def scores_of(trial: Trial, known: Known | None) -> tuple[RowScores, tuple[str, 
 class Gatherer:
     """Makes rows from a dataset's pairs and codecs."""
 
-    def __init__(self, tables: Tables, codecs: Mapping[str, Codec], known: Known | None) -> None:
+    def __init__(self, tables: Tables, codecs: Mapping[str, Codec], known: ScoresByPair | None) -> None:
         self.tables = tables
         self.codecs = codecs
         self.known = known
@@ -183,7 +183,7 @@ def gather(
     tables: Tables,
     codecs: Mapping[str, Codec],
     pairs: Mapping[str, Sequence[Pair]],
-    known: Known | None,
+    known: ScoresByPair | None,
     advance: Callable[[], Any],
 ) -> Iterator[Row]:
     """The rows of the page: every pair of every split, then one with an envelope by number, if it can be."""

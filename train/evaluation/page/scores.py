@@ -9,7 +9,7 @@ from typing import Any
 from train.evaluation.formatting import title
 from train.evaluation.page.words import split_title, split_words
 from train.evaluation.summary import MEAN_OF_KINDS, RECONSTRUCTION, find, kinds_of, splits_of
-from train.evaluation.trial import is_floor, is_system
+from train.evaluation.trial import is_system, is_topline
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
 
 Summary = dict[str, Any]
@@ -107,11 +107,11 @@ def _groups(rows: Sequence[dict[str, Any]], kinds: Sequence[str], highest: float
 
 
 def _best(group: Sequence[dict[str, Any]]) -> float | None:
-    """The best mean; floors are out of the running, and in a reconstruction the copies of its target."""
+    """The best mean; toplines are out of the running, and in a reconstruction the copies of its target."""
     best: float | None = None
     for row in group:
         method = row["method"]
-        if row["mean"] is None or is_floor(method):
+        if row["mean"] is None or is_topline(method):
             continue
         if row["kind"] == RECONSTRUCTION and not is_system(method):
             continue

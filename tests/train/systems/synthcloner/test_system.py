@@ -25,7 +25,7 @@ from train.data.tables import Tables
 from train.fitting.loop import Report, fit
 from train.fitting.schedule import rate_factor
 from train.fitting.validation import Judge
-from train.metrics import describe, score
+from train.metrics import score, spectral_features
 from train.systems import build
 from train.systems.base import ConversionRequest, Format
 from train.systems.synthcloner.envelope import loudness
@@ -149,7 +149,9 @@ def test_a_validation_is_the_mean_of_all_its_pairs(layout: Layout, system: Synth
     alone: dict[str, list[float]] = {kind: [] for kind in KINDS}
     for trial in judge.trials:
         made = system.convert(ConversionRequest(trial.source, trial.reference, TAKES[trial.pair.kind])).audio
-        alone[trial.pair.kind].append(score(describe(made), describe(trial.target))["mstft_floored"])
+        alone[trial.pair.kind].append(
+            score(spectral_features(made), spectral_features(trial.target))["mstft_floored"]
+        )
     assert judge.judge(system).scores == {
         kind: pytest.approx(np.mean(values)) for kind, values in alone.items()
     }

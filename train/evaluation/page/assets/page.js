@@ -71,7 +71,7 @@
     const methods = Object.keys(entry.scores).filter((method) => !HIDDEN.has(method));
     if (!methods.length) return make("p", { class: "note", text: "There is no target to score against: such a clip was never rendered." });
     const there = data.metrics.filter((metric) => methods.some((method) => metric.name in entry.scores[method]));
-    // Floors are no conversions, and the copies of a reconstruction are its target.
+    // Toplines are no conversions, and the copies of a reconstruction are its target.
     const running = methods.filter((method) => !isFloor(method) && (entry.kind !== "reconstruction" || !METHODS[method]));
     const best = new Map(there.map((metric) => {
       const values = running.map((method) => entry.scores[method][metric.name]).filter((value) => value !== undefined);
