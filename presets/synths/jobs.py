@@ -53,6 +53,7 @@ class Take:
     cut: bool = False
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
         return {
             "settings": dict(sorted(self.settings.items())),
             "notes": [asdict(note) for note in self.notes],
@@ -62,6 +63,7 @@ class Take:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Take:
+        """Reads what `to_json` returned."""
         notes = tuple(Note(**note) for note in value["notes"])
         return cls(value["settings"], notes, value["seconds"], value["cut"])
 
@@ -103,6 +105,7 @@ class GroupJob:
     mono: bool = False
 
     def to_json(self) -> dict[str, Any]:
+        """Returns the fields as JSON values."""
         state = self.state and {"format": self.state.format, "data": b64encode(self.state.data).decode()}
         return {
             "settings": dict(sorted(self.settings.items())),
@@ -115,6 +118,7 @@ class GroupJob:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> GroupJob:
+        """Reads what `to_json` returned."""
         state = value["state"] and PresetState(value["state"]["format"], b64decode(value["state"]["data"]))
         notes = tuple(Note(**note) for note in value["notes"])
         takes = tuple(Take.from_json(take) for take in value["takes"])
