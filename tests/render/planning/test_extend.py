@@ -108,7 +108,7 @@ def test_growing_to_the_present_size_changes_nothing(grown: Path, tmp_path: Path
     before = datasets.file_hashes(grown)
     done = commands.run("render", "extend", grown, datasets.write_config(tmp_path, **THIRD))
     assert done.returncode == 0
-    assert "has all that already" in done.stderr
+    assert "already holds all that" in done.stderr
     assert datasets.file_hashes(grown) == before
 
 
