@@ -1,6 +1,7 @@
-"""Measures what the project claims of speed, scale and quality: each module is a command of its own.
+"""Measures the speed, scale and quality of Triptych. Each module is a command; pages with results stand in
+`results/`.
 
     .venv/bin/python -m benchmarks.render_speed --help
 
-No part of the product: nothing in `manifests`, `midi`, `presets`, `render` or `train` imports it.
+The product never imports this package.
 """

@@ -1,8 +1,9 @@
-"""Audit and query of millions of real manifest rows: `python -m benchmarks.audit_scale --out DIR`.
+"""Measures the audit and a query of manifests with millions of rows: `python -m benchmarks.audit_scale --out
+DIR`.
 
-Plans timbres x envelopes x phrases as the renderer does (its own sides, blocks, shards and tables) and
-writes every table of the dataset, audio aside: offsets, hashes and levels are made up, but consistent.
-Then measures `manifests audit --no-audio`, the same with its page, and a query, each in a process of its own.
+It plans a dataset with the renderer's own code and writes all its tables, but no audio. Offsets, hashes and
+levels are synthetic and consistent. Then it runs `manifests audit --no-audio`, the same with `--html`, and
+`manifests query`, each in its own process, and prints seconds, CPU seconds and peak memory.
 """
 
 from __future__ import annotations
@@ -34,11 +35,15 @@ from render.planning.plan import make_plan, write_plan
 from render.planning.product import cut_blocks
 
 FLAC_BYTES = 120_000
-PADDED = 512 + -(-FLAC_BYTES // 512) * 512 + 512 + 1024
+CLIP_BYTES_IN_TAR = 512 + -(-FLAC_BYTES // 512) * 512 + 512 + 1024
+"""Bytes of a clip's two tar members:
+
+a header of 512 and the padded FLAC, a header of 512 and the padded JSON.
+"""
 
 
-def config_of(timbres: int, envelopes: int, phrases: int) -> Config:
-    """The reference dataset's shape: two families of envelopes, generated phrases."""
+def dataset_config(timbres: int, envelopes: int, phrases: int) -> Config:
+    """Returns a config with two envelope families and generated phrases, as in the SynthCAT dataset."""
     family = {"hold_ms": [0, 20], "attack_ms": [10, 50], "decay_ms": [50, 200], "release_ms": [30, 120]}
     return parse(
         {
@@ -55,21 +60,22 @@ def config_of(timbres: int, envelopes: int, phrases: int) -> Config:
     )
 
 
-def digest(*what: object) -> str:
-    return sha256(repr(what).encode()).hexdigest()
+def fake_sha256(*parts: object) -> str:
+    """Returns a SHA-256 as hex digits that depends on `parts` only."""
+    return sha256(repr(parts).encode()).hexdigest()
 
 
-def timbre_rows(config: Config) -> list[dict[str, Any]]:
-    """Made-up timbres, no two alike."""
+def synthetic_timbre_rows(config: Config) -> list[dict[str, Any]]:
+    """Returns rows of synthetic timbres, all different, with sides drawn as the renderer draws them."""
     count = sum(timbres.count for timbres in config.timbres)
     sides = assign_sides(list(range(count)), config.splits.test_timbres, config.seed, "timbre")
     draw = np.random.Generator(np.random.PCG64(3))
     return [
         {
             "timbre": i, "name": f"made-up {i}", "synth": "builtin", "preset": f"made-up/{i}",
-            "bank_sha256": digest("bank"), "plugin_sha256": digest("plugin"),
+            "bank_sha256": fake_sha256("bank"), "plugin_sha256": fake_sha256("plugin"),
             "parameters": {"cutoff": float(draw.random())}, "state": None, "deterministic": True,
-            "group": digest("group", i), "tones_sha256": digest("tones", i), "lowest_pitch": 48,
+            "group": fake_sha256("group", i), "tones_sha256": fake_sha256("tones", i), "lowest_pitch": 48,
             "highest_pitch": 79, "octave": int(draw.integers(-1, 2)), "pitch_confidence": 1.0,
             "level_variation_db": 0.2 * float(draw.random()),
             "fingerprint": (-60.0 * draw.random(120)).astype(np.float32).tolist(),
@@ -82,7 +88,11 @@ def timbre_rows(config: Config) -> list[dict[str, Any]]:
 def clip_table(
     rows: list[dict[str, Any]], lookup: dict[str, Any], spec: ClipSpec
 ) -> tuple[pa.Table, list[Any]]:
-    """The clips of one shard's blocks as the renderer's clip table has them, and the blocks' extents."""
+    """Builds the clip table of one shard as the renderer writes it.
+
+    `rows` are the shard's rows of the block table. Returns the table and `[block, offset, bytes]` of each
+    block.
+    """
     shard, split = rows[0]["shard"], rows[0]["split"]
     grids = [np.meshgrid(r["block"], r["timbres"], r["phrases"], r["envelopes"], indexing="ij") for r in rows]
     cells = np.concatenate([np.stack([axis.ravel() for axis in grid], axis=1) for grid in grids])
@@ -91,19 +101,19 @@ def clip_table(
     draw = np.random.Generator(np.random.PCG64([17, *divmod(int(block[0]), 1 << 16)]))
     extents, start = [], 0
     for row in rows:
-        extents.append([row["block"], start, row["clips"] * PADDED])
-        start += row["clips"] * PADDED
-    reached, heard = lookup["observed"]
+        extents.append([row["block"], start, row["clips"] * CLIP_BYTES_IN_TAR])
+        start += row["clips"] * CLIP_BYTES_IN_TAR
+    reached, release_heard = lookup["observed"]
     raw = draw.bytes(32 * count).hex()
     columns: dict[str, Any] = {
         "key": [f"b{b:06d}_t{t:05d}_e{e:04d}_p{p:04d}" for b, t, p, e in cells.tolist()],
         "split": [split] * count,
         "shard": [shard] * count,
-        "offset": np.arange(count, dtype=np.int64) * PADDED + 512,
+        "offset": np.arange(count, dtype=np.int64) * CLIP_BYTES_IN_TAR + 512,
         "length": np.full(count, FLAC_BYTES),
         "block": block, "timbre": timbre, "envelope": envelope, "phrase": phrase,
         **{name: lookup[name][envelope] for name in ENVELOPE_FIELDS},
-        "sustain_reached": reached[envelope, phrase], "release_heard": heard[envelope, phrase],
+        "sustain_reached": reached[envelope, phrase], "release_heard": release_heard[envelope, phrase],
         "octave": lookup["octave"][timbre],
         "frames": np.full(count, spec.frames), "rate": np.full(count, spec.rate),
         "cut_fade_ms": np.full(count, spec.cut_fade_ms), "gain": 1.0 + draw.random(count),
@@ -115,23 +125,23 @@ def clip_table(
     return pa.table([pa.array(columns[f.name], f.type) for f in fields], schema=fields), extents
 
 
-def write(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
-    """Writes the dataset's tables; the number of clips."""
-    config = config_of(timbres, envelopes, phrases)
+def write_tables(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
+    """Writes all tables of a dataset to the folder `root`. Returns the number of clips."""
+    config = dataset_config(timbres, envelopes, phrases)
     planned = make_plan(config)
     write_plan(planned, root)
     layout = Layout(root)
-    rows = timbre_rows(config)
+    rows = synthetic_timbre_rows(config)
     blocks = cut_blocks(config, rows, planned.envelopes, planned.phrases).to_pylist()
     clip = config.clip
     frames, peak = to_samples(clip.seconds, clip.rate), peak_value(clip.peak_dbfs)
     spec = ClipSpec(clip.rate, frames, peak, clip.cut_fade_ms, config.flac_level)
     notes = [notes_of(row) for row in planned.phrases]
-    seen = np.array([[observability(n, envelope_of(e), spec) for n in notes] for e in planned.envelopes])
+    observed = np.array([[observability(n, envelope_of(e), spec) for n in notes] for e in planned.envelopes])
     lookup: dict[str, Any] = {
         name: np.array([e[name] for e in planned.envelopes]) for name in ENVELOPE_FIELDS
     }
-    lookup["observed"] = (seen[..., 0], seen[..., 1])
+    lookup["observed"] = (observed[..., 0], observed[..., 1])
     lookup["octave"] = np.array([row["octave"] for row in rows])
     lookup["group"] = np.array([row["group"] for row in rows])
     of_shard: dict[str, list[dict[str, Any]]] = {}
@@ -145,7 +155,7 @@ def write(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
         size = extents[-1][1] + extents[-1][2] + 1024
         tar = {
             "shard": shard,
-            "sha256": digest("tar", shard),
+            "sha256": fake_sha256("tar", shard),
             "bytes": size,
             "blocks": extents,
             "failures": [],
@@ -167,7 +177,7 @@ def write(root: Path, timbres: int, envelopes: int, phrases: int) -> int:
     return sum(row["clips"] for row in shards)
 
 
-CHILD = """
+CHILD_PROGRAM = """
 import resource, runpy, sys
 sys.argv = ["manifests", *sys.argv[1:]]
 try:
@@ -179,10 +189,14 @@ finally:
 
 
 def measure(*arguments: str) -> dict[str, Any]:
-    """Runs a command of `manifests` in a process of its own: seconds, CPU seconds, peak memory, outcome."""
+    """Runs a command of `manifests` in its own process.
+
+    Returns `seconds` (wall), `cpu` (seconds), `peak_mb`, the exit status `code` and the standard output
+    `out`.
+    """
     begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-c", CHILD_PROGRAM, *arguments], capture_output=True, text=True, check=False
     )
     seconds = time.perf_counter() - begin
     cpu, peak = map(float, done.stderr.rsplit("used", 1)[1].split())
@@ -196,26 +210,27 @@ QUERY = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Writes the tables unless they exist, and prints the measurements as a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables")
-    parser.add_argument("--timbres", type=int, default=250)
-    parser.add_argument("--envelopes", type=int, default=120)
-    parser.add_argument("--phrases", type=int, default=112)
+    parser.add_argument("--timbres", type=int, default=250, help="number of timbres")
+    parser.add_argument("--envelopes", type=int, default=120, help="number of envelopes")
+    parser.add_argument("--phrases", type=int, default=112, help="number of phrases")
     args = parser.parse_args()
     if not Layout(args.out).table("shards").exists():
         begin = time.perf_counter()
-        count = write(args.out, args.timbres, args.envelopes, args.phrases)
+        count = write_tables(args.out, args.timbres, args.envelopes, args.phrases)
         print(f"{count:,} rows planned and written in {time.perf_counter() - begin:.1f} s", flush=True)
     audit = measure("audit", str(args.out), "--no-audio", "--json")
     report = json.loads(audit["out"])
     html = args.out.parent / f"{args.out.name}.html"
     page = measure("audit", str(args.out), "--no-audio", "--json", "--html", str(html))
     query = measure("query", str(args.out), QUERY)
-    print("| what | seconds | CPU seconds | peak MB | outcome |\n| --- | --- | --- | --- | --- |")
+    print("| command | seconds | CPU seconds | peak MB | result |\n| --- | --- | --- | --- | --- |")
     for name, result, outcome in (
         ("audit of the tables", audit, f"{report['looked_at']['keys']}, {len(report['findings'])} findings"),
-        ("audit and its page", page, f"{html.stat().st_size / 1e6:.2f} MB of HTML"),
-        ("query, a join and a group", query, f"exit {query['code']}"),
+        ("audit with its HTML page", page, f"{html.stat().st_size / 1e6:.2f} MB of HTML"),
+        ("query with a join and a group", query, f"exit {query['code']}"),
     ):
         took = f"{result['seconds']:.1f} | {result['cpu']:.1f} | {result['peak_mb']:.0f}"
         print(f"| {name} | {took} | {outcome} |")

@@ -1,11 +1,12 @@
-"""What a codec must not lose: a clip by itself as reference, and two clips swapped and swapped back.
+"""Measures what two round trips through a codec lose, as multiples of its reconstruction error.
 
     .venv/bin/python -m benchmarks.codec_properties --checkpoint RUN/best.safetensors --data DIR [--pairs 16]
 
-Floored MSTFT to the clip, beside that of the codec's plain reconstruction: *itself* takes timbre and envelope
-of the very clip (at most 1.1 times asked); *back* converts A by B and B by A, then the one result by the
-other, which should give A again (at most 1.5 times asked). The better level of the two is not chosen:
-nothing is matched.
+- *self_reference* converts clip A with A itself as reference. Target: at most 1.1 times the floored MSTFT.
+- *swapped_back* converts A with B and B with A, then the first result with the second. That should give A.
+  Target: at most 1.5 times.
+
+Levels are not matched before scoring.
 """
 
 from __future__ import annotations
@@ -26,48 +27,55 @@ from train.systems.base import Audio
 METRICS = ("mstft_floored", "lrmsd_floored")
 
 
-def distances(codec: Codec, one: Audio, other: Audio) -> dict[str, dict[str, float]]:
-    """Scores of the reconstruction of `one`, of it by itself, and of it swapped with `other` and back."""
-    there, back = (codec.convert(*pair).audio for pair in ((one, other), (other, one)))
-    made = {
+def roundtrip_scores(codec: Codec, one: Audio, other: Audio) -> dict[str, dict[str, float]]:
+    """Scores three versions of the clip `one` against it, float32 [frames] each.
+
+    Returns metric -> value for `reconstruction`, `self_reference` and `swapped_back` (with `other`).
+    """
+    one_with_other, other_with_one = (codec.convert(*pair).audio for pair in ((one, other), (other, one)))
+    estimates = {
         "reconstruction": codec.convert(one, take=frozenset()).audio,
-        "itself": codec.convert(one, one).audio,
-        "back": codec.convert(there, back).audio,
+        "self_reference": codec.convert(one, one).audio,
+        "swapped_back": codec.convert(one_with_other, other_with_one).audio,
     }
     target = spectral_features(one)
-    return {name: score(spectral_features(audio), target) for name, audio in made.items()}
+    return {name: score(spectral_features(audio), target) for name, audio in estimates.items()}
 
 
-def ratios(
+def roundtrip_ratios(
     codec: Codec, layout: Layout | Bank, split: str, pairs: int, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Means over pairs of each metric: of the reconstruction, and the others' as multiples of it."""
+    """Averages the round trips' scores over pairs of a split.
+
+    Returns for each metric the mean of `reconstruction`, and the two others as multiples of it.
+    """
     chosen = draw_pairs(layout, split, "both", pairs, seed)
     clips = read_pairs(layout, chosen)
-    found = [distances(codec, clips[pair.source], clips[pair.reference]) for pair in chosen]
+    scores = [roundtrip_scores(codec, clips[pair.source], clips[pair.reference]) for pair in chosen]
     result = {}
     for metric in METRICS:
-        means = {name: float(np.mean([row[name][metric] for row in found])) for name in found[0]}
+        means = {name: float(np.mean([row[name][metric] for row in scores])) for name in scores[0]}
         base = means["reconstruction"]
-        result[metric] = {
-            "reconstruction": base, "itself": means["itself"] / base, "back": means["back"] / base,
-        }  # fmt: skip
+        ratios = {name: mean / base for name, mean in means.items()}
+        result[metric] = {**ratios, "reconstruction": base}
     return result
 
 
 def main() -> None:
+    """Prints one line for each metric."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--split", default="validation")
-    parser.add_argument("--pairs", type=int, default=16)
-    parser.add_argument("--seed", type=int, default=1)
-    asked = parser.parse_args()
-    found = ratios(load_codec(asked.checkpoint), Layout(asked.data), asked.split, asked.pairs, asked.seed)
-    for metric, row in found.items():
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the codec: RUN/best.safetensors")
+    parser.add_argument("--data", type=Path, required=True, help="folder of a rendered dataset")
+    parser.add_argument("--split", default="validation", help="split to draw pairs from")
+    parser.add_argument("--pairs", type=int, default=16, help="number of pairs")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the draw")
+    args = parser.parse_args()
+    codec, layout = load_codec(args.checkpoint), Layout(args.data)
+    for metric, row in roundtrip_ratios(codec, layout, args.split, args.pairs, args.seed).items():
         print(
             f"{metric:16} reconstruction {row['reconstruction']:.3f};"
-            f" itself as reference {row['itself']:.2f} times, swapped and back {row['back']:.2f} times"
+            f" self as reference {row['self_reference']:.2f} times,"
+            f" swapped and back {row['swapped_back']:.2f} times"
         )
 
 

@@ -1,19 +1,21 @@
-"""How fast clips are composed from a tone bank, beside the clip loader, and what the arithmetic allows a GPU.
+"""Measures how fast clips are composed from a tone bank, beside the clip loader and the renderer.
 
     .venv/bin/python -m benchmarks.compose [--device cuda] [--seconds 1] [--dataset DIR]
 
-A small dataset is rendered here with the built-in synth, and its bank made (or DIR, a rendered dataset
-with its bank in DIR/tones, is taken). In turns, in one run, all from the same timbres:
+Without DIR, it renders a small dataset with the built-in synth and makes its tone bank. Four ways to get
+clips of the same timbres are timed in turns:
 
-- composed: blocks of clips of 3 s from the bank, fresh notes and envelopes, nothing else;
-- examples, bank: what `fit` draws from it; examples, loader: what it draws from the rendered clips;
-- renderer: `manifests.synthesis.compose` on the same blocks, sharing what can be shared, as `render` does.
+- composed: blocks of 3 s clips from the bank, with new notes and envelopes;
+- examples, bank: training examples that `fit` draws from the bank;
+- examples, loader: training examples that `fit` draws from the rendered clips;
+- renderer: `manifests.synthesis.compose` on the same blocks; dry phrases and gain curves are made once, as in
+  `render`.
 
-On a CPU times are CPU seconds, on a GPU wall time, and of some rounds in turns the best counts, so that a
-busy machine decides less. Real-time factor: seconds of audio for a second. The GPU's way of composing (few
-large operations) is run once more under a counter of what every operation reads and writes: what a GPU has
-to move if it keeps nothing in its caches and fuses nothing, and how fast that lets it be by the bandwidth
-stated for it.
+Times are CPU seconds on a CPU and wall seconds on a GPU. The best of several rounds counts, which reduces the
+influence of other load. The real-time factor is seconds of audio per second.
+
+Last, it counts the bytes that each operation of the GPU's composing reads and writes. A GPU without caches
+and without fused operations moves that many. The H100's stated bandwidth then bounds the real-time factor.
 """
 
 from __future__ import annotations
@@ -45,12 +47,12 @@ from train.data.shards import Shards
 from train.data.tables import Tables
 
 ROOT = Path(__file__).parents[1]
-H100_BYTES_S = 3.35e12
-"""Memory bandwidth that NVIDIA states for an H100 SXM."""
+H100_BYTES_PER_S = 3.35e12
+"""Memory bandwidth that NVIDIA states for an H100 SXM, in bytes per second."""
 
 
-class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts what every operation reads and writes, views aside."""
+class MemoryTrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts `operations` and the `bytes` that they read and write, without views."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -63,7 +65,7 @@ class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if not func.is_view:
             read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
             written = [x for x in tree_leaves(made) if isinstance(x, torch.Tensor)]
-            # A gather reads of its table what its index asks for, not all of it.
+            # A gather reads only the indexed elements of its table.
             largest = max([x.numel() for x in written], default=0)
             self.bytes += sum(
                 min(x.numel(), max(largest, 1)) * x.element_size()
@@ -75,8 +77,8 @@ class Counted(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return made
 
 
-def dataset(folder: Path) -> Path:
-    """16 timbres of the built-in synth, rendered, and their bank."""
+def make_dataset(folder: Path) -> Path:
+    """Renders 16 timbres of the built-in synth and their tone bank. Returns the dataset's folder."""
     config = yaml.safe_load((ROOT / "configs" / "demo-fast.yaml").read_text())
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
@@ -87,58 +89,71 @@ def dataset(folder: Path) -> Path:
     return folder / "set"
 
 
-def clock(device: torch.device) -> float:
+def read_clock(device: torch.device) -> float:
+    """Returns wall seconds once a GPU has finished its work, or CPU seconds on a CPU."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         return time.perf_counter()
     return time.process_time()
 
 
-def per_clip(step: Callable[[], int], seconds: float, device: torch.device) -> float:
-    """Seconds a clip of a step that makes some clips, over about so many seconds; the first step warms up."""
+def seconds_per_clip(step: Callable[[], int], seconds: float, device: torch.device) -> float:
+    """Times `step`, which returns how many clips it made, for about `seconds`.
+
+    The first call only warms up.
+    """
     step()
-    begun, clips = clock(device), 0
-    while (now := clock(device)) - begun < seconds:
+    start, clips = read_clock(device), 0
+    while (now := read_clock(device)) - start < seconds:
         clips += step()
-    return (now - begun) / clips
+    return (now - start) / clips
 
 
 def main() -> None:
+    """Prints milliseconds a clip and the real-time factor of each way, or all figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
-    parser.add_argument("--rounds", type=int, default=4)
-    parser.add_argument("--dataset", type=Path)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    device = torch.device(asked.device)
+    parser.add_argument("--device", default="cpu", help="torch device to compose on")
+    parser.add_argument("--seconds", type=float, default=1.0, help="duration of each measurement")
+    parser.add_argument("--rounds", type=int, default=4, help="measurements of each way; the best counts")
+    parser.add_argument("--dataset", type=Path, help="rendered dataset with its tone bank in DATASET/tones")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    args = parser.parse_args()
+    device = torch.device(args.device)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        said = measured(asked.dataset or dataset(Path(folder)), device, asked.seconds, asked.rounds)
-    if asked.json:
-        print(json.dumps(said))
+        figures = measure(args.dataset or make_dataset(Path(folder)), device, args.seconds, args.rounds)
+    if args.json:
+        print(json.dumps(figures))
         return
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU, CPU time"
-    print(f"{where}; clips of {said['seconds']:g} s; ms a clip, and x real time")
+    place = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU, CPU time"
+    print(f"{place}; clips of {figures['seconds']:g} s; ms a clip, and real-time factor")
     for name in ("composed", "examples, bank", "examples, loader", "renderer"):
-        print(f"  {name:18} {said[name] * 1e3:8.4f}   {said['seconds'] / said[name]:12,.0f}")
+        print(f"  {name:18} {figures[name] * 1e3:8.4f}   {figures['seconds'] / figures[name]:12,.0f}")
     print(
-        f"composed: {said['examples, loader'] / said['composed']:.1f} times the clip loader, examples"
-        f" {said['examples, loader'] / said['examples, bank']:.1f} times;"
-        f" {said['composed'] / said['renderer']:.2f} of the renderer's own composing time"
+        f"speed against the clip loader: composed {figures['examples, loader'] / figures['composed']:.1f} x,"
+        f" examples from the bank {figures['examples, loader'] / figures['examples, bank']:.1f} x"
     )
+    print(f"composing takes {figures['composed'] / figures['renderer']:.2f} times the renderer's time")
+    traffic = figures["bytes_per_audio_second"]
     print(
-        f"a GPU's way: {said['operations']:.0f} operations a block of {said['clips']} clips,"
-        f" {said['bytes_s'] / 1e6:.1f} MB a second of audio: at 3.35 TB/s (H100, as stated) at most"
-        f" {H100_BYTES_S / said['bytes_s']:,.0f} x real time"
+        f"composing as on a GPU: {figures['operations']:.0f} operations a block of {figures['clips']} clips,"
+        f" {traffic / 1e6:.1f} MB for a second of audio;"
+        f" 3.35 TB/s (H100, stated) allow at most {H100_BYTES_PER_S / traffic:,.0f} x real time"
     )
     if device.type == "cuda":
-        moved = said["bytes_s"] * said["seconds"] / said["composed"]
-        print(f"  here {moved / 1e12:.2f} TB/s by that count, {moved / H100_BYTES_S:.0%} of an H100's")
+        reached = traffic * figures["seconds"] / figures["composed"]
+        print(
+            f"  reached here: {reached / 1e12:.2f} TB/s by that count,"
+            f" {reached / H100_BYTES_PER_S:.0%} of an H100's bandwidth"
+        )
 
 
-def measured(root: Path, device: torch.device, seconds: float, rounds: int) -> dict[str, Any]:
-    """Seconds a clip of each way, the best of rounds in turns; the bytes of the GPU's way."""
+def measure(root: Path, device: torch.device, seconds: float, rounds: int) -> dict[str, Any]:
+    """Measures all ways on the dataset in `root`, whose bank is `root/tones`.
+
+    Returns seconds a clip of each way (the best round); `seconds`, the duration of a clip; and of the GPU's
+    composing `operations` and `clips` of a block and `bytes_per_audio_second`.
+    """
     bank, tables = Bank(root / "tones"), Tables.open(root)
     format = clip_format(bank)
     timbres = tables.train_timbres
@@ -150,7 +165,7 @@ def measured(root: Path, device: torch.device, seconds: float, rounds: int) -> d
         mixes = [mix for number in range(4) for mix in source.mixes(number)]
         turn = iter(range(10**9))
 
-        def block(whole: bool | None = None) -> int:
+        def compose_next(whole: bool | None = None) -> int:
             mix = mixes[next(turn) % len(mixes)]
             return compose_block(
                 source.tones,
@@ -162,40 +177,40 @@ def measured(root: Path, device: torch.device, seconds: float, rounds: int) -> d
                 whole,
             ).gain_TPE.numel()
 
-        numpy_tones = {t: _tones(source, t) for t in timbres}
+        numpy_tones = {t: _renderer_tones(source, t) for t in timbres}
 
-        def renderers() -> int:
-            return _rendered(mixes[next(turn) % len(mixes)], numpy_tones, format)
+        def render_next() -> int:
+            return _compose_with_renderer(mixes[next(turn) % len(mixes)], numpy_tones, format)
 
         streams = {"examples, bank": iter(composing), "examples, loader": iter(reading)}
 
-        def drawn(name: str) -> Callable[[], int]:
+        def draw_examples(name: str) -> Callable[[], int]:
             return lambda: len(list(islice(streams[name], 256)))
 
         steps: dict[str, Callable[[], int]] = {
-            "composed": block,
-            "renderer": renderers,
-            "examples, bank": drawn("examples, bank"),
-            "examples, loader": drawn("examples, loader"),
+            "composed": compose_next,
+            "renderer": render_next,
+            "examples, bank": draw_examples("examples, bank"),
+            "examples, loader": draw_examples("examples, loader"),
         }
-        found: dict[str, list[float]] = {name: [] for name in steps}
+        times: dict[str, list[float]] = {name: [] for name in steps}
         for _ in range(rounds):
             for name, step in steps.items():
-                found[name].append(per_clip(step, seconds, device))
-        with Counted() as counted:
-            clips = block(True)
+                times[name].append(seconds_per_clip(step, seconds, device))
+        with MemoryTrafficCounter() as traffic:
+            clips = compose_next(True)
     length = format.frames / format.rate
     return {
-        **{name: min(times) for name, times in found.items()},
+        **{name: min(rounds_s) for name, rounds_s in times.items()},
         "seconds": length,
         "clips": clips,
-        "operations": counted.operations,
-        "bytes_s": counted.bytes / (clips * length),
+        "operations": traffic.operations,
+        "bytes_per_audio_second": traffic.bytes / (clips * length),
     }
 
 
-def _tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, float]]:
-    """A timbre's tones as the renderer has them."""
+def _renderer_tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, float]]:
+    """Returns a timbre's tones as the renderer has them: pitch -> (int16 [frames], scale)."""
     tones, row = source.tones, source.tones.places[timbre]
     ends = [numbers[2] for numbers in tones.numbers[row]]
     return {
@@ -204,8 +219,11 @@ def _tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, float]]:
     }
 
 
-def _rendered(mix: Mix, tones: dict[int, dict[int, tuple[Any, float]]], format: Any) -> int:
-    """A block composed by `manifests.synthesis.compose`, each dry phrase and gain curve made once."""
+def _compose_with_renderer(mix: Mix, tones: dict[int, dict[int, tuple[Any, float]]], format: Any) -> int:
+    """Composes a block with `manifests.synthesis.compose`; makes each dry phrase and gain curve once.
+
+    Returns the number of clips.
+    """
     gains = {
         (p, e): compose.gain(notes, envelope, format.rate, format.frames, format.cut_fade_ms)
         for p, notes in mix.phrases.items()

@@ -1,18 +1,25 @@
-"""The loader against random file access, over the same clips, and against the training step it has to feed.
+"""Measures the loader against random access to single files, and against the training step that it feeds.
 
-    python -m benchmarks.loader DATASET [--examples 3000] [--threads 2] [--latency-ms 20] [--config CONFIG]
+    .venv/bin/python -m benchmarks.loader DATASET [--examples 3000] [--latency-ms 20] [--config CONFIG]
 
-Both sides give the same kinds of examples, decoded to int16 with their notes, by as many threads:
-- blocks: `train.data.loader.Loader`, one range read a block, each clip decoded once;
-- files: every clip a .flac file of its own; each example opens and decodes its target and the partners it
-  finds in all of the split. They are found either by an index (generous), or by a scan of the split's rows
-  for each partner, as the reference does.
+Both sides read the same clips, give the same kinds of examples (int16 audio and notes) and use as many
+threads:
 
-Read warm (all of it in the page cache), cold (the cache told to drop the files: posix_fadvise DONTNEED) and
-from a store: moto's S3 server in a process of its own on this machine, each request delayed by --latency-ms,
-about the first-byte time of a real one. Wall and CPU seconds (of this process) an example; ratios of both.
-Blocks are timed warm over whole pools; otherwise from the start, what is read ahead and not used included.
-Files are read for a fifth of the examples (from the store a tenth): they are slow, and all alike.
+- blocks: `train.data.loader.Loader` makes one range read for each block and decodes each clip once;
+- files: each clip is a .flac file. Each example opens and decodes its target and its partners from the whole
+  split. An index finds the partners, which favours this side; or a scan of the split's rows does, as in
+  SynthCloner.
+
+The clips are read from three places:
+
+- warm: from the page cache;
+- cold: from disk, after `posix_fadvise(DONTNEED)` on all files;
+- store: from moto's S3 server, in a process on this machine. Each GET request is delayed by --latency-ms,
+  which stands for the time to first byte of a real store.
+
+It prints wall and CPU milliseconds of this process an example, and ratios. Warm blocks are timed over whole
+pools. Other timings begin with the first read and include what is read ahead and not used. The files' side
+reads a fifth of the examples (a tenth from the store), because it is slow and its examples cost the same.
 """
 
 from __future__ import annotations
@@ -51,8 +58,11 @@ AXES = ("timbre", "envelope", "phrase")
 BUCKET = "loader"
 
 
-class Files:
-    """Examples by random access to single files."""
+class FileExamples:
+    """Draws examples by random access to single files `folder/KEY.flac`.
+
+    `scan` finds partners by a scan of the split's rows; otherwise an index does.
+    """
 
     def __init__(self, tables: Tables, folder: Path, threads: int, scan: bool) -> None:
         self.tables, self.folder, self.threads, self.scan = tables, folder, threads, scan
@@ -63,67 +73,75 @@ class Files:
         self.index: dict[tuple[str, ...], dict[tuple[int, ...], list[ClipId]]] = {}
         for axes in (("phrase",), ("timbre",), ("envelope",), ("phrase", "envelope"), ("phrase", "timbre"),
                      ("timbre", "envelope")):  # fmt: skip
-            found: dict[tuple[int, ...], list[ClipId]] = defaultdict(list)
+            by_ids: dict[tuple[int, ...], list[ClipId]] = defaultdict(list)
             for id in self.ids:
-                found[tuple(getattr(id, axis) for axis in axes)].append(id)
-            self.index[axes] = found
+                by_ids[tuple(getattr(id, axis) for axis in axes)].append(id)
+            self.index[axes] = by_ids
 
-    def partner(self, target: ClipId, draws: np.random.Generator, *shared: str) -> ClipId:
-        """A clip that shares exactly these ids with the target."""
+    def draw_partner(self, target: ClipId, draws: np.random.Generator, *shared: str) -> ClipId:
+        """Draws a clip that shares exactly the ids of the axes `shared` with the target."""
         if self.scan:
-            fits = np.ones(len(self.ids), dtype=bool)
+            matches = np.ones(len(self.ids), dtype=bool)
             for axis in AXES:
                 same = self.columns[axis] == getattr(target, axis)
-                fits &= same if axis in shared else ~same
-            places = np.flatnonzero(fits)
-            return self.ids[int(places[int(draws.random() * len(places))])]
-        near = self.index[shared][tuple(getattr(target, axis) for axis in shared)]
+                matches &= same if axis in shared else ~same
+            rows = np.flatnonzero(matches)
+            return self.ids[int(rows[int(draws.random() * len(rows))])]
+        candidates = self.index[shared][tuple(getattr(target, axis) for axis in shared)]
         while True:
-            chosen = near[int(draws.random() * len(near))]
+            chosen = candidates[int(draws.random() * len(candidates))]
             if all(getattr(chosen, axis) != getattr(target, axis) for axis in AXES if axis not in shared):
                 return chosen
 
-    def clip(self, id: ClipId) -> Clip:
+    def read_clip(self, id: ClipId) -> Clip:
+        """Reads and decodes one file."""
         path = self.folder / f"{id.key}.flac"
         data = read_range(path, 0, self.rows[id]["length"])
         audio = decode_flac(data, self.tables.frames, self.tables.rate, str(path))
         notes, envelope = self.tables.sounding(id.timbre, id.phrase), self.tables.envelopes[id.envelope]
         return Clip(id, audio, notes, envelope, self.rows[id]["gain"])
 
-    def example(self, number: int) -> Example:
+    def draw_example(self, number: int) -> Example:
+        """Draws the kind and the partners of example `number`, and reads its clips."""
         target = self.ids[self.order[number % len(self.ids)]]
         draws = stream(1, "example", number)
         kind = EXAMPLE_KINDS[int(draws.random() * 4)]
         if kind == "reconstruction":
-            chosen = [self.partner(target, draws, axis) for axis in ("phrase", "timbre", "envelope")]
+            chosen = [self.draw_partner(target, draws, axis) for axis in ("phrase", "timbre", "envelope")]
         elif kind == "both":
             chosen = [
-                self.partner(target, draws, "phrase"),
-                self.partner(target, draws, "timbre", "envelope"),
+                self.draw_partner(target, draws, "phrase"),
+                self.draw_partner(target, draws, "timbre", "envelope"),
             ]
         elif kind == "timbre":
             chosen = [
-                self.partner(target, draws, "phrase", "envelope"),
-                self.partner(target, draws, "timbre"),
+                self.draw_partner(target, draws, "phrase", "envelope"),
+                self.draw_partner(target, draws, "timbre"),
             ]
         else:
             chosen = [
-                self.partner(target, draws, "phrase", "timbre"),
-                self.partner(target, draws, "envelope"),
+                self.draw_partner(target, draws, "phrase", "timbre"),
+                self.draw_partner(target, draws, "envelope"),
             ]
-        clips = [self.clip(id) for id in (target, *chosen)]
+        clips = [self.read_clip(id) for id in (target, *chosen)]
         return Example(kind, clips[0], clips[1], clips[2], clips[-1], number)
 
     def examples(self) -> Iterator[Example]:
+        """Yields examples without end; `threads` threads read them."""
         self.order = permutation(1, len(self.ids), "files")
         with ThreadPoolExecutor(self.threads) as pool:
             for first in range(0, 10**9, 64):
-                yield from pool.map(self.example, range(first, first + 64))
+                yield from pool.map(self.draw_example, range(first, first + 64))
 
 
-def timed(make: Callable[[], Iterator[Example]], count: int, skip: int = 0) -> tuple[float, float]:
-    """Wall and CPU seconds an example, from the first read on, or from when example number `skip` has come to
-    when `count` more have."""
+def seconds_per_example(
+    make: Callable[[], Iterator[Example]], count: int, skip: int = 0
+) -> tuple[float, float]:
+    """Times `count` examples of the stream that `make` opens. Returns wall and CPU seconds an example.
+
+    Without `skip`, timing begins before the first read. Otherwise it begins once `skip` + 1 examples are
+    drawn.
+    """
     stream = make()
     for _ in range(skip and skip + 1):
         next(stream)
@@ -133,8 +151,8 @@ def timed(make: Callable[[], Iterator[Example]], count: int, skip: int = 0) -> t
     return (time.perf_counter() - wall) / count, (time.process_time() - cpu) / count
 
 
-def drop(paths: list[Path]) -> None:
-    """Has the page cache forget files."""
+def drop_from_page_cache(paths: list[Path]) -> None:
+    """Removes files from the page cache."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
         os.fsync(descriptor)
@@ -142,8 +160,11 @@ def drop(paths: list[Path]) -> None:
         os.close(descriptor)
 
 
-def blocks(tables: Tables, threads: int, count: int) -> Callable[[], Iterator[Example]]:
-    """Examples as `fit` draws them; the threads end with the stream."""
+def block_examples(tables: Tables, threads: int, count: int) -> Callable[[], Iterator[Example]]:
+    """Returns a function that opens a stream of `count` examples as `fit` draws them.
+
+    Its threads end with it.
+    """
 
     def make() -> Iterator[Example]:
         with Loader(Shards(tables), EXAMPLE_KINDS, 1, 16, threads) as loader:
@@ -152,8 +173,8 @@ def blocks(tables: Tables, threads: int, count: int) -> Callable[[], Iterator[Ex
     return make
 
 
-def serve(port: int, latency_s: float) -> None:
-    """A store whose every answer takes so long at least."""
+def serve_s3(port: int, latency_s: float) -> None:
+    """Runs moto's S3 server on a port; each GET request takes at least `latency_s`."""
     import logging
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -171,32 +192,36 @@ def serve(port: int, latency_s: float) -> None:
 
 
 def write_files(tables: Tables, folder: Path) -> list[Path]:
-    """Every train clip's FLAC bytes as a file."""
-    layout, made = tables.rendered, []
+    """Writes each clip of the train split to `folder/KEY.flac`. Returns the files."""
+    layout, paths = tables.rendered, []
     for row in layout.read_clips("train").select(["key", "shard", "offset", "length"]).to_pylist():
         path = folder / f"{row['key']}.flac"
         path.write_bytes(read_range(layout.inside(row["shard"]), row["offset"], row["length"]))
-        made.append(path)
-    return made
+        paths.append(path)
+    return paths
 
 
-def line(what: str, ours: tuple[float, float], theirs: tuple[float, float]) -> None:
+def print_row(title: str, blocks: tuple[float, float], files: tuple[float, float]) -> None:
+    """Prints wall and CPU seconds an example of both sides, in milliseconds, and their ratios."""
     sides = [
         f"{name} {wall * 1e3:7.2f} ms ({cpu * 1e3:5.2f} CPU)"
-        for name, (wall, cpu) in (("blocks", ours), ("files", theirs))
+        for name, (wall, cpu) in (("blocks", blocks), ("files", files))
     ]
-    ratios = f"{theirs[0] / ours[0]:5.1f}x wall, {theirs[1] / ours[1]:5.1f}x CPU"
-    print(f"  {what:28} {sides[0]}  {sides[1]}  {ratios}", flush=True)
+    ratios = f"{files[0] / blocks[0]:5.1f}x wall, {files[1] / blocks[1]:5.1f}x CPU"
+    print(f"  {title:28} {sides[0]}  {sides[1]}  {ratios}", flush=True)
 
 
-def from_store(data: Path, folder: Path, threads: int, count: int, latency_ms: float) -> None:
-    """The same from a store; `files` reads a tenth of the examples, it is that slow."""
+def compare_over_store(data: Path, folder: Path, threads: int, count: int, latency_ms: float) -> None:
+    """Compares both sides over an S3 store and prints the row.
+
+    The files' side reads a tenth of the examples.
+    """
     import s3fs
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    server = multiprocessing.get_context("spawn").Process(target=serve, args=(port, latency_ms / 1e3))
+    server = multiprocessing.get_context("spawn").Process(target=serve_s3, args=(port, latency_ms / 1e3))
     server.start()
     os.environ |= {
         "AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1",
@@ -217,64 +242,66 @@ def from_store(data: Path, folder: Path, threads: int, count: int, latency_ms: f
             store.pipe_file(f"{BUCKET}/set/{path.relative_to(data)}", path.read_bytes())
         wanted = count // 10
         tables = Tables.open(location(f"s3://{BUCKET}/set"))
-        files = Files(Tables.open(layout.root), location(f"s3://{BUCKET}/files"), threads, scan=False)
+        files = FileExamples(Tables.open(layout.root), location(f"s3://{BUCKET}/files"), threads, scan=False)
         files.order = permutation(1, len(files.ids), "files")
-        needed = {clip.id for n in range(wanted + 64) for clip in _needed(files, n)}
+        needed = {clip.id for n in range(wanted + 64) for clip in _clips_without_audio(files, n)}
         for id in sorted(needed):
             path = folder / f"{id.key}.flac"
             store.pipe_file(f"{BUCKET}/files/{path.name}", path.read_bytes())
-        ours = timed(blocks(tables, threads, count), count)
-        theirs = timed(files.examples, wanted)
-        line(f"store, {latency_ms:g} ms a request", ours, theirs)
+        blocks_s = seconds_per_example(block_examples(tables, threads, count), count)
+        files_s = seconds_per_example(files.examples, wanted)
+        print_row(f"store, {latency_ms:g} ms a request", blocks_s, files_s)
     finally:
         server.terminate()
         server.join()
 
 
-def _needed(files: Files, number: int) -> list[Clip]:
-    """The clips of an example, their audio not read."""
-    read = files.clip
-    files.clip = lambda id: Clip(id, np.zeros(0, np.int16), (), files.tables.envelopes[0], 0.0)  # type: ignore[method-assign]
-    example = files.example(number)
-    files.clip = read  # type: ignore[method-assign]
+def _clips_without_audio(files: FileExamples, number: int) -> list[Clip]:
+    """Returns the clips of an example without reading their audio."""
+    read = files.read_clip
+    files.read_clip = lambda id: Clip(id, np.zeros(0, np.int16), (), files.tables.envelopes[0], 0.0)  # type: ignore[method-assign]
+    example = files.draw_example(number)
+    files.read_clip = read  # type: ignore[method-assign]
     return [example.target, example.content, example.timbre, example.envelope]
 
 
 def main() -> None:
+    """Prints a row for each place, then how many times faster the loader is than a training step."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--examples", type=int, default=3000)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--latency-ms", type=float, default=20.0)
-    parser.add_argument("--config", type=Path, action="append", help="the step to feed; repeat for several")
-    asked = parser.parse_args()
-    tables, count, threads = Tables.open(asked.data), asked.examples, asked.threads
-    some = max(1, count // 5)
-    shards = sorted((asked.data / "shards" / "train").glob("*.tar"))
-    with tempfile.TemporaryDirectory(dir=asked.data.parent) as text:
-        folder = Path(text)
-        made = write_files(tables, folder)
-        print(f"{len(made)} clips of {tables.frames / tables.rate:g} s, {threads} threads; an example takes:")
-        ours = blocks(tables, threads, count)
-        indexed, scanning = (Files(tables, folder, threads, scan) for scan in (False, True))
+    parser.add_argument("data", type=Path, metavar="DATASET", help="folder of a rendered dataset")
+    parser.add_argument("--examples", type=int, default=3000, help="examples to read from blocks")
+    parser.add_argument("--threads", type=int, default=2, help="threads that read and decode")
+    parser.add_argument("--latency-ms", type=float, default=20.0, help="delay of each request to the store")
+    parser.add_argument(
+        "--config", type=Path, action="append", help="config of a training step to time; repeatable"
+    )
+    args = parser.parse_args()
+    tables, count, threads = Tables.open(args.data), args.examples, args.threads
+    file_count = max(1, count // 5)
+    shards = sorted((args.data / "shards" / "train").glob("*.tar"))
+    with tempfile.TemporaryDirectory(dir=args.data.parent) as name:
+        folder = Path(name)
+        paths = write_files(tables, folder)
+        print(
+            f"{len(paths)} clips of {tables.frames / tables.rate:g} s, {threads} threads; an example takes:"
+        )
+        indexed, scanning = (FileExamples(tables, folder, threads, scan) for scan in (False, True))
         for path in shards:
             path.read_bytes()
-        # From the first example of the second pool to the first of the next epoch: whole pools, each made
-        # ready while the one before is used.
+        # Timing runs from the first example of the second pool to the first of the next epoch. So it covers
+        # whole pools, and each is decoded while the previous one is used.
         sizes = [block.clips for block in tables.blocks("train")]
         skip = sum(sizes[place] for place in pools(len(sizes), 16, 1, 0)[0])
-        warm = timed(blocks(tables, threads, 10**9), sum(sizes) - skip, skip)
-        line("warm, partners by an index", warm, timed(indexed.examples, some))
-        line("warm, partners by a scan", warm, timed(scanning.examples, some))
-        drop(shards)
-        cold = timed(ours, count)
-        drop(made)
-        line("cold, partners by an index", cold, timed(indexed.examples, some))
-        from_store(asked.data, folder, threads, count, asked.latency_ms)
-    print(
-        f"the loader alone gives {1 / warm[0]:,.0f} examples a second, warm; the steps to feed, on this CPU:"
-    )
-    for path in asked.config or [ROOT / "configs" / "train" / "demo.yaml"]:
+        warm = seconds_per_example(block_examples(tables, threads, 10**9), sum(sizes) - skip, skip)
+        print_row("warm, partners by an index", warm, seconds_per_example(indexed.examples, file_count))
+        print_row("warm, partners by a scan", warm, seconds_per_example(scanning.examples, file_count))
+        drop_from_page_cache(shards)
+        cold = seconds_per_example(block_examples(tables, threads, count), count)
+        drop_from_page_cache(paths)
+        print_row("cold, partners by an index", cold, seconds_per_example(indexed.examples, file_count))
+        compare_over_store(args.data, folder, threads, count, args.latency_ms)
+    print(f"the loader delivers {1 / warm[0]:,.0f} examples a second, warm; training steps on this CPU:")
+    for path in args.config or [ROOT / "configs" / "train" / "demo.yaml"]:
         config = load_config(path)
         system = built(config, tables, torch.device("cpu"))
         with Loader(Shards(tables), system.kinds, 1, 16, threads) as loader:
@@ -286,7 +313,7 @@ def main() -> None:
         collate = 5 * config.batch / (time.perf_counter() - start)
         step = config.batch / step_seconds(system, batch, False, 2)["step"]
         print(
-            f"  {path.stem}: a step takes {step:,.1f} examples a second, the loader gives"
+            f"  {path.stem}: a step consumes {step:,.1f} examples a second, the loader delivers"
             f" {1 / warm[0] / step:,.0f} times that; one thread collates {collate:,.0f} a second"
         )
 

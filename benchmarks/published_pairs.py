@@ -23,7 +23,7 @@ import numpy as np
 ROLES = {"source": "orig", "reference": "ref", "target": "gt"}
 
 
-def sounds_of(folder: Path) -> dict[str, list[str]]:
+def list_systems(folder: Path) -> dict[str, list[str]]:
     """Each pair's systems, the copies and silence among them."""
     pairs: dict[str, list[str]] = {}
     for path in sorted(folder.glob("*.wav")):
@@ -84,7 +84,7 @@ def independent(folder: Path, out: Path) -> None:
 
     tracks = dict(np.load(out.with_suffix(".npz")))
     rows = []
-    for pair, systems in sounds_of(folder).items():
+    for pair, systems in list_systems(folder).items():
         target, rate = soundfile.read(folder / f"{pair}_gt.wav")
         for system in systems:
             estimate = load(pair, system, len(target))
@@ -134,7 +134,7 @@ def exchange(folder: Path, out: Path) -> None:
     from train.metrics.tracker import track_pitch
 
     arrays = {}
-    for pair, systems in sounds_of(folder).items():
+    for pair, systems in list_systems(folder).items():
         target, rate = read_audio(folder / f"{pair}_gt.wav")
         for system in ["gt", *systems]:
             audio = np.zeros(len(target), dtype=np.float32)
@@ -188,10 +188,10 @@ def compare(folder: Path, theirs: Path, grid_s: float | None) -> None:
         cells = [f"{np.mean(means[method, m]):.2f}" if (method, m) in means else "" for m in shown]
         print(f"| {method} | " + " | ".join(cells) + " |")
     if grid_s:
-        on_grid(folder, grid_s)
+        score_transplant_on_grid(folder, grid_s)
 
 
-def on_grid(folder: Path, grid_s: float) -> None:
+def score_transplant_on_grid(folder: Path, grid_s: float) -> None:
     """The transplant from notes on the grid: pitches and rhythm of the target and of the reference."""
     from manifests.types import Note, Notes
     from train.audio.files import read_audio
@@ -216,7 +216,7 @@ def on_grid(folder: Path, grid_s: float) -> None:
         )
 
     values = []
-    for pair in sounds_of(folder):
+    for pair in list_systems(folder):
         target, rate = read_audio(folder / f"{pair}_gt.wav")
         reference, _ = read_audio(folder / f"{pair}_ref.wav")
         notes, theirs = notes_of(target, rate), notes_of(reference, rate)
@@ -241,13 +241,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("theirs", type=Path, nargs="?", default=Path("theirs.csv"))
     parser.add_argument("--grid-s", type=float)
-    asked = parser.parse_args()
-    if asked.what == "exchange":
-        exchange(asked.folder, asked.theirs.with_suffix(".npz"))
-    elif asked.what == "independent":
-        independent(asked.folder, asked.theirs)
+    args = parser.parse_args()
+    if args.what == "exchange":
+        exchange(args.folder, args.theirs.with_suffix(".npz"))
+    elif args.what == "independent":
+        independent(args.folder, args.theirs)
     else:
-        compare(asked.folder, asked.theirs, asked.grid_s)
+        compare(args.folder, args.theirs, args.grid_s)
 
 
 if __name__ == "__main__":

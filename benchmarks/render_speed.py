@@ -1,17 +1,17 @@
-"""How fast the renderer is, beside a plain DawDreamer loop and beside FLAC encoding alone.
+"""Measures the renderer against a plain DawDreamer loop and against FLAC encoding alone.
 
     .venv/bin/python -m benchmarks.render_speed [--shaping plugin] [--timbres 8 --envelopes 32 --phrases 32]
 
-All make the same kind of clips of amsynth on one core, in turns, and are counted in CPU time of their own
-processes (children included), so that a busy machine does not decide:
+All three make clips of amsynth on one core, in turns. Their CPU time is compared, child processes included,
+which other load on the machine changes little:
 
-- ours: `python -m render make` with one worker: hosts, tones, composing, FLAC, hashes, tars and tables.
-- flac: encoding the finished clips of our run from memory, and nothing else.
-- plain: one engine, the preset loaded once a timbre, each clip (its envelope too, where the plugin
-  shapes) rendered for its own length only, channel mean, FLAC file written. No isolation, no tables, no
-  hashes. Timed on a sample, given per clip.
+- renderer: `python -m render make` with one worker: hosts, tones, composing, FLAC, hashes, tars and tables;
+- FLAC encoding: encodes clips of that run from memory;
+- plain loop: one engine, each preset loaded once. It renders each clip for the clip's length, averages the
+  channels and writes a FLAC file, without isolation, tables or hashes. With `--shaping plugin` it also sets
+  the envelope. It is timed on a sample of clips.
 
-Last, our run once more with a clock on each of its parts (`timed_render.py`).
+Last, the renderer runs again with a profiler on its parts (`timed_render.py`).
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ FAMILY = {
 }
 
 
-def config(shaping: str, timbres: int, envelopes: int, phrases: int) -> dict[str, object]:
-    """A plan of one synth; steadiness is not asked for, so that no preset is tried in vain.
+def dataset_config(shaping: str, timbres: int, envelopes: int, phrases: int) -> dict[str, object]:
+    """Returns a config of one synth. It accepts presets with any level variation, so that none is rejected.
 
-    With `shaping: plugin` a block holds 32 clips of a timbre, one group, and no hold: amsynth has none.
+    With `shaping: plugin` a block holds 32 clips of a timbre, which are one group. Hold is 0, as amsynth has
+    none.
     """
     return {
         "name": "speed",
@@ -62,13 +63,13 @@ def config(shaping: str, timbres: int, envelopes: int, phrases: int) -> dict[str
 
 
 def children_cpu_s() -> float:
-    """CPU seconds of all processes started from here that have ended, their children included."""
+    """Returns the CPU seconds of all child processes that have ended, including their children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
-def ours(root: Path, dataset: Path) -> float:
-    """CPU seconds of rendering the plan with one worker."""
+def render_cpu_s(root: Path, dataset: Path) -> float:
+    """Renders `root/config.yaml` to `dataset` with one worker. Returns CPU seconds."""
     before = children_cpu_s()
     subprocess.run(
         [sys.executable, "-m", "render", "make", root / "config.yaml", "--out", dataset],
@@ -78,20 +79,20 @@ def ours(root: Path, dataset: Path) -> float:
     return children_cpu_s() - before
 
 
-def timed(root: Path) -> dict[str, Any]:
-    """What `benchmarks.timed_render` says of the same plan."""
-    done = subprocess.run(
+def profile_render(root: Path) -> dict[str, Any]:
+    """Runs `benchmarks.timed_render` on `root/config.yaml` and returns its JSON."""
+    completed = subprocess.run(
         [sys.executable, "-m", "benchmarks.timed_render", root / "config.yaml", root / "timed"],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    figures: dict[str, Any] = json.loads(completed.stdout.splitlines()[-1])
+    return figures
 
 
 def flac_ms(dataset: Path, count: int) -> float:
-    """CPU ms to encode one clip, over about `count` clips spread evenly over the dataset."""
+    """Encodes about `count` clips, evenly spread over the dataset. Returns CPU milliseconds a clip."""
     from render.clips.clips import encode_flac
 
     clips: list[Any] = []
@@ -106,9 +107,12 @@ def flac_ms(dataset: Path, count: int) -> float:
     return (time.process_time() - start) / len(clips) * 1e3
 
 
-def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
-    """The plain loop over some clips of every timbre, in this process: CPU ms a clip of its engine and
-    of its FLAC. With `shaping: plugin` each clip's envelope is set before it is played."""
+def dawdreamer_loop_ms(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
+    """Renders `per_timbre` clips of each timbre of `dataset` with a plain DawDreamer loop in this process.
+
+    With `shaping: plugin` it sets each clip's envelope first. Returns CPU milliseconds a clip of the engine
+    and of writing FLAC.
+    """
     import dawdreamer
 
     from manifests.dataset.rows import envelope_of
@@ -125,7 +129,7 @@ def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
     synth = engine.make_plugin_processor("synth", PLUGIN)
     engine.load_graph([(synth, [])])
     index = {p["name"]: p["index"] for p in synth.get_parameters_description()}
-    spent = {"plugin": 0.0, "flac": 0.0}
+    cpu_s = {"engine": 0.0, "flac": 0.0}
     count = 0
     for row in timbres.itertuples():
         for name, value in profile.host_values(dict(row.parameters)).items():
@@ -148,48 +152,52 @@ def plain(dataset: Path, shaping: str, per_timbre: int) -> tuple[float, float]:
             peak = float(np.abs(audio).max()) or 1.0
             pcm = np.rint(audio * (29204 / peak)).astype(np.int16)
             soundfile.write(dataset / "clip.flac", pcm, 44_100, subtype="PCM_16", compression_level=5 / 8)
-            spent["plugin"] += middle - start
-            spent["flac"] += time.process_time() - middle
+            cpu_s["engine"] += middle - start
+            cpu_s["flac"] += time.process_time() - middle
             count += 1
-    return spent["plugin"] / count * 1e3, spent["flac"] / count * 1e3
+    return cpu_s["engine"] / count * 1e3, cpu_s["flac"] / count * 1e3
 
 
 def main() -> None:
+    """Runs all three in turns and prints CPU milliseconds a clip, their ratios and the renderer's profile."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--shaping", choices=["renderer", "plugin"], default="renderer")
-    for name in ("timbres", "envelopes", "phrases"):
-        parser.add_argument(f"--{name}", type=int)
-    parser.add_argument("--per-timbre", type=int, default=40)
-    parser.add_argument("--rounds", type=int, default=2)
-    asked = parser.parse_args()
-    usual = (8, 32, 32) if asked.shaping == "renderer" else (4, 20, 20)
-    given = (asked.timbres, asked.envelopes, asked.phrases)
-    sizes = [size or other for size, other in zip(given, usual, strict=True)]
+    parser.add_argument(
+        "--shaping", choices=["renderer", "plugin"], default="renderer", help="what shapes the envelopes"
+    )
+    for name, default in (("timbres", "8 or 4"), ("envelopes", "32 or 20"), ("phrases", "32 or 20")):
+        parser.add_argument(f"--{name}", type=int, help=f"number of {name} (default {default}, by --shaping)")
+    parser.add_argument("--per-timbre", type=int, default=40, help="clips of each timbre in the plain loop")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds to average")
+    args = parser.parse_args()
+    defaults = (8, 32, 32) if args.shaping == "renderer" else (4, 20, 20)
+    given = (args.timbres, args.envelopes, args.phrases)
+    sizes = [size or default for size, default in zip(given, defaults, strict=True)]
     seconds: list[float] = []
     loops: list[tuple[float, float]] = []
     encoding: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        (root / "config.yaml").write_text(yaml.safe_dump(config(asked.shaping, *sizes)))
-        for turn in range(asked.rounds):
+        (root / "config.yaml").write_text(yaml.safe_dump(dataset_config(args.shaping, *sizes)))
+        for turn in range(args.rounds):
             dataset = root / f"dataset-{turn}"
-            seconds.append(ours(root, dataset))
-            loops.append(plain(dataset, asked.shaping, asked.per_timbre))
+            seconds.append(render_cpu_s(root, dataset))
+            loops.append(dawdreamer_loop_ms(dataset, args.shaping, args.per_timbre))
             encoding.append(flac_ms(dataset, 500))
         clips = int(pd.read_parquet(dataset / "shards.parquet")["clips"].sum())
-        parts = timed(root)
-    made, flac = float(np.mean(seconds)) / clips * 1e3, float(np.mean(encoding))
+        parts = profile_render(root)
+    renderer, flac = float(np.mean(seconds)) / clips * 1e3, float(np.mean(encoding))
     engine, file = (float(value) for value in np.mean(loops, axis=0))
-    print(f"shaping: {asked.shaping}, {' x '.join(map(str, sizes))}: {clips} clips of 3 s, CPU ms a clip")
-    print(f"  ours, everything included   {made:7.2f}   ({3000 / made:.0f} x real time)")
-    print(f"  plain DawDreamer loop       {engine + file:7.2f}   ({(engine + file) / made:.2f} x ours)")
-    print(f"    of which its bare engine  {engine:7.2f}   ({engine / made:.2f} x ours)")
-    print(f"  FLAC encoding alone         {flac:7.2f}   (ours is {made / flac:.2f} x that)")
-    print("where ours goes, ms a clip and share (a run of its own):")
+    print(f"shaping: {args.shaping}, {' x '.join(map(str, sizes))}: {clips} clips of 3 s, CPU ms a clip")
+    print(f"  renderer                    {renderer:7.2f}   ({3000 / renderer:.0f} x real time)")
+    loop = engine + file
+    print(f"  plain DawDreamer loop       {loop:7.2f}   ({loop / renderer:.2f} x the renderer's time)")
+    print(f"    of it the engine          {engine:7.2f}   ({engine / renderer:.2f} x the renderer's time)")
+    print(f"  FLAC encoding alone         {flac:7.2f}   (the renderer takes {renderer / flac:.2f} x that)")
+    print("parts of the renderer, ms a clip and share (measured in a separate run):")
     total = sum(parts["cpu_s"].values())
-    for name, spent in sorted(parts["cpu_s"].items(), key=lambda part: -part[1]):
-        print(f"  {name:27s} {spent / clips * 1e3:7.3f}   {spent / total:6.1%}")
-    print("memory of the worker at every 1,000th clip, MiB:", *(f"{mib:.0f}" for mib in parts["rss_mib"]))
+    for name, cpu_s in sorted(parts["cpu_s"].items(), key=lambda part: -part[1]):
+        print(f"  {name:27s} {cpu_s / clips * 1e3:7.3f}   {cpu_s / total:6.1%}")
+    print("the worker's memory at every 1,000th clip, MiB:", *(f"{mib:.0f}" for mib in parts["rss_mib"]))
 
 
 if __name__ == "__main__":

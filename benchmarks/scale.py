@@ -1,8 +1,8 @@
-"""100,000 clips, really rendered, and the way from there to millions: `python -m benchmarks.scale --out DIR`.
+"""Renders 100,000 clips and extrapolates the cost of millions: `python -m benchmarks.scale --out DIR`.
 
-Asks `render plan --estimate` first, then renders with two workers while the memory of every process of the
-run is looked at, and audits the tables. Prints what was estimated beside what it took, and what the reference
-dataset (3 million clips) and ten times that follow to be. Run it on an idle machine; DIR needs 10 GB.
+It runs `render plan --estimate`, renders with two workers, samples the memory of all their processes and
+audits the tables. It prints the estimate beside the measured cost, and extrapolates to 3 and 30 million
+clips, the size of the SynthCAT dataset and ten times that. Run it on an idle machine. DIR needs 10 GB.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ LEAD = {
     "release_ms": [80, 300],
 }
 TARGETS = ((250, 3_040_800), (2500, 30_408_000))
-"""Timbres and clips of 250 and 2500 x 120 x 112, every split rendered whole (benchmarks/plan_scale.py)."""
+"""Timbres and clips, over all splits, of 250 and 2500 timbres x 120 x 112 (see plan_scale.py)."""
 
 
-def config_of(clips: int) -> dict[str, Any]:
-    """The reference's families and amsynth's presets, 40 x 48 x as many phrases as make `clips` clips."""
+def dataset_config(clips: int) -> dict[str, Any]:
+    """Returns a config of 40 amsynth presets, 48 envelopes and as many phrases as `clips` clips need."""
     return {
         "name": "scale",
         "seed": 3,
@@ -49,16 +49,20 @@ def config_of(clips: int) -> dict[str, Any]:
     }
 
 
-class Memory(threading.Thread):
-    """Looks at a process and all below it twice a second: the largest one, and all of them together."""
+class MemoryMonitor(threading.Thread):
+    """Samples the memory of a process and its descendants twice a second, until `stopped` is set.
+
+    `largest` is the peak of a single process, `total` that of all together, both in bytes.
+    """
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self.process, self.over = psutil.Process(pid), threading.Event()
-        self.largest, self.together = 0, 0
+        self.process, self.stopped = psutil.Process(pid), threading.Event()
+        self.largest, self.total = 0, 0
 
     def run(self) -> None:
-        while not self.over.wait(0.5):
+        """Samples until `stopped` is set; `start` calls this in the thread."""
+        while not self.stopped.wait(0.5):
             sizes = []
             for process in [self.process, *self.process.children(recursive=True)]:
                 try:
@@ -66,64 +70,66 @@ class Memory(threading.Thread):
                 except psutil.Error:
                     continue
             self.largest = max([self.largest, *sizes])
-            self.together = max(self.together, sum(sizes))
+            self.total = max(self.total, sum(sizes))
 
 
-def command(*arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-m", *arguments], stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
+def run_module(*arguments: str) -> str:
+    """Runs `python -m ARGUMENTS`. Returns its standard output; raises CalledProcessError if it fails."""
+    command = [sys.executable, "-m", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
 
 
-def cpu() -> float:
+def children_cpu_s() -> float:
+    """Returns the CPU seconds of all child processes that have ended, including their children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=100_000)
-    parser.add_argument("--workers", type=int, default=2)
+    """Renders, audits and prints the tables of measured and extrapolated costs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="new folder for the config and the dataset")
+    parser.add_argument("--clips", type=int, default=100_000, help="number of clips, at least")
+    parser.add_argument("--workers", type=int, default=2, help="render workers")
     args = parser.parse_args()
     args.out.mkdir(parents=True)
     config, root = args.out / "config.yaml", args.out / "dataset"
-    config.write_text(yaml.safe_dump(config_of(args.clips)))
-    told = json.loads(command("render", "plan", str(config), "--estimate", "--json"))
-    command("render", "plan", str(config), "--out", str(root))
-    used, begin = cpu(), time.perf_counter()
+    config.write_text(yaml.safe_dump(dataset_config(args.clips)))
+    estimate = json.loads(run_module("render", "plan", str(config), "--estimate", "--json"))
+    run_module("render", "plan", str(config), "--out", str(root))
+    used, begin = children_cpu_s(), time.perf_counter()
     run = subprocess.Popen([sys.executable, "-m", "render", "run", str(root), "--workers", str(args.workers)])
-    memory = Memory(run.pid)
+    memory = MemoryMonitor(run.pid)
     memory.start()
     if run.wait():
         sys.exit(run.returncode)
-    seconds, core_seconds = time.perf_counter() - begin, cpu() - used
-    memory.over.set()
-    state = json.loads(command("render", "status", str(root), "--json"))["total"]
-    used = cpu()
-    command("manifests", "audit", str(root))
-    audit = cpu() - used
+    seconds, core_seconds = time.perf_counter() - begin, children_cpu_s() - used
+    memory.stopped.set()
+    state = json.loads(run_module("render", "status", str(root), "--json"))["total"]
+    used = children_cpu_s()
+    run_module("manifests", "audit", str(root))
+    audit = children_cpu_s() - used
     clips = state["clips_done"]
     size = sum(path.stat().st_size for path in root.rglob("*") if ".work" not in path.parts)
     print(f"{clips:,} clips, {state['hours_done']:.1f} hours of audio, {state['shards_done']} shards\n")
-    print("| what | estimated | rendered |\n| --- | --- | --- |")
-    print(f"| core-seconds | {told['core_hours'] * 3600:.0f} | {core_seconds:.0f} |")
-    print(
-        f"| seconds on {args.workers} cores | {told['seconds_on'][str(args.workers)]:.0f} | {seconds:.0f} |"
-    )
-    print(f"| GB | {told['bytes'] / 1e9:.2f} | {size / 1e9:.2f} |")
-    print(f"| clips, shards | {told['clips']:,}, {told['shards']} | {clips:,}, {state['shards_done']} |\n")
+    print("| quantity | estimated | measured |\n| --- | --- | --- |")
+    print(f"| core-seconds | {estimate['core_hours'] * 3600:.0f} | {core_seconds:.0f} |")
+    estimated_s = estimate["seconds_on"][str(args.workers)]
+    print(f"| seconds on {args.workers} cores | {estimated_s:.0f} | {seconds:.0f} |")
+    print(f"| GB | {estimate['bytes'] / 1e9:.2f} | {size / 1e9:.2f} |")
+    print(f"| clips | {estimate['clips']:,} | {clips:,} |")
+    print(f"| shards | {estimate['shards']} | {state['shards_done']} |\n")
     rate = clips / seconds
-    each = 1000 * core_seconds / clips
-    print(f"{rate:.0f} clips a second, {rate * 3:.0f}x real time, {each:.2f} core-ms a clip;")
-    print(
-        f"memory: {memory.largest >> 20} MiB the largest process, {memory.together >> 20} MiB all together;"
-    )
-    print(f"audit of the tables: {audit:.1f} CPU seconds\n")
+    core_ms = 1000 * core_seconds / clips
+    print(f"- {rate:.0f} clips a second, {rate * 3:.0f} times real time, {core_ms:.2f} core-ms a clip")
+    print(f"- peak memory: {memory.largest >> 20} MiB for the largest process,", end=" ")
+    print(f"{memory.total >> 20} MiB for all processes together")
+    print(f"- audit of the tables: {audit:.1f} CPU seconds\n")
     print("| clips | core-hours | GB | on 16 cores | on 256 cores |\n| --- | --- | --- | --- | --- |")
-    # The estimate splits what was rendered into timbres and clips: the two do not grow alike.
-    measured = core_seconds / (told["core_hours"] * 3600)
+    # Costs of timbres and of clips grow differently, so each is extrapolated on its own.
+    measured_ratio = core_seconds / (estimate["core_hours"] * 3600)
     for timbres, count in TARGETS:
-        work = measured * (timbres * told["seconds_a_timbre"] + count * told["seconds_a_clip"])
+        work = measured_ratio * (timbres * estimate["seconds_a_timbre"] + count * estimate["seconds_a_clip"])
         hours = [work / 3600 / cores for cores in (1, 16, 256)]
         row = (
             f"{hours[0]:.1f} | {size / clips * count / 1e9:.0f} | {hours[1]:.2f} h | {60 * hours[2]:.1f} min"

@@ -1,13 +1,15 @@
-"""Fits the embedding of train/metrics/timbre.py, and measures how well it tells timbres apart.
+"""Fits the timbre embedding of train/metrics/timbre.py, and measures how well it separates timbres.
 
-    python -m benchmarks.timbre_embedding DATASET [--write]
+    .venv/bin/python -m benchmarks.timbre_embedding DATASET [--write]
 
-DATASET is any rendered dataset with many timbres. Timbres of its train side fit the projection; the
-figures are of the others (`side` test), never used in fitting: the area under the ROC curve of the
-distance, pairs of one timbre against pairs of two, all pairs with different phrases whose median pitches
-are within a semitone. Within-synth figures leave out pairs of timbres from two synths, which are easy.
-Each synth is also measured alone: by what was fitted on both, and by what was fitted on the others alone.
-The embedding is accepted for reports where the area is 0.95 or more.
+DATASET is a rendered dataset with many timbres. Timbres of its train side fit the projection. The figures are
+of the timbres on the test side, which are not used in fitting. Each figure is the area under the ROC curve of
+the embedding's distance: pairs of clips of one timbre against pairs of two timbres. The clips of a pair have
+different phrases, whose median pitches are within a semitone.
+
+Figures within one synth leave out pairs of two synths, which are easy. Each synth is also measured alone,
+with the projection fitted on all synths and with one fitted on the other synths. Reports use the embedding if
+the area is 0.95 or more.
 """
 
 from __future__ import annotations
@@ -31,48 +33,56 @@ from train.metrics import timbre
 F64 = npt.NDArray[np.float64]
 DIMENSIONS = 16
 RIDGE = 1.0
-CLIPS_A_TIMBRE = 20
+"""Multiple of the mean within-class variance that is added to the within-class scatter's diagonal."""
+CLIPS_PER_TIMBRE = 20
 
 
-def gather(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
-    """Some clips of every timbre: ids, features and MFCCs."""
-    there = ["train", *held_out_splits(tables.layout)]
+def collect_features(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
+    """Reads up to `CLIPS_PER_TIMBRE` clips of each timbre.
+
+    Returns a row of ids and pitch for each clip, features [clips, features] and MFCCs [clips, coefficients].
+    """
+    splits = ["train", *held_out_splits(tables.layout)]
     ids = sorted(
-        {clip for split in there for block in tables.blocks(split) for clip in block.ids()},
+        {clip for split in splits for block in tables.blocks(split) for clip in block.ids()},
         key=lambda clip: float(stream(0, "embedding clip", clip.key).random()),
     )
     counts: dict[int, int] = {}
     chosen = []
     for clip in ids:
         counts[clip.timbre] = counts.get(clip.timbre, 0) + 1
-        if counts[clip.timbre] <= CLIPS_A_TIMBRE:
+        if counts[clip.timbre] <= CLIPS_PER_TIMBRE:
             chosen.append(clip)
     sides = tables.layout.read("timbres").column("side").to_pylist()
     synths = tables.layout.read("timbres").column("synth").to_pylist()
-    rows, found, coefficients = [], [], []
+    rows, features, coefficients = [], [], []
     for start in range(0, len(chosen), 200):
         some = chosen[start : start + 200]
         clips = read_clips(tables.layout, [clip.key for clip in some])
         for clip in some:
             level = timbre.frames_db(to_float(clips[clip.key]), tables.rate)
             assert level is not None
-            found.append(timbre.embedding_inputs(level))
+            features.append(timbre.embedding_inputs(level))
             coefficients.append(timbre.mfcc(level))
             pitch = median_pitch(tables.sounding(clip.timbre, clip.phrase))
             rows.append((clip.timbre, clip.phrase, pitch, sides[clip.timbre], synths[clip.timbre]))
     frame = pd.DataFrame(rows, columns=["timbre", "phrase", "pitch", "side", "synth"])
-    return frame, np.stack(found), np.stack(coefficients)
+    return frame, np.stack(features), np.stack(coefficients)
 
 
-def fit(features: F64, labels: npt.NDArray[np.int64]) -> tuple[F64, F64]:
-    """Fisher's discriminant, the within-class scatter made rounder by `RIDGE`: mean and matrix."""
+def fit_discriminant(features: F64, labels: npt.NDArray[np.int64]) -> tuple[F64, F64]:
+    """Fits Fisher's linear discriminant, with the within-class scatter regularised by `RIDGE`.
+
+    `features` are [clips, features] and `labels` timbre ids [clips]. Returns the mean [features] and the
+    projection [features, DIMENSIONS].
+    """
     spread = features.std(axis=0) + 1e-6
     mean = features.mean(axis=0)
     x = (features - mean) / spread
     classes = np.unique(labels)
     means = np.stack([x[labels == c].mean(axis=0) for c in classes])
-    rest = np.concatenate([x[labels == c] - m for c, m in zip(classes, means, strict=True)])
-    within = rest.T @ rest / len(rest)
+    residuals = np.concatenate([x[labels == c] - m for c, m in zip(classes, means, strict=True)])
+    within = residuals.T @ residuals / len(residuals)
     within += RIDGE * np.trace(within) / len(within) * np.eye(len(within))
     values, vectors = np.linalg.eigh(within)
     white = vectors @ np.diag(values**-0.5) @ vectors.T
@@ -80,8 +90,13 @@ def fit(features: F64, labels: npt.NDArray[np.int64]) -> tuple[F64, F64]:
     return mean, (white @ axes[:, ::-1][:, :DIMENSIONS]) / spread[:, None]
 
 
-def area(frame: pd.DataFrame, distance: Callable[[int, int], float], one_synth: bool) -> tuple[float, int]:
-    """The area under the ROC curve, and how many pairs of one timbre it is from."""
+def area_under_roc(
+    frame: pd.DataFrame, distance: Callable[[int, int], float], one_synth: bool
+) -> tuple[float, int]:
+    """Computes the area under the ROC curve of `distance` between rows, by the Mann-Whitney statistic.
+
+    `one_synth` leaves out pairs of two synths. Returns the area and the number of pairs of one timbre.
+    """
     draws = stream(0, "embedding pairs", int(one_synth))
     same: list[float] = []
     other: list[float] = []
@@ -89,63 +104,69 @@ def area(frame: pd.DataFrame, distance: Callable[[int, int], float], one_synth: 
     for i, j in (draws.random((200_000, 2)) * len(frame)).astype(int):
         if p[i] == p[j] or abs(pitch[i] - pitch[j]) > 1 or (one_synth and synth[i] != synth[j]):
             continue
-        found = same if t[i] == t[j] else other
-        if len(found) < 8000:
-            found.append(distance(i, j))
-    everything = np.argsort(np.argsort(np.array(same + other), kind="stable"), kind="stable")
-    ranks = float(everything[len(same) :].sum())
-    return (ranks - len(other) * (len(other) - 1) / 2) / (len(same) * len(other)), len(same)
+        distances = same if t[i] == t[j] else other
+        if len(distances) < 8000:
+            distances.append(distance(i, j))
+    ranks = np.argsort(np.argsort(np.array(same + other), kind="stable"), kind="stable")
+    rank_sum = float(ranks[len(same) :].sum())
+    return (rank_sum - len(other) * (len(other) - 1) / 2) / (len(same) * len(other)), len(same)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", type=Path)
-    parser.add_argument("--write", action="store_true", help="put the projection into the package")
-    asked = parser.parse_args()
-    frame, features, coefficients = gather(Tables.open(asked.dataset))
+    """Fits the projection, prints the areas and, with `--write`, saves the projection."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("dataset", type=Path, help="folder of a rendered dataset")
+    parser.add_argument("--write", action="store_true", help="save the projection into the package `train`")
+    args = parser.parse_args()
+    frame, features, coefficients = collect_features(Tables.open(args.dataset))
     fitting = (frame["side"] == "train").to_numpy()
-    mean, matrix = fit(features[fitting], frame["timbre"].to_numpy()[fitting])
-    if asked.write:
+    mean, matrix = fit_discriminant(features[fitting], frame["timbre"].to_numpy()[fitting])
+    if args.write:
         out = Path(timbre.__file__).with_name(timbre.EMBEDDING)
         with out.open("wb") as file:
             np.savez(file, mean=mean.astype(np.float32), matrix=matrix.astype(np.float32))
         print(f"{out.name}: {out.stat().st_size} bytes")
     print(f"fitted on {frame['timbre'][fitting].nunique()} timbres, {int(fitting.sum())} clips")
-    report("other timbres", frame, features, coefficients, ~fitting, (mean, matrix))
+    print_areas("test timbres", frame, features, coefficients, ~fitting, (mean, matrix))
     for synth in sorted(set(frame["synth"])):
-        its = (frame["synth"] == synth).to_numpy()
-        report(f"other timbres of {synth}", frame, features, coefficients, ~fitting & its, (mean, matrix))
-        if not its.all():
-            rest = fitting & ~its
-            without = fit(features[rest], frame["timbre"].to_numpy()[rest])
-            words = f"all timbres of {synth}, fitted on the other synths alone"
-            report(words, frame, features, coefficients, its, without)
+        of_synth = (frame["synth"] == synth).to_numpy()
+        rows = ~fitting & of_synth
+        print_areas(f"test timbres of {synth}", frame, features, coefficients, rows, (mean, matrix))
+        if not of_synth.all():
+            others = fitting & ~of_synth
+            without = fit_discriminant(features[others], frame["timbre"].to_numpy()[others])
+            title = f"all timbres of {synth}, fitted on the other synths"
+            print_areas(title, frame, features, coefficients, of_synth, without)
 
 
-def report(
-    words: str,
+def print_areas(
+    title: str,
     frame: pd.DataFrame,
     features: F64,
     coefficients: F64,
     rows: npt.NDArray[np.bool_],
     projection: tuple[F64, F64],
 ) -> None:
-    """Prints the areas of both distances on some rows, pairs of two synths left out as well."""
-    held = frame[rows].reset_index(drop=True)
+    """Prints the areas of the embedding's and the MFCCs' distance on the clips `rows`, a mask [clips].
+
+    `projection` is a mean and a matrix of `fit_discriminant`. Areas are of all pairs and of pairs within one
+    synth.
+    """
+    selected = frame[rows].reset_index(drop=True)
     mean, matrix = projection
-    places = (features[rows] - mean) @ matrix
-    places /= np.linalg.norm(places, axis=1, keepdims=True)
+    embeddings = (features[rows] - mean) @ matrix
+    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     mfccs = coefficients[rows]
-    print(f"{words}: {held['timbre'].nunique()} timbres, {len(held)} clips")
+    print(f"{title}: {selected['timbre'].nunique()} timbres, {len(selected)} clips")
     distances: dict[str, Callable[[int, int], float]] = {
-        "embedding": lambda i, j: 1.0 - float(places[i] @ places[j]),
+        "embedding": lambda i, j: 1.0 - float(embeddings[i] @ embeddings[j]),
         "MFCC": lambda i, j: float(np.sqrt(np.mean((mfccs[i] - mfccs[j]) ** 2))),
     }
     for name, distance in distances.items():
         for pairs, one_synth in (("all pairs", False), ("within one synth", True)):
-            if one_synth and held["synth"].nunique() == 1:
+            if one_synth and selected["synth"].nunique() == 1:
                 continue
-            value, count = area(held, distance, one_synth)
+            value, count = area_under_roc(selected, distance, one_synth)
             print(f"  {name}, {pairs}: AUC {value:.4f} ({count} pairs of one timbre)")
 
 

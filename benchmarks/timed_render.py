@@ -1,17 +1,17 @@
-"""`python -m benchmarks.timed_render CONFIG OUT`: renders a plan in this process and prints, as JSON, CPU
-seconds by what they went into.
+"""Renders a config in this process and prints a CPU profile as JSON: `python -m benchmarks.timed_render
+CONFIG OUT`.
 
-The parts are timed by wrapping the functions that do them; what a part calls of another part is counted
-there, not twice. `plugin` is the CPU time of the processes that hold it, `rss_mib` this
-process's memory at every 1,000th clip.
+The profiler wraps the functions of each part. A part that is called within another one counts only as the
+inner one. `cpu_s` has CPU seconds by part; `plugin` is the CPU time of the plugin's processes. `rss_mib` is
+this process's memory at every 1,000th clip.
 """
 
 from __future__ import annotations
 
+import argparse
 import gc
 import json
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,45 +47,51 @@ PARTS: list[tuple[Any, str, str]] = [
 ]
 
 
-class Clock:
-    """CPU seconds of this process by part; a part within another one stops the outer one's clock."""
+class CpuProfiler:
+    """Collects CPU seconds of this process by part. A part within another one pauses the outer one."""
 
     def __init__(self) -> None:
-        self.spent: dict[str, float] = {}
-        self._open: list[str] = []
-        self._since = time.process_time()
+        self.cpu_s: dict[str, float] = {}
+        self._stack: list[str] = []
+        self._last = time.process_time()
 
-    def turn(self) -> None:
-        """Books what has passed on the part that is open now."""
+    def record(self) -> None:
+        """Adds the CPU time since the last call to the innermost running part, or to `rest` if none runs."""
         now = time.process_time()
-        part = self._open[-1] if self._open else "rest"
-        self.spent[part] = self.spent.get(part, 0.0) + now - self._since
-        self._since = now
+        part = self._stack[-1] if self._stack else "rest"
+        self.cpu_s[part] = self.cpu_s.get(part, 0.0) + now - self._last
+        self._last = now
 
-    def wrap(self, holder: Any, name: str, part: str) -> None:
+    def profile_calls(self, holder: Any, name: str, part: str) -> None:
+        """Replaces the function or method `name` of `holder` by one that counts its time as `part`."""
         inner: Callable[..., Any] = getattr(holder, name)
 
         def timed(*arguments: Any, **named: Any) -> Any:
-            self.turn()
-            self._open.append(part)
+            self.record()
+            self._stack.append(part)
             try:
                 return inner(*arguments, **named)
             finally:
-                self.turn()
-                self._open.pop()
+                self.record()
+                self._stack.pop()
 
         setattr(holder, name, timed)
 
 
 def rss_mib() -> float:
-    """This process's resident memory."""
+    """Returns this process's resident memory in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
 
 def main() -> None:
-    clock = Clock()
-    clock.spent["imports"] = time.process_time()
+    """Plans and renders the config, and prints the profile."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("config", type=Path, help="config of the dataset")
+    parser.add_argument("out", type=Path, help="folder for the dataset")
+    args = parser.parse_args()
+    clock = CpuProfiler()
+    clock.cpu_s["imports"] = time.process_time()
     memory: list[float] = []
     encode = clips.encode_flac
 
@@ -95,18 +101,17 @@ def main() -> None:
 
     setattr(clips, "encode_flac", counted)  # noqa: B010
     for holder, name, part in PARTS:
-        clock.wrap(holder, name, part)
+        clock.profile_calls(holder, name, part)
     setattr(tone_sets, "make_tone_set", tones.make_tone_set)  # noqa: B010
-    source, out = Path(sys.argv[1]), Path(sys.argv[2])
-    write_plan(make_plan(config.load(source)), out)
-    run.run(out, Console(quiet=True))
-    clock.turn()
-    # Hosts end with their last reference; only then is their time known.
+    write_plan(make_plan(config.load(args.config)), args.out)
+    run.run(args.out, Console(quiet=True))
+    clock.record()
+    # A host process ends with its last reference. Its CPU time is known only after that.
     tone_sets.host_of.cache_clear()
     gc.collect()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    clock.spent["plugin"] = used.ru_utime + used.ru_stime
-    print(json.dumps({"clips": len(memory), "cpu_s": clock.spent, "rss_mib": memory[::1000]}))
+    clock.cpu_s["plugin"] = used.ru_utime + used.ru_stime
+    print(json.dumps({"clips": len(memory), "cpu_s": clock.cpu_s, "rss_mib": memory[::1000]}))
 
 
 if __name__ == "__main__":
