@@ -20,7 +20,7 @@ from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
 from train.codec.api import Codec, load_codec
 from train.data.pairs import draw_pairs
-from train.evaluation.pairs import read_pairs
+from train.evaluation.pairs import read_pair_audio
 from train.metrics import score, spectral_features
 from train.systems.base import Audio
 
@@ -50,7 +50,7 @@ def roundtrip_ratios(
     Returns for each metric the mean of `reconstruction`, and the two others as multiples of it.
     """
     chosen = draw_pairs(layout, split, "both", pairs, seed)
-    clips = read_pairs(layout, chosen)
+    clips = read_pair_audio(layout, chosen)
     scores = [roundtrip_scores(codec, clips[pair.source], clips[pair.reference]) for pair in chosen]
     result = {}
     for metric in METRICS:

@@ -23,9 +23,9 @@ import soundfile
 
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, split_blocks
-from train.evaluation.pairs import read_pairs
+from train.evaluation.pairs import read_pair_audio
 from train.evaluation.run import held_out_splits
-from train.evaluation.scoring import PROGRESS
+from train.evaluation.scoring import JOURNAL_FILE
 
 
 def children_cpu_s() -> float:
@@ -50,7 +50,7 @@ def write_files(tables: Tables, pairs: list[tuple[str, Pair]], folder: Path) -> 
     rows = []
     for first in range(0, len(pairs), 100):
         batch = pairs[first : first + 100]
-        for key, clip in read_pairs(tables.layout, [pair for _, pair in batch]).items():
+        for key, clip in read_pair_audio(tables.layout, [pair for _, pair in batch]).items():
             soundfile.write(folder / f"{key}.wav", clip, tables.rate)
             softer = 0.9 * clip[: -tables.rate // 20]
             soundfile.write(folder / f"{key}_softer.wav", softer, tables.rate)
@@ -83,7 +83,7 @@ def score_with_kill(table: Path, out: Path, workers: int, half: int) -> int:
     Returns how many pairs were scored before the kill. Raises SystemExit if the evaluation ends before it.
     """
     process = start_evaluation(table, out, workers)
-    journal = out / PROGRESS
+    journal = out / JOURNAL_FILE
     while not journal.is_file() or len(journal.read_bytes().splitlines()) <= half:
         if process.poll() is not None:
             raise SystemExit("evaluate ended before it was killed; give more --pairs")

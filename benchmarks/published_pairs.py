@@ -152,7 +152,7 @@ def exchange(folder: Path, out: Path) -> None:
 
 def compare(folder: Path, theirs: Path, grid_s: float | None) -> None:
     """Prints our scores, the independent ones and the largest relative deviation of each metric."""
-    from train.evaluation.files import pairs_of, read_trial, scan_folder
+    from train.evaluation.files import group_by_pair, read_trial, scan_folder
     from train.evaluation.trial import score_trial
 
     names = {"copy_of_source": "orig", "copy_of_reference": "ref"}
@@ -164,7 +164,7 @@ def compare(folder: Path, theirs: Path, grid_s: float | None) -> None:
     means: dict[tuple[str, str], list[float]] = {}
     rows, _ = scan_folder(folder, "{pair}_{system}", {})
     missing = set(found)
-    for group in pairs_of(rows):
+    for group in group_by_pair(rows):
         pair = group[0]["pair"]
         for score in score_trial(read_trial(folder, group)):
             if np.isfinite(score.value):
@@ -195,7 +195,7 @@ def score_transplant_on_grid(folder: Path, grid_s: float) -> None:
     """The transplant from notes on the grid: pitches and rhythm of the target and of the reference."""
     from manifests.types import Note, Notes
     from train.audio.files import read_audio
-    from train.evaluation.transplant import Part, transplant
+    from train.evaluation.transplant import AnnotatedAudio, transplant
     from train.metrics import score, spectral_features
     from train.metrics.envelope import measure_envelope
     from train.metrics.features import AudioFeatures
@@ -223,7 +223,13 @@ def score_transplant_on_grid(folder: Path, grid_s: float) -> None:
         donor = measure_envelope(reference, theirs, rate, 5.0)
         assert donor is not None
         made = transplant(
-            notes, donor.envelope, Part(reference, theirs, donor.envelope), rate, len(target), 5.0, 1.0
+            notes,
+            donor.envelope,
+            AnnotatedAudio(reference, theirs, donor.envelope),
+            rate,
+            len(target),
+            5.0,
+            1.0,
         )
         values.append(score(spectral_features(made), spectral_features(target))["mstft_floored"])
     words = ", ".join(f"{value:.2f}" for value in values)

@@ -26,7 +26,7 @@ from manifests.splits.seeds import stream
 from manifests.synthesis.octaves import median_pitch
 from train.data.clips import read_clips
 from train.data.tables import Tables
-from train.evaluation.pairs import to_float
+from train.evaluation.pairs import pcm_to_float
 from train.evaluation.run import held_out_splits
 from train.metrics import timbre
 
@@ -60,7 +60,7 @@ def collect_features(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
         some = chosen[start : start + 200]
         clips = read_clips(tables.layout, [clip.key for clip in some])
         for clip in some:
-            level = timbre.frames_db(to_float(clips[clip.key]), tables.rate)
+            level = timbre.frames_db(pcm_to_float(clips[clip.key]), tables.rate)
             assert level is not None
             features.append(timbre.embedding_inputs(level))
             coefficients.append(timbre.mfcc(level))

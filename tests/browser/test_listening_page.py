@@ -19,8 +19,8 @@ from tests.support.listening_page import (
 )
 from train.cli.evaluate import evaluate
 from train.cli.page import page
-from train.evaluation.page.data import Beside, row_data
-from train.evaluation.page.html import Facts, render
+from train.evaluation.page.data import ExternalAssets, row_data
+from train.evaluation.page.html import PageFacts, render_page
 from train.evaluation.page.rows import Curve, Panel, Row
 
 
@@ -162,11 +162,13 @@ def test_a_page_of_a_thousand_pairs_renders_rows_lazily(browser: Browser, tmp_pa
     )
     draws = stream(0, "page").random(1000)
     rows = []
-    first = row_data(1, Row("p", "both", "files", "t", "w", panels), RATE, Beside(tmp_path / "page.html"))
+    first = row_data(
+        1, Row("p", "both", "files", "t", "w", panels), RATE, ExternalAssets(tmp_path / "page.html")
+    )
     for number, draw in enumerate(draws, start=1):
         rows.append(first | {"id": number, "scores": {"a": {"f_pitch": float(draw)}}})
     out = tmp_path / "page.html"
-    out.write_text(render(rows, None, Facts([], [], [RATE], "")), encoding="utf-8")
+    out.write_text(render_page(rows, None, PageFacts([], [], [RATE], "")), encoding="utf-8")
     browser.errors.clear()
     browser.open(out)
     browser.wait("document.documentElement.classList.contains('ready')")

@@ -1,4 +1,4 @@
-"""`python -m train compare`: several systems, one dataset, the same time for each."""
+"""`python -m train compare`: several systems on one dataset with equal training time."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rich.console import Console
 from manifests.types import InputError
 from train.cli.evaluate import one_torch_thread, tracking
 from train.cli.fit import fit_command
-from train.evaluation.compare.compare import estimate, score_and_show, train_all
+from train.evaluation.compare.compare import estimate_duration, score_and_report, train_all
 from train.evaluation.compare.config import load_compare
 
 RATE = 44_100
-"""Of the clips that an estimate without a dataset presumes."""
+"""Sample rate in Hz that an estimate without a dataset assumes."""
 
 
 def compare(
@@ -24,28 +24,28 @@ def compare(
     data: Annotated[Path | None, typer.Option(help="Dataset folder.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for runs, scores, page and table.")] = None,
     only_estimate: Annotated[
-        bool, typer.Option("--estimate", help="Say how long it will take, and end.")
+        bool, typer.Option("--estimate", help="Only estimate how long it will take.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Conversions and scores made side by side. Default: all cores.")
+        int | None, typer.Option(min=1, help="Conversions and scores computed at a time. Default: all cores.")
     ] = None,
 ) -> None:
     """Train every system for the same time on one dataset and score all of them alike.
 
-    A comparison that was stopped goes on where it was when the same command is given again.
+    A comparison that was stopped resumes when the same command is given again.
     """
     checked, runs = load_compare(config)
     console = Console()
     say = console.print
     say(checked.heading)
     if only_estimate:
-        estimate(checked, runs, RATE, say)
+        estimate_duration(checked, runs, RATE, say)
         return
     if data is None or out is None:
         raise InputError("compare: expected --data and --out, or --estimate")
     train_all(checked, runs, data, out, fit_command, say)
     with one_torch_thread():
         bar = partial(tracking, console=console)
-        table = score_and_show(checked, list(runs), data, out, say, bar, workers)
+        table = score_and_report(checked, list(runs), data, out, say, bar, workers)
     say(table.read_text())
     say(f"{table}; all scores in {out}/scores, page: {out}/page.html", soft_wrap=True)

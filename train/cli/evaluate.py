@@ -15,14 +15,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from manifests.dataset.storage import location
 from manifests.types import InputError
 from train.evaluation.files import parse_roles
-from train.evaluation.formatting import rich_tables, verdicts
-from train.evaluation.run import Track, evaluate_checkpoints, evaluate_files, evaluate_folder
+from train.evaluation.formatting import comparison_sentences, rich_tables
+from train.evaluation.run import ProgressStarter, evaluate_checkpoints, evaluate_files, evaluate_folder
 from train.evaluation.trial import ESTIMATE, is_system
 
 
 @contextmanager
-def tracking(what: str, unit: str, console: Console) -> Iterator[Track]:
-    """A progress bar with rate and time left; yields what starts it with the number of `unit`s to do."""
+def tracking(what: str, unit: str, console: Console) -> Iterator[ProgressStarter]:
+    """Show a progress bar with rate and time left; yields what starts it, given the number of `unit`s."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -47,7 +47,7 @@ def tracking(what: str, unit: str, console: Console) -> Iterator[Track]:
 
 @contextmanager
 def one_torch_thread() -> Iterator[None]:
-    """Torch on one thread inside: conversions run side by side, and are the same on any number of cores."""
+    """Run torch on one thread: conversions run in parallel, and the number of cores does not matter."""
     import torch
 
     before = torch.get_num_threads()
@@ -59,16 +59,24 @@ def one_torch_thread() -> Iterator[None]:
 
 
 def named_checkpoints(checkpoints: list[str]) -> dict[str, Path]:
-    """Checkpoints by the name of their system: `NAME=PATH`, else the run's folder (one alone: estimate)."""
-    found: dict[str, Path] = {}
+    """Parse `--checkpoint` options, PATH or NAME=PATH, into paths by name.
+
+    Without a name, a checkpoint has that of its run's folder, or "estimate" if it is the only one.
+
+    Raises:
+        InputError: If a name occurs twice, or is that of a baseline or topline.
+    """
+    named: dict[str, Path] = {}
     for given in checkpoints:
         name, equals, path = given.partition("=")
         where = Path(path if equals else given)
         label = name if equals else ESTIMATE if len(checkpoints) == 1 else where.resolve().parent.name
-        if label in found or not is_system(label):
-            raise InputError(f"--checkpoint {given}: the name {label!r} is taken; give NAME=PATH")
-        found[label] = where
-    return found
+        if label in named or not is_system(label):
+            raise InputError(
+                f"--checkpoint {given}: the name {label!r} is taken; choose another by NAME=PATH"
+            )
+        named[label] = where
+    return named
 
 
 def evaluate(
@@ -89,27 +97,27 @@ def evaluate(
         typer.Option(help="Instead: a CSV with columns source, reference, target, estimate (and method)."),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option(help="Instead: a folder whose file names tell pair and role or system.")
+        Path | None, typer.Option(help="Instead: a folder whose file names hold pair and role or system.")
     ] = None,
     pattern: Annotated[str, typer.Option(help="How the folder's files are named.")] = "{pair}_{system}",
     roles: Annotated[
-        str, typer.Option(help="What the folder calls its roles: source=NAME,reference=NAME,target=NAME.")
+        str, typer.Option(help="Names of the roles in the folder: source=NAME,reference=NAME,target=NAME.")
     ] = "",
     robustness: Annotated[
         bool, typer.Option(help="Also score the first split with reverb, chorus, vibrato, a moving filter.")
     ] = False,
     retake: Annotated[
-        Path | None, typer.Option(help="The same dataset from another take of its tones, for the topline.")
+        Path | None, typer.Option(help="The same dataset from another take of its tones, for a topline.")
     ] = None,
     crepe: Annotated[bool, typer.Option(help="Also F0RMSE, by CREPE's tiny network.")] = False,
     seed: Annotated[int, typer.Option(help="Seed of the pairs and of the intervals.")] = 0,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Conversions and scores made side by side. Default: all cores.")
+        int | None, typer.Option(min=1, help="Conversions and scores computed at a time. Default: all cores.")
     ] = None,
 ) -> None:
-    """Score conversions against the clips they should have become, beside answers that need no training.
+    """Score conversions against their targets, beside baselines that need no training.
 
-    A run that was stopped goes on where it was when the same command is given again.
+    A run that was stopped resumes when the same command is given again.
     """
     console = Console()
     asked = [name for name, value in (("--files", files), ("--folder", folder)) if value is not None]
@@ -149,6 +157,6 @@ def evaluate(
         console.print(f"[bold]{escape(summary['heading'])}.[/]", soft_wrap=True)
     for table in rich_tables(summary):
         console.print(table)
-    for line in verdicts(summary):
+    for line in comparison_sentences(summary):
         console.print(line, soft_wrap=True, highlight=False)
     console.print(f"All scores and intervals: {out}/scores.parquet, summary.json, report.md", soft_wrap=True)

@@ -32,21 +32,21 @@ def page(
     files: Annotated[Path | None, typer.Option(help="Instead: a CSV, as for `train evaluate`.")] = None,
     folder: Annotated[Path | None, typer.Option(help="Instead: a folder, as for `train evaluate`.")] = None,
     pattern: Annotated[str, typer.Option(help="How the folder's files are named.")] = "{pair}_{system}",
-    roles: Annotated[str, typer.Option(help="What the folder calls its roles.")] = "",
+    roles: Annotated[str, typer.Option(help="Names of the roles in the folder.")] = "",
     blind: Annotated[
-        bool, typer.Option(help="A blind listening test instead; its key is written beside it.")
+        bool, typer.Option(help="Write a blind listening test instead, with its key beside it.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the pairs, and of the order in a blind test.")] = 0,
 ) -> None:
-    """Write a page to hear, see and compare conversions, or a blind listening test; it opens from disk."""
+    """Write an HTML page to hear, see and compare conversions, or a blind listening test."""
     console = Console()
     if files is not None or folder is not None:
         if checkpoint or data or (files and folder):
             raise InputError("page: expected --files or --folder alone, or --checkpoint with --data")
         if folder is not None:
-            rows, said = scan_folder(folder, pattern, parse_roles(roles))
-            for line in said:
-                console.print(line)
+            rows, messages = scan_folder(folder, pattern, parse_roles(roles))
+            for message in messages:
+                console.print(message)
         else:
             assert files is not None
             rows, folder = read_rows(files), files.parent

@@ -1,4 +1,4 @@
-"""`python -m train ratings`: scores what listeners of a blind test saved."""
+"""`python -m train ratings`: scores the ratings of a blind listening test."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from train.evaluation.page.ratings import report, score_ratings
+from train.evaluation.page.ratings import ratings_report, score_ratings
 
 
 def ratings(
     tables: Annotated[list[Path], typer.Argument(help="The CSV files that listeners saved.")],
-    key: Annotated[Path, typer.Option(help="The test's key, which `train page --blind` wrote.")],
+    key: Annotated[Path, typer.Option(help="The key that `train page --blind` wrote.")],
     out: Annotated[Path, typer.Option(help="Folder for ratings.json and ratings.md.")],
     seed: Annotated[int, typer.Option(help="Seed of the intervals.")] = 0,
 ) -> None:
     """Score a blind listening test: means with intervals, and the systems compared."""
-    print(report(score_ratings(key, tables, out, seed)))
+    print(ratings_report(score_ratings(key, tables, out, seed)))

@@ -1,7 +1,7 @@
-"""What makes a conversion hard, as names: systems are compared on these cases apart.
+"""Hard cases of conversions: names by which systems are compared apart.
 
-Read from what is known of the sounds where it is, and heard where it is not, so that published pairs and
-a dataset's are sorted alike.
+They are derived from true notes and envelopes where these are known, and from estimates elsewhere, so that
+published pairs and those of a dataset are classified alike.
 """
 
 from __future__ import annotations
@@ -12,51 +12,52 @@ import numpy as np
 
 from manifests.synthesis.octaves import median_pitch, octave_of
 from manifests.types import Envelope, Notes
-from train.evaluation.transplant import Part
+from train.evaluation.transplant import AnnotatedAudio
 from train.metrics.envelope import STEP_MS, gain_db
 from train.metrics.measurement import Target
 
 CASES = {
-    "short_to_long": "from an envelope to one that sounds at least 1.5 times as long",
-    "long_to_short": "from an envelope to one that sounds at most two thirds as long",
+    "short_to_long": "to an envelope that is audible at least 1.5 times as long as the source's",
+    "long_to_short": "to an envelope that is audible at most two thirds as long as the source's",
     "octave_shifted": "source and target sound in different octaves",
-    "inharmonic": "the tracker hears a pitch in under 60% of what should have one",
+    "inharmonic": "the pitch tracker finds a pitch in under 60% of the frames that should have one",
     "very_low": "the target's median pitch is below E2 (MIDI 40)",
     "very_high": "the target's median pitch is above C6 (MIDI 84)",
     "fast": "two of the target's notes begin within 180 ms",
     "rests": "the target has a rest of 200 ms or more between notes",
 }
-"""Each case and what it means."""
+"""Each case and its definition."""
 
 AUDIBLE_DB = -20.0
+"""Level above which a note counts as audible."""
 LONGER = 1.5
 PITCHED = 0.6
 LOWEST, HIGHEST = 40, 84
 FAST_S, REST_S = 0.18, 0.2
 
 
-def sounding_ms(envelope: Envelope) -> float:
-    """How long the standard note (500 ms) is louder than -20 dB."""
+def audible_ms(envelope: Envelope) -> float:
+    """Return how long the standard note (500 ms) is louder than `AUDIBLE_DB` under an envelope, ms."""
     return float(np.sum(gain_db(envelope) > AUDIBLE_DB) * STEP_MS)
 
 
-def cases_of(source: Part, target: Target) -> set[str]:
-    """The names in `CASES` that hold for a conversion of `source` to the target."""
-    found: set[str] = set()
+def hard_cases(source: AnnotatedAudio, target: Target) -> set[str]:
+    """Return the names in `CASES` that hold for a conversion of `source` to the target."""
+    cases: set[str] = set()
     if not target.notes or not source.notes:
-        return found
+        return cases
     if target.envelope is not None:
-        ratio = max(sounding_ms(target.envelope.envelope), 1.0) / max(sounding_ms(source.envelope), 1.0)
+        ratio = max(audible_ms(target.envelope.envelope), 1.0) / max(audible_ms(source.envelope), 1.0)
         if ratio >= LONGER:
-            found.add("short_to_long")
+            cases.add("short_to_long")
         elif ratio <= 1.0 / LONGER:
-            found.add("long_to_short")
+            cases.add("long_to_short")
     if octave_of(median_pitch(source.notes)) != octave_of(median_pitch(target.notes)):
-        found.add("octave_shifted")
-    return found | _of_notes(target.notes) | _of_pitch(target)
+        cases.add("octave_shifted")
+    return cases | _note_cases(target.notes) | _pitch_cases(target)
 
 
-def _of_notes(notes: Notes) -> set[str]:
+def _note_cases(notes: Notes) -> set[str]:
     pitch = median_pitch(notes)
     names = {"very_low": pitch < LOWEST, "very_high": pitch > HIGHEST}
     for a, b in pairwise(notes):
@@ -65,7 +66,7 @@ def _of_notes(notes: Notes) -> set[str]:
     return {name for name, holds in names.items() if holds}
 
 
-def _of_pitch(target: Target) -> set[str]:
+def _pitch_cases(target: Target) -> set[str]:
     track = target.measured.features.pitch_track
     times = track.times()
     held = np.zeros(len(times), dtype=bool)

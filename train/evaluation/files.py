@@ -1,7 +1,7 @@
-"""Trials from audio files: any system can be scored, whatever made its files.
+"""Trials from audio files, whatever system made them.
 
-Either a CSV table, a row an estimate, or a folder whose file names say which pair and which role or system
-each file is: `{pair}_{system}.wav`, say. Both become the same rows.
+Either a CSV table names them, a row for each estimate, or a folder whose file names hold pair and role or
+system, such as `{pair}_{system}.wav`. Both become the same rows.
 """
 
 from __future__ import annotations
@@ -29,15 +29,20 @@ ALIASES = {
     "reference": ("reference", "ref", "style"),
     "target": ("target", "gt", "truth"),
 }
-"""What the three roles are called in file names, where nothing else is said."""
+"""Names of the three roles in file names, unless `--roles` gives others."""
 
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".aif", ".aiff")
 
-Row = dict[str, str]
+FileRow = dict[str, str]
+"""The files of one estimate: the columns of `COLUMNS` and `OPTIONAL`, and the pair's name, if it has one."""
 
 
-def read_rows(table: Path) -> list[Row]:
-    """The rows of the CSV, paths relative to its folder; InputError names file, line and column."""
+def read_rows(table: Path) -> list[FileRow]:
+    """Read the rows of a CSV table; its paths are relative to its folder.
+
+    Raises:
+        InputError: Names file, line and column.
+    """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file)
@@ -59,16 +64,16 @@ def read_rows(table: Path) -> list[Row]:
     seen: dict[tuple[str, ...], int] = {}
     for line, row in enumerate(rows, start=2):
         _check_row(table, line, row)
-        before = seen.setdefault((*_pair(row), row["method"]), line)
-        if before != line:
+        first = seen.setdefault((*_pair(row), row["method"]), line)
+        if first != line:
             raise InputError(
-                f"{table} line {line}: same pair and method as line {before}; give each its method"
+                f"{table} line {line}: same pair and method as line {first}; give each its method"
             )
     return rows
 
 
-def _check_row(table: Path, line: int, row: Row) -> None:
-    """Completes a row of the table with what was left out; InputError where it cannot be used."""
+def _check_row(table: Path, line: int, row: FileRow) -> None:
+    """Check a row of the table and fill in its defaults; InputError if it cannot be used."""
     if None in row or None in row.values():
         raise InputError(f"{table} line {line}: expected as many fields as the header has")
     for column in (*COLUMNS, "notes", "source_notes"):
@@ -82,15 +87,25 @@ def _check_row(table: Path, line: int, row: Row) -> None:
     row["method"] = row.get("method") or ESTIMATE
     row["kind"] = row.get("kind") or "all"
     row["split"] = row.get("split") or "files"
-    if not may_be_given(row["method"]):
-        raise InputError(f"{table} line {line}: method {row['method']!r} is a name of ours; choose another")
+    if not is_accepted_method(row["method"]):
+        reserved = f"method {row['method']!r} is the name of a baseline or topline; choose another"
+        raise InputError(f"{table} line {line}: {reserved}")
 
 
-def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[list[Row], list[str]]:
-    """The rows of a folder by its file names, and what is to be said of files that were left out.
+def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[list[FileRow], list[str]]:
+    """Make rows of a folder's files by their names.
 
-    `pattern` holds `{pair}` and `{system}`, as in `{pair}_{system}.wav`; without a suffix, any audio file.
-    `roles` says what `source`, `reference` and `target` are called in place of the usual names.
+    Args:
+        folder: The folder; subfolders are searched, too.
+        pattern: Names of files with `{pair}` and `{system}`, as in `{pair}_{system}.wav`. Without a suffix it
+            matches any audio file.
+        roles: Names of source, reference and target that replace the usual ones (`ALIASES`).
+
+    Returns:
+        The rows, and messages about pairs that are incomplete.
+
+    Raises:
+        InputError: If no file matches, no pair is complete, or a system has a reserved name.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
@@ -99,29 +114,30 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
     expression = (
         re.escape(pattern).replace(r"\{pair\}", r"(?P<pair>.+?)").replace(r"\{system\}", r"(?P<system>.+)")
     )
-    whole = re.compile(
+    name_pattern = re.compile(
         expression + ("" if Path(pattern).suffix else "(?:" + "|".join(map(re.escape, AUDIO)) + ")")
     )
     pairs: dict[str, dict[str, str]] = {}
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         name = path.relative_to(folder).as_posix()
-        match = whole.fullmatch(name)
+        match = name_pattern.fullmatch(name)
         if match:
             pairs.setdefault(match["pair"], {})[_role(match["system"], roles)] = name
     if not pairs:
         raise InputError(f"{folder}: no file is named like {pattern!r}; see --pattern")
-    rows, said = [], []
+    rows, messages = [], []
     for pair, files in pairs.items():
         missing = [role for role in ROLES if role not in files]
         systems = [name for name in files if name not in ROLES]
         if missing:
-            said.append(f"pair {pair!r}: left out, it has no {missing[0]}")
+            messages.append(f"pair {pair!r}: left out, since it has no {missing[0]}")
             continue
         for system in systems:
-            if not may_be_given(system):
-                raise InputError(f"{folder}/{files[system]}: {system!r} is a name of ours; choose another")
+            if not is_accepted_method(system):
+                reserved = f"{system!r} is the name of a baseline or topline; choose another"
+                raise InputError(f"{folder}/{files[system]}: {reserved}")
         if not systems:
-            said.append(f"pair {pair!r}: no system made it; only the baselines are scored")
+            messages.append(f"pair {pair!r}: no system converted it; only the baselines are scored")
         for system in systems or [""]:
             estimate = files.get(system, "")
             rows.append(
@@ -130,12 +146,12 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
             )
     if not rows:
         wanted = ", ".join(f"{role} ({' '.join(_names(role, roles))})" for role in ROLES)
-        raise InputError(f"{folder}: no pair is whole; expected {wanted} for each; see --roles")
-    return rows, said
+        raise InputError(f"{folder}: no pair is complete; expected {wanted} for each; see --roles")
+    return rows, messages
 
 
-def may_be_given(method: str) -> bool:
-    """Whether files may be of this method: a system, or a topline but for the target itself."""
+def is_accepted_method(method: str) -> bool:
+    """Return whether files may have this method: a system, or a topline other than the target itself."""
     return is_system(method) or (is_topline(method) and method != "target")
 
 
@@ -144,12 +160,16 @@ def _names(role: str, roles: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _role(system: str, roles: Mapping[str, str]) -> str:
-    """`source`, `reference` or `target` if a file is called so, else the system itself."""
+    """Return the role that a file's name stands for, else the name: that of a system."""
     return next((role for role in ROLES if system in _names(role, roles)), system)
 
 
 def parse_roles(text: str) -> dict[str, str]:
-    """`source=orig,target=gt` as a dict; InputError if it is none."""
+    """Parse `source=orig,target=gt`.
+
+    Raises:
+        InputError: If a part is not ROLE=NAME.
+    """
     roles = {}
     for part in filter(None, text.split(",")):
         role, _, name = part.partition("=")
@@ -159,25 +179,33 @@ def parse_roles(text: str) -> dict[str, str]:
     return roles
 
 
-def _pair(row: Row) -> tuple[str, ...]:
+def _pair(row: FileRow) -> tuple[str, ...]:
     return row["split"], row["kind"], row["source"], row["reference"], row["target"]
 
 
-def pairs_of(rows: Sequence[Row]) -> list[list[Row]]:
-    """The rows grouped by what was converted by what: one group for each pair, one row for each method."""
-    groups: dict[tuple[str, ...], list[Row]] = {}
+def group_by_pair(rows: Sequence[FileRow]) -> list[list[FileRow]]:
+    """Group rows by pair; each group has a row for each method."""
+    groups: dict[tuple[str, ...], list[FileRow]] = {}
     for row in rows:
         groups.setdefault(_pair(row), []).append(row)
     return list(groups.values())
 
 
-def file_trials(folder: Path, pairs: Sequence[list[Row]]) -> list[Callable[[], Trial]]:
-    """Each pair as a trial yet to be made, all its methods together; paths are relative to `folder`."""
+def file_trials(folder: Path, pairs: Sequence[list[FileRow]]) -> list[Callable[[], Trial]]:
+    """Make a job for each pair, with all its methods; paths are relative to `folder`."""
     return [partial(read_trial, folder, rows) for rows in pairs]
 
 
 def read_notes(path: Path, seconds: float) -> Notes:
-    """Sounding notes from a CSV `onset_s,duration_s,pitch[,velocity]`; InputError names file and line."""
+    """Read notes, as they sound, from a CSV file with columns `onset_s,duration_s,pitch[,velocity]`.
+
+    Args:
+        path: The file.
+        seconds: Length of the recording.
+
+    Raises:
+        InputError: Names file and line, or the note that does not fit.
+    """
     notes = []
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -198,23 +226,29 @@ def read_notes(path: Path, seconds: float) -> Notes:
 
 
 def _fingerprint(audio: Audio) -> str:
-    """A name for a recording by its samples: copies under two file names are one."""
+    """Hash the samples of a recording, so that copies under two names share a cluster."""
     return hashlib.sha256(np.ascontiguousarray(audio, dtype="<f4").data).hexdigest()[:16]
 
 
-def read_trial(folder: Path, rows: Sequence[Row]) -> Trial:
-    """The trial of one pair, one row for each method.
+def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
+    """Read the trial of one pair.
 
-    For the intervals, pairs with the same reference recording share a timbre, and those with the same
-    source a phrase, unless columns say which clusters they are of. Files at another rate than the target's
-    are resampled to it.
+    For the intervals, pairs with equal reference recordings share a timbre cluster, and those with equal
+    sources a phrase cluster, unless columns name the clusters. Audio is resampled to the target's rate.
+
+    Args:
+        folder: What the paths of the rows are relative to.
+        rows: One row for each method.
+
+    Raises:
+        InputError: If a file cannot be read.
     """
     first = rows[0]
     target, rate = read_audio(folder / first["target"])
 
     def load(name: str) -> Audio:
-        audio, found = read_audio(folder / name)
-        return resample(audio, found, rate)
+        audio, own_rate = read_audio(folder / name)
+        return resample(audio, own_rate, rate)
 
     truths = {}
     for role, column in (("target", "notes"), ("source", "source_notes")):
@@ -222,11 +256,11 @@ def read_trial(folder: Path, rows: Sequence[Row]) -> Trial:
             truths[role] = GroundTruth(read_notes(folder / first[column], len(target) / rate))
     source, reference = load(first["source"]), load(first["reference"])
     sounds = {row["method"]: load(row["estimate"]) for row in rows if row["estimate"]}
-    named = first.get("pair") or f"{first['source']} {first['reference']} {first['target']}"
+    name = first.get("pair") or f"{first['source']} {first['reference']} {first['target']}"
     return Trial(
         split=first["split"],
         kind=first["kind"],
-        pair=f"{first['kind']} {named}",
+        pair=f"{first['kind']} {name}",
         rate=rate,
         source=source,
         reference=reference,

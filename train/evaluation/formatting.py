@@ -1,4 +1,4 @@
-"""Scores in words: names of methods, numbers with intervals, the tables that the command prints."""
+"""Scores as text: titles of methods, numbers with intervals, the tables that the command prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from train.evaluation.summary import find, kinds_of, splits_of, systems_of
+from train.evaluation.summary import find_row, kinds_of, splits_of, systems_of
 from train.evaluation.trial import ESTIMATE, codec_topline, is_topline
 from train.metrics.catalogue import BY_NAME, HEADLINES, better
 
@@ -28,16 +28,21 @@ TITLES = {
 }
 
 
-def title(method: str) -> str:
-    """A method in words; a system's own name is left as it is."""
+def method_title(method: str) -> str:
+    """Return the title of a method; a system's own name is left as it is.
+
+    Example:
+        >>> method_title("copy_of_source")
+        'copy of source'
+    """
     topline = codec_topline("", alone=False)
     if method.startswith(topline):
         return f"target through {method.removeprefix(topline)}"
     return TITLES.get(method, method)
 
 
-def number(row: dict[str, Any] | None) -> str:
-    """A mean as its metric is written; failures are appended: `0.123 (2 failed)`."""
+def format_mean(row: dict[str, Any] | None) -> str:
+    """Format a mean with the decimals of its metric, and failures: `0.123 (2 failed)`."""
     if row is None:
         return ""
     failed = f" ({row['failed']} failed)" if row["failed"] else ""
@@ -46,36 +51,36 @@ def number(row: dict[str, Any] | None) -> str:
     return f"{row['mean']:.{BY_NAME[row['metric']].decimals}f}{failed}"
 
 
-def interval(row: dict[str, Any] | None) -> str:
-    """A score in a few characters: `1.23 (1.10–1.36)`."""
+def format_interval(row: dict[str, Any] | None) -> str:
+    """Format a mean with its interval, and failures: `1.23 (1.10–1.36)`."""
     if row is None or row["mean"] is None:
-        return number(row)
+        return format_mean(row)
     if row["low"] is None:
-        return number(row)
+        return format_mean(row)
     digits = BY_NAME[row["metric"]].decimals
     failed = f" ({row['failed']} failed)" if row["failed"] else ""
     return f"{row['mean']:.{digits}f} ({row['low']:.{digits}f}–{row['high']:.{digits}f}){failed}"
 
 
-def extremes(row: dict[str, Any] | None) -> str:
-    """A metric's median and worst over pairs: `0.98, worst 2.41`; failures are appended."""
+def format_extremes(row: dict[str, Any] | None) -> str:
+    """Format the median and the worst over pairs, and failures: `0.98, worst 2.41`."""
     if row is None or row["mean"] is None:
-        return number(row)
+        return format_mean(row)
     digits = BY_NAME[row["metric"]].decimals
     failed = f" ({row['failed']} failed)" if row["failed"] else ""
     return f"{row['median']:.{digits}f}, worst {row['worst']:.{digits}f}{failed}"
 
 
-def signed_interval(row: dict[str, Any]) -> str:
-    """A difference with its interval: `-0.61 (-0.80 to -0.42)`."""
+def format_difference(row: dict[str, Any]) -> str:
+    """Format a difference with its interval: `-0.61 (-0.80 to -0.42)`."""
     digits = BY_NAME[row["metric"]].decimals
     if row["low"] is None:
         return f"{row['mean']:+.{digits}f}"
     return f"{row['mean']:+.{digits}f} ({row['low']:+.{digits}f} to {row['high']:+.{digits}f})"
 
 
-def best_of(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
-    """The best mean among some rows of one metric; toplines are out of the running."""
+def best_mean(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
+    """Return the best mean of one metric among rows, toplines left out; None if there is none."""
     best: float | None = None
     for row in rows:
         if row["metric"] != metric or row["mean"] is None or is_topline(row["method"]):
@@ -86,7 +91,7 @@ def best_of(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
 
 
 def rich_tables(summary: dict[str, Any]) -> list[Table]:
-    """The headline scores as printed: the first split by kind, of any others the mean of kinds alone."""
+    """Make tables of the headline scores: the first split by kind, of others the mean of kinds alone."""
     first, *others = splits_of(summary)
     tables = [_rich_table(summary, f"{first}, by kind", [(first, kind) for kind in kinds_of(summary, first)])]
     if others:
@@ -96,34 +101,34 @@ def rich_tables(summary: dict[str, Any]) -> list[Table]:
 
 
 def _rich_table(summary: dict[str, Any], heading: str, places: Sequence[tuple[str, str]]) -> Table:
-    words = f"{heading}\nlower is better, F-pitch higher; !: failed on some pairs; intervals in report.md"
-    table = Table(title=words, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    caption = f"{heading}\nlower is better, F-pitch higher; !: failed on some pairs; intervals in report.md"
+    table = Table(title=caption, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("method", no_wrap=True)
-    there = [name for name in HEADLINES if any(row["metric"] == name for row in summary["scores"])]
-    for metric in there:
+    scored = [name for name in HEADLINES if any(row["metric"] == name for row in summary["scores"])]
+    for metric in scored:
         column = BY_NAME[metric]
         unit = f"\n{column.unit}" if column.unit else ""
         table.add_column(column.short.replace(", ", "\n") + unit, justify="right", no_wrap=True)
     table.add_column("pairs", justify="right", no_wrap=True)
     for split, kind in places:
         rows = [row for row in summary["scores"] if row["split"] == split and row["kind"] == kind]
-        best = {metric: best_of(rows, metric) for metric in there}
+        best = {metric: best_mean(rows, metric) for metric in scored}
         name = kind if heading.endswith("by kind") else split.removeprefix("test_").replace("_", " ")
         table.add_row(f"[bold]{escape(name)}[/]")
         for method in dict.fromkeys(row["method"] for row in rows):
-            found = [find(rows, method=method, metric=metric) for metric in there]
+            means = [find_row(rows, method=method, metric=metric) for metric in scored]
             cells = [
                 f"[bold]{_short(row)}[/]" if row and row["mean"] == best[metric] else _short(row)
-                for metric, row in zip(there, found, strict=True)
+                for metric, row in zip(scored, means, strict=True)
             ]
-            count = found[0]["count"] if found[0] else 0
-            table.add_row(f"  {escape(title(method))}", *cells, str(count))
+            count = means[0]["count"] if means[0] else 0
+            table.add_row(f"  {escape(method_title(method))}", *cells, str(count))
         table.add_section()
     return table
 
 
 def _short(row: dict[str, Any] | None) -> str:
-    """A mean in a narrow column."""
+    """Format a mean for a narrow column; "!" marks failures."""
     if row is None:
         return ""
     if row["mean"] is None:
@@ -131,19 +136,23 @@ def _short(row: dict[str, Any] | None) -> str:
     return f"{row['mean']:.{BY_NAME[row['metric']].decimals}f}{'!' if row['failed'] else ''}"
 
 
-def verdicts(summary: dict[str, Any]) -> list[str]:
-    """For the first split, over all kinds: how far the system is from each copy; none of several systems."""
+def comparison_sentences(summary: dict[str, Any]) -> list[str]:
+    """State how far the only system is from each copy and the transplant, on the first split, over all kinds.
+
+    Empty if there are several systems.
+    """
     split = splits_of(summary)[0]
     kind = kinds_of(summary, split)[-1]
-    lines: list[str] = []
+    sentences: list[str] = []
     if len(systems_of(summary)) != 1:
-        return lines
+        return sentences
     for row in summary["differences"]:
         if (row["split"], row["kind"]) != (split, kind) or row["metric"] not in HEADLINES[:2]:
             continue
         if row["baseline"] in ("copy_of_source", "copy_of_reference", "transplant"):
-            lines.append(
-                f"{BY_NAME[row['metric']].title}: {title(row['method'])} less {title(row['baseline'])}"
-                f" {signed_interval(row)}, nearer to the target in {100 * row['wins']:.0f}% of pairs"
+            methods = f"{method_title(row['method'])} less {method_title(row['baseline'])}"
+            sentences.append(
+                f"{BY_NAME[row['metric']].title}: {methods}"
+                f" {format_difference(row)}, nearer to the target in {100 * row['wins']:.0f}% of pairs"
             )
-    return lines
+    return sentences

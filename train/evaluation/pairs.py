@@ -1,4 +1,4 @@
-"""Trials from a dataset: pairs of a split, converted by a checkpoint, everything about them known."""
+"""Trials from a dataset: pairs of a split, converted by codecs, with true notes and envelopes."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout
-from manifests.types import ClipId
+from manifests.types import ClipId, Envelope, Notes
 from train.data.clips import read_clips
 from train.data.pairs import TAKES, Pair
 from train.data.tables import Tables
 from train.evaluation.effects import EFFECTS, ROBUST
-from train.evaluation.trial import ESTIMATE, Audio, Job, Trial, codec_topline
+from train.evaluation.trial import ESTIMATE, Audio, Trial, TrialJob, codec_topline
 from train.metrics.measurement import GroundTruth
 
 PAIRS_AT_ONCE = 16
@@ -26,33 +26,58 @@ PAIRS_AT_ONCE = 16
 
 
 class Converted(Protocol):
-    """What a system gives back; a page needs more of it than the scores do."""
+    """A conversion: audio, and the notes and envelope that it was made of, None if the system has none.
+
+    `train.systems.base.Conversion` is one. These protocols are here so that scoring does not import torch.
+    """
 
     @property
     def audio(self) -> Audio: ...
+    @property
+    def notes(self) -> Notes | None: ...
+    @property
+    def envelope(self) -> Envelope | None: ...
 
 
 class Converter(Protocol):
-    """A system that converts: all that evaluation knows of it."""
+    """A codec as evaluation needs it; `train.codec.api.Codec` is one."""
 
     @property
-    def rate(self) -> int: ...
+    def rate(self) -> int:
+        """Sample rate of all audio, Hz."""
+        ...
 
-    def convert(self, source: Audio, reference: Audio, take: frozenset[str]) -> Converted: ...
+    @property
+    def by_number(self) -> bool:
+        """Whether it takes envelopes by number. Only the page asks."""
+        ...
+
+    def convert(
+        self,
+        source: Audio,
+        reference: Audio | None = None,
+        take: frozenset[str] | None = None,
+        envelope: Envelope | None = None,
+    ) -> Converted:
+        """Convert float32 [samples] to the source's notes with what `take` names of the reference."""
+        ...
 
 
 @dataclass
-class Clock:
-    """How long conversions took: CPU seconds and seconds of audio by method."""
+class ConversionTimer:
+    """Times of conversions: CPU seconds and seconds of audio, by method."""
 
     spent: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def add(self, method: str, seconds: float, audio_s: float) -> None:
-        """One conversion of `audio_s` that took `seconds` of CPU."""
+        """Record a conversion of `audio_s` seconds of audio that took `seconds` of CPU time."""
         self.spent.setdefault(method, []).append((seconds, audio_s))
 
     def real_time_factors(self) -> dict[str, dict[str, float]]:
-        """CPU seconds a second of audio, by method; below 1 is faster than real time on one core."""
+        """Return counts, totals and the real-time factor of each method.
+
+        The factor is CPU seconds for a second of audio; below 1 is faster than real time on one core.
+        """
         return {
             method: {
                 "conversions": len(rows),
@@ -64,21 +89,21 @@ class Clock:
         }
 
 
-def reconstructions(pairs: Sequence[Pair]) -> list[Pair]:
-    """The targets of those pairs that take both, each to be made again from itself; no key occurs twice."""
+def reconstruction_pairs(pairs: Sequence[Pair]) -> list[Pair]:
+    """Make a pair of each different target of the pairs that take both: it is to be converted to itself."""
     keys = dict.fromkeys(pair.target for pair in pairs if pair.kind == "both")
     return [Pair(key, key, key, "reconstruction") for key in keys]  # type: ignore[arg-type]
 
 
 def ground_truth_of(tables: Tables, key: str) -> GroundTruth:
-    """What the tables say of a clip."""
+    """Return the true notes and envelope of a clip, from the tables."""
     clip = ClipId.parse(key)
     notes = tables.sounding(clip.timbre, clip.phrase)
     return GroundTruth(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
 
 
-def clusters_of(layout: Layout | Bank) -> Callable[[str], tuple[str, str]]:
-    """What gives, by its key, the clusters that a clip's timbre and phrase belong to."""
+def cluster_lookup(layout: Layout | Bank) -> Callable[[str], tuple[str, str]]:
+    """Return a function from a clip's key to the clusters of its timbre and phrase."""
     timbres, phrases = (layout.read(table).column("cluster").to_pylist() for table in ("timbres", "phrases"))
 
     def of(key: str) -> tuple[str, str]:
@@ -95,32 +120,45 @@ def convert_pair(
     codecs: Mapping[str, Converter],
     tables: Tables,
     clusters: tuple[str, str] = ("", ""),
-    clock: Clock | None = None,
+    timer: ConversionTimer | None = None,
     retake: Mapping[str, Audio] | None = None,
     toplines: bool = False,
-) -> tuple[Trial, dict[str, Any]]:
-    """A pair's trial, and what each codec gave back. `clusters` are the target's, of timbre and phrase.
+) -> tuple[Trial, dict[str, Converted]]:
+    """Convert a pair by every codec.
 
-    In a robustness split the codecs hear source and reference through an effect; the target is as it is.
-    With `toplines` each codec makes the target again from itself, too, but where that is the pair already.
+    In a robustness split, source and reference pass through an effect first; the target does not.
+
+    Args:
+        split: Name of the split.
+        pair: The pair.
+        clips: Audio by key, float32 [samples].
+        codecs: The codecs by name.
+        tables: The dataset's tables.
+        clusters: Those of the target's timbre and phrase.
+        timer: Records how long conversions take.
+        retake: Audio of targets from another take of the tones, by key.
+        toplines: Whether each codec also converts the target to itself.
+
+    Returns:
+        The trial, and the conversion of each codec.
     """
     source, reference, target = clips[pair.source], clips[pair.reference], clips[pair.target]
     if split.startswith(ROBUST):
         effect = EFFECTS[split.removeprefix(ROBUST)]
         source, reference = effect(source, tables.rate), effect(reference, tables.rate)
     take = TAKES[pair.kind]
-    given: dict[str, Any] = {}
-    made_again: dict[str, Audio] = {}
+    conversions: dict[str, Converted] = {}
+    topline_sounds: dict[str, Audio] = {}
     for name, codec in codecs.items():
-        begun = time.thread_time()
-        given[name] = codec.convert(source, reference, take=take)
-        if clock is not None:
-            clock.add(name, time.thread_time() - begun, len(source) / codec.rate)
+        start = time.thread_time()
+        conversions[name] = codec.convert(source, reference, take=take)
+        if timer is not None:
+            timer.add(name, time.thread_time() - start, len(source) / codec.rate)
         if toplines and pair.source != pair.target and not split.startswith(ROBUST):
             again = codec.convert(target, target, take=TAKES["reconstruction"])
-            made_again[codec_topline(name, len(codecs) == 1)] = np.asarray(again.audio, dtype=np.float32)
+            topline_sounds[codec_topline(name, len(codecs) == 1)] = np.asarray(again.audio, dtype=np.float32)
     if retake and pair.target in retake:
-        made_again["another_take"] = retake[pair.target]
+        topline_sounds["another_take"] = retake[pair.target]
     trial = Trial(
         split=split,
         kind=pair.kind,
@@ -129,7 +167,7 @@ def convert_pair(
         source=source,
         reference=reference,
         target=target,
-        estimates={name: np.asarray(made.audio, dtype=np.float32) for name, made in given.items()},
+        estimates={name: np.asarray(made.audio, dtype=np.float32) for name, made in conversions.items()},
         timbre_cluster=clusters[0],
         phrase_cluster=clusters[1],
         names={
@@ -142,9 +180,9 @@ def convert_pair(
             role: ground_truth_of(tables, key)
             for role, key in (("source", pair.source), ("reference", pair.reference), ("target", pair.target))
         },
-        toplines=made_again,
+        toplines=topline_sounds,
     )
-    return trial, given
+    return trial, conversions
 
 
 def _converted_trial(*args: Any) -> Trial:
@@ -156,35 +194,47 @@ def dataset_trials(
     split: str,
     pairs: Sequence[Pair],
     codecs: Mapping[str, Converter] | Converter,
-    clock: Clock | None = None,
-    retake: Layout | Bank | None = None,
+    timer: ConversionTimer | None = None,
+    retake: Layout | None = None,
     toplines: bool = False,
-) -> Iterator[Job]:
-    """The pairs of one split as trials yet to be made: their clips are read, the codecs will convert them."""
+) -> Iterator[TrialJob]:
+    """Yield a job for each pair of a split: its clips are read; calling it converts them.
+
+    Args:
+        tables: The dataset's tables.
+        split: Name of the split.
+        pairs: The pairs.
+        codecs: The codecs by name, or one codec.
+        timer: Records how long conversions take.
+        retake: The same dataset from another take of its tones, for a topline.
+        toplines: Whether each codec also converts every target to itself.
+    """
     systems = codecs if isinstance(codecs, Mapping) else {ESTIMATE: codecs}
     layout = tables.layout
-    clusters = clusters_of(layout)
+    clusters = cluster_lookup(layout)
     for first in range(0, len(pairs), PAIRS_AT_ONCE):
-        some = pairs[first : first + PAIRS_AT_ONCE]
-        clips = read_pairs(layout, some)
-        takes = read_pairs(retake, some, only_targets=True) if retake else None
-        for pair in some:
+        batch = pairs[first : first + PAIRS_AT_ONCE]
+        clips = read_pair_audio(layout, batch)
+        takes = read_pair_audio(retake, batch, only_targets=True) if retake else None
+        for pair in batch:
             known = clusters(pair.target)
             yield partial(
-                _converted_trial, split, pair, clips, systems, tables, known, clock, takes, toplines
+                _converted_trial, split, pair, clips, systems, tables, known, timer, takes, toplines
             )
 
 
-def read_pairs(layout: Layout | Bank, pairs: Sequence[Pair], only_targets: bool = False) -> dict[str, Audio]:
-    """All clips of some pairs by key, at full scale 1."""
+def read_pair_audio(
+    layout: Layout | Bank, pairs: Sequence[Pair], only_targets: bool = False
+) -> dict[str, Audio]:
+    """Read all clips of pairs: float32 [samples] by key, full scale 1."""
     keys = [
         key
         for pair in pairs
         for key in ((pair.target,) if only_targets else (pair.source, pair.reference, pair.target))
     ]
-    return {key: to_float(clip) for key, clip in read_clips(layout, keys).items()}
+    return {key: pcm_to_float(clip) for key, clip in read_clips(layout, keys).items()}
 
 
-def to_float(pcm: npt.NDArray[np.int16]) -> Audio:
-    """int16 PCM at full scale 1, as a FLAC decoder gives it: float32."""
+def pcm_to_float(pcm: npt.NDArray[np.int16]) -> Audio:
+    """Convert int16 PCM [samples] to float32 at full scale 1, as a FLAC decoder does."""
     return pcm.astype(np.float32) / np.float32(32768.0)

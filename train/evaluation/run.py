@@ -1,4 +1,4 @@
-"""One evaluation from its inputs to its files: `scores.parquet`, `summary.json`, and the reports."""
+"""One evaluation from inputs to files: `scores.parquet`, `summary.json`, and the reports."""
 
 from __future__ import annotations
 
@@ -17,60 +17,79 @@ from train.audio.files import check_audio
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, readable_blocks, split_blocks
 from train.evaluation.effects import EFFECTS, ROBUST
-from train.evaluation.files import Row, file_trials, pairs_of, read_rows, scan_folder
-from train.evaluation.pairs import Clock, Converter, dataset_trials, reconstructions
+from train.evaluation.files import FileRow, file_trials, group_by_pair, read_rows, scan_folder
+from train.evaluation.pairs import ConversionTimer, Converter, dataset_trials, reconstruction_pairs
 from train.evaluation.report import write_reports
-from train.evaluation.scoring import PROGRESS, Journal, score_trials
-from train.evaluation.seeds import Pools, heading_of, pools_of, trainings, with_means
-from train.evaluation.summary import scores_bytes, summarise_scores, to_frame
+from train.evaluation.scoring import JOURNAL_FILE, Journal, score_trials
+from train.evaluation.seeds import (
+    SeedGroups,
+    add_seed_means,
+    group_by_training,
+    one_seed_heading,
+    seed_groups,
+)
+from train.evaluation.summary import scores_parquet, summarise_scores, to_frame
 from train.evaluation.trial import Trial
 from train.metrics.catalogue import COLUMNS
 
 Say = Callable[[str], Any]
-Track = Callable[[int], Callable[[], Any]]
-"""Given how many trials there are, returns what to call after each."""
+"""Called with a message for the user."""
+ProgressStarter = Callable[[int], Callable[[], Any]]
+"""Starts a progress bar: given the number of trials, returns what is called after each."""
 
 VERSION = 2
-"""Raised whenever a metric or baseline changes what it says, so that no run is resumed across it."""
+"""Increased whenever a metric or baseline changes its values: no run is resumed across a change."""
 
 
 def held_out_splits(layout: Layout | Bank) -> list[str]:
-    """The splits with rendered blocks, all but train, in the usual order."""
-    there = {row["split"] for row in readable_blocks(layout)}
-    return [split for split in SPLITS if split in there and split != "train"]
+    """Return the splits with rendered blocks, all but train, in the usual order."""
+    rendered = {row["split"] for row in readable_blocks(layout)}
+    return [split for split in SPLITS if split in rendered and split != "train"]
 
 
 def choose_pairs(
     layout: Layout | Bank, splits: Sequence[str], count: int, seed: int, say: Say
 ) -> dict[str, list[Pair]]:
-    """`count` pairs of each kind for each split; where a split holds fewer, all it has, and says so."""
+    """Draw pairs for each split; a split that holds fewer gives all it has.
+
+    Args:
+        layout: The dataset.
+        splits: The splits; if empty, all that are held out.
+        count: Pairs of each kind in each split.
+        seed: Seed of the choice.
+        say: Called with a message about each split that holds fewer pairs, or none.
+
+    Raises:
+        InputError: If a split has no rendered blocks, `count` is below 1, or no split has pairs.
+    """
     if count < 1:
         raise InputError(f"{count} pairs of each kind: expected at least 1")
-    there = held_out_splits(layout)
+    rendered = held_out_splits(layout)
     chosen: dict[str, list[Pair]] = {}
-    for split in splits or there:
-        if split not in (*there, "train"):
+    for split in splits or rendered:
+        if split not in (*rendered, "train"):
             raise InputError(
-                f"{layout.root}: no rendered blocks of split {split!r}; it has {', '.join(there) or 'none'}"
+                f"{layout.root}: no rendered blocks of split {split!r}; rendered:"
+                f" {', '.join(rendered) or 'none'}"
             )
         available = sum(possible_pairs(block) for block in split_blocks(layout, split))
         if not available:
             say(f"{split}: left out, none of its blocks has two ids on every axis to make a pair of")
             continue
         if available < count:
-            say(f"{split}: holds {available} pairs of each kind, {count} were asked for; all are scored")
-        some = min(count, available)
-        chosen[split] = [pair for kind in KINDS for pair in draw_pairs(layout, split, kind, some, seed)]
+            say(f"{split}: holds {available} pairs of each kind, fewer than {count}; all are scored")
+        drawn = min(count, available)
+        chosen[split] = [pair for kind in KINDS for pair in draw_pairs(layout, split, kind, drawn, seed)]
     if not chosen:
         raise InputError(f"{layout.root}: no split to score; render validation or a test split")
     return chosen
 
 
-def with_extras(chosen: Mapping[str, Sequence[Pair]], robustness: bool) -> dict[str, Sequence[Pair]]:
-    """The pairs with reconstructions of each split's targets, and the first split under each effect."""
+def scoring_plan(chosen: Mapping[str, Sequence[Pair]], robustness: bool) -> dict[str, Sequence[Pair]]:
+    """Add reconstructions of the targets, and with `robustness` the first split under each effect."""
     plan: dict[str, Sequence[Pair]] = {}
     for split, pairs in chosen.items():
-        plan[split] = [*pairs, *reconstructions(pairs)]
+        plan[split] = [*pairs, *reconstruction_pairs(pairs)]
     if robustness:
         first = next(iter(chosen.values()))
         for effect in EFFECTS:
@@ -79,7 +98,7 @@ def with_extras(chosen: Mapping[str, Sequence[Pair]], robustness: bool) -> dict[
 
 
 def check_rate(rate: int, tables: Tables) -> None:
-    """Refuses a codec of another sample rate than the dataset's."""
+    """Check that a codec has the dataset's sample rate (Hz); InputError if not."""
     if rate != tables.rate:
         raise InputError(
             f"{tables.layout.root}: clips at {tables.rate} Hz, the checkpoint converts {rate} Hz;"
@@ -96,30 +115,51 @@ def evaluate_checkpoints(
     seed: int,
     out: Path,
     say: Say,
-    track: Track,
+    track: ProgressStarter,
     workers: int | None = None,
     robustness: bool = False,
     retake: Path | None = None,
     crepe: bool = False,
 ) -> dict[str, Any]:
-    """Scores checkpoints on `count` pairs a kind of each split; returns the summary, all files written.
+    """Score checkpoints on held-out pairs of a dataset, and write all files.
 
-    How fast they converted is in `timings.json`: it differs from run to run, the scores do not.
+    The speed of conversion goes into `timings.json`, since it differs from run to run; the scores do not.
+
+    Args:
+        codecs: The codecs by name.
+        checkpoints: The checkpoint of each codec.
+        data: The dataset's folder.
+        splits: The splits to score; if empty, all that are held out.
+        count: Pairs of each kind in each split.
+        seed: Seed of pairs and intervals.
+        out: Folder of the files.
+        say: Called with a message for the user.
+        track: Starts a progress bar.
+        workers: Conversions and scores that are computed at a time; by default all cores.
+        robustness: Whether to score the first split under each effect, too.
+        retake: The same dataset from another take of its tones, for a topline.
+        crepe: Whether to compute F0RMSE, too.
+
+    Returns:
+        The summary, as in `summary.json`.
+
+    Raises:
+        InputError: If a dataset, checkpoint or split cannot be used, or the sample rates differ.
     """
     tables = Tables.open(data)
     for codec in codecs.values():
         check_rate(codec.rate, tables)
     layout, metadata = tables.layout, tables.layout.metadata()
-    plan = with_extras(choose_pairs(layout, splits, count, seed, say), robustness)
-    other = Tables.open(retake).layout if retake else None
-    clock = Clock()
+    plan = scoring_plan(choose_pairs(layout, splits, count, seed, say), robustness)
+    retaken = Tables.open(retake).layout if retake else None
+    timer = ConversionTimer()
     trials = chain.from_iterable(
-        dataset_trials(tables, split, pairs, codecs, clock, other, toplines=True)
+        dataset_trials(tables, split, pairs, codecs, timer, retaken, toplines=True)
         for split, pairs in plan.items()
     )
-    groups = trainings(checkpoints)
+    groups = group_by_training(checkpoints)
     about = {
-        "heading": heading_of(groups),
+        "heading": one_seed_heading(groups),
         "checkpoints": {
             name: {"file": path.name, "sha256": sha256_file(path)} for name, path in checkpoints.items()
         },
@@ -128,22 +168,28 @@ def evaluate_checkpoints(
         "pairs_per_kind": count,
         "seeds": {name: seed for group in groups for name, seed in group.items()},
     }
-    if other is not None:
-        about["another_take"] = other.metadata().get("fingerprint")
-    asked = {
-        "splits": {split: [(p.kind, p.source, p.reference) for p in some] for split, some in plan.items()}
+    if retaken is not None:
+        about["another_take"] = retaken.metadata().get("fingerprint")
+    request = {
+        "splits": {split: [(p.kind, p.source, p.reference) for p in pairs] for split, pairs in plan.items()}
     }
     total = sum(len(pairs) for pairs in plan.values())
-    summary = score_all(trials, total, seed, about, asked, out, track, workers, crepe, pools_of(groups))
-    timings = json.dumps(clock.real_time_factors(), indent=1)
+    summary = score_all(trials, total, seed, about, request, out, track, workers, crepe, seed_groups(groups))
+    timings = json.dumps(timer.real_time_factors(), indent=1)
     files.replace(out / "timings.json", f"{timings}\n".encode())
     return summary
 
 
 def evaluate_files(
-    table: Path, seed: int, out: Path, track: Track, workers: int | None = None, crepe: bool = False
+    table: Path, seed: int, out: Path, track: ProgressStarter, workers: int | None = None, crepe: bool = False
 ) -> dict[str, Any]:
-    """Scores the estimates that a CSV names; returns the summary, all files written."""
+    """Score the estimates that a CSV table names, write all files, and return the summary.
+
+    The arguments are those of `evaluate_checkpoints`.
+
+    Raises:
+        InputError: If the table or a file cannot be used.
+    """
     about = {"files": table.name, "files_sha256": sha256_file(table) if table.is_file() else ""}
     return _evaluate_rows(read_rows(table), table.parent, about, seed, out, track, workers, crepe)
 
@@ -155,41 +201,47 @@ def evaluate_folder(
     seed: int,
     out: Path,
     say: Say,
-    track: Track,
+    track: ProgressStarter,
     workers: int | None = None,
     crepe: bool = False,
 ) -> dict[str, Any]:
-    """Scores the estimates that a folder's file names tell apart; returns the summary, all files written."""
-    rows, said = scan_folder(folder, pattern, roles)
-    for line in said:
-        say(line)
+    """Score the estimates in a folder, write all files, and return the summary.
+
+    `pattern` and `roles` are those of `scan_folder`, the other arguments those of `evaluate_checkpoints`.
+
+    Raises:
+        InputError: If the folder or a file cannot be used.
+    """
+    rows, messages = scan_folder(folder, pattern, roles)
+    for message in messages:
+        say(message)
     about = {"folder": folder.resolve().name, "pattern": pattern}
     return _evaluate_rows(rows, folder, about, seed, out, track, workers, crepe)
 
 
 def _evaluate_rows(
-    rows: Sequence[Row],
+    rows: Sequence[FileRow],
     folder: Path,
     about: dict[str, Any],
     seed: int,
     out: Path,
-    track: Track,
+    track: ProgressStarter,
     workers: int | None,
     crepe: bool,
 ) -> dict[str, Any]:
-    pairs = pairs_of(rows)
+    pairs = group_by_pair(rows)
     names = sorted({row[column] for row in rows for column in ("source", "reference", "target", "estimate")})
     for name in filter(None, names):
         check_audio(folder / name)
-    asked = {
+    request = {
         "rows": [dict(row) for row in rows],
-        "files": {n: _stamp(folder / n) for n in names if n},
+        "files": {n: _file_state(folder / n) for n in names if n},
     }
-    return score_all(file_trials(folder, pairs), len(pairs), seed, about, asked, out, track, workers, crepe)
+    return score_all(file_trials(folder, pairs), len(pairs), seed, about, request, out, track, workers, crepe)
 
 
-def _stamp(path: Path) -> list[int]:
-    """What changes when a file does: size and time of change."""
+def _file_state(path: Path) -> list[int]:
+    """Return size and modification time (ns) of a file, which change when it does."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
 
@@ -199,18 +251,34 @@ def score_all(
     total: int,
     seed: int,
     about: dict[str, Any],
-    asked: dict[str, Any],
+    request: dict[str, Any],
     out: Path,
-    track: Track,
+    track: ProgressStarter,
     workers: int | None,
     crepe: bool,
-    pools: Pools | None = None,
+    pools: SeedGroups | None = None,
 ) -> dict[str, Any]:
-    """Scores, summarises and writes; `about` goes into the summary, with `asked` it tells this run apart."""
-    identity = json.loads(json.dumps({"version": VERSION, "crepe": crepe, **about, **asked}))
-    journal = Journal(out / PROGRESS, identity)
+    """Score trials, summarise the scores, write all files, and return the summary.
+
+    Args:
+        trials: Jobs that make the trials.
+        total: Their number.
+        seed: Seed of the intervals.
+        about: What the summary says of the run.
+        request: What tells this run from others, beside `about`: only an equal run is resumed.
+        out: Folder of the files.
+        track: Starts a progress bar.
+        workers: Trials that are computed at a time; by default all cores.
+        crepe: Whether to compute F0RMSE, too.
+        pools: Means over seeds to add.
+
+    Raises:
+        InputError: Names a sound that cannot be read or scored.
+    """
+    identity = json.loads(json.dumps({"version": VERSION, "crepe": crepe, **about, **request}))
+    journal = Journal(out / JOURNAL_FILE, identity)
     rows = score_trials(trials, track(total), workers, journal, total, crepe)
-    frame = to_frame(with_means(rows, pools or {}))
+    frame = to_frame(add_seed_means(rows, pools or {}))
     scored = set(frame["metric"])
     metrics = [
         {"name": c.name, "title": c.title, "unit": c.unit, "higher": c.higher}
@@ -218,7 +286,7 @@ def score_all(
         if c.name in scored
     ]
     summary = {**about, "seed": seed, "metrics": metrics, **summarise_scores(frame, seed, pools=pools)}
-    files.replace(out / "scores.parquet", scores_bytes(frame))
+    files.replace(out / "scores.parquet", scores_parquet(frame))
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     files.replace(out / "summary.json", f"{text}\n".encode())
     write_reports(summary, out)

@@ -1,6 +1,6 @@
-"""Scores many trials: side by side, with what is done kept, so that a killed run goes on where it was.
+"""Parallel scoring of many trials, with a journal from which a killed run resumes.
 
-A trial's scores depend on the trial alone; order, number of workers and interruptions leave no trace.
+The scores of a trial depend on the trial alone, not on order, number of workers or interruptions.
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from threading import Thread
 from typing import Any, TextIO
 
 from manifests.dataset import files
-from train.evaluation.trial import Job, Score, Trial, score_trial
+from train.evaluation.trial import Score, Trial, TrialJob, score_trial
 
-FEW = 8
-"""So few trials are scored without starting processes for them."""
+FEW_TRIALS = 8
+"""Up to this many trials are scored without worker processes."""
 
-PROGRESS = "progress.jsonl"
+JOURNAL_FILE = "progress.jsonl"
 
 
 class Journal:
-    """The scores of a run so far, in a file beside its results: one line a trial, appended and flushed.
+    """The scores of a run so far, in a file beside its results: a line for each trial, flushed at once.
 
-    Its first line says of what run it is; a journal of another run is begun anew, a torn line is ignored.
+    The first line identifies the run. A journal of another run is started anew; a torn line is ignored.
+
+    Args:
+        path: The file.
+        identity: What tells this run from others, as JSON values.
     """
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
@@ -51,9 +55,9 @@ class Journal:
                 continue
 
     def add(self, number: int, rows: list[Score]) -> None:
-        """Keeps the scores of trial `number`."""
+        """Append the scores of trial `number`."""
         if self._file is None:
-            # What was kept is written anew as a whole, so that a torn line has nothing behind it.
+            # The file is rewritten first, so that no line follows a torn one.
             kept = [json.dumps([before, _packed(scores)]) for before, scores in self.done.items()]
             files.replace(self.path, "".join(f"{line}\n" for line in (self._head, *kept)).encode())
             self._file = self.path.open("a", encoding="utf-8")
@@ -62,19 +66,19 @@ class Journal:
         self.done[number] = rows
 
     def close(self) -> None:
-        """Lets go of the file; what it holds stays."""
+        """Close the file."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def remove(self) -> None:
-        """Takes the file away, its run being complete."""
+        """Delete the file: the run is complete."""
         self.close()
         self.path.unlink(missing_ok=True)
 
 
 VARYING = ("method", "metric", "value", "status")
-"""What differs between the scores of one trial; the rest is kept once."""
+"""Fields that differ between the scores of one trial; the others are stored once."""
 
 
 def _packed(rows: list[Score]) -> list[Any]:
@@ -88,17 +92,28 @@ def _unpacked(packed: list[Any]) -> list[Score]:
 
 
 def score_trials(
-    jobs: Iterable[Job],
+    jobs: Iterable[TrialJob],
     advance: Callable[[], Any] = lambda: None,
     workers: int | None = None,
     journal: Journal | None = None,
     total: int | None = None,
     crepe: bool = False,
 ) -> list[Score]:
-    """All scores in the order of the jobs; `advance` is called after each.
+    """Score trials in parallel: threads make them, which may include conversion, and processes score them.
 
-    Each of `workers` threads makes a trial (which may mean converting); processes score them, unless there
-    are few. Trials whose scores the journal holds are neither made nor scored.
+    Args:
+        jobs: Make the trials. One whose scores the journal holds is not called.
+        advance: Called after each trial.
+        workers: Threads, and processes; by default all cores. A few trials need no processes.
+        journal: Keeps the scores.
+        total: Number of jobs, if it is known.
+        crepe: Whether to compute F0RMSE, too.
+
+    Returns:
+        All scores in the order of the jobs.
+
+    Raises:
+        InputError: Names a sound that cannot be read or scored.
     """
     count = workers or os.cpu_count() or 1
     done: dict[int, list[Score]] = dict(journal.done) if journal else {}
@@ -113,9 +128,9 @@ def score_trials(
 
     with ExitStack() as stack:
         score: Callable[[Trial], list[Score]] = partial(score_trial, crepe=crepe)
-        if count > 1 and (total is None or total - len(done) > FEW):
+        if count > 1 and (total is None or total - len(done) > FEW_TRIALS):
             processes = stack.enter_context(
-                ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=end_with_parent)
+                ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=exit_with_parent)
             )
             score = partial(_score_elsewhere, processes, crepe)
         threads = stack.enter_context(ThreadPoolExecutor(count))
@@ -137,8 +152,8 @@ def score_trials(
     return [row for place in range(number + 1) for row in done[place]]
 
 
-def end_with_parent() -> None:
-    """In a worker: ends it when the process that started it is gone, which a kill -9 does not tell it."""
+def exit_with_parent() -> None:
+    """Make a worker process exit when its parent is gone, even after a kill -9."""
     parent = parent_process()
     if parent is None:
         return
@@ -150,7 +165,7 @@ def end_with_parent() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def _make_and_score(job: Job, score: Callable[[Trial], list[Score]]) -> list[Score]:
+def _make_and_score(job: TrialJob, score: Callable[[Trial], list[Score]]) -> list[Score]:
     return score(job())
 
 

@@ -1,6 +1,6 @@
-"""Seeds: two trainings that differ in nothing but their seed, each scored, and their mean beside them.
+"""Means over seeds: checkpoints that differ in nothing but their seed are scored, and so is their mean.
 
-What one seed gives may be luck; so a table of one seed says over itself that it holds no headline figure.
+The result of one seed may be luck. A table of one seed therefore says so in its heading.
 """
 
 from __future__ import annotations
@@ -14,32 +14,36 @@ from manifests.types import InputError
 from train.checkpoint import read_metadata
 from train.evaluation.trial import ESTIMATE, Score
 
-Pools = Mapping[str, Mapping[str, int]]
-"""Seeds of the checkpoints that are trainings of one config, by the name of their mean."""
+SeedGroups = Mapping[str, Mapping[str, int]]
+"""By the name of each mean, the seeds of the checkpoints that it averages, by their names."""
 
 
-def trainings(checkpoints: Mapping[str, Path]) -> list[dict[str, int]]:
-    """The checkpoints by name with their seeds, together where config and dataset are the same."""
-    found: dict[str, dict[str, int]] = {}
+def group_by_training(checkpoints: Mapping[str, Path]) -> list[dict[str, int]]:
+    """Group checkpoints with the same config and dataset; each group holds seeds by name.
+
+    Raises:
+        InputError: If a checkpoint cannot be read, or does not state its config.
+    """
+    groups: dict[str, dict[str, int]] = {}
     for name, path in checkpoints.items():
         metadata = read_metadata(path)
         try:
             config = json.loads(metadata["config"])
             seed = int(config.pop("seed"))
         except (KeyError, ValueError, AttributeError):
-            raise InputError(f"{path}: its metadata do not say by which config it was trained") from None
-        what = json.dumps([config, metadata["fingerprint"]], sort_keys=True)
-        found.setdefault(what, {})[name] = seed
-    return list(found.values())
+            raise InputError(f"{path}: its metadata do not state its training config") from None
+        training = json.dumps([config, metadata["fingerprint"]], sort_keys=True)
+        groups.setdefault(training, {})[name] = seed
+    return list(groups.values())
 
 
-def pools_of(groups: Sequence[Mapping[str, int]]) -> Pools:
-    """Each training that was made by two seeds or more, under the name of its mean."""
+def seed_groups(groups: Sequence[Mapping[str, int]]) -> SeedGroups:
+    """Return the groups of two different seeds or more, under the names of their means."""
     return {f"mean of {', '.join(group)}": group for group in groups if _several(group)}
 
 
-def heading_of(groups: Sequence[Mapping[str, int]]) -> str:
-    """What stands over the scores where a training has one seed; empty where all have two."""
+def one_seed_heading(groups: Sequence[Mapping[str, int]]) -> str:
+    """Return the heading of scores where a training has one seed; empty if all have two."""
     lone = ["this system" if n == ESTIMATE else n for group in groups if not _several(group) for n in group]
     if not lone:
         return ""
@@ -53,22 +57,22 @@ def _several(group: Mapping[str, int]) -> bool:
     return len(group) > 1 and len(set(group.values())) == len(group)
 
 
-def with_means(rows: Sequence[Score], pools: Pools) -> list[Score]:
-    """The scores, with each mean's behind those of its seeds, pair by pair.
+def add_seed_means(rows: Sequence[Score], pools: SeedGroups) -> list[Score]:
+    """Add the mean over seeds behind the scores of its seeds, pair by pair.
 
-    Where a seed fails, so does the mean; what the target leaves undefined stays excluded.
+    A mean fails where one of its seeds fails. What the target leaves undefined stays excluded.
     """
-    found: list[Score] = []
+    add_seed_means: list[Score] = []
     for _, trial in groupby(rows, key=lambda row: (row.split, row.kind, row.pair)):
         methods: dict[str, list[Score]] = {}
         for row in trial:
             methods.setdefault(row.method, []).append(row)
         for name, scores in methods.items():
-            found += scores
+            add_seed_means += scores
             for mean, seeds in pools.items():
                 if name == list(seeds)[-1]:
-                    found += _mean(mean, [methods[seed] for seed in seeds])
-    return found
+                    add_seed_means += _mean(mean, [methods[seed] for seed in seeds])
+    return add_seed_means
 
 
 def _mean(name: str, seeds: Sequence[Sequence[Score]]) -> list[Score]:

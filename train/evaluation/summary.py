@@ -1,4 +1,4 @@
-"""From a table of scores to what is said of it: means with intervals, failures, and paired differences."""
+"""Summary of a table of scores: means with intervals, failures, and paired differences."""
 
 from __future__ import annotations
 
@@ -14,46 +14,55 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from manifests.dataset.layout import COMPRESSION
-from train.evaluation.bootstrap import RESAMPLES, Resampler, holm
+from train.evaluation.bootstrap import RESAMPLES, ClusterBootstrap, adjust_holm
 from train.evaluation.cases import CASES
 from train.evaluation.effects import ROBUST
-from train.evaluation.seeds import Pools
+from train.evaluation.seeds import SeedGroups
 from train.evaluation.trial import BASELINES, Score, is_system
 from train.metrics.catalogue import BY_NAME, HEADLINES
 
 MEAN_OF_KINDS = "mean of kinds"
-"""The pseudo-kind of the mean over the kinds of conversion, each counting the same."""
+"""Name of the mean over the kinds of conversion, each with the same weight."""
 
 RECONSTRUCTION = "reconstruction"
-"""No conversion: it has no part in the mean of kinds."""
+"""A kind that is not a conversion, and not part of the mean of kinds."""
 
 F64 = npt.NDArray[np.float64]
 Row = dict[str, Any]
 
 
 def to_frame(scores: Sequence[Score]) -> pd.DataFrame:
-    """The scores as a table, one row for each pair, method and metric."""
+    """Make a DataFrame of scores: a row for each pair, method and metric."""
     return pd.DataFrame(list(scores), columns=list(Score._fields))
 
 
-def scores_bytes(frame: pd.DataFrame) -> bytes:
-    """The table of scores as the bytes of a Parquet file; equal scores give equal bytes."""
+def scores_parquet(frame: pd.DataFrame) -> bytes:
+    """Encode the table of scores as Parquet; equal scores give equal bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, compression=COMPRESSION)
     return bytes(sink.getvalue())
 
 
 def summarise_scores(
-    frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES, pools: Pools | None = None
+    frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES, pools: SeedGroups | None = None
 ) -> dict[str, Any]:
-    """Every split, kind, method and metric: `scores`, `differences` and, by hard case, `cases`.
+    """Summarise scores by split, kind, method and metric.
 
-    A score has a mean with its interval over the pairs that define it, and counts of those that `failed`
-    (the method left it undefined) and were `excluded` (the target did). A difference is a system's score
-    less another method's, pair by pair; `wins` is the share of pairs in which the system is better, a
-    failure being worse than any score. `p` is from flipping the signs of whole clusters, adjusted by
-    Holm's method over the comparisons of systems with each other on one metric. The mean over seeds is not
-    compared with its own seeds.
+    A score has a mean with its interval over the pairs that define it. It counts the pairs that `failed`
+    (the method left the metric undefined) and that were `excluded` (the target did). A difference is a
+    system's score less another method's, pair by pair. `wins` is the share of pairs in which the system is
+    better; a failure is worse than any score. `p` is that of a sign-flip test over clusters
+    (`ClusterBootstrap.sign_flip_p_values`), adjusted by Holm's method over the comparisons between systems
+    on one metric. The mean over seeds is not compared with its own seeds.
+
+    Args:
+        frame: The table of scores (`to_frame`).
+        seed: Seed of the intervals.
+        resamples: Number of resamples.
+        pools: Means over seeds among the methods.
+
+    Returns:
+        `scores`, `differences` and, by hard case, `cases`: rows of JSON values.
     """
     methods = list(frame["method"].drop_duplicates())
     systems = [method for method in methods if is_system(method)]
@@ -68,7 +77,7 @@ def summarise_scores(
         everything = [*conversions, MEAN_OF_KINDS] if len(conversions) > 1 else conversions
         for kind in [*(kind for kind in kinds if kind == RECONSTRUCTION), *everything]:
             rows = part[part["kind"].isin(conversions) if kind == MEAN_OF_KINDS else part["kind"] == kind]
-            table = Wide(rows, seed, resamples)
+            table = ScoreMatrix(rows, seed, resamples)
             place = {"split": split, "kind": kind}
             scores += table.scores(place)
             differences += table.differences(place, against)
@@ -76,31 +85,37 @@ def summarise_scores(
 
 
 def _cases(frame: pd.DataFrame, seed: int, resamples: int) -> list[Row]:
-    """The headline metrics on the conversions of each hard case, all splits but robustness together."""
+    """Summarise the headline metrics by hard case, over the conversions of all splits but robustness."""
     conversions = frame[
         (frame["kind"] != RECONSTRUCTION)
         & ~frame["split"].str.startswith(ROBUST)
         & frame["metric"].isin(HEADLINES)
     ]
     named = conversions["cases"].str.split()
-    everything = dict.fromkeys([*CASES, *sorted({name for names in named for name in names})])
-    found: list[Row] = []
-    for case in everything:
+    cases = dict.fromkeys([*CASES, *sorted({name for names in named for name in names})])
+    summaries: list[Row] = []
+    for case in cases:
         rows = conversions[[case in names for names in named]]
         if len(rows):
-            found += Wide(rows, seed, resamples).scores({"case": case})
-    return found
+            summaries += ScoreMatrix(rows, seed, resamples).scores({"case": case})
+    return summaries
 
 
-class Wide:
-    """Some rows of the table of scores, a row for each pair and a column for each metric and method."""
+class ScoreMatrix:
+    """Scores with a row for each pair and a column for each metric and method.
+
+    Args:
+        rows: Rows of the table of scores, of one split and kind, or one hard case.
+        seed: Seed of the intervals.
+        resamples: Number of resamples.
+    """
 
     def __init__(self, rows: pd.DataFrame, seed: int, resamples: int) -> None:
         index = ["split", "pair", "kind", "timbre_cluster", "phrase_cluster"]
         wide = rows.pivot(index=index, columns=["metric", "method"], values="value")
         clusters = wide.index.to_frame()
         self._seed = seed
-        self._resampler = Resampler(
+        self._resampler = ClusterBootstrap(
             clusters["timbre_cluster"], clusters["phrase_cluster"], seed, clusters["kind"], resamples
         )
         self._values = {column: wide[column].to_numpy(dtype=np.float64) for column in wide.columns}
@@ -108,11 +123,11 @@ class Wide:
         self._status: dict[tuple[str, str, str], int] = {key: int(count) for key, count in status.items()}
 
     def scores(self, place: Row) -> list[Row]:
-        """A row for each metric and method that has any score or failure."""
+        """Summarise each metric and method that has a score or a failure; `place` opens every row."""
         columns = list(self._values)
         higher = [BY_NAME[metric].higher for metric, _ in columns]
         summaries = self._resampler.summarise(np.stack(list(self._values.values()), axis=1), higher)
-        found = []
+        result = []
         for (metric, method), summary in zip(columns, summaries, strict=True):
             counts = {
                 status: self._status.get((metric, method, status), 0) for status in ("failed", "excluded")
@@ -121,11 +136,11 @@ class Wide:
                 continue
             values = asdict(summary) if summary else dict.fromkeys(("mean", "low", "high", "median", "worst"))
             count = summary.count if summary else 0
-            found.append({**place, "metric": metric, "method": method, **values, "count": count, **counts})
-        return found
+            result.append({**place, "metric": metric, "method": method, **values, "count": count, **counts})
+        return result
 
     def differences(self, place: Row, against: Sequence[tuple[str, str]]) -> list[Row]:
-        """A row for each metric and pair of methods that were both scored on some pair."""
+        """Summarise the differences of pairs of methods on each metric; `place` opens every row."""
         metrics = list(dict.fromkeys(metric for metric, _ in self._values))
         wanted = [
             (metric, system, other)
@@ -136,16 +151,16 @@ class Wide:
         if not wanted:
             return []
         gaps = np.stack([self._values[m, s] - self._values[m, o] for m, s, o in wanted], axis=1)
-        found = []
+        result = []
         summaries = self._resampler.summarise(gaps)
-        ps = self._resampler.sign_flips(gaps, self._seed)
+        ps = self._resampler.sign_flip_p_values(gaps, self._seed)
         for (metric, system, other), summary, p in zip(wanted, summaries, ps, strict=True):
             if summary is None:
                 continue
             values = asdict(summary)
             del values["worst"]
             wins = self._wins(metric, system, other)
-            found.append(
+            result.append(
                 {
                     **place,
                     "metric": metric,
@@ -157,10 +172,10 @@ class Wide:
                 }
             )
         for metric in metrics:
-            among = [row for row in found if row["metric"] == metric and row["baseline"] not in BASELINES]
-            for row, p in zip(among, holm([row["p"] for row in among]), strict=True):
+            among = [row for row in result if row["metric"] == metric and row["baseline"] not in BASELINES]
+            for row, p in zip(among, adjust_holm([row["p"] for row in among]), strict=True):
                 row["p"] = p
-        return found
+        return result
 
     def _wins(self, metric: str, system: str, other: str) -> float:
         ours, theirs = self._values[metric, system], self._values[metric, other]
@@ -170,26 +185,26 @@ class Wide:
         return float(np.mean(a > b if BY_NAME[metric].higher else a < b))
 
 
-def find(rows: Sequence[Row], **where: str) -> Row | None:
-    """The one row of a summary that has these values, or None."""
+def find_row(rows: Sequence[Row], **where: str) -> Row | None:
+    """Return the first row of a summary that has these values, or None."""
     return next((row for row in rows if all(row[key] == value for key, value in where.items())), None)
 
 
 def kinds_of(summary: dict[str, Any], split: str) -> list[str]:
-    """The kinds that a split was scored on, the mean of kinds last."""
+    """Return the kinds that a split was scored on, the mean of kinds last."""
     return list(dict.fromkeys(row["kind"] for row in summary["scores"] if row["split"] == split))
 
 
 def splits_of(summary: dict[str, Any]) -> list[str]:
-    """The splits that were scored, in the order they were."""
+    """Return the splits that were scored, in their order."""
     return list(dict.fromkeys(row["split"] for row in summary["scores"]))
 
 
 def methods_of(summary: dict[str, Any]) -> list[str]:
-    """The methods that were scored, systems first."""
+    """Return the methods that were scored, systems first."""
     return list(dict.fromkeys(row["method"] for row in summary["scores"]))
 
 
 def systems_of(summary: dict[str, Any]) -> list[str]:
-    """The methods that are none of ours."""
+    """Return the systems that were scored."""
     return [method for method in methods_of(summary) if is_system(method)]

@@ -1,9 +1,9 @@
-"""Conversions that need no training: what any trained system has to beat.
+"""Baselines that need no training.
 
-- `transplant`: for each of the source's notes, the reference's note that is nearest in pitch is taken,
-  its envelope divided out where it is loud enough, resampled to the wanted pitch, looped with a crossfade
-  to the wanted length, and given the wanted gain.
-- `re_envelope`: the source, times the new gain over the old gain.
+- `transplant` plays each of the source's notes with the reference's note that is nearest in pitch: its
+  envelope is divided out where it is loud enough, it is resampled to the wanted pitch, looped with a
+  crossfade to the wanted length, and multiplied by the wanted gain.
+- `re_envelope` multiplies the source by the new gain over the old gain.
 """
 
 from __future__ import annotations
@@ -22,46 +22,62 @@ Audio = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 QUIETEST = 0.05
-"""Gain (re the loudest of its note) below which a note is not de-enveloped: 26 dB up is enough noise."""
+"""Gain relative to the highest of a note below which its envelope is not divided out: -26 dB."""
 
 LOUDEST_BOOST = 100.0
-"""`re_envelope` raises nothing by more than 40 dB."""
+"""Highest gain of `re_envelope`: 40 dB."""
 
 CROSSFADE_S = 0.02
 SHORTEST_S = 0.03
+"""Shortest stretch of a donor's note that is used."""
 OVERSAMPLING = 4
-"""A note is read between samples by straight lines, after its spectrum was given this much room."""
+"""Factor by which a note is oversampled before it is resampled by linear interpolation."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A recording with what is known or estimated of it: float32 [samples], notes as they sound."""
+class AnnotatedAudio:
+    """A recording, float32 [samples], with known or estimated notes (as they sound) and envelope."""
 
     audio: Audio
     notes: Notes
     envelope: Envelope
 
 
-def moved(notes: Notes, like: Notes) -> Notes:
-    """`notes` in the octave that `like` sounds in: the octave belongs to the timbre."""
+def match_octave(notes: Notes, like: Notes) -> Notes:
+    """Transpose notes by octaves to the octave of other notes: the octave belongs to the timbre."""
     if not notes or not like:
         return notes
     return transpose(notes, 12 * (octave_of(median_pitch(like)) - octave_of(median_pitch(notes))))
 
 
 def transplant(
-    notes: Notes, envelope: Envelope, donor: Part, rate: int, frames: int, cut_fade_ms: float, peak: float
+    notes: Notes,
+    envelope: Envelope,
+    donor: AnnotatedAudio,
+    rate: int,
+    frames: int,
+    cut_fade_ms: float,
+    peak: float,
 ) -> Audio:
-    """`notes` (as they are to sound) in the donor's timbre, shaped by `envelope`: float32 [frames].
+    """Play notes in the timbre of a donor recording under an envelope.
 
-    Its highest magnitude is `peak`: clips of one set are normalised alike, so that of the source. Silence
-    where the donor has no note or there is none to play.
+    Args:
+        notes: The notes as they are to sound.
+        envelope: The envelope to play them with.
+        donor: The recording whose notes are resampled.
+        rate: Sample rate, Hz.
+        frames: Length of the result, samples.
+        cut_fade_ms: Fade before a new onset, ms.
+        peak: Highest magnitude of the result: that of the source, as clips of a set are normalised alike.
+
+    Returns:
+        float32 [frames]; silence if the donor or `notes` has no note.
     """
     pieces = _pieces(donor, rate, cut_fade_ms) if donor.notes else []
     dry = np.zeros(frames)
     if not pieces or not notes:
         return dry.astype(np.float32)
-    fine: dict[int, F64] = {}  # by its place among the pieces: most are nearest to no note
+    fine: dict[int, F64] = {}  # Made when first needed: most pieces are nearest to no note.
     for note, span in zip(notes, spans(notes, rate, frames), strict=True):
         near = [(abs(pitch - note.pitch), -len(piece), place) for place, (pitch, piece) in enumerate(pieces)]
         place = min(near)[2]
@@ -69,13 +85,13 @@ def transplant(
             fine[place] = _oversampled(pieces[place][1])
         step = 2.0 ** ((note.pitch - pieces[place][0]) / 12.0)
         dry[span.onset : span.end] = _looped(fine[place], step, span.end - span.onset, rate)
-    return normalised(dry * gain(notes, envelope, rate, frames, cut_fade_ms), peak)
+    return scale_to_peak(dry * gain(notes, envelope, rate, frames, cut_fade_ms), peak)
 
 
-def _pieces(donor: Part, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]:
-    """The donor's notes without their envelope, at one level, as (pitch, sound)."""
+def _pieces(donor: AnnotatedAudio, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]:
+    """Cut the donor's notes, envelope divided out, at one RMS: (MIDI pitch, float64 [samples])."""
     curve = gain(donor.notes, donor.envelope, rate, len(donor.audio), cut_fade_ms).astype(np.float64)
-    found = []
+    pieces = []
     for note, span in zip(donor.notes, spans(donor.notes, rate, len(donor.audio)), strict=True):
         stretch = _loud(curve, span)
         if stretch is None or stretch[1] - stretch[0] < SHORTEST_S * rate:
@@ -84,12 +100,12 @@ def _pieces(donor: Part, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]
         piece = donor.audio[start:end] / curve[start:end]
         level = float(np.sqrt(np.mean(piece**2)))
         if level > 1e-6:
-            found.append((note.pitch, piece / level))
-    return found
+            pieces.append((note.pitch, piece / level))
+    return pieces
 
 
 def _loud(curve: F64, span: Span) -> tuple[int, int] | None:
-    """The longest stretch of a span in which the gain is at least `QUIETEST` of its highest."""
+    """Return the longest stretch, in samples, of a span whose gain is at least `QUIETEST` of its highest."""
     inside = curve[span.onset : span.end]
     top = float(inside.max(initial=0.0))
     if top <= 0.0:
@@ -101,7 +117,7 @@ def _loud(curve: F64, span: Span) -> tuple[int, int] | None:
 
 
 def _oversampled(piece: F64) -> F64:
-    """Band-limited interpolation by `OVERSAMPLING`; the ends are mirrored so that they do not ring."""
+    """Oversample by `OVERSAMPLING` through the spectrum; mirrored ends keep it from ringing."""
     margin = min(len(piece) - 1, 256)
     padded = np.pad(piece, margin, mode="reflect")
     spectrum = np.fft.rfft(padded)
@@ -112,7 +128,7 @@ def _oversampled(piece: F64) -> F64:
 
 
 def _looped(piece: F64, step: float, samples: int, rate: int) -> F64:
-    """`samples` of a piece read at `step` times its speed, its second half looped with a crossfade."""
+    """Read `samples` of an oversampled piece at `step` times its speed; loop its end with a crossfade."""
     count = max(int((len(piece) - 1) / (step * OVERSAMPLING)), 2)
     read = np.interp(np.arange(count) * step * OVERSAMPLING, np.arange(len(piece)), piece)
     fade = min(round(CROSSFADE_S * rate), count // 3)
@@ -127,8 +143,8 @@ def _looped(piece: F64, step: float, samples: int, rate: int) -> F64:
     return np.concatenate([read[:start], loop, np.tile(loop, repeats)])[:samples]
 
 
-def re_envelope(source: Part, envelope: Envelope, rate: int, cut_fade_ms: float) -> Audio:
-    """The source with another envelope on its own notes: float32 [samples]."""
+def re_envelope(source: AnnotatedAudio, envelope: Envelope, rate: int, cut_fade_ms: float) -> Audio:
+    """Replace the envelope of a source on its own notes: float32 [samples]."""
     frames = len(source.audio)
     if not source.notes:
         return source.audio
@@ -137,10 +153,10 @@ def re_envelope(source: Part, envelope: Envelope, rate: int, cut_fade_ms: float)
     top = float(old.max(initial=0.0))
     if top <= 0.0:
         return source.audio
-    return normalised(source.audio * new / np.maximum(old, top / LOUDEST_BOOST), peak_of(source.audio))
+    return scale_to_peak(source.audio * new / np.maximum(old, top / LOUDEST_BOOST), peak_of(source.audio))
 
 
-def normalised(sound: F64, peak: float) -> Audio:
-    """The sound with its highest magnitude at `peak`; silence stays silence."""
+def scale_to_peak(sound: F64, peak: float) -> Audio:
+    """Scale a sound to a highest magnitude of `peak`; silence stays silence."""
     highest = peak_of(sound)
     return np.asarray(sound * (peak / highest) if highest > 0.0 else sound, dtype=np.float32)

@@ -1,9 +1,8 @@
-"""Scores conversions against the clips they should have become, beside the answers that need no training.
+"""Scoring of one trial: conversions against the true answer, beside baselines and toplines.
 
-A trial is one conversion with a known answer, of one system or of several. Every trial is scored in the
-same way, wherever its sounds come from: a checkpoint that converts pairs of a dataset's split
-(`train.evaluation.pairs`), or audio files that anything made (`train.evaluation.files`). No system is named
-here.
+A trial is one conversion with a known answer, by one system or several. It is scored in the same way whether
+a codec converts pairs of a dataset (`train.evaluation.pairs`) or anything made audio files
+(`train.evaluation.files`).
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import numpy.typing as npt
 from manifests.types import Envelope
 from train.audio.files import peak_of
 from train.data.pairs import TAKES
-from train.evaluation.cases import cases_of
-from train.evaluation.transplant import Part, moved, re_envelope, transplant
+from train.evaluation.cases import hard_cases
+from train.evaluation.transplant import AnnotatedAudio, match_octave, re_envelope, transplant
 from train.metrics.catalogue import COLUMNS
 from train.metrics.envelope import measure_envelope
 from train.metrics.features import AudioFeatures
@@ -30,49 +29,60 @@ from train.metrics.transcribe import transcribe
 Audio = npt.NDArray[np.float32]
 
 ESTIMATE = "estimate"
-"""What a system made, where nothing names it."""
+"""The method name of a system that has no other."""
 
 COPIES = ("copy_of_source", "copy_of_reference", "silence")
-"""The trivial answers."""
+"""Trivial baselines."""
 
 UNTRAINED = ("transplant", "transplant_known", "re_envelope", "re_envelope_known")
-"""Conversions that need no training; `_known` uses the true notes and envelopes, where there are any."""
+"""Baselines that need no training; `_known` uses true notes and envelopes, where they exist."""
 
 TOPLINES = ("target", "another_take", "target_through_codec")
-"""The best attainable scores: of the target itself, of its cell from another take of the tones, and of the
-target encoded and decoded by a codec."""
+"""Scores of perfect conversions: the target itself, its cell from another take of the tones, and the target
+converted to itself by a codec."""
 
 BASELINES = (*COPIES, *UNTRAINED)
-"""What systems are compared with, pair by pair."""
+"""Methods that systems are compared with, pair by pair."""
 
 
 def codec_topline(name: str, alone: bool) -> str:
-    """Names the topline of the target through the codec `name`; of several codecs each has its own."""
+    """Return the method name of the target through codec `name`; `alone` if there is no other codec."""
     return TOPLINES[-1] if alone else f"{TOPLINES[-1]} {name}"
 
 
 def is_topline(method: str) -> bool:
-    """Tells whether a method is a topline: no conversion, but the best attainable score."""
+    """Return whether a method is a topline: the score of a perfect conversion, not a conversion."""
     return method in TOPLINES or method.startswith(f"{TOPLINES[-1]} ")
 
 
 def is_system(method: str) -> bool:
-    """Whether a method is none of ours."""
+    """Return whether a method is a system: neither baseline nor topline."""
     return method not in BASELINES and not is_topline(method)
 
 
 NO_ENVELOPE = Envelope(attack_ms=1.0, decay_ms=0.0, sustain=1.0, release_ms=20.0)
-"""What a recording without any note is presumed to have."""
+"""The envelope assumed for a recording without any note."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One conversion with a known answer: mono audio at full scale 1 and one rate, float32 [samples] each.
+    """One conversion with a known answer. All audio is mono float32 [samples], full scale 1.
 
-    `pair` names it; `timbre_cluster` and `phrase_cluster` are its target's, for the intervals; `names`
-    say which clip or file each sound is, for messages; `truths` the ground truth of `source`,
-    `reference` and `target`; `toplines` sounds named in TOPLINES; `cases` what makes it hard,
-    beyond what is heard.
+    Attributes:
+        split: Name of its split.
+        kind: What is taken from the reference, see `train.data.pairs.TAKES`.
+        pair: Name of source and reference.
+        rate: Sample rate of all audio, Hz.
+        source: The recording whose notes are kept.
+        reference: The recording to take from.
+        target: The true answer.
+        estimates: The conversion by each system.
+        timbre_cluster: Cluster of the target's timbre, for the intervals.
+        phrase_cluster: Cluster of the target's phrase, for the intervals.
+        names: Clip or file of each sound, for messages.
+        truths: True notes and envelopes of source, reference and target, where they are known.
+        toplines: Audio of methods in `TOPLINES`.
+        cases: Hard cases (`train.evaluation.cases`) that were stated beforehand.
     """
 
     split: str
@@ -91,15 +101,15 @@ class Trial:
     cases: tuple[str, ...] = ()
 
 
-Job = Callable[[], Trial]
-"""A trial yet to be made, by any thread."""
+TrialJob = Callable[[], Trial]
+"""A function that makes a trial; any thread may call it."""
 
 
 class Score(NamedTuple):
     """One row of the table of scores.
 
-    `status` is `scored`, `failed` (undefined by the estimate alone: `value` is nan) or `excluded`
-    (undefined by the target, hence for every method).
+    `status` is "scored", "failed" (the estimate leaves the metric undefined, `value` is nan) or "excluded"
+    (the target does, hence for every method).
     """
 
     split: str
@@ -117,81 +127,113 @@ class Score(NamedTuple):
     phrase_cluster: str
 
 
-def estimated_part(audio: Audio, features: AudioFeatures) -> Part:
-    """Returns a recording with its notes and envelope as they are estimated from it."""
+def annotate_estimated(audio: Audio, features: AudioFeatures) -> AnnotatedAudio:
+    """Estimate the notes and the envelope of a recording, float32 [samples]."""
     notes = transcribe(features)
     estimate = measure_envelope(audio, notes, features.rate, CUT_FADE_MS)
-    return Part(audio, notes, estimate.envelope if estimate else NO_ENVELOPE)
+    return AnnotatedAudio(audio, notes, estimate.envelope if estimate else NO_ENVELOPE)
 
 
-def known_part(audio: Audio, truth: GroundTruth | None) -> Part | None:
-    """A recording with its notes and envelope, if both are known."""
-    return Part(audio, truth.notes, truth.envelope) if truth and truth.envelope else None
+def annotate_known(audio: Audio, truth: GroundTruth | None) -> AnnotatedAudio | None:
+    """Annotate a recording with its true notes and envelope; None unless both are known."""
+    return AnnotatedAudio(audio, truth.notes, truth.envelope) if truth and truth.envelope else None
 
 
-def untrained(trial: Trial, source: Part, reference: Part) -> dict[str, Audio]:
-    """The conversions that need no training: from estimated parts, and from true ones where there are any."""
+def untrained_conversions(
+    trial: Trial, source: AnnotatedAudio, reference: AnnotatedAudio
+) -> dict[str, Audio]:
+    """Make the conversions that need no training, from estimated and, where known, from true annotations.
+
+    Args:
+        trial: The trial.
+        source: The source with estimated notes and envelope.
+        reference: The reference with estimated notes and envelope.
+
+    Returns:
+        Audio of each method of `UNTRAINED`, float32 [samples].
+    """
     rate, takes = trial.rate, TAKES.get(trial.kind, TAKES["both"])
 
-    def convert(ours: Part, theirs: Part, fade: float, suffix: str) -> dict[str, Audio]:
-        shape = (theirs if "envelope" in takes else ours).envelope
-        donor = theirs if "timbre" in takes else ours
-        notes = moved(ours.notes, donor.notes)
-        played = transplant(notes, shape, donor, rate, len(ours.audio), fade, peak_of(ours.audio))
-        return {f"transplant{suffix}": played, f"re_envelope{suffix}": re_envelope(ours, shape, rate, fade)}
+    def convert(
+        source: AnnotatedAudio, reference: AnnotatedAudio, fade_ms: float, suffix: str
+    ) -> dict[str, Audio]:
+        envelope = (reference if "envelope" in takes else source).envelope
+        donor = reference if "timbre" in takes else source
+        notes = match_octave(source.notes, donor.notes)
+        samples, peak = len(source.audio), peak_of(source.audio)
+        return {
+            f"transplant{suffix}": transplant(notes, envelope, donor, rate, samples, fade_ms, peak),
+            f"re_envelope{suffix}": re_envelope(source, envelope, rate, fade_ms),
+        }
 
     made = convert(source, reference, CUT_FADE_MS, "")
-    true_source = known_part(trial.source, trial.truths.get("source"))
-    true_reference = known_part(trial.reference, trial.truths.get("reference"))
+    true_source = annotate_known(trial.source, trial.truths.get("source"))
+    true_reference = annotate_known(trial.reference, trial.truths.get("reference"))
     if true_source and true_reference:
         made |= convert(true_source, true_reference, trial.truths["source"].cut_fade_ms, "_known")
     return {name: made[name] for name in UNTRAINED if name in made}
 
 
 @lru_cache(maxsize=2)
-def silence(samples: int, rate: int) -> AudioFeatures:
-    """So much silence: every pair of one length has the same."""
+def silence_features(samples: int, rate: int) -> AudioFeatures:
+    """Return the features of silence; pairs of one length share them."""
     return AudioFeatures(np.zeros(samples), rate, "silence")
 
 
-def with_baselines(trial: Trial) -> tuple[dict[str, AudioFeatures], Part]:
-    """Every method's sound by name, systems first, and the source as it is known or estimated.
+def method_features(trial: Trial) -> tuple[dict[str, AudioFeatures], AnnotatedAudio]:
+    """Compute the features of every method's audio, systems first; and annotate the source.
 
-    InputError names a sound that cannot be scored.
+    Returns:
+        The features by method, and the source with true notes and envelope, or else estimated ones.
+
+    Raises:
+        InputError: Names a sound that cannot be scored.
     """
     rate, names = trial.rate, trial.names
-    sounds = {
+    features = {
         name: AudioFeatures(audio, rate, names.get(name, name)) for name, audio in trial.estimates.items()
     }
-    sounds["copy_of_source"] = AudioFeatures(trial.source, rate, names.get("source", "source"))
-    sounds["copy_of_reference"] = AudioFeatures(trial.reference, rate, names.get("reference", "reference"))
-    sounds["silence"] = silence(len(trial.target), rate)
-    source = estimated_part(trial.source, sounds["copy_of_source"])
-    reference = estimated_part(trial.reference, sounds["copy_of_reference"])
-    made = untrained(trial, source, reference) | trial.toplines
-    sounds |= {name: AudioFeatures(audio, rate, names.get(name, name)) for name, audio in made.items()}
-    return sounds, known_part(trial.source, trial.truths.get("source")) or source
+    features["copy_of_source"] = AudioFeatures(trial.source, rate, names.get("source", "source"))
+    features["copy_of_reference"] = AudioFeatures(trial.reference, rate, names.get("reference", "reference"))
+    features["silence"] = silence_features(len(trial.target), rate)
+    source = annotate_estimated(trial.source, features["copy_of_source"])
+    reference = annotate_estimated(trial.reference, features["copy_of_reference"])
+    made = untrained_conversions(trial, source, reference) | trial.toplines
+    features |= {name: AudioFeatures(audio, rate, names.get(name, name)) for name, audio in made.items()}
+    return features, annotate_known(trial.source, trial.truths.get("source")) or source
 
 
 def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
-    """Every method of a trial on every metric: the systems first, then baselines and toplines."""
+    """Score every method of a trial on every metric: systems first, then baselines and toplines.
+
+    Args:
+        trial: The trial.
+        crepe: Whether to compute F0RMSE, too, which needs CREPE's network.
+
+    Raises:
+        InputError: Names a sound that cannot be scored.
+
+    Example:
+        >>> rows = score_trial(trial)
+        >>> {row.method: row.value for row in rows if row.metric == "mstft_floored"}
+    """
     features = AudioFeatures(trial.target, trial.rate, trial.names["target"])
     target = measure_target(features, trial.truths.get("target"))
-    sounds, source = with_baselines(trial)
+    sounds, source = method_features(trial)
     samples = len(trial.target)
     values = {}
     for name in list(sounds):
-        features = sounds.pop(name).with_length(samples)  # released when scored: spectra are large
+        features = sounds.pop(name).with_length(samples)  # Freed once scored: spectra are large.
         values[name] = compare(measure(features, target.notes, target.cut_fade_ms), target, crepe)
     values["target"] = compare(target.measured, target, crepe)
-    cases = " ".join(sorted({*trial.cases, *cases_of(source, target)}))
+    cases = " ".join(sorted({*trial.cases, *hard_cases(source, target)}))
     defined: set[str] = set().union(*values.values())
     rows = []
-    for method, found in values.items():
+    for method, of_method in values.items():
         for column in COLUMNS:
             if column.name == "f0_rmse_cents" and not crepe:
                 continue
-            value = found.get(column.name, float("nan"))
+            value = of_method.get(column.name, float("nan"))
             status = "scored" if np.isfinite(value) else "failed" if column.name in defined else "excluded"
             rows.append(
                 Score(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from manifests.splits.seeds import stream
-from train.evaluation.bootstrap import Resampler, holm, summarise
+from train.evaluation.bootstrap import ClusterBootstrap, adjust_holm, summarise
 
 
 def test_intervals_of_independent_rows_equal_the_normal_interval() -> None:
@@ -49,19 +49,19 @@ def test_intervals_do_not_depend_on_the_order_of_rows() -> None:
 
 def test_three_clusters_are_never_significant_and_many_are() -> None:
     values = np.array([[-1.0], [-1.1], [-0.9], [-1.0]])
-    few = Resampler(["a", "a", "b", "c"], ["x"] * 4, 0).sign_flips(values, 0)
+    few = ClusterBootstrap(["a", "a", "b", "c"], ["x"] * 4, 0).sign_flip_p_values(values, 0)
     assert few == [pytest.approx(0.25)], "2 of 8 combinations of signs are as extreme"
     gaps = -1.0 + stream(1, "gaps").random((40, 1))
-    many = Resampler(np.arange(40), np.arange(40) % 20, 0).sign_flips(gaps, 0)[0]
+    many = ClusterBootstrap(np.arange(40), np.arange(40) % 20, 0).sign_flip_p_values(gaps, 0)[0]
     assert many is not None
     assert many < 0.01
-    nothing = Resampler(np.arange(40), np.arange(40) % 20, 0).sign_flips(gaps + 0.5, 0)[0]
+    nothing = ClusterBootstrap(np.arange(40), np.arange(40) % 20, 0).sign_flip_p_values(gaps + 0.5, 0)[0]
     assert nothing is not None
     assert nothing > 0.2
 
 
 def test_holm_corrects_for_multiple_tests() -> None:
-    assert holm([0.01, 0.04, None, 0.03]) == [
+    assert adjust_holm([0.01, 0.04, None, 0.03]) == [
         pytest.approx(0.03),
         pytest.approx(0.06),
         None,

@@ -15,7 +15,7 @@ from manifests.types import InputError
 from tests.support.sounds import sine
 from train.cli.evaluate import evaluate
 from train.evaluation.run import evaluate_files
-from train.evaluation.summary import find
+from train.evaluation.summary import find_row
 from train.evaluation.trial import COPIES
 
 
@@ -54,7 +54,7 @@ def row(estimate: str, **more: str) -> dict[str, str]:
 
 
 def mean(summary: dict, method: str, metric: str) -> float:
-    rows = find(summary["scores"], method=method, metric=metric)
+    rows = find_row(summary["scores"], method=method, metric=metric)
     assert rows is not None
     return float(rows["mean"])
 
@@ -116,7 +116,7 @@ def test_bad_tables_are_refused(folder: Path) -> None:
     good = row("good.wav")
     with pytest.raises(InputError, match="line 3: same pair and method as line 2"):
         evaluate_files(table(folder, good, good), 0, folder / "out", lambda _: no_bar)
-    with pytest.raises(InputError, match="line 2: method 'silence' is a name of ours"):
+    with pytest.raises(InputError, match="line 2: method 'silence' is the name of a baseline or topline"):
         evaluate_files(table(folder, row("good.wav", method="silence")), 0, folder / "o", lambda _: no_bar)
     with pytest.raises(InputError, match="column 'target' is missing"):
         evaluate_files(
@@ -152,7 +152,9 @@ def test_unusual_targets_are_scored(folder: Path, target: str) -> None:
     )
     assert mean(summary, "estimate", "mstft_floored") >= 0.0
     if target == "silent.wav":
-        assert find(summary["scores"], metric="timbre", method="estimate") is None, "it has no timbre to miss"
+        assert find_row(summary["scores"], metric="timbre", method="estimate") is None, (
+            "it has no timbre to miss"
+        )
 
 
 def test_the_command_fails_with_one_line_and_status_2(tmp_path: Path) -> None:

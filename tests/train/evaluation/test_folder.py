@@ -18,9 +18,9 @@ import soundfile
 from manifests.types import InputError
 from tests.support.sounds import sine
 from train.cli.evaluate import evaluate
-from train.evaluation.files import file_trials, pairs_of, parse_roles, scan_folder
+from train.evaluation.files import file_trials, group_by_pair, parse_roles, scan_folder
 from train.evaluation.scoring import score_trials
-from train.evaluation.summary import find, systems_of
+from train.evaluation.summary import find_row, systems_of
 
 
 @pytest.fixture(scope="module")
@@ -88,11 +88,11 @@ def test_a_killed_evaluation_resumes_to_the_same_scores(many: Path, scored: Path
 def test_systems_are_compared_pair_by_pair(scored: Path) -> None:
     summary = json.loads((scored / "summary.json").read_text())
     assert systems_of(summary) == ["bad one", "good"]
-    between = find(summary["differences"], method="bad one", baseline="good", metric="mstft_floored")
+    between = find_row(summary["differences"], method="bad one", baseline="good", metric="mstft_floored")
     assert between is not None
     assert between["wins"] == 0.0
     assert between["p"] < 0.05
-    octave = find(summary["scores"], method="bad one", metric="f_pitch")
+    octave = find_row(summary["scores"], method="bad one", metric="f_pitch")
     assert octave is not None
     assert octave["mean"] == 0.0
 
@@ -100,8 +100,8 @@ def test_systems_are_compared_pair_by_pair(scored: Path) -> None:
 def test_scores_do_not_depend_on_other_pairs_or_workers(many: Path, scored: Path) -> None:
     rows = [row for row in scan_folder(many, "{pair}_{system}", {})[0] if row["pair"] in ("03", "07")]
     complete = pd.read_parquet(scored / "scores.parquet").set_index(["pair", "method", "metric"])
-    backwards = score_trials(file_trials(many, pairs_of(rows[::-1])), workers=2)
-    lone = score_trials(file_trials(many, pairs_of(rows[:1])), workers=1)
+    backwards = score_trials(file_trials(many, group_by_pair(rows[::-1])), workers=2)
+    lone = score_trials(file_trials(many, group_by_pair(rows[:1])), workers=1)
     assert len(backwards) > 2 * len(lone) * 0.9
     for score in [*backwards, *lone]:
         before = complete.loc[(score.pair, score.method, score.metric)]
@@ -139,8 +139,8 @@ def test_file_name_patterns_are_configurable(many: Path, tmp_path: Path) -> None
     (many / "00_gt.wav").unlink()
     rows, messages = scan_folder(many, "{pair}_{system}.wav", {})
     assert len(rows) == 18
-    assert messages == ["pair '00': left out, it has no target"]
-    with pytest.raises(InputError, match="no pair is whole; expected source \\(nothing\\)"):
+    assert messages == ["pair '00': left out, since it has no target"]
+    with pytest.raises(InputError, match="no pair is complete; expected source \\(nothing\\)"):
         scan_folder(many, "{pair}_{system}", {"source": "nothing"})
     with pytest.raises(InputError, match="no file is named like"):
         scan_folder(many, "{pair}-{system}", {})
@@ -149,7 +149,7 @@ def test_file_name_patterns_are_configurable(many: Path, tmp_path: Path) -> None
     with pytest.raises(InputError, match="--roles 'target': expected source=NAME"):
         parse_roles("target")
     (many / "01_silence.wav").write_bytes((many / "01_good.wav").read_bytes())
-    with pytest.raises(InputError, match="'silence' is a name of ours"):
+    with pytest.raises(InputError, match="'silence' is the name of a baseline or topline"):
         scan_folder(many, "{pair}_{system}", {})
 
 

@@ -19,10 +19,10 @@ from train.data.clips import read_clips
 from train.data.pairs import KINDS, draw_pairs
 from train.data.tables import Tables
 from train.evaluation.effects import EFFECTS
-from train.evaluation.pairs import dataset_trials, to_float
-from train.evaluation.run import choose_pairs, with_extras
+from train.evaluation.pairs import dataset_trials, pcm_to_float
+from train.evaluation.run import choose_pairs, scoring_plan
 from train.evaluation.scoring import score_trials
-from train.evaluation.summary import MEAN_OF_KINDS, find, summarise_scores, to_frame
+from train.evaluation.summary import MEAN_OF_KINDS, find_row, summarise_scores, to_frame
 from train.evaluation.trial import COPIES, ESTIMATE, TOPLINES, UNTRAINED
 from train.metrics import METRICS, score, spectral_features
 from train.metrics.catalogue import COLUMNS
@@ -37,7 +37,7 @@ class PerfectCodec:
         pairs = [pair for kind in KINDS for pair in draw_pairs(held_out, split, kind, PAIRS, 0)]
         clips = read_clips(held_out, [key for p in pairs for key in (p.source, p.reference, p.target)])
         self.known = {
-            (clips[p.source].tobytes(), clips[p.reference].tobytes(), p.kind): to_float(clips[p.target])
+            (clips[p.source].tobytes(), clips[p.reference].tobytes(), p.kind): pcm_to_float(clips[p.target])
             for p in pairs
         }
         self.rate = 44_100
@@ -69,7 +69,7 @@ def test_undefined_metrics_are_omitted_for_every_method(evaluated: Path) -> None
     assert set(by_pair.mean()) <= {0.0, 1.0}
     silence = frame[(frame["method"] == "silence") & (frame["metric"] == "timbre")]
     assert set(silence["status"]) == {"failed"}, "silence has no timbre, its targets have"
-    row = find(
+    row = find_row(
         json.loads((evaluated / "summary.json").read_text())["scores"], method="silence", metric="timbre"
     )
     assert row is not None
@@ -96,11 +96,11 @@ def test_summary_holds_means_intervals_and_paired_differences(evaluated: Path) -
     part = part[part["kind"] != "reconstruction"]
     silence = part[part["method"] == "silence"]
     place = {"split": "validation", "metric": "lrmsd_floored"}
-    row = find(summary["scores"], kind=MEAN_OF_KINDS, method="silence", **place)
+    row = find_row(summary["scores"], kind=MEAN_OF_KINDS, method="silence", **place)
     assert row is not None
     assert row["mean"] == pytest.approx(silence.groupby("kind")["value"].mean().mean())
     assert row["median"] <= row["worst"]
-    gap = find(summary["differences"], kind=MEAN_OF_KINDS, method="estimate", baseline="silence", **place)
+    gap = find_row(summary["differences"], kind=MEAN_OF_KINDS, method="estimate", baseline="silence", **place)
     assert gap is not None
     ours = part[part["method"] == "estimate"]
     assert gap["mean"] == pytest.approx(ours["value"].mean() - silence["value"].mean())
@@ -126,10 +126,10 @@ def test_the_true_answer_scores_zero_and_wins_every_pair(held_out: Layout) -> No
 def test_an_untrained_conversion_by_true_notes_beats_the_copies(evaluated: Path) -> None:
     summary = json.loads((evaluated / "summary.json").read_text())
     place = {"split": "validation", "kind": MEAN_OF_KINDS, "metric": "mstft_floored"}
-    rows = {m: find(summary["scores"], method=m, **place) for m in METHODS}
+    rows = {m: find_row(summary["scores"], method=m, **place) for m in METHODS}
     means = {method: row["mean"] for method, row in rows.items() if row}
     assert means["transplant_known"] < min(means["copy_of_source"], means["copy_of_reference"])
-    envelope = find(
+    envelope = find_row(
         summary["scores"],
         split="validation",
         kind="envelope",
@@ -168,15 +168,15 @@ class IdentitySystem:
 
 def test_robustness_changes_the_source_and_not_the_target(held_out: Layout) -> None:
     chosen = choose_pairs(held_out, ["validation"], 1, 0, print)
-    plan = with_extras(chosen, robustness=True)
+    plan = scoring_plan(chosen, robustness=True)
     assert list(plan) == ["validation", *(f"robust_{effect}" for effect in EFFECTS)]
     assert plan["robust_reverb"] == chosen["validation"]
     tables = Tables.open(held_out.root)
     for split, pairs in plan.items():
         trial = next(iter(dataset_trials(tables, split, pairs, IdentitySystem())))()
-        clip = to_float(read_clips(held_out, [pairs[0].source])[pairs[0].source])
+        clip = pcm_to_float(read_clips(held_out, [pairs[0].source])[pairs[0].source])
         np.testing.assert_array_equal(
-            trial.target, to_float(read_clips(held_out, [pairs[0].target])[pairs[0].target])
+            trial.target, pcm_to_float(read_clips(held_out, [pairs[0].target])[pairs[0].target])
         )
         assert np.array_equal(trial.estimates[ESTIMATE], clip) == (split == "validation")
 

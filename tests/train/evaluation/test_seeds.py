@@ -12,8 +12,8 @@ import pytest
 from manifests.dataset.layout import Layout
 from tests.support.training.tiny_codec import make_checkpoint
 from train.cli.evaluate import evaluate
-from train.evaluation.seeds import heading_of, pools_of, trainings
-from train.evaluation.summary import find, systems_of
+from train.evaluation.seeds import group_by_training, one_seed_heading, seed_groups
+from train.evaluation.summary import find_row, systems_of
 
 BOTH = "mean of first, second"
 
@@ -48,9 +48,9 @@ def test_each_seed_has_its_row_and_so_has_their_mean(scores: Path) -> None:
     assert ((status[BOTH] == "failed") == failed).all()
     assert {"target_through_codec first", "target_through_codec second"} <= set(frame["method"])
     place = {"kind": "both", "metric": "mstft_floored"}
-    assert find(summary["differences"], method=BOTH, baseline="copy_of_source", **place)
-    assert find(summary["differences"], method="first", baseline="second", **place)
-    assert find(summary["differences"], method="first", baseline=BOTH, **place) is None, "its own mean"
+    assert find_row(summary["differences"], method=BOTH, baseline="copy_of_source", **place)
+    assert find_row(summary["differences"], method="first", baseline="second", **place)
+    assert find_row(summary["differences"], method="first", baseline=BOTH, **place) is None, "its own mean"
     assert f"| {BOTH} |" in (scores / "report.md").read_text()
 
 
@@ -66,7 +66,7 @@ def test_runs_that_differ_in_more_than_the_seed_have_no_mean(
 ) -> None:
     same = make_checkpoint(tmp_path / "same.safetensors", held_out, seed=1)
     other = make_checkpoint(tmp_path / "other.safetensors", held_out, rate=22_050, seed=3)
-    assert trainings(seeds) == [{"first": 1, "second": 2}]
-    assert pools_of(trainings({"a": seeds["first"], "b": same})) == {}, "one seed, given twice"
-    assert "One seed (a, b)" in heading_of(trainings({"a": seeds["first"], "b": same}))
-    assert trainings({"a": seeds["first"], "b": other}) == [{"a": 1, "b": 3}]
+    assert group_by_training(seeds) == [{"first": 1, "second": 2}]
+    assert seed_groups(group_by_training({"a": seeds["first"], "b": same})) == {}, "one seed, given twice"
+    assert "One seed (a, b)" in one_seed_heading(group_by_training({"a": seeds["first"], "b": same}))
+    assert group_by_training({"a": seeds["first"], "b": other}) == [{"a": 1, "b": 3}]

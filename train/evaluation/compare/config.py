@@ -1,4 +1,4 @@
-"""A comparison as a YAML file: which systems, for how long each, on which pairs."""
+"""Config of a comparison, a YAML file: systems, training time, pairs."""
 
 from __future__ import annotations
 
@@ -16,28 +16,33 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Entry(_Section):
-    """One system: its training config (a path from the comparison's folder), and what replaces in it."""
+class SystemEntry(_Section):
+    """One system: the path of its training config, and settings that replace the config's own."""
 
     config: str
     changes: dict[str, Any] = {}
 
 
 class CompareConfig(_Section):
-    """One comparison."""
+    """Settings of a comparison."""
 
-    heading: str = Field(min_length=1, description="stands over every result")
-    minutes: float = Field(gt=0.0, description="training time of each system: the budget")
+    heading: str = Field(min_length=1, description="heading of every result")
+    minutes: float = Field(gt=0.0, description="training time of each system")
     pairs: int = Field(64, ge=1, description="pairs of each kind in each split")
-    splits: list[str] = Field(min_length=1, description="the first is scored at the systems' own rates too")
+    splits: list[str] = Field(
+        min_length=1, description="the first is scored at the systems' own sample rates, too"
+    )
     page_pairs: int = Field(2, ge=1)
     seed: int = Field(0, ge=0)
-    systems: dict[str, Entry] = Field(min_length=1)
+    systems: dict[str, SystemEntry] = Field(min_length=1)
 
 
 def load_compare(path: Path) -> tuple[CompareConfig, dict[str, RunConfig]]:
-    """A comparison and the resolved training config of each system, with the budget as its time; InputError
-    names file and field."""
+    """Read a comparison, and the training config of each system, with the comparison's time.
+
+    Raises:
+        InputError: Names file and field.
+    """
     try:
         config = CompareConfig.model_validate(read_yaml(path, "comparison"))
     except ValidationError as error:
@@ -47,7 +52,7 @@ def load_compare(path: Path) -> tuple[CompareConfig, dict[str, RunConfig]]:
     }
 
 
-def _run_of(path: Path, name: str, entry: Entry, minutes: float) -> RunConfig:
+def _run_of(path: Path, name: str, entry: SystemEntry, minutes: float) -> RunConfig:
     file = path.parent / entry.config
     where = f"{path}: systems.{name}"
     try:

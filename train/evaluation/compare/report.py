@@ -1,4 +1,4 @@
-"""The table of a comparison, in Markdown."""
+"""Table of a comparison in Markdown."""
 
 from __future__ import annotations
 
@@ -7,16 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from train.evaluation.compare.config import CompareConfig
-from train.evaluation.formatting import interval
+from train.evaluation.formatting import format_interval
 from train.evaluation.report import markdown_table
 from train.evaluation.summary import kinds_of, splits_of
 from train.metrics.catalogue import HEADLINES
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
-    """What became of one system: `steps` are those of the weights that are scored; the real-time factor
-    counts CPU seconds a second of audio, None where scores were there already."""
+class TrainedSystem:
+    """One trained system.
+
+    Attributes:
+        system: Name of its kind of system.
+        parameters: Number of parameters, with discriminators.
+        steps: Training steps of the weights that are scored.
+        own_rate: Sample rate that it works at, Hz.
+        real_time_factor: CPU seconds for a second of audio; None if the scores existed already.
+    """
 
     system: str
     parameters: int
@@ -25,13 +32,20 @@ class Trained:
     real_time_factor: float | None
 
 
-def comparison(
+def comparison_report(
     config: CompareConfig,
-    trained: Mapping[str, Trained],
+    trained: Mapping[str, TrainedSystem],
     summaries: Mapping[int, dict[str, Any]],
     rate: int,
 ) -> str:
-    """The whole text: the heading over everything, the budget, the systems, then scores at every rate."""
+    """Format a comparison: heading, training time, systems, then scores at every sample rate.
+
+    Args:
+        config: The comparison.
+        trained: The systems by name.
+        summaries: The summary of scores at each sample rate, Hz.
+        rate: The dataset's sample rate, Hz.
+    """
     summary = summaries[rate]
     lines = [
         f"# {config.heading}",
@@ -43,20 +57,23 @@ def comparison(
         "| name | system | parameters [M] | steps | works at [Hz] | CPU s / s of audio |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
-    for name, found in trained.items():
-        factor = "" if found.real_time_factor is None else f"{found.real_time_factor:.2f}"
-        lines.append(
-            f"| {name} | {found.system} | {found.parameters / 1e6:.1f} | {found.steps:,} | {found.own_rate} |"
-            f" {factor} |"
-        )
+    for name, result in trained.items():
+        factor = "" if result.real_time_factor is None else f"{result.real_time_factor:.2f}"
+        cells = [name, result.system, f"{result.parameters / 1e6:.1f}", f"{result.steps:,}"]
+        lines.append("| " + " | ".join([*cells, str(result.own_rate), factor]) + " |")
     lines += [
         "",
-        "Parameters include discriminators. An oracle is the target through a system's own way back to audio"
-        " alone: what no better conversion by it could save. Intervals: 95%, by timbre and phrase cluster.",
+        "Parameters include discriminators. An oracle is the target through a system's decoder alone: a bound"
+        " on its conversions. Intervals: 95%, by timbre and phrase cluster.",
     ]
     for at in sorted(summaries, reverse=True):
         for split in splits_of(summaries[at]):
             kind = kinds_of(summaries[at], split)[-1]
             rows = [row for row in summaries[at]["scores"] if (row["split"], row["kind"]) == (split, kind)]
-            lines += ["", f"## {split}, {kind}, at {at} Hz", "", *markdown_table(rows, HEADLINES, interval)]
+            lines += [
+                "",
+                f"## {split}, {kind}, at {at} Hz",
+                "",
+                *markdown_table(rows, HEADLINES, format_interval),
+            ]
     return "\n".join([*lines, ""])

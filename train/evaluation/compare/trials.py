@@ -1,7 +1,7 @@
-"""Trials of a comparison: what `train.evaluation.pairs` makes, with each system's oracle, at any rate.
+"""Trials of a comparison: those of `train.evaluation.pairs` with each system's oracle, at any sample rate.
 
-An oracle is a target through a system's own way back to audio alone (a vocoder from exact magnitudes, an
-autoencoder from exact latents): how much of a system's distance no better conversion could save.
+An oracle is the target through a system's decoder alone, such as a vocoder from exact magnitudes or an
+autoencoder from exact latents. It bounds what conversions by the system can score.
 """
 
 from __future__ import annotations
@@ -14,41 +14,49 @@ from train.audio.resampling import resample
 from train.codec.api import Codec
 from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluation.pairs import Clock, dataset_trials
-from train.evaluation.trial import Job, Trial
+from train.evaluation.pairs import ConversionTimer, dataset_trials
+from train.evaluation.trial import Trial, TrialJob
 
 
 def oracle_name(system: str) -> str:
-    """What the tables call a system's oracle."""
+    """Return the method name of a system's oracle."""
     return f"{system} oracle"
 
 
-def compared_trials(
+def comparison_trials(
     tables: Tables,
     plan: Mapping[str, Sequence[Pair]],
     codecs: Mapping[str, Codec],
     rate: int,
-    clock: Clock | None = None,
-) -> Iterator[Job]:
-    """The pairs of each split, converted by every codec, oracles beside, all sounds at `rate`."""
+    timer: ConversionTimer | None = None,
+) -> Iterator[TrialJob]:
+    """Yield a job for each pair of each split, converted by every codec, with oracles.
+
+    Args:
+        tables: The dataset's tables.
+        plan: The pairs of each split.
+        codecs: The codecs by name.
+        rate: Sample rate of all audio of the trials, Hz.
+        timer: Records how long conversions take.
+    """
     for split, pairs in plan.items():
-        for job in dataset_trials(tables, split, pairs, codecs, clock):
+        for job in dataset_trials(tables, split, pairs, codecs, timer):
             yield partial(_completed, job, codecs, rate)
 
 
-def _completed(job: Job, codecs: Mapping[str, Codec], rate: int) -> Trial:
+def _completed(job: TrialJob, codecs: Mapping[str, Codec], rate: int) -> Trial:
     trial = job()
     estimates, names = dict(trial.estimates), dict(trial.names)
     for system, codec in codecs.items():
-        heard = codec.oracle(trial.target)
-        if heard is not None:
-            estimates[oracle_name(system)] = heard
+        audio = codec.oracle(trial.target)
+        if audio is not None:
+            estimates[oracle_name(system)] = audio
             names[oracle_name(system)] = f"{names['target']} through {system} alone"
-    return at_rate(replace(trial, estimates=estimates, names=names), rate)
+    return resample_trial(replace(trial, estimates=estimates, names=names), rate)
 
 
-def at_rate(trial: Trial, rate: int) -> Trial:
-    """The same trial with all its sounds at another rate."""
+def resample_trial(trial: Trial, rate: int) -> Trial:
+    """Resample all audio of a trial to `rate`, Hz."""
     if rate == trial.rate:
         return trial
     return replace(

@@ -1,9 +1,8 @@
-"""Rows as the data that the page's script draws: JSON, with sounds and pictures in it or beside it."""
+"""Rows as the data that the page's script draws: JSON, with sounds and pictures in it or in files beside."""
 
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,41 +12,59 @@ import numpy.typing as npt
 
 from manifests.dataset import files
 from train.evaluation.page.rows import Panel, Row
-from train.evaluation.page.sounds import data_url, flac, frequency_height, power, spectrogram_png
+from train.evaluation.page.sounds import (
+    data_url,
+    encode_flac,
+    frequency_height,
+    log_frequency_power,
+    spectrogram_png,
+)
 from train.metrics.catalogue import BY_NAME, HEADLINES
 
 POINTS = 240
 """Points of a drawn waveform or curve along the time axis."""
+SILENCE = 1e-9
+"""Power that is added before the logarithm, so that silence has a level."""
 
 
-class Shelf(Protocol):
-    """Where sounds and pictures are put; gives the address that the page finds them by."""
+class AssetStore(Protocol):
+    """Keeps sounds and pictures, and returns the URL by which the page finds each."""
 
-    def put(self, name: str, kind: str, data: bytes) -> str: ...
-
-
-class Inside:
-    """Everything in the page itself, as `data:` addresses."""
-
-    def put(self, name: str, kind: str, data: bytes) -> str:
-        """The data as an address."""
-        return data_url(kind, data)
+    def put(self, name: str, media_type: str, data: bytes) -> str:
+        """Keep `data` under a file name; return its URL."""
+        ...
 
 
-class Beside:
-    """Files in a folder next to the page, which loads them when they are wanted."""
+class InlineAssets:
+    """Keeps assets in the page itself, as `data:` URLs."""
+
+    def put(self, name: str, media_type: str, data: bytes) -> str:
+        """Return the data as a URL; the name is not used."""
+        return data_url(media_type, data)
+
+
+class ExternalAssets:
+    """Keeps assets in a folder beside the page, which loads them when they are needed."""
 
     def __init__(self, page: Path) -> None:
         self.folder = page.with_name(f"{page.stem}_files")
 
-    def put(self, name: str, kind: str, data: bytes) -> str:
-        """Writes `name` into the folder; its address is relative to the page."""
+    def put(self, name: str, media_type: str, data: bytes) -> str:
+        """Write a file into the folder; return its URL relative to the page."""
         files.replace(self.folder / name, data)
         return f"{self.folder.name}/{name}"
 
 
-def drawn(values: npt.ArrayLike, top: float) -> str:
-    """`POINTS` highest magnitudes along the time axis, 255 for `top`, as base64 bytes."""
+def encode_peaks(values: npt.ArrayLike, top: float) -> str:
+    """Reduce a signal to its peaks over time.
+
+    Args:
+        values: [samples], of any sign.
+        top: The magnitude that becomes 255; if it is 0, 1.
+
+    Returns:
+        At most `POINTS` magnitudes as bytes, in base64.
+    """
     sound = np.abs(np.asarray(values, dtype=np.float64))
     count = min(POINTS, len(sound))
     edges = np.arange(count, dtype=np.int64) * len(sound) // count
@@ -55,22 +72,30 @@ def drawn(values: npt.ArrayLike, top: float) -> str:
     return base64.b64encode(np.rint(255.0 * np.minimum(peaks, 1.0)).astype(np.uint8).tobytes()).decode()
 
 
-def sound_data(panel: Panel, name: str, rate: int, top_db: float, shelf: Shelf) -> dict[str, Any]:
-    """One sound: its address, level, drawings and facts."""
+def sound_data(panel: Panel, name: str, rate: int, top_db: float, store: AssetStore) -> dict[str, Any]:
+    """Describe one sound of a row: URL, RMS, drawings and facts.
+
+    Args:
+        panel: The sound.
+        name: Name of its files, without suffix.
+        rate: Sample rate, Hz.
+        top_db: Level of the lightest colour of its spectrogram, dB.
+        store: Where its files are kept.
+    """
     peak = float(np.max(np.abs(panel.audio), initial=0.0))
-    image = spectrogram_png(10.0 * np.log10(power(panel.audio, rate) + 1e-9), top_db)
+    power_db = 10.0 * np.log10(log_frequency_power(panel.audio, rate) + SILENCE)
     return {
         "role": panel.role,
         "facts": list(panel.facts),
-        "src": shelf.put(f"{name}.flac", "audio/flac", flac(panel.audio, rate)),
-        "image": shelf.put(f"{name}.png", "image/png", image),
+        "src": store.put(f"{name}.flac", "audio/flac", encode_flac(panel.audio, rate)),
+        "image": store.put(f"{name}.png", "image/png", spectrogram_png(power_db, top_db)),
         "rms": round(float(np.sqrt(np.mean(panel.audio.astype(np.float64) ** 2))), 6),
-        "wave": drawn(panel.audio, peak),
+        "wave": encode_peaks(panel.audio, peak),
         "curves": [
             {
                 "style": curve.style,
                 "meaning": curve.meaning,
-                "values": drawn(curve.values, float(np.max(np.abs(curve.values), initial=0.0))),
+                "values": encode_peaks(curve.values, float(np.max(np.abs(curve.values), initial=0.0))),
             }
             for curve in panel.curves
         ],
@@ -78,13 +103,21 @@ def sound_data(panel: Panel, name: str, rate: int, top_db: float, shelf: Shelf) 
 
 
 def loudest_db(row: Row, rate: int) -> float:
-    """The strongest point of all spectrograms of a row: they share one scale."""
-    return max(10.0 * float(np.log10(power(panel.audio, rate).max() + 1e-9)) for panel in row.panels)
+    """Return the highest level of all spectrograms of a row, dB: they share one scale."""
+    highest = max(log_frequency_power(panel.audio, rate).max() for panel in row.panels)
+    return 10.0 * float(np.log10(highest + SILENCE))
 
 
-def row_data(number: int, row: Row, rate: int, shelf: Shelf) -> dict[str, Any]:
-    """One row of the page."""
-    top = loudest_db(row, rate)
+def row_data(number: int, row: Row, rate: int, store: AssetStore) -> dict[str, Any]:
+    """Describe one row of the page as JSON values; its sounds and pictures go into `store`.
+
+    Args:
+        number: The row's number, from 1, which names its files.
+        row: The row.
+        rate: Sample rate of its sounds, Hz.
+        store: Where its files are kept.
+    """
+    top_db = loudest_db(row, rate)
     return {
         "id": number,
         "pair": row.pair,
@@ -95,7 +128,7 @@ def row_data(number: int, row: Row, rate: int, shelf: Shelf) -> dict[str, Any]:
         "cases": list(row.cases),
         "seconds": round(max(len(panel.audio) for panel in row.panels) / rate, 4),
         "sounds": [
-            sound_data(panel, f"{number:05d}_{place}", rate, top, shelf)
+            sound_data(panel, f"{number:05d}_{place}", rate, top_db, store)
             for place, panel in enumerate(row.panels)
         ],
         "scores": {
@@ -106,7 +139,7 @@ def row_data(number: int, row: Row, rate: int, shelf: Shelf) -> dict[str, Any]:
 
 
 def metric_data() -> list[dict[str, Any]]:
-    """The headline metrics as the script needs them."""
+    """Describe the headline metrics as JSON values."""
     columns = [BY_NAME[name] for name in HEADLINES]
     return [
         {"name": c.name, "title": c.title, "unit": c.unit, "higher": c.higher, "decimals": c.decimals}
@@ -114,14 +147,11 @@ def metric_data() -> list[dict[str, Any]]:
     ]
 
 
-def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element: no tag can begin in it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+def frequency_ticks(rates: Sequence[int]) -> list[tuple[str, float]]:
+    """Return the labels and heights (0..1) of 100 Hz, 1 kHz and 10 kHz on spectrograms.
 
-
-def hertz_marks(rates: Sequence[int]) -> list[tuple[str, float]]:
-    """Where 100 Hz, 1 kHz and 10 kHz lie on spectrograms of the lowest of these rates: label, 0..1."""
+    The heights are those for the lowest of the sample rates; frequencies above half of it are left out.
+    """
     rate = min(rates)
-    marks = (("100 Hz", 100.0), ("1k", 1_000.0), ("10k", 10_000.0))
-    return [(label, round(frequency_height(value, rate), 4)) for label, value in marks if value < rate / 2]
+    ticks = (("100 Hz", 100.0), ("1k", 1_000.0), ("10k", 10_000.0))
+    return [(label, round(frequency_height(hertz, rate), 4)) for label, hertz in ticks if hertz < rate / 2]

@@ -1,4 +1,4 @@
-"""What the page shows of audio files: the pairs of a folder or a table, whatever systems made them."""
+"""Rows of the page from audio files: the pairs of a folder or a table, whatever systems made them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ import numpy as np
 
 from manifests.estimation.estimate import measure_gain
 from train.data.pairs import TAKES
-from train.evaluation.files import Row as FileRow
-from train.evaluation.files import read_trial
-from train.evaluation.page.rows import Curve, Panel, Row, ScoresByPair, scores_of
-from train.evaluation.page.words import TAKEN
+from train.evaluation.files import FileRow, read_trial
+from train.evaluation.page.rows import Curve, Panel, PrecomputedScores, Row, scores_of
+from train.evaluation.page.words import KIND_TEXTS
 from train.evaluation.trial import Audio, Trial
 
 
 def level_curve(audio: Audio, rate: int) -> Curve:
-    """The sound's own level over time, in place of a gain that nobody knows."""
+    """Measure the level of a sound over time, which stands in for its unknown gain.
+
+    `audio` is float32 [samples]; so is the curve.
+    """
     if len(audio) < rate // 100:
         return Curve("true", "its level", np.abs(audio))
     measured = measure_gain(audio, rate)
@@ -27,27 +29,37 @@ def level_curve(audio: Audio, rate: int) -> Curve:
     return Curve("true", "its level", values.astype(np.float32))
 
 
-def file_row(trial: Trial, known: ScoresByPair | None, named: str) -> Row:
-    """A trial as a row: its three roles, then every system."""
+def file_row(trial: Trial, known: PrecomputedScores | None, name: str) -> Row:
+    """Make a row of a trial: source, reference and target, then every system. `name` opens its title."""
     scores, cases = scores_of(trial, known)
     sounds = {"source": trial.source, "reference": trial.reference, "target": trial.target}
     panels = tuple(
         Panel(role, (trial.names[role],), audio, (level_curve(audio, trial.rate),))
         for role, audio in (*sounds.items(), *trial.estimates.items())
     )
-    title, words = TAKEN[trial.kind] if trial.kind in TAKES else TAKEN["both"]
+    title, words = KIND_TEXTS[trial.kind] if trial.kind in TAKES else KIND_TEXTS["both"]
     clusters = trial.timbre_cluster, trial.phrase_cluster
-    title = f"{named}: {title[:1].lower()}{title[1:]}" if named else title
+    title = f"{name}: {title[:1].lower()}{title[1:]}" if name else title
     return Row(trial.pair, trial.kind, trial.split, title, words, panels, scores, cases, clusters)
 
 
-def gather_files(
+def build_file_rows(
     folder: Path,
     pairs: Sequence[list[FileRow]],
-    known: ScoresByPair | None,
+    known: PrecomputedScores | None,
     advance: Callable[[], Any],
 ) -> Iterator[tuple[Row, int]]:
-    """A row and its rate for each pair, in their order, read side by side."""
+    """Yield the row and the sample rate in Hz of each pair, in order; several are read at a time.
+
+    Args:
+        folder: What the paths of the files are relative to.
+        pairs: The rows of each pair, one for each system.
+        known: Scores that exist already; None leaves scores out.
+        advance: Called after each row.
+
+    Raises:
+        InputError: If a file cannot be read.
+    """
 
     def make(rows: list[FileRow]) -> tuple[Row, int]:
         trial = read_trial(folder, rows)
@@ -55,6 +67,6 @@ def gather_files(
 
     with ThreadPoolExecutor() as pool:
         for first in range(0, len(pairs), 16):
-            for made in pool.map(make, pairs[first : first + 16]):
-                yield made
+            for row in pool.map(make, pairs[first : first + 16]):
+                yield row
                 advance()

@@ -1,4 +1,4 @@
-"""The listening page: conversions to hear, see and compare, of a dataset or of any files."""
+"""Listening page: conversions to hear, see and compare, of a dataset or of any audio files."""
 
 from __future__ import annotations
 
@@ -17,41 +17,50 @@ from manifests.types import SPLITS, InputError
 from train.checkpoint import read_weights
 from train.data.pairs import Pair
 from train.data.tables import Tables, readable_blocks
-from train.evaluation.files import Row as FileRow
-from train.evaluation.files import pairs_of
+from train.evaluation.files import FileRow, group_by_pair
 from train.evaluation.page.blind import write_blind
-from train.evaluation.page.data import Beside, Inside, Shelf, row_data
-from train.evaluation.page.files import gather_files
-from train.evaluation.page.html import Facts, render
-from train.evaluation.page.rows import Codec, Row, RowScores, ScoresByPair, gather
-from train.evaluation.pairs import reconstructions
-from train.evaluation.run import Say, Track, check_rate, choose_pairs, held_out_splits
+from train.evaluation.page.data import AssetStore, ExternalAssets, InlineAssets, row_data
+from train.evaluation.page.files import build_file_rows
+from train.evaluation.page.html import PageFacts, render_page
+from train.evaluation.page.rows import PrecomputedScores, Row, RowScores, build_rows
+from train.evaluation.pairs import Converter, reconstruction_pairs
+from train.evaluation.run import ProgressStarter, Say, check_rate, choose_pairs, held_out_splits
 from train.evaluation.summary import splits_of
 from train.metrics.catalogue import HEADLINES
 
 DEFAULT_SPLITS = ("validation", "test_unseen_all")
 
-INSIDE = 24
-"""A page of at most so many rows holds its sounds itself; a longer one has them beside it."""
+MAX_INLINE_ROWS = 24
+"""Rows of a page that holds its sounds itself; a longer page has them in a folder beside it."""
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """The `summary.json` that evaluate wrote into `folder`; InputError if it is none."""
+    """Read the `summary.json` that `train evaluate` wrote into `folder`.
+
+    Raises:
+        InputError: If it is missing, or is not such a summary.
+    """
     path = folder / "summary.json" if folder.is_dir() else folder
     try:
         summary = json.loads(path.read_bytes())
         splits_of(summary)
         summary["differences"]
     except FileNotFoundError:
-        raise InputError(f"{path}: no scores there; run `python -m train evaluate --out {folder}`") from None
+        raise InputError(
+            f"{path}: there are no scores; run `python -m train evaluate --out {folder}`"
+        ) from None
     except (ValueError, KeyError, TypeError):
         raise InputError(f"{path}: not a summary that `python -m train evaluate` wrote") from None
     loaded: dict[str, Any] = summary
     return loaded
 
 
-def read_scores(folder: Path) -> ScoresByPair:
-    """The scores and cases of each (split, pair) that evaluate wrote into `folder`, headline metrics only."""
+def read_scores(folder: Path) -> PrecomputedScores:
+    """Read the headline scores and hard cases of each (split, pair) from a folder of `train evaluate`.
+
+    Raises:
+        InputError: If `scores.parquet` is not a table of scores. A missing one gives no scores.
+    """
     path = folder / "scores.parquet"
     if not path.is_file():
         return {}
@@ -68,7 +77,7 @@ def read_scores(folder: Path) -> ScoresByPair:
 
 
 def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
-    """What the dataset is, in (term, words)."""
+    """Describe the dataset as (term, description) pairs."""
     metadata = tables.layout.metadata()
     synths = pd.Series(tables.layout.read("timbres").column("synth").to_pylist()).value_counts(sort=False)
     clips: Counter[str] = Counter()
@@ -93,28 +102,38 @@ def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
 def codec_facts(
     name: str, checkpoint: Path, tables: Tables, summary: dict[str, Any] | None
 ) -> list[tuple[str, str]]:
-    """What the codec is, in (term, words), from its checkpoint."""
+    """Describe a codec as (term, description) pairs, from its checkpoint.
+
+    Args:
+        name: Its name in the summary of scores.
+        checkpoint: Its weights.
+        tables: The dataset of the page.
+        summary: The summary of scores, if any.
+
+    Raises:
+        InputError: If the checkpoint cannot be read.
+    """
     weights, metadata = read_weights(checkpoint)
     count = sum(tensor.numel() for tensor in weights.values())
     same = metadata["fingerprint"] == tables.layout.metadata().get("fingerprint")
     terms = [
         ("system", metadata["system"]),
-        ("size", f"{count / 1e6:.1f} million numbers, the discriminator's included"),
+        ("size", f"{count / 1e6:.1f} million parameters, with the discriminator"),
         ("trained for", f"{int(metadata['step']):,} steps"),
         (
             "trained on",
-            "this dataset" if same else "another dataset: what is called unseen here is so for this one",
+            "this dataset" if same else 'another dataset; "unseen" means held out of this one',
         ),
         ("checkpoint", f"{checkpoint.name}, SHA-256 {sha256_file(checkpoint)[:16]}"),
     ]
     scored = (summary or {}).get("checkpoints", {}).get(name, {}).get("sha256")
     if summary and scored not in (None, sha256_file(checkpoint)):
-        terms.append(("scores", "of another checkpoint than the one heard here"))
+        terms.append(("scores", "of another checkpoint than the one on this page"))
     return terms
 
 
 def make_page(
-    codecs: Mapping[str, Codec],
+    codecs: Mapping[str, Converter],
     checkpoints: Mapping[str, Path],
     data: Path,
     splits: Sequence[str],
@@ -123,29 +142,48 @@ def make_page(
     scores: Path | None,
     out: Path,
     say: Say,
-    track: Track,
+    track: ProgressStarter,
     blind: bool = False,
 ) -> None:
-    """Writes a page of a dataset's held-out pairs to `out`, whole or not at all. Same inputs, same bytes."""
+    """Write a page of a dataset's held-out pairs. It is written completely or not at all.
+
+    Equal inputs give equal bytes.
+
+    Args:
+        codecs: The codecs by name.
+        checkpoints: The checkpoint of each codec.
+        data: The dataset's folder.
+        splits: The splits to show; if empty, `DEFAULT_SPLITS`.
+        pairs_per_kind: Pairs of each kind of conversion in each split.
+        seed: Seed of the choice of pairs, and of the order in a blind test.
+        scores: Folder that `train evaluate` wrote; None to score the rows now.
+        out: The HTML file.
+        say: Called with a message for the user.
+        track: Called with the number of rows; returns what is called after each.
+        blind: Whether to write a blind listening test instead, without scores.
+
+    Raises:
+        InputError: If the data, a split or the scores cannot be used, or the sample rates differ.
+    """
     tables = Tables.open(data)
     for codec in codecs.values():
         check_rate(codec.rate, tables)
     summary = read_summary(scores) if scores else None
     known = None if blind else read_scores(scores) if scores else {}
-    there = held_out_splits(tables.layout)
-    wanted = list(splits) or [split for split in DEFAULT_SPLITS if split in there]
+    rendered = held_out_splits(tables.layout)
+    wanted = list(splits) or [split for split in DEFAULT_SPLITS if split in rendered]
     pairs: dict[str, Sequence[Pair]] = dict(choose_pairs(tables.layout, wanted, pairs_per_kind, seed, say))
     first = next(iter(pairs))
-    pairs[first] = [*pairs[first], *reconstructions(pairs[first])[:1]]
+    pairs[first] = [*pairs[first], *reconstruction_pairs(pairs[first])[:1]]
     total = sum(map(len, pairs.values())) + int(next(iter(codecs.values())).by_number)
-    rows = ((row, tables.rate) for row in gather(tables, codecs, pairs, known, track(total)))
+    rows = ((row, tables.rate) for row in build_rows(tables, codecs, pairs, known, track(total)))
     systems = [
         (f"{name}: {term}" if len(checkpoints) > 1 else term, words)
         for name, path in checkpoints.items()
         for term, words in codec_facts(name, path, tables, summary)
     ]
-    drawn = f"The pairs were drawn by seed {seed}, not chosen by ear."
-    facts = Facts(dataset_facts(tables), systems, [tables.rate], drawn)
+    choice = f"The pairs were drawn by seed {seed}, not chosen by ear."
+    facts = PageFacts(dataset_facts(tables), systems, [tables.rate], choice)
     _write(rows, total, summary, facts, out, seed, blind)
 
 
@@ -155,17 +193,25 @@ def make_files_page(
     seed: int,
     scores: Path | None,
     out: Path,
-    track: Track,
+    track: ProgressStarter,
     blind: bool = False,
 ) -> None:
-    """Writes a page of audio files, of whatever systems, to `out`."""
+    """Write a page of audio files, whatever systems made them. The arguments are those of `make_page`.
+
+    `file_rows` are the rows of `train.evaluation.files`; their paths are relative to `folder`.
+
+    Raises:
+        InputError: If a file or the scores cannot be used.
+    """
     summary = read_summary(scores) if scores else None
     known = None if blind else read_scores(scores) if scores else {}
-    pairs = pairs_of(file_rows)
-    rows = gather_files(folder, pairs, known, track(len(pairs)))
+    pairs = group_by_pair(file_rows)
+    rows = build_file_rows(folder, pairs, known, track(len(pairs)))
     systems = sorted({row["method"] for row in file_rows if row["estimate"]})
     data = [("files", folder.resolve().name), ("pairs", f"{len(pairs):,}")]
-    facts = Facts(data, [("systems", ", ".join(systems) or "none")], [], "All pairs of the folder or table.")
+    facts = PageFacts(
+        data, [("systems", ", ".join(systems) or "none")], [], "All pairs of the folder or table."
+    )
     _write(rows, len(pairs), summary, facts, out, seed, blind)
 
 
@@ -173,28 +219,29 @@ def _write(
     rows: Iterable[tuple[Row, int]],
     total: int,
     summary: dict[str, Any] | None,
-    facts: Facts,
+    facts: PageFacts,
     out: Path,
     seed: int,
     blind: bool,
 ) -> None:
-    shelf: Shelf = Inside() if total <= INSIDE else Beside(out)
-    if isinstance(shelf, Beside) and shelf.folder.is_dir():
-        _clear(shelf.folder)
+    """Write the page, or the blind test, of `total` rows with their sample rates."""
+    store: AssetStore = InlineAssets() if total <= MAX_INLINE_ROWS else ExternalAssets(out)
+    if isinstance(store, ExternalAssets) and store.folder.is_dir():
+        _clear(store.folder)
     if blind:
-        write_blind(rows, shelf, out, seed)
+        write_blind(rows, store, out, seed)
         return
     data, rates = [], set(facts.rates)
     for number, (row, rate) in enumerate(rows, start=1):
-        data.append(row_data(number, row, rate, shelf))
+        data.append(row_data(number, row, rate, store))
         rates.add(rate)
-    facts = Facts(facts.data, facts.systems, sorted(rates), facts.drawn)
-    files.replace(out, render(data, summary, facts).encode())
+    facts = PageFacts(facts.data, facts.systems, sorted(rates), facts.choice)
+    files.replace(out, render_page(data, summary, facts).encode())
 
 
 def _clear(folder: Path) -> None:
-    """Takes away what an earlier page left; a folder that holds anything else is not ours to clear."""
-    strange = [path.name for path in folder.iterdir() if path.suffix not in (".flac", ".png")]
-    if strange:
-        raise InputError(f"{folder}: holds {sorted(strange)[0]!r}, which no page put there; move it away")
+    """Remove the files of an earlier page; InputError if the folder holds anything else."""
+    foreign = [path.name for path in folder.iterdir() if path.suffix not in (".flac", ".png")]
+    if foreign:
+        raise InputError(f"{folder}: holds {sorted(foreign)[0]!r}, which no page put there; move it away")
     shutil.rmtree(folder)

@@ -1,7 +1,7 @@
-"""Scores the ratings of a blind listening test: means with intervals, and the systems compared.
+"""Ratings of a blind listening test: means with intervals, and systems compared pair by pair.
 
-Ratings of one listener are not independent, nor are those of one pair: intervals resample listeners and
-pairs (`train.evaluation.bootstrap`), and differences are between ratings that one listener gave in one trial.
+Ratings of one listener are not independent, nor are those of one trial. Intervals resample listeners and
+trials (`train.evaluation.bootstrap`); differences are between ratings of one listener in one trial.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import pandas as pd
 
 from manifests.dataset import files
 from manifests.types import InputError
-from train.evaluation.bootstrap import Resampler, holm
-from train.evaluation.formatting import title
-from train.evaluation.page.blind import KEY
+from train.evaluation.bootstrap import ClusterBootstrap, adjust_holm
+from train.evaluation.formatting import method_title
+from train.evaluation.page.blind import KEY_COLUMNS, QUESTIONS
 
-QUESTIONS = ("timbre", "envelope", "content")
-RATINGS = ("test", "rater", "trial", "stimulus", *QUESTIONS)
-TRUE = "target"
-"""The hidden true answer: a listener who often rates it low has not heard, or not understood."""
+RATING_COLUMNS = ("test", "rater", "trial", "stimulus", *QUESTIONS)
+"""Columns of the CSV files that listeners save."""
+HIDDEN_REFERENCE = "target"
+"""The true answer: a listener who often rates it low has not understood the task, or does not hear well."""
 
 
 def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -42,15 +42,21 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_ratings(key: Path, tables: Sequence[Path]) -> pd.DataFrame:
-    """All ratings with what was rated: a row for each listener, stimulus and question.
+    """Read all ratings, with what was rated: a row for each listener, stimulus and question.
 
-    InputError names file and line of a rating that is none, and of one given twice.
+    Args:
+        key: The key that `train page --blind` wrote.
+        tables: The CSV files that listeners saved.
+
+    Raises:
+        InputError: Names file and line of a rating that is not 1 to 5, of one given twice, of an unknown
+            stimulus, and a file that cannot be read.
     """
-    known = _read(key, KEY).set_index("stimulus")
+    known = _read(key, KEY_COLUMNS).set_index("stimulus")
     rows: list[dict[str, Any]] = []
     seen: dict[tuple[str, str], str] = {}
     for path in tables:
-        frame = _read(path, RATINGS)
+        frame = _read(path, RATING_COLUMNS)
         for line, row in enumerate(frame.to_dict("records"), start=2):
             where = f"{path} line {line}"
             stimulus, rater = row["stimulus"], row["rater"].strip()
@@ -60,9 +66,9 @@ def read_ratings(key: Path, tables: Sequence[Path]) -> pd.DataFrame:
                 )
             if not rater:
                 raise InputError(f"{where}: column 'rater' is empty")
-            before = seen.setdefault((rater, stimulus), where)
-            if before != where:
-                raise InputError(f"{where}: {rater} has rated {stimulus} before, in {before}")
+            first = seen.setdefault((rater, stimulus), where)
+            if first != where:
+                raise InputError(f"{where}: {rater} has rated {stimulus} before, in {first}")
             about = known.loc[stimulus]
             for question in QUESTIONS:
                 given = row[question].strip()
@@ -84,7 +90,12 @@ def read_ratings(key: Path, tables: Sequence[Path]) -> pd.DataFrame:
 
 
 def summarise_ratings(ratings: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Means of each method and question, and paired differences between systems and from the target."""
+    """Summarise ratings: means of each method, and paired differences between methods, by question.
+
+    Args:
+        ratings: What `read_ratings` returned.
+        seed: Seed of the intervals.
+    """
     scores: list[dict[str, Any]] = []
     differences: list[dict[str, Any]] = []
     methods = list(ratings["method"].drop_duplicates())
@@ -94,24 +105,24 @@ def summarise_ratings(ratings: pd.DataFrame, seed: int) -> dict[str, Any]:
             continue
         wide = part.pivot(index=["rater", "trial"], columns="method", values="points")
         labels = wide.index.to_frame()
-        resampler = Resampler(labels["rater"], labels["trial"], seed)
-        there = [method for method in methods if method in wide.columns]
-        values = {method: wide[method].to_numpy(dtype=np.float64) for method in there}
-        means = resampler.summarise(np.stack([values[m] for m in there], axis=1), higher=True)
-        for method, summary in zip(there, means, strict=True):
+        resampler = ClusterBootstrap(labels["rater"], labels["trial"], seed)
+        rated = [method for method in methods if method in wide.columns]
+        values = {method: wide[method].to_numpy(dtype=np.float64) for method in rated}
+        means = resampler.summarise(np.stack([values[m] for m in rated], axis=1), higher=True)
+        for method, summary in zip(rated, means, strict=True):
             if summary:
                 scores.append({"question": question, "method": method, **asdict(summary)})
-        couples = list(combinations(sorted(there), 2))
-        if not couples:
+        pairs = list(combinations(sorted(rated), 2))
+        if not pairs:
             continue
-        gaps = np.stack([values[a] - values[b] for a, b in couples], axis=1)
-        ps = holm(resampler.sign_flips(gaps, seed))
-        for (a, b), summary, p in zip(couples, resampler.summarise(gaps), ps, strict=True):
+        gaps = np.stack([values[a] - values[b] for a, b in pairs], axis=1)
+        ps = adjust_holm(resampler.sign_flip_p_values(gaps, seed))
+        for (a, b), summary, p in zip(pairs, resampler.summarise(gaps), ps, strict=True):
             if summary:
                 row = {"question": question, "first": a, "second": b, **asdict(summary), "p": p}
                 del row["worst"]
                 differences.append(row)
-    raters = ratings[ratings["method"] == TRUE].groupby("rater")["points"].mean()
+    raters = ratings[ratings["method"] == HIDDEN_REFERENCE].groupby("rater")["points"].mean()
     return {
         "listeners": int(ratings["rater"].nunique()),
         "trials": int(ratings["trial"].nunique()),
@@ -122,8 +133,8 @@ def summarise_ratings(ratings: pd.DataFrame, seed: int) -> dict[str, Any]:
     }
 
 
-def report(summary: dict[str, Any]) -> str:
-    """The summary as Markdown."""
+def ratings_report(summary: dict[str, Any]) -> str:
+    """Format a summary of ratings as Markdown."""
     lines = [
         "# Listening test",
         "",
@@ -132,7 +143,7 @@ def report(summary: dict[str, Any]) -> str:
     ]
     if summary["target_rated_below_3"]:
         names = ", ".join(summary["target_rated_below_3"])
-        lines.append(f"\nThe hidden target was rated below 3 on average by: {names}. They are counted in.")
+        lines.append(f"\nThe hidden target was rated below 3 on average by: {names}. They are included.")
     lines += ["", "| method | " + " | ".join(QUESTIONS) + " |", "| --- | ---: | ---: | ---: |"]
     for method in dict.fromkeys(row["method"] for row in summary["scores"]):
         cells = []
@@ -140,25 +151,25 @@ def report(summary: dict[str, Any]) -> str:
             row = next(
                 (r for r in summary["scores"] if (r["method"], r["question"]) == (method, question)), None
             )
-            cells.append(_words(row))
-        lines.append(f"| {title(method)} | " + " | ".join(cells) + " |")
+            cells.append(_format_mean(row))
+        lines.append(f"| {method_title(method)} | " + " | ".join(cells) + " |")
     lines += [
         "",
         "## Differences, within one listener and trial",
         "",
-        "p: by flipping the signs of whole listeners and of whole trials, the larger; Holm-adjusted.",
+        "p: sign-flip tests over listeners and over trials, the larger of the two; Holm-adjusted.",
         "",
         "| question | first | second | difference | p |",
         "| --- | --- | --- | ---: | ---: |",
     ]
     for row in summary["differences"]:
         p = "" if row["p"] is None else f"{row['p']:.4f}"
-        names = f"{row['question']} | {title(row['first'])} | {title(row['second'])}"
-        lines.append(f"| {names} | {_words(row)} | {p} |")
+        names = f"{row['question']} | {method_title(row['first'])} | {method_title(row['second'])}"
+        lines.append(f"| {names} | {_format_mean(row)} | {p} |")
     return "\n".join([*lines, ""])
 
 
-def _words(row: dict[str, Any] | None) -> str:
+def _format_mean(row: dict[str, Any] | None) -> str:
     if row is None:
         return ""
     interval = "" if row["low"] is None else f" ({row['low']:.2f} to {row['high']:.2f})"
@@ -166,8 +177,12 @@ def _words(row: dict[str, Any] | None) -> str:
 
 
 def score_ratings(key: Path, tables: Sequence[Path], out: Path, seed: int) -> dict[str, Any]:
-    """Writes `ratings.json` and `ratings.md` into `out`; returns the summary."""
+    """Write `ratings.json` and `ratings.md` into `out`; return the summary.
+
+    Raises:
+        InputError: If a file cannot be used (`read_ratings`).
+    """
     summary = summarise_ratings(read_ratings(key, tables), seed)
     files.replace(out / "ratings.json", f"{json.dumps(summary, indent=1)}\n".encode())
-    files.replace(out / "ratings.md", report(summary).encode())
+    files.replace(out / "ratings.md", ratings_report(summary).encode())
     return summary

@@ -1,62 +1,40 @@
-"""What the page shows, gathered from a dataset: held-out conversions with all that is known of each sound."""
+"""Rows of the page from a dataset: held-out conversions with all that is known of each sound."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from manifests.synthesis.compose import gain
-from manifests.types import ClipId, Envelope, Notes
+from manifests.types import ClipId, Envelope
 from train.data.pairs import Pair
 from train.data.tables import Tables
-from train.evaluation.page.words import TAKEN
-from train.evaluation.pairs import clusters_of, convert_pair, read_pairs
+from train.evaluation.page.words import KIND_TEXTS
+from train.evaluation.pairs import Converted, Converter, cluster_lookup, convert_pair, read_pair_audio
 from train.evaluation.trial import Audio, Trial, score_trial
 
-BY_NUMBER = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
-"""The envelope of the example set by number: slower than the datasets' usual ones, so that it is heard."""
+EXAMPLE_ENVELOPE = Envelope(attack_ms=180, hold_ms=0, decay_ms=220, sustain=0.55, release_ms=350)
+"""The envelope of the example set by number: slower than the usual ones, so that it is noticed."""
 
 RowScores = dict[str, dict[str, float]]
 """{method: {metric: value}} of one row."""
 
-ScoresByPair = Mapping[tuple[str, str], tuple[RowScores, tuple[str, ...]]]
+PrecomputedScores = Mapping[tuple[str, str], tuple[RowScores, tuple[str, ...]]]
 """Scores and hard cases of rows by (split, pair)."""
-
-
-class Converted(Protocol):
-    """A conversion as the page needs it: sound, and the notes and envelope that it was given."""
-
-    @property
-    def audio(self) -> Audio: ...
-    @property
-    def notes(self) -> Notes | None: ...
-    @property
-    def envelope(self) -> Envelope | None: ...
-
-
-class Codec(Protocol):
-    """A system that converts by a reference or by numbers."""
-
-    @property
-    def rate(self) -> int: ...
-    @property
-    def by_number(self) -> bool: ...
-
-    def convert(
-        self,
-        source: Audio,
-        reference: Audio | None = None,
-        take: frozenset[str] = ...,
-        envelope: Envelope | None = None,
-    ) -> Converted: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A gain curve to draw over a waveform: whose it is (`true` or `estimated`), what it says, [samples]."""
+    """A gain curve to draw over a waveform.
+
+    Attributes:
+        style: "true" or "estimated".
+        meaning: What it shows, in words.
+        values: Gain, float32 [samples].
+    """
 
     style: str
     meaning: str
@@ -65,7 +43,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One of a row's sounds: `source`, `reference`, `target` or a system, facts in words, curves."""
+    """One of a row's sounds.
+
+    Attributes:
+        role: "source", "reference", "target" or the name of a system.
+        facts: What is known of it, in words.
+        audio: float32 [samples], full scale 1.
+        curves: Gain curves to draw over it.
+    """
 
     role: str
     facts: tuple[str, ...]
@@ -75,7 +60,10 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One conversion: its pair's name, what was taken (title and words), its sounds, scores and cases."""
+    """One conversion: its pair, kind and split, a title and a sentence, its sounds, scores and hard cases.
+
+    `clusters` are those of the target's timbre and phrase.
+    """
 
     pair: str
     kind: str
@@ -89,19 +77,24 @@ class Row:
 
 
 def envelope_words(envelope: Envelope) -> str:
-    """An envelope in a few words: `A 20 · H 0 · D 120 ms · S 0.35 · R 90 ms`."""
+    """Format an envelope.
+
+    Example:
+        >>> envelope_words(Envelope(20, 120, 0.35, 90))
+        'A 20 · D 120 · S 0.35 · R 90 ms'
+    """
     e = envelope
     hold = f"H {e.hold_ms:.0f} · " if e.hold_ms else ""
     return f"A {e.attack_ms:.0f} · {hold}D {e.decay_ms:.0f} · S {e.sustain:.2f} · R {e.release_ms:.0f} ms"
 
 
-def scores_of(trial: Trial, known: ScoresByPair | None) -> tuple[RowScores, tuple[str, ...]]:
-    """A trial's scores and cases: those already made (by split and pair), else made now; none without any."""
+def scores_of(trial: Trial, known: PrecomputedScores | None) -> tuple[RowScores, tuple[str, ...]]:
+    """Return a trial's scores and hard cases: those in `known`, else scored now; none if `known` is None."""
     if known is None:
         return {}, ()
-    found = known.get((trial.split, trial.pair))
-    if found is not None:
-        return found
+    precomputed = known.get((trial.split, trial.pair))
+    if precomputed is not None:
+        return precomputed
     rows = score_trial(trial)
     scores: RowScores = {}
     for row in rows:
@@ -110,23 +103,31 @@ def scores_of(trial: Trial, known: ScoresByPair | None) -> tuple[RowScores, tupl
     return scores, tuple(rows[0].cases.split())
 
 
-class Gatherer:
-    """Makes rows from a dataset's pairs and codecs."""
+class RowBuilder:
+    """Makes rows from a dataset's pairs and codecs.
 
-    def __init__(self, tables: Tables, codecs: Mapping[str, Codec], known: ScoresByPair | None) -> None:
+    Args:
+        tables: The dataset's tables.
+        codecs: The codecs by name.
+        known: Scores that exist already; other trials are scored. None leaves scores out.
+    """
+
+    def __init__(
+        self, tables: Tables, codecs: Mapping[str, Converter], known: PrecomputedScores | None
+    ) -> None:
         self.tables = tables
         self.codecs = codecs
         self.known = known
-        self._clusters = clusters_of(tables.layout)
+        self._clusters = cluster_lookup(tables.layout)
 
     def curve(self, clip: ClipId, envelope: Envelope | None = None) -> Audio:
-        """The true gain of a clip (or what it would be with another envelope), float32 [frames]."""
+        """Compute the true gain of a clip, or its gain under another envelope: float32 [frames]."""
         t = self.tables
         shape = envelope or t.envelopes[clip.envelope]
         return gain(t.phrases[clip.phrase], shape, t.rate, t.frames, t.cut_fade_ms)
 
     def panel(self, role: str, key: str, audio: Audio) -> Panel:
-        """A clip of the dataset with its true gain curve."""
+        """Make the panel of a clip of the dataset, with its true gain curve."""
         clip = ClipId.parse(key)
         facts = (
             self.tables.timbre_names[clip.timbre],
@@ -136,65 +137,80 @@ class Gatherer:
         return Panel(role, facts, audio, (Curve("true", "its true gain", self.curve(clip)),))
 
     def converted(self, name: str, made: Converted, wanted: Audio, meaning: str) -> Panel:
-        """What a codec made, with the gain it should have and the one that the codec gave it."""
+        """Make the panel of a conversion, with the gain it should have and the codec's own estimate.
+
+        Args:
+            name: Name of the codec.
+            made: The conversion.
+            wanted: The gain it should have, float32 [frames].
+            meaning: What that gain is, in words.
+        """
         t = self.tables
         audio = np.asarray(made.audio, dtype=np.float32)
         true = Curve("true", meaning, wanted)
         if made.notes is None or made.envelope is None:
             return Panel(name, ("made by the codec",), audio, (true,))
-        given = np.zeros(len(audio), dtype=np.float32)  # where no note was heard
+        given = np.zeros(len(audio), dtype=np.float32)  # where no note was found
         if made.notes:
             given = gain(made.notes, made.envelope, t.rate, len(audio), t.cut_fade_ms)
-        facts = ("made by the codec", envelope_words(made.envelope), f"{len(made.notes)} notes heard")
+        facts = ("made by the codec", envelope_words(made.envelope), f"{len(made.notes)} notes found")
         return Panel(name, facts, audio, (true, Curve("estimated", "the codec's own gain", given)))
 
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
-        """A pair, converted by every codec, with its scores."""
-        goal = ClipId.parse(pair.target)
+        """Convert a pair by every codec, and score it. `clips` holds audio by key, float32 [frames]."""
+        target = ClipId.parse(pair.target)
         clusters = self._clusters(pair.target)
-        trial, given = convert_pair(split, pair, clips, self.codecs, self.tables, clusters)
+        trial, conversions = convert_pair(split, pair, clips, self.codecs, self.tables, clusters)
         scores, cases = scores_of(trial, self.known)
         panels = (
             self.panel("source", pair.source, trial.source),
             self.panel("reference", pair.reference, trial.reference),
             self.panel("target", pair.target, trial.target),
             *(
-                self.converted(name, made, self.curve(goal), "the target's true gain")
-                for name, made in given.items()
+                self.converted(name, made, self.curve(target), "the target's true gain")
+                for name, made in conversions.items()
             ),
         )
-        return Row(trial.pair, pair.kind, split, *TAKEN[pair.kind], panels, scores, cases, clusters)
+        return Row(trial.pair, pair.kind, split, *KIND_TEXTS[pair.kind], panels, scores, cases, clusters)
 
     def row_by_number(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
-        """The source of a pair with `BY_NUMBER` in place of its envelope; no such clip exists to compare."""
+        """Convert the source of a pair to `EXAMPLE_ENVELOPE`; no clip exists to compare it with."""
         name, codec = next(iter(self.codecs.items()))
         source = clips[pair.source]
-        made = codec.convert(source, None, take=frozenset(), envelope=BY_NUMBER)
-        wanted = self.curve(ClipId.parse(pair.source), BY_NUMBER)
+        made = codec.convert(source, None, take=frozenset(), envelope=EXAMPLE_ENVELOPE)
+        wanted = self.curve(ClipId.parse(pair.source), EXAMPLE_ENVELOPE)
         panels = (
             self.panel("source", pair.source, source),
             self.converted(name, made, wanted, "the gain that was asked for"),
         )
-        words = f"{TAKEN['number'][1]} Asked for: {envelope_words(BY_NUMBER)}."
-        return Row(f"number {pair.source}", "number", split, TAKEN["number"][0], words, panels)
+        words = f"{KIND_TEXTS['number'][1]} Asked for: {envelope_words(EXAMPLE_ENVELOPE)}."
+        return Row(f"number {pair.source}", "number", split, KIND_TEXTS["number"][0], words, panels)
 
 
-def gather(
+def build_rows(
     tables: Tables,
-    codecs: Mapping[str, Codec],
+    codecs: Mapping[str, Converter],
     pairs: Mapping[str, Sequence[Pair]],
-    known: ScoresByPair | None,
+    known: PrecomputedScores | None,
     advance: Callable[[], Any],
 ) -> Iterator[Row]:
-    """The rows of the page: every pair of every split, then one with an envelope by number, if it can be."""
-    gatherer = Gatherer(tables, codecs, known)
+    """Yield a row for every pair of every split; after the first split's, one with an envelope by number.
+
+    Args:
+        tables: The dataset's tables.
+        codecs: The codecs by name. The first shows the envelope by number, if it takes any.
+        pairs: The pairs of each split.
+        known: Scores that exist already; None leaves scores out.
+        advance: Called after each row.
+    """
+    builder = RowBuilder(tables, codecs, known)
     by_number = next(iter(codecs.values())).by_number
-    for split, some in pairs.items():
-        clips = read_pairs(tables.layout, some)
-        for pair in some:
-            yield gatherer.row(split, pair, clips)
+    for split, chosen in pairs.items():
+        clips = read_pair_audio(tables.layout, chosen)
+        for pair in chosen:
+            yield builder.row(split, pair, clips)
             advance()
         if split == next(iter(pairs)) and by_number:
-            row = gatherer.row_by_number(split, some[0], clips)
+            row = builder.row_by_number(split, chosen[0], clips)
             advance()
             yield row

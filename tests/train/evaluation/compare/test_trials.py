@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.evaluation.compare.trials import at_rate
+from train.evaluation.compare.trials import resample_trial
 from train.evaluation.trial import Trial
 
 
@@ -14,7 +14,7 @@ def test_a_trial_at_another_rate_keeps_all_its_sounds() -> None:
         split="s", kind="both", pair="p", rate=44_100, **sounds, estimates={"a": sounds["target"]},
         timbre_cluster="", phrase_cluster="", names={},
     )  # fmt: skip
-    low = at_rate(trial, 16_000)
+    low = resample_trial(trial, 16_000)
     assert low.rate == 16_000
     assert {len(low.source), len(low.reference), len(low.target), len(low.estimates["a"])} == {160}
-    assert at_rate(trial, 44_100) is trial
+    assert resample_trial(trial, 44_100) is trial

@@ -12,7 +12,7 @@ from train.cli.page import page
 
 
 def test_a_long_page_keeps_its_sounds_in_files(page_files: Path, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("train.evaluation.page.page.INSIDE", 2)
+    monkeypatch.setattr("train.evaluation.page.page.MAX_INLINE_ROWS", 2)
     out = tmp_path / "long.html"
     for _ in range(2):  # the second run overwrites the files of the first
         page(out, folder=page_files, scores=None, blind=True)

@@ -16,8 +16,8 @@ from tests.support.listening_page import RATE, page_data
 from train.cli.page import page
 from train.data.clips import read_clips
 from train.data.pairs import KINDS, draw_pairs
-from train.evaluation.page.html import Facts, render
-from train.evaluation.page.rows import BY_NUMBER, envelope_words
+from train.evaluation.page.html import PageFacts, render_page
+from train.evaluation.page.rows import EXAMPLE_ENVELOPE, envelope_words
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_every_kind_and_the_example_by_number_are_there(text: str) -> None:
     rows = page_data(text)["rows"]
     assert [row["kind"] for row in rows] == [*KINDS, "reconstruction", "number"]
     assert {row["split"] for row in rows} == {"validation"}
-    assert envelope_words(BY_NUMBER) in rows[-1]["words"]
+    assert envelope_words(EXAMPLE_ENVELOPE) in rows[-1]["words"]
     assert rows[-1]["scores"] == {}
     assert all("transplant_known" in row["scores"] for row in rows[:-1])
     assert "transplant, true notes" in text
@@ -54,12 +54,12 @@ def test_the_sounds_are_the_datasets_clips(held_out: Layout, text: str) -> None:
 
 
 def test_a_page_of_train_clips_labels_them_as_seen() -> None:
-    facts = Facts([], [], [RATE], "drawn")
+    facts = PageFacts([], [], [RATE], "drawn")
     rows = [{"split": "train", "kind": "both", "cases": [], "sounds": []}]
-    assert "was not trained on" not in render(rows, None, facts)
-    assert "clips that the codec was trained on" in render(rows, None, facts)
-    assert "without a summary of scores" in render(rows, None, facts)
-    assert "was not trained on" in render([rows[0] | {"split": "validation"}], None, facts)
+    assert "was not trained on" not in render_page(rows, None, facts)
+    assert "clips that the codec was trained on" in render_page(rows, None, facts)
+    assert "without a summary of scores" in render_page(rows, None, facts)
+    assert "was not trained on" in render_page([rows[0] | {"split": "validation"}], None, facts)
 
 
 def test_bad_scores_are_refused(held_out: Layout, codec_checkpoint: Path, tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_bad_scores_are_refused(held_out: Layout, codec_checkpoint: Path, tmp_pa
     out = tmp_path / "x.html"
     with pytest.raises(InputError, match=r"summary\.json: not a summary"):
         page(out, [str(codec_checkpoint)], str(held_out.root), 1, None, tmp_path)
-    with pytest.raises(InputError, match="no scores there"):
+    with pytest.raises(InputError, match="there are no scores"):
         page(out, [str(codec_checkpoint)], str(held_out.root), 1, None, tmp_path / "nowhere")
     with pytest.raises(InputError, match="expected --checkpoint with --data"):
         page(out, [str(codec_checkpoint)])

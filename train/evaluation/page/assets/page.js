@@ -17,7 +17,7 @@
   };
   const THROUGH = "target_through_codec ";
   const HIDDEN = new Set(["silence", "target"]);
-  const isFloor = (method) => method === "another_take" || `${method} `.startsWith(THROUGH);
+  const isTopline = (method) => method === "another_take" || `${method} `.startsWith(THROUGH);
   const named = (method) => (method === "estimate" ? "converted" : METHODS[method] ||
     (method.startsWith(THROUGH) ? `target through ${method.slice(THROUGH.length)}` : method));
 
@@ -71,15 +71,15 @@
     const methods = Object.keys(entry.scores).filter((method) => !HIDDEN.has(method));
     if (!methods.length) return make("p", { class: "note", text: "There is no target to score against: such a clip was never rendered." });
     const there = data.metrics.filter((metric) => methods.some((method) => metric.name in entry.scores[method]));
-    // Toplines are no conversions, and the copies of a reconstruction are its target.
-    const running = methods.filter((method) => !isFloor(method) && (entry.kind !== "reconstruction" || !METHODS[method]));
+    // A topline is no conversion, and in a reconstruction a copy is the target.
+    const running = methods.filter((method) => !isTopline(method) && (entry.kind !== "reconstruction" || !METHODS[method]));
     const best = new Map(there.map((metric) => {
       const values = running.map((method) => entry.scores[method][metric.name]).filter((value) => value !== undefined);
       return [metric.name, metric.higher ? Math.max(...values) : Math.min(...values)];
     }));
     const head = make("tr", {}, make("th", { scope: "col", text: "" }), ...there.map((metric) =>
       make("th", { scope: "col", text: metric.title + (metric.unit ? `, ${metric.unit}` : "") + (metric.higher ? " ↑" : " ↓") })));
-    const lines = methods.map((method) => make("tr", { class: METHODS[method] || isFloor(method) ? `m-${method.split(" ")[0]}` : "m-estimate" },
+    const lines = methods.map((method) => make("tr", { class: METHODS[method] || isTopline(method) ? `m-${method.split(" ")[0]}` : "m-estimate" },
       make("th", { scope: "row", text: named(method) }),
       ...there.map((metric) => {
         const value = entry.scores[method][metric.name];
