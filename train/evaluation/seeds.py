@@ -62,17 +62,17 @@ def add_seed_means(rows: Sequence[Score], pools: SeedGroups) -> list[Score]:
 
     A mean fails where one of its seeds fails. What the target leaves undefined stays excluded.
     """
-    add_seed_means: list[Score] = []
+    averaged: list[Score] = []
     for _, trial in groupby(rows, key=lambda row: (row.split, row.kind, row.pair)):
         methods: dict[str, list[Score]] = {}
         for row in trial:
             methods.setdefault(row.method, []).append(row)
         for name, scores in methods.items():
-            add_seed_means += scores
+            averaged += scores
             for mean, seeds in pools.items():
                 if name == list(seeds)[-1]:
-                    add_seed_means += _mean(mean, [methods[seed] for seed in seeds])
-    return add_seed_means
+                    averaged += _mean(mean, [methods[seed] for seed in seeds])
+    return averaged
 
 
 def _mean(name: str, seeds: Sequence[Sequence[Score]]) -> list[Score]:
