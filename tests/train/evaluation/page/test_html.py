@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html.parser import HTMLParser
 
-from tests.support.listening_page import data_of
+from tests.support.listening_page import page_data
 from train.evaluation.page.html import PageFacts, render_page
 
 HOSTILE = "<b>&\"'</script><img src=x onerror=alert(1)>"
@@ -45,7 +45,7 @@ def test_names_are_text_wherever_they_stand() -> None:
     assert "img" not in tags.tags
     assert tags.tags.count("b") == page.count("<b>"), "every b is ours"
     assert "".join(tags.text).count(HOSTILE) >= 12
-    assert data_of(page)["rows"] == [row]
+    assert page_data(page)["rows"] == [row]
 
 
 def test_toplines_are_not_the_best_conversion() -> None:
