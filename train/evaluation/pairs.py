@@ -195,7 +195,7 @@ def dataset_trials(
     pairs: Sequence[Pair],
     codecs: Mapping[str, Converter] | Converter,
     timer: ConversionTimer | None = None,
-    retake: Layout | None = None,
+    retake: Layout | Bank | None = None,
     toplines: bool = False,
 ) -> Iterator[TrialJob]:
     """Yield a job for each pair of a split: its clips are read; calling it converts them.
