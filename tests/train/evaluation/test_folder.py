@@ -119,7 +119,8 @@ def test_scoring_needs_no_torch_and_so_no_device(many: Path) -> None:
         "from train.evaluation.scoring import score_trials\n"
         "folder = Path(sys.argv[1])\n"
         "rows = scan_folder(folder, '{pair}_{system}', {})[0][:1]\n"
-        "print(len(score_trials(file_trials(folder, group_by_pair(rows)), workers=1)), 'torch' in sys.modules)\n"
+        "jobs = file_trials(folder, group_by_pair(rows))\n"
+        "print(len(score_trials(jobs, workers=1)), 'torch' in sys.modules)\n"
         "from train.metrics.tracker import _detector\n"
         "print(_detector().session.get_providers())\n"
     )
