@@ -31,7 +31,7 @@ from manifests.types import Note
 from train.codec.api import Codec
 from train.config import RunConfig, load_config
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
@@ -177,7 +177,7 @@ def main() -> None:
         classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}
         for name, path in configs.items():
             system = built(load_config(path), tables, device)
-            with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
+            with Loader(ShardSource(tables), system.kinds, 1, 2, 1) as loader:
                 examples = list(islice(loader, asked.batch))
             batch = system.collate(examples, classes).to(device)
             step = step_seconds(system, batch, asked.bf16, asked.repeats)

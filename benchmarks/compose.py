@@ -40,10 +40,10 @@ from manifests.dataset.bank import Bank
 from manifests.synthesis import compose
 from train.data.bank.compose import compose_block
 from train.data.bank.format import clip_format
-from train.data.bank.source import BankSource, Mix
+from train.data.bank.source import BankSource, ComposedBlock
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 ROOT = Path(__file__).parents[1]
@@ -160,12 +160,12 @@ def measure(root: Path, device: torch.device, seconds: float, rounds: int) -> di
     source = BankSource(Tables.open(bank.root), 1, 4, 1, device)
     with (
         Loader(source, EXAMPLE_KINDS, 1, 4, 1) as composing,
-        Loader(Shards(tables), EXAMPLE_KINDS, 1, 4, 1) as reading,
+        Loader(ShardSource(tables), EXAMPLE_KINDS, 1, 4, 1) as reading,
     ):
-        mixes = [mix for number in range(4) for mix in source.mixes(number)]
+        mixes = [mix for number in range(4) for mix in source.compose_pool(number)]
         turn = iter(range(10**9))
 
-        def compose_next(whole: bool | None = None) -> int:
+        def compose_next(vectorised: bool | None = None) -> int:
             mix = mixes[next(turn) % len(mixes)]
             return compose_block(
                 source.tones,
@@ -173,8 +173,8 @@ def measure(root: Path, device: torch.device, seconds: float, rounds: int) -> di
                 list(mix.phrases.values()),
                 list(mix.envelopes.values()),
                 format,
-                source.reading,
-                whole,
+                source.shifts,
+                vectorised,
             ).gain_TPE.numel()
 
         numpy_tones = {t: _renderer_tones(source, t) for t in timbres}
@@ -211,15 +211,17 @@ def measure(root: Path, device: torch.device, seconds: float, rounds: int) -> di
 
 def _renderer_tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, float]]:
     """Returns a timbre's tones as the renderer has them: pitch -> (int16 [frames], scale)."""
-    tones, row = source.tones, source.tones.places[timbre]
-    ends = [numbers[2] for numbers in tones.numbers[row]]
+    tones, row = source.tones, source.tones.row_of[timbre]
+    ends = [numbers[2] for numbers in tones.tables[row]]
     return {
         pitch: (tones.pcm_S[start : start + end].cpu().numpy(), scale)
-        for pitch, (start, _, _, scale), end in zip(tones.pitches, tones.numbers[row], ends, strict=True)
+        for pitch, (start, _, _, scale), end in zip(tones.pitches, tones.tables[row], ends, strict=True)
     }
 
 
-def _compose_with_renderer(mix: Mix, tones: dict[int, dict[int, tuple[Any, float]]], format: Any) -> int:
+def _compose_with_renderer(
+    mix: ComposedBlock, tones: dict[int, dict[int, tuple[Any, float]]], format: Any
+) -> int:
     """Composes a block with `manifests.synthesis.compose`; makes each dry phrase and gain curve once.
 
     Returns the number of clips.

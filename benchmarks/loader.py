@@ -50,7 +50,7 @@ from train.config import load_config
 from train.data.examples import EXAMPLE_KINDS, Clip, Example
 from train.data.loader import Loader
 from train.data.order import pools
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 ROOT = Path(__file__).parents[1]
@@ -98,7 +98,7 @@ class FileExamples:
         path = self.folder / f"{id.key}.flac"
         data = read_range(path, 0, self.rows[id]["length"])
         audio = decode_flac(data, self.tables.frames, self.tables.rate, str(path))
-        notes, envelope = self.tables.sounding(id.timbre, id.phrase), self.tables.envelopes[id.envelope]
+        notes, envelope = self.tables.sounding_notes(id.timbre, id.phrase), self.tables.envelopes[id.envelope]
         return Clip(id, audio, notes, envelope, self.rows[id]["gain"])
 
     def draw_example(self, number: int) -> Example:
@@ -167,7 +167,7 @@ def block_examples(tables: Tables, threads: int, count: int) -> Callable[[], Ite
     """
 
     def make() -> Iterator[Example]:
-        with Loader(Shards(tables), EXAMPLE_KINDS, 1, 16, threads) as loader:
+        with Loader(ShardSource(tables), EXAMPLE_KINDS, 1, 16, threads) as loader:
             yield from islice(loader, count)
 
     return make
@@ -304,7 +304,7 @@ def main() -> None:
     for path in args.config or [ROOT / "configs" / "train" / "demo.yaml"]:
         config = load_config(path)
         system = built(config, tables, torch.device("cpu"))
-        with Loader(Shards(tables), system.kinds, 1, 16, threads) as loader:
+        with Loader(ShardSource(tables), system.kinds, 1, 16, threads) as loader:
             examples = list(islice(loader, config.batch))
         classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}
         start = time.perf_counter()

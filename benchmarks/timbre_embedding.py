@@ -64,7 +64,7 @@ def collect_features(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
             assert level is not None
             features.append(timbre.embedding_inputs(level))
             coefficients.append(timbre.mfcc(level))
-            pitch = median_pitch(tables.sounding(clip.timbre, clip.phrase))
+            pitch = median_pitch(tables.sounding_notes(clip.timbre, clip.phrase))
             rows.append((clip.timbre, clip.phrase, pitch, sides[clip.timbre], synths[clip.timbre]))
     frame = pd.DataFrame(rows, columns=["timbre", "phrase", "pitch", "side", "synth"])
     return frame, np.stack(features), np.stack(coefficients)

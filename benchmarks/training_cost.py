@@ -26,7 +26,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.codec_speed import FAMILY, ROOT, built, millions, peak_mib, step_seconds
 from train.config import load_config
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 CPU = torch.device("cpu")
@@ -51,7 +51,7 @@ def cost(config_path: Path, data: Path, batches: list[int]) -> dict[str, float]:
     config, tables = load_config(config_path), Tables.open(data)
     system = built(config, tables, CPU)
     classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}
-    with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
+    with Loader(ShardSource(tables), system.kinds, 1, 2, 1) as loader:
         examples = list(islice(loader, max(batches)))
     found = {"millions": millions(system, "codec")}
     peaks = []

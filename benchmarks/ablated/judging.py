@@ -56,7 +56,7 @@ def trials_of(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
 def _clip(tables: Tables, key: str, audio: np.ndarray) -> Clip:
     id = ClipId.parse(key)
     # What a target was normalised with is for training alone.
-    return Clip(id, audio, tables.sounding(id.timbre, id.phrase), tables.envelopes[id.envelope], 1.0)
+    return Clip(id, audio, tables.sounding_notes(id.timbre, id.phrase), tables.envelopes[id.envelope], 1.0)
 
 
 def example_of(pair: Pair, clips: dict[str, Clip]) -> Example:

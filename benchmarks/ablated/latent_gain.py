@@ -10,8 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from train.audio.spectral import sample_at
-from train.nn.gain import NoteBatch, cut
+from train.audio.spectral import interpolate_curve
+from train.nn.gain import NoteBatch, cut_fade_gain
 from train.nn.layers import mlp
 from train.systems.triptych.networks.envelope_head import PARAMETERS, EnvelopeHead
 from train.systems.triptych.networks.features import LEVEL_HOP
@@ -49,7 +49,7 @@ class LatentGain(nn.Module):
         # A gain of 1 is in reach, and so is silence.
         curve = (-F.softplus(-2.0 * level)).exp()
         at = torch.arange(samples, device=start_R.device).float()
-        gain = sample_at(curve, (at / LEVEL_HOP).expand(len(curve), -1))
+        gain = interpolate_curve(curve, (at / LEVEL_HOP).expand(len(curve), -1))
         at = at + onset + start_R[:, None]
         inside = (at >= onset) & (at < end)
-        return gain * notes.velocity_BN * cut(at, end, self.rate, self.cut_fade_ms) * inside
+        return gain * notes.velocity_BN * cut_fade_gain(at, end, self.rate, self.cut_fade_ms) * inside

@@ -28,7 +28,7 @@ def gather(system: Ablated, tables: Tables, count: int) -> list[Clip]:
     clips = []
     for id in chosen:
         heard = extract_features(torch.from_numpy(as_float(sounds[id.key]))[None], tables.rate)
-        notes = note_batch([tables.sounding(id.timbre, id.phrase)], tables.rate, tables.frames)
+        notes = note_batch([tables.sounding_notes(id.timbre, id.phrase)], tables.rate, tables.frames)
         coded = system.coder(heard, notes)
         found = {
             "codes": pooled(coded.vector_BGD[0].numpy()), "log-mel": pooled(heard.mel_BFM[0].numpy()),

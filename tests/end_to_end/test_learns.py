@@ -18,7 +18,7 @@ from train.checkpoint import load_system
 from train.config import parse_config
 from train.data.bank.clips import compose_clip
 from train.data.examples import Clip
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Block, Tables
 from train.evaluation.run import held_out_splits
 from train.evaluation.summary import MEAN_OF_KINDS
@@ -78,7 +78,7 @@ def test_the_demo_beats_both_copies_on_every_floored_metric(
             assert means[*of, system, metric] < means[*of, copy, metric], metric
 
 
-class Recomposed(Shards):
+class Recomposed(ShardSource):
     """Reads a dataset's blocks, with every clip composed from the bank instead of decoded."""
 
     def __init__(self, tables: Tables, bank: Bank) -> None:

@@ -1,4 +1,4 @@
-"""Audio files in and out: any format that libsndfile reads, as mono float32 at the rate that is wanted."""
+"""Reads and writes audio files: any format of libsndfile, as mono float32 at the rate asked for."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ Float = npt.NDArray[np.floating[Any]]
 
 
 def read_audio(path: Path) -> tuple[Audio, int]:
-    """A file as mono float32 [n] at full scale 1 (the mean of its channels), and its rate in Hz.
+    """Reads a file as mono float32 [n] at full scale 1 (the mean of its channels), and its rate in Hz.
 
-    InputError where the file is missing, no audio, empty, or holds samples that are not finite.
+    Raises InputError if the file is missing, no audio, empty, or holds samples that are not finite.
+
+    Example: `audio, rate = read_audio(Path("a.wav"))`
     """
     samples, rate = read_channels(path)
     return np.asarray(samples.mean(axis=1), dtype=np.float32), rate
 
 
 def read_channels(path: Path) -> tuple[Audio, int]:
-    """A file as float32 [n, channels] and its rate in Hz; the same errors as `read_audio`."""
+    """Reads a file as float32 [n, channels], and its rate in Hz. Raises the errors of `read_audio`."""
     with _opened(path) as file:
         samples, rate = file.read(dtype="float32", always_2d=True), int(file.samplerate)
     if len(samples) == 0:
@@ -41,7 +43,7 @@ def read_channels(path: Path) -> tuple[Audio, int]:
 
 
 def check_audio(path: Path) -> None:
-    """The errors of `read_audio` as far as the header tells them: before many files are read."""
+    """Raises the errors of `read_audio` that the header shows, before many files are read."""
     with _opened(path) as file:
         if int(file.frames) <= 0:
             raise InputError(f"{path}: holds no samples")
@@ -59,7 +61,7 @@ def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
 
 
 class FileAudio(NamedTuple):
-    """A file as mono audio at the rate that was wanted, and what it was in the file."""
+    """A file's mono audio, float32 [n], at the rate asked for, and the file's own rate (Hz) and channels."""
 
     audio: Audio
     rate: int
@@ -67,13 +69,15 @@ class FileAudio(NamedTuple):
 
 
 PIECE_S = 60
-"""Long files are read, and resampled, so much at a time."""
+"""Seconds that are read and resampled at a time."""
 
 
 def read_recording(path: Path, wanted: int) -> FileAudio:
-    """A file of any length as mono float32 [n] at `wanted` Hz; what is long is kept on disk (`scratch`).
+    """Reads a file of any length as mono float32 [n] at `wanted` Hz. Long audio is kept on disk (`scratch`).
 
-    The same errors as `read_audio`.
+    Raises the errors of `read_audio`, and InputError if the file is truncated.
+
+    Example: `read_recording(Path("a.mp3"), 44_100).audio`
     """
     with _opened(path) as file:
         rate, frames, channels = int(file.samplerate), int(file.frames), int(file.channels)
@@ -101,11 +105,11 @@ def read_recording(path: Path, wanted: int) -> FileAudio:
 
 
 ON_DISK_S = 600.0
-"""Sounds longer than this (at 44.1 kHz) are kept in a file rather than in memory."""
+"""Seconds (at 44.1 kHz) beyond which a sound is kept in a file rather than in memory."""
 
 
 def scratch(samples: int) -> Audio:
-    """Zeros, float32 [samples]; where they are many, in a file without a name that goes away by itself."""
+    """Allocates zeros, float32 [samples]. Long arrays lie in an unnamed file, which disappears with them."""
     if samples <= ON_DISK_S * 44_100:
         return np.zeros(samples, dtype=np.float32)
     with tempfile.TemporaryFile() as file:
@@ -114,22 +118,22 @@ def scratch(samples: int) -> Audio:
 
 
 FULL_SCALE = 32767.0 / 32768.0
-"""No sample of a file with whole numbers is larger."""
+"""The largest sample of a 16-bit file."""
 
 
 def headroom(audio: Audio) -> float:
-    """The factor, at most 1, with which a sound keeps within full scale: conversions know no ceiling."""
+    """Computes the factor, at most 1, that keeps a sound [n] within full scale. Conversions may exceed it."""
     peak = peak_of(audio)
     return FULL_SCALE / peak if peak > 1.0 else 1.0
 
 
 def peak_of(audio: Float) -> float:
-    """The largest magnitude in a sound; 0 for none."""
+    """Returns the largest magnitude of a sound [n], or 0 if it is empty."""
     return max((float(np.max(np.abs(part))) for part in _parts(audio)), default=0.0)
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name asks for, in libsndfile's words; InputError where it is none of ours."""
+    """Returns libsndfile's name of the format of a .wav or .flac file; raises InputError for other names."""
     kind = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
     if kind is None:
         raise InputError(f"{path}: expected a name that ends in .wav or .flac")
@@ -138,7 +142,7 @@ def format_of(path: Path) -> str:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Says in one line why a file that the block writes cannot be written."""
+    """Turns errors of the block, which writes `path`, into an InputError of one line."""
     try:
         yield
     except (OSError, soundfile.SoundFileError) as error:
@@ -147,9 +151,12 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_audio(path: Path, audio: Audio, rate: int) -> float:
-    """Writes mono audio as 16-bit WAV (or FLAC, by the name), whole or not at all.
+    """Writes mono audio, float32 [n] at `rate` Hz, as 16-bit WAV or FLAC (by the name), whole or not at all.
 
-    A sound that is larger than full scale is made softer as a whole; returns the factor.
+    A sound that exceeds full scale is scaled down; returns the factor, at most 1. Raises InputError if the
+    name has another ending, or the file cannot be written.
+
+    Example: `write_audio(Path("y.wav"), audio, 44_100)`
     """
     kind, factor = format_of(path), headroom(audio)
     with writing(path), files.temporary(path.parent, path.name) as temporary:
@@ -161,5 +168,5 @@ def write_audio(path: Path, audio: Audio, rate: int) -> float:
 
 
 def _parts(audio: Float, size: int = 1 << 20) -> Iterator[Float]:
-    """A sound of any length, so much at a time."""
+    """Yields a sound [n] in parts of `size` samples."""
     return (audio[at : at + size] for at in range(0, len(audio), size))

@@ -1,7 +1,9 @@
-"""Spectra and levels of audio as features: small functions over `torch.fft`, always in float32.
+"""Spectral features and levels of audio: small functions over `torch.fft`, always in float32.
 
-Clips are padded with silence, never reflected: a clip then has the same features whatever stands behind
-it in a batch. B clips, T samples, F frames.
+Clips are padded with silence, never reflected. So a clip has the same features whatever stands behind it in a
+batch.
+
+Tensor names: B clips, T samples, F frames, C bins of a spectrum, M points in time.
 """
 
 from __future__ import annotations
@@ -17,17 +19,17 @@ from manifests.dsp.filterbank import bin_hz, mel_edges, triangular_filters, unit
 
 @lru_cache(maxsize=32)
 def hann(window: int, device: torch.device) -> Tensor:
-    """The periodic Hann window, [window]."""
+    """Returns the periodic Hann window, float32 [window]."""
     return torch.hann_window(window, periodic=True, device=device)
 
 
-def frames_of(samples: int, hop: int) -> int:
-    """How many frames `magnitudes` gives: one at each multiple of `hop` up to the clip's end."""
+def frame_count(samples: int, hop: int) -> int:
+    """Counts the frames of `magnitudes`: one at each multiple of `hop` up to the clip's end."""
     return samples // hop + 1
 
 
 def spectrum(audio_BT: Tensor, window: int, hop: int) -> Tensor:
-    """Complex STFT [B, F, window // 2 + 1] of frames centred at the multiples of `hop`."""
+    """Computes the STFT, complex64 [B, F, window // 2 + 1], of frames centred at multiples of `hop`."""
     padded = F.pad(audio_BT.float(), (window // 2, window // 2))
     stft = torch.stft(
         padded, window, hop, window=hann(window, audio_BT.device), center=False, return_complex=True
@@ -36,14 +38,14 @@ def spectrum(audio_BT: Tensor, window: int, hop: int) -> Tensor:
 
 
 def magnitudes(audio_BT: Tensor, window: int, hop: int, floor: float = 1e-7) -> Tensor:
-    """STFT magnitude [B, F, bins], never below `floor` (so that its gradient stays finite)."""
+    """Computes STFT magnitudes, float32 [B, F, C], at least `floor`, so that gradients stay finite."""
     stft = torch.view_as_real(spectrum(audio_BT, window, hop))
     return (stft.square().sum(-1) + floor * floor).sqrt()
 
 
 @lru_cache(maxsize=32)
 def mel_matrix(rate: int, window: int, bands: int, device: torch.device) -> Tensor:
-    """Triangular mel filters of unit sum, [window // 2 + 1, bands], 30 Hz to half the rate (HTK's mel)."""
+    """Computes mel filters of unit sum from 30 Hz to half the rate: float32 [window // 2 + 1, bands]."""
 
     edges = mel_edges(30.0, rate / 2.0, bands)
     # A band is never narrower than a bin: at low frequencies triangles would fall between bins.
@@ -52,14 +54,17 @@ def mel_matrix(rate: int, window: int, bands: int, device: torch.device) -> Tens
 
 
 def log_mel(magnitude_BFC: Tensor, rate: int, bands: int, floor: float) -> Tensor:
-    """log10 of the mel bands' mean magnitude, [B, F, bands]."""
+    """Computes log10 of the mel bands' mean magnitude, at least `floor`: float32 [B, F, bands]."""
     window = 2 * (magnitude_BFC.shape[-1] - 1)
     mel = magnitude_BFC @ mel_matrix(rate, window, bands, magnitude_BFC.device)
     return mel.clamp(min=floor).log10()
 
 
 def level_curve(audio_BT: Tensor, hop: int, smooth: int) -> Tensor:
-    """Mean power [B, T // hop + 1] around multiples of `hop`, under a Hann of 2 * smooth * hop samples."""
+    """Computes the mean power around multiples of `hop`: float32 [B, T // hop + 1].
+
+    The weights are a Hann window of 2 * smooth * hop samples.
+    """
     power = F.pad(audio_BT.float().square(), (hop // 2, hop + hop // 2))
     steps = F.avg_pool1d(power[:, None], hop, hop)
     kernel = torch.hann_window(2 * smooth + 1, periodic=False, device=audio_BT.device)[1:-1]
@@ -68,8 +73,8 @@ def level_curve(audio_BT: Tensor, hop: int, smooth: int) -> Tensor:
     return F.conv1d(steps, kernel, padding=smooth - 1)[:, 0, :count]
 
 
-def sample_at(curve_BT: Tensor, at_BM: Tensor) -> Tensor:
-    """A curve read at fractional places, linearly interpolated and held at its ends: [B, M]."""
+def interpolate_curve(curve_BT: Tensor, at_BM: Tensor) -> Tensor:
+    """Interpolates curves linearly at fractional places `at_BM`, held at their ends: float32 [B, M]."""
     last = curve_BT.shape[1] - 1
     at = at_BM.clamp(0, last)
     low = at.floor().long().clamp(max=max(last - 1, 0))

@@ -1,1 +1,1 @@
-"""Reading dataset folders for training: tables, blocks, examples, the loader, evaluation pairs."""
+"""Training data from dataset folders and tone banks: tables, blocks, examples, loader, evaluation pairs."""

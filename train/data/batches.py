@@ -1,9 +1,9 @@
-"""Batches: the examples of each step, cut into parts and collated ahead of the training.
+"""Batches: the examples of each step, cut into parts and collated ahead of training.
 
-A step's `batch` examples are numbers step * batch and up of the stream, whatever the number of devices. They
-are dealt into `parts`: part p is examples p, p + parts, ... of the step. A part is what a system sees at
-once, so losses and gradients, which are averaged over the parts, do not depend on which device a part is on.
-Rank r of W has parts r, r + W, ...
+A step's `batch` examples are numbers step * batch onwards of the stream, whatever the number of devices. They
+are dealt into `parts`: part p holds examples p, p + parts, ... of the step. A system sees one part at a time.
+Losses and gradients are averaged over the parts, so they do not depend on which device a part is on. Rank r
+of W has parts r, r + W, ...
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from train.data.examples import Example
 from train.data.loader import Loader
 
 STEPS_AHEAD = 2
-"""Steps whose batches are made while an earlier one is trained on."""
+"""Steps whose batches are collated ahead of the one in training."""
 
 
 def parts_of(batch: int, micro_batch: int | None, world: int, begun_with: int | None = None) -> int:
-    """How many parts a step has. InputError, with the arithmetic, where they cannot be dealt out evenly.
+    """Computes the number of parts of a step of `batch` examples on `world` devices.
 
-    Without `micro_batch`, each device has one; a run `begun_with` so many parts keeps them where it can.
+    Without `micro_batch` each device has one part. A run `begun_with` so many parts keeps them if it can.
+    Raises InputError, with the arithmetic, if the parts cannot be dealt out evenly.
+
+    Example: `parts_of(16, micro_batch=4, world=2)` is 4.
     """
     if micro_batch is not None and batch % micro_batch:
         raise InputError(f"micro_batch: {batch} examples a step do not divide into parts of {micro_batch}")
@@ -44,7 +47,15 @@ def parts_of(batch: int, micro_batch: int | None, world: int, begun_with: int | 
 
 
 class Batches:
-    """The parts of each step that are this rank's. Use as a context manager: it owns threads."""
+    """Collates this rank's parts of each step. Use it as a context manager, since it owns threads.
+
+    Args:
+        loader: The source of examples.
+        collate: Makes a system's batch of the examples of one part.
+        batch: Examples of a step on all ranks.
+        parts: Parts of a step on all ranks.
+        threads: Threads that collate.
+    """
 
     def __init__(
         self,
@@ -57,7 +68,7 @@ class Batches:
         self.loader, self.collate = loader, collate
         self.batch = batch
         self.numbers = range(loader.rank, parts, loader.world)
-        """The parts, of all of a step's, that are this rank's."""
+        """Numbers of this rank's parts."""
         self.parts = parts
         self._coming: deque[tuple[list[Example], list[Future[Any]]]] = deque()
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="batches")
@@ -71,7 +82,7 @@ class Batches:
         self.loader.__exit__(*error)
 
     def steps(self, first: int) -> Iterator[list[Any]]:
-        """For each step from `first` on this rank's parts, collated, in the order of `numbers`."""
+        """Yields this rank's collated parts of each step from `first` on, in the order of `numbers`."""
         examples = self.loader.examples(first * self.batch)
         self._coming.clear()
         while True:
@@ -86,7 +97,7 @@ class Batches:
         return [self._threads.submit(self.collate, mine[place::count]) for place in range(count)]
 
     def again(self) -> None:
-        """Collates once more what was collated ahead: batches are made otherwise from now on."""
+        """Collates again what was collated ahead, after `collate` has changed."""
         for _ in range(len(self._coming)):
             mine, parts = self._coming.popleft()
             for part in parts:
@@ -94,7 +105,7 @@ class Batches:
             self._coming.append((mine, self._collated(mine)))
 
     def keys(self, step: int, numbers: Sequence[int] | None = None) -> list[str]:
-        """The keys of a step's targets, of all ranks, in order; or of some of its parts only."""
+        """Returns the keys of a step's targets on all ranks in order; with `numbers`, of these parts."""
         every = self.loader.keys(step * self.batch, self.batch)
         wanted = range(self.parts) if numbers is None else numbers
         return [key for place, key in enumerate(every) if place % self.parts in wanted]

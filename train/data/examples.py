@@ -1,8 +1,9 @@
-"""Training examples: a target clip and the partners, from its own block, that it is to be made from.
+"""Training examples: a target clip, and the partners from its own block that it is to be made from.
 
-Four kinds. *reconstruction*: content, timbre and envelope each from a partner that shares only that id
-with the target. *timbre*, *envelope*, *both*: a source and a reference that differ in all three ids; the
-target has the source's phrase and, of timbre and envelope, what the kind takes from the reference.
+There are four kinds. In *reconstruction*, content, timbre and envelope come from three partners, each of
+which shares only that id with the target. In *timbre*, *envelope* and *both*, source and reference differ
+in all three ids. The target has the source's phrase and, of timbre and envelope, what the kind takes from
+the reference.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ EXAMPLE_KINDS: tuple[ExampleKind, ...] = get_args(ExampleKind)
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A clip with everything that is known of it: audio is int16 [frames], notes as they sound.
+    """A clip with its ground truth: audio int16 [frames], sounding notes, envelope.
 
-    From a tone bank on a GPU audio is a tensor there, for systems that are `on_device`. `gain` is the factor
-    from the composed sound (tones of RMS 0.1) to full scale.
+    `gain` is the factor from the composed sound (tones of RMS 0.1) to full scale. A tone bank on a GPU gives
+    `audio` as a tensor there, for systems that are `on_device`.
     """
 
     id: ClipId
@@ -39,7 +40,7 @@ class Clip:
 
 
 class Roles(NamedTuple):
-    """Which clips of a block an example is made of; source and reference play two of the roles or more."""
+    """The clips of a block that an example is made of; source and reference play two roles or more."""
 
     kind: ExampleKind
     target: ClipId
@@ -50,7 +51,7 @@ class Roles(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One training example; `seed` names the stream of whatever else a system draws for it."""
+    """One training example. `seed` is that of all else that a system draws for it."""
 
     kind: ExampleKind
     target: Clip
@@ -60,27 +61,32 @@ class Example:
     seed: int
 
 
-def stacked(sounds: Sequence[I16]) -> Tensor:
-    """Clips' audio, int16 arrays or tensors of a device, as one tensor, int16 [B, frames]."""
+def stack_audio(sounds: Sequence[I16]) -> Tensor:
+    """Stacks B clips' audio, int16 arrays or tensors [frames], to one tensor, int16 [B, frames].
+
+    Example: `stack_audio([clip.audio for clip in clips])`
+    """
     if isinstance(sounds[0], Tensor):
         return torch.stack(list(sounds))
     return torch.from_numpy(np.stack(sounds))
 
 
-def other(ids: tuple[int, ...], avoid: int, draw: float) -> int:
-    """One of `ids` that is not `avoid`, by a number in [0, 1)."""
+def draw_other(ids: tuple[int, ...], avoid: int, draw: float) -> int:
+    """Chooses one of `ids` other than `avoid` by a uniform number `draw` in [0, 1)."""
     rest = [value for value in ids if value != avoid]
     return rest[int(draw * len(rest))]
 
 
-def cast(
+def draw_roles(
     kind: ExampleKind,
     target: ClipId,
     axes: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]],
     draws: np.random.Generator,
 ) -> Roles:
-    """The roles of an example of `kind`: partners in the target's block, whose ids are `axes`
-    (timbres, phrases, envelopes), each of at least two."""
+    """Draws the roles of an example of `kind`: partners in the target's block.
+
+    `axes` are the block's timbre, phrase and envelope ids, at least two each.
+    """
     timbres, phrases, envelopes = axes
     block = target.block
 
@@ -88,9 +94,9 @@ def cast(
         u = draws.random(3)
         return ClipId(
             block,
-            target.timbre if "timbre" in shared else other(timbres, target.timbre, u[0]),
-            target.envelope if "envelope" in shared else other(envelopes, target.envelope, u[1]),
-            target.phrase if "phrase" in shared else other(phrases, target.phrase, u[2]),
+            target.timbre if "timbre" in shared else draw_other(timbres, target.timbre, u[0]),
+            target.envelope if "envelope" in shared else draw_other(envelopes, target.envelope, u[1]),
+            target.phrase if "phrase" in shared else draw_other(phrases, target.phrase, u[2]),
         )
 
     if kind == "reconstruction":
@@ -106,5 +112,5 @@ def cast(
 
 
 def example_seed(seed: int, epoch: int, key: str) -> int:
-    """The seed of everything drawn for the example whose target is `key` in an epoch."""
+    """Derives the seed of all draws for the example whose target is `key` in an epoch."""
     return derive(seed, "example", epoch, key)

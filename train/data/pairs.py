@@ -1,7 +1,7 @@
-"""Conversions with known answers: pairs of clips inside the blocks of a split, drawn once and for all.
+"""Evaluation pairs: conversions with known answers, drawn once from the blocks of a split.
 
-Source and reference differ in all three ids, and since a block is a full factorial, the clip that a
-perfect conversion would make stands in the same block.
+Source and reference differ in all three ids. Since a block is a full factorial, the clip that a perfect
+conversion would make stands in the same block.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ TAKES: dict[str, frozenset[str]] = {
     "both": frozenset({"timbre", "envelope"}),
     "reconstruction": frozenset({"timbre", "envelope"}),
 }
-"""What each kind of conversion takes from the reference, which in a reconstruction is the source itself; a
-kind of a user's own takes both."""
+"""What each kind of conversion takes from the reference. In a reconstruction that is the source itself. A
+user's own kind takes both."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Keys of a source, a reference, and the clip that converting one by the other should give."""
+    """Keys of a source, a reference, and the clip that their conversion should give."""
 
     source: str
     reference: str
@@ -38,7 +38,7 @@ class Pair:
 
 
 def target_of(source: ClipId, reference: ClipId, kind: Kind) -> ClipId:
-    """The clip with the source's phrase and, of timbre and envelope, what `kind` takes from the reference."""
+    """Returns the clip with the source's phrase, and the timbre and envelope that `kind` says."""
     takes = TAKES[kind]
     return ClipId(
         source.block,
@@ -49,7 +49,7 @@ def target_of(source: ClipId, reference: ClipId, kind: Kind) -> ClipId:
 
 
 def possible_pairs(block: Block) -> int:
-    """How many (source, reference) pairs a block holds: they differ in all three ids."""
+    """Counts the (source, reference) pairs of a block that differ in all three ids."""
     axes = (len(block.timbres), len(block.phrases), len(block.envelopes))
     product = 1
     for size in axes:
@@ -58,9 +58,12 @@ def possible_pairs(block: Block) -> int:
 
 
 def draw_pairs(layout: Layout | Bank, split: str, kind: Kind, count: int, seed: int) -> list[Pair]:
-    """`count` different pairs of a split: the same list for the same arguments and dataset.
+    """Draws `count` different pairs of a split, the same list for the same arguments and dataset.
 
-    Blocks take turns in a permuted order, so that the pairs spread over all of the split's ids.
+    Blocks take turns in a permuted order, so that the pairs spread over the split's ids. Raises InputError if
+    `kind` is unknown, or the split holds too few pairs.
+
+    Example: `draw_pairs(Layout(Path("dataset")), "validation", "timbre", 8, seed=0)`
     """
     if kind not in KINDS:
         raise InputError(f"kind of pair {kind!r}: expected one of {', '.join(KINDS)}")
@@ -92,7 +95,7 @@ def draw_pairs(layout: Layout | Bank, split: str, kind: Kind, count: int, seed: 
 
 
 def _two_clips(block: Block, draws: list[float]) -> tuple[ClipId, ClipId]:
-    """Two clips of a block that differ in all three ids, from six numbers in [0, 1)."""
+    """Chooses two clips of a block that differ in all three ids by six uniform numbers in [0, 1)."""
     chosen = []
     for axis, (a, b) in zip(
         (block.timbres, block.envelopes, block.phrases), zip(draws[:3], draws[3:], strict=True), strict=True

@@ -1,4 +1,4 @@
-"""A dataset's shards as a source of blocks: one range read a block, then the clips that are wanted."""
+"""A dataset's shards as a source of blocks: one range read a block, then the clips that are needed."""
 
 from __future__ import annotations
 
@@ -18,19 +18,22 @@ from train.data.tables import Block, Tables
 COLUMNS = ["block", "timbre", "envelope", "phrase", "offset", "length", "gain", "rate", "frames"]
 
 
-class Rows(NamedTuple):
-    """The clips of a block, in the order of `Block.ids()`: offset and length in the tar, gain."""
+class ClipRows(NamedTuple):
+    """Offsets and lengths in the tar (bytes) and gains of a block's clips, [clips] each, as `Block.ids()`."""
 
     offsets: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
     gains: npt.NDArray[np.float64]
 
 
-class Shards:
+class ShardSource:
     """The rendered blocks of a split.
 
-    A shard's clip table is read once, when its first block is, and kept as 24 bytes a clip: 70 MB for three
-    million.
+    A shard's clip table is read with its first block, and kept as 24 bytes a clip: 70 MB for three million.
+
+    Raises InputError if the split has no block, or a block has an axis with one id only.
+
+    Example: `ShardSource(Tables.open(Path("dataset")), "train")`
     """
 
     def __init__(self, tables: Tables, split: str = "train") -> None:
@@ -46,13 +49,18 @@ class Shards:
         self._by_shard: dict[str, list[Block]] = {}
         for block in self._blocks:
             self._by_shard.setdefault(block.shard, []).append(block)
-        self._rows: dict[int, Rows] = {}
+        self._rows: dict[int, ClipRows] = {}
         self._locks = {shard: Lock() for shard in self._by_shard}
 
     def blocks(self, epoch: int) -> Sequence[Block]:
+        """Returns the blocks, the same in every epoch."""
         return self._blocks
 
     def clips(self, block: Block, wanted: Sequence[int]) -> list[Clip]:
+        """Reads the clips at the places `wanted` of the block's ids. Thread-safe.
+
+        Raises InputError if a shard is missing, truncated or damaged, or does not fit its clip table.
+        """
         tables = self.tables
         rows = self._block_rows(block)
         path = tables.layout.inside(block.shard)
@@ -64,19 +72,22 @@ class Shards:
             start = int(rows.offsets[place]) - block.offset
             flac = data[start : start + int(rows.lengths[place])]
             audio = decode_flac(flac, tables.frames, tables.rate, f"{path} clip {id.key}")
-            notes = tables.sounding(id.timbre, id.phrase)
+            notes = tables.sounding_notes(id.timbre, id.phrase)
             made.append(Clip(id, audio, notes, tables.envelopes[id.envelope], float(rows.gains[place])))
         return made
 
-    def _block_rows(self, block: Block) -> Rows:
+    def _block_rows(self, block: Block) -> ClipRows:
         with self._locks[block.shard]:
             if block.block not in self._rows:
                 self._rows |= shard_index(self.tables, block.shard, self._by_shard[block.shard])
         return self._rows[block.block]
 
 
-def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int, Rows]:
-    """The clip rows of a shard's blocks, checked: each block's are its full factorial, inside its bytes."""
+def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int, ClipRows]:
+    """Reads the clip rows of a shard's blocks, by block.
+
+    Raises InputError unless they are each block's full factorial, inside its bytes, and of one format.
+    """
     path = tables.rendered.clip_table(shard)
     table = read_table(path, "clips").select(COLUMNS)
     columns = {name: np.asarray(table.column(name)) for name in COLUMNS}
@@ -97,5 +108,5 @@ def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int
             if start < 0 or start + int(columns["length"][row]) > block.length:
                 raise InputError(f"{path}: clip {id.key} lies outside its block's bytes")
             ordered.append(row)
-        index[block.block] = Rows(*(columns[name][ordered] for name in ("offset", "length", "gain")))
+        index[block.block] = ClipRows(*(columns[name][ordered] for name in ("offset", "length", "gain")))
     return index

@@ -1,4 +1,4 @@
-"""Where blocks of clips come from, as the loader sees it: a dataset's shards, or a tone bank."""
+"""The interface of sources of blocks, as the loader sees them: a dataset's shards, or a tone bank."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from manifests.types import ClipId
 from train.data.examples import Clip
 
 
-class Cells(Protocol):
-    """A block: a full factorial of the ids on three axes, at least two of each."""
+class ClipBlock(Protocol):
+    """A block: a full factorial of ids on three axes, at least two each."""
 
     @property
     def block(self) -> int: ...
@@ -25,18 +25,18 @@ class Cells(Protocol):
     def ids(self) -> list[ClipId]: ...
 
 
-B = TypeVar("B", bound=Cells)
+B = TypeVar("B", bound=ClipBlock)
 
 
 class Source(Protocol[B]):
-    """Blocks to draw from."""
+    """A source of blocks."""
 
     @property
     def where(self) -> str:
-        """What to call it in messages."""
+        """The source's name in messages."""
 
     def blocks(self, epoch: int) -> Sequence[B]:
-        """The blocks of an epoch; every epoch has as many, with as many clips in all."""
+        """Returns the blocks of an epoch. Every epoch has as many, with as many clips in all."""
 
     def clips(self, block: B, wanted: Sequence[int]) -> list[Clip]:
-        """The clips at the places `wanted` of the block's ids. Called from several threads at once."""
+        """Returns the clips at the places `wanted` of the block's ids. Called from several threads."""

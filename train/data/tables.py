@@ -1,6 +1,6 @@
-"""What the trainer knows of a dataset from its tables alone: no audio is read here.
+"""Reads what the trainer needs of a dataset's tables. No audio is read here.
 
-Ids equal row places in the three factor tables, so a list indexed by id is all the lookup there is.
+Ids equal row places in the three factor tables, so a list is indexed by id.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from manifests.types import ClipId, Envelope, InputError, Notes
 
 
 class Block(NamedTuple):
-    """One block: its ids on the three axes and its byte range in the shard."""
+    """One block: its ids on three axes, and its byte range in the shard."""
 
     block: int
     shard: str
@@ -33,7 +33,7 @@ class Block(NamedTuple):
         return len(self.timbres) * len(self.phrases) * len(self.envelopes)
 
     def ids(self) -> list[ClipId]:
-        """The block's clips in the order they stand in the tar."""
+        """Returns the ids of the block's clips in the order of the tar."""
         return [
             ClipId(self.block, timbre, envelope, phrase)
             for timbre in self.timbres
@@ -44,7 +44,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Tables:
-    """The factor tables of a dataset, and its one clip format."""
+    """Factor tables of a dataset or tone bank, and its clip format: rate in Hz, frames, cut fade in ms."""
 
     layout: Layout | Bank
     envelopes: list[Envelope]
@@ -58,7 +58,12 @@ class Tables:
 
     @classmethod
     def open(cls, root: Path) -> Tables:
-        """Reads and checks the tables of a dataset or a tone bank at `root`; InputError names the fault."""
+        """Reads and checks the tables of a dataset or a tone bank at `root`.
+
+        Raises InputError, which names the fault, if a table is missing or malformed.
+
+        Example: `Tables.open(Path("dataset")).rate` is 44100.
+        """
         layout = open_folder(root)
         layout.metadata()
         timbres = layout.read("timbres").to_pylist()
@@ -83,22 +88,25 @@ class Tables:
         return self.layout
 
     def blocks(self, split: str) -> list[Block]:
-        """The rendered blocks of a split, by id; InputError if there is none."""
+        """Returns the readable blocks of a split in order of their ids. See `split_blocks` for errors."""
         return split_blocks(self.layout, split)
 
-    def sounding(self, timbre: int, phrase: int) -> Notes:
-        """The notes of a clip as they sound: the phrase, moved by the timbre's octave."""
+    def sounding_notes(self, timbre: int, phrase: int) -> Notes:
+        """Returns the sounding notes of a clip: the phrase, transposed by the timbre's octave."""
         return transpose(self.phrases[phrase], 12 * self.timbre_octaves[timbre])
 
 
 def readable_blocks(layout: Layout | Bank) -> list[dict[str, Any]]:
-    """The rows of blocks whose clips can be read: the rendered ones; a bank composes any."""
+    """Reads the rows of blocks whose clips can be read: the rendered ones, or all of a bank."""
     rows: list[dict[str, Any]] = layout.read("blocks").to_pylist()
     return rows if isinstance(layout, Bank) else [row for row in rows if row["offset"] is not None]
 
 
 def split_blocks(layout: Layout | Bank, split: str) -> list[Block]:
-    """The blocks of a split that can be read, by id; InputError if there is none."""
+    """Returns the blocks of a split that can be read, in order of their ids.
+
+    Raises InputError if there is none, or a shard is missing or of another size than its row says.
+    """
     blocks = [
         Block(
             row["block"], row["shard"], tuple(row["timbres"]), tuple(row["phrases"]),
@@ -122,14 +130,14 @@ def _unfinished(layout: TableFolder) -> str:
 
 
 def _check_sizes(layout: TableFolder, shards: set[str]) -> None:
-    """Found now rather than hours into a run: a shard that is missing or of another size."""
+    """Raises InputError if a shard is missing or of another size, now rather than hours into a run."""
     try:
         expected = {row["shard"]: row["bytes"] for row in layout.read("shards").to_pylist()}
     except InputError as error:
         raise InputError(f"{error}; {_unfinished(layout)}") from None
     there: dict[str, int] = {}
     if not is_local(layout.root):
-        # One listing, since a store takes as long to tell of one file as of a thousand.
+        # One listing takes an object store as long as a query for one file.
         there = {f"shards/{name}": size for name, size in list_files(layout.root / "shards").items()}
     for shard in sorted(shards):
         path = layout.inside(shard)

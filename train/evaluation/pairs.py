@@ -98,7 +98,7 @@ def reconstruction_pairs(pairs: Sequence[Pair]) -> list[Pair]:
 def ground_truth_of(tables: Tables, key: str) -> GroundTruth:
     """Return the true notes and envelope of a clip, from the tables."""
     clip = ClipId.parse(key)
-    notes = tables.sounding(clip.timbre, clip.phrase)
+    notes = tables.sounding_notes(clip.timbre, clip.phrase)
     return GroundTruth(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
 
 

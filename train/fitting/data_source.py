@@ -11,7 +11,7 @@ from train.config import RunConfig
 from train.data.bank.source import BankSource
 from train.data.batches import parts_of
 from train.data.order import check_enough
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.source import Source
 from train.data.tables import Tables
 from train.systems.base import System
@@ -33,7 +33,7 @@ def check_source(tables: Tables, config: RunConfig) -> None:
 def open_source(tables: Tables, system: System, config: RunConfig, device: torch.device) -> Source[Any]:
     """The train blocks of a dataset or of a bank."""
     if not isinstance(tables.layout, Bank):
-        return Shards(tables)
+        return ShardSource(tables)
     return BankSource(
         tables,
         config.seed,

@@ -1,4 +1,4 @@
-"""Weight-normalised convolutions over time, [B, C, F], that keep lengths exact."""
+"""Weight-normalised convolutions over time that keep lengths exact. Shapes are [B, C, F]."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from torch.nn.utils.parametrizations import weight_norm
 
 
 def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Module:
-    """A convolution that keeps the length (or divides it by the stride)."""
+    """Builds a convolution that keeps the length, or divides it by the stride.
+
+    Example: `conv(80, 256, 7)(x_BCF)` has as many frames as `x_BCF`.
+    """
     padding = (kernel - stride + 1) // 2 if stride > 1 else dilation * (kernel - 1) // 2
     module: nn.Module = weight_norm(nn.Conv1d(inputs, outputs, kernel, stride, padding, dilation))
     return module
 
 
 def upsample(inputs: int, outputs: int, stride: int) -> nn.Module:
-    """A transposed convolution that multiplies the length by the stride."""
+    """Builds a transposed convolution that multiplies the length by the stride.
+
+    Example: `upsample(256, 128, 2)(x_BCF)` has twice the frames.
+    """
     module: nn.Module = weight_norm(
         nn.ConvTranspose1d(inputs, outputs, 2 * stride, stride, (stride + 1) // 2, output_padding=stride % 2)
     )

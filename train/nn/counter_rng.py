@@ -1,4 +1,4 @@
-"""Uniform numbers by counter, the same on every device: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+"""Counter-based uniform numbers, equal on every device: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ _GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133
 
 
 def _signed(value: int) -> int:
-    """A 64-bit pattern as the int64 that has it."""
+    """Converts a 64-bit pattern to the int64 of that pattern."""
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 
 
 def _shifted(values: Tensor, bits: int) -> Tensor:
-    """A logical shift to the right: torch's own brings the sign along."""
+    """Shifts int64 values right logically; torch's own shift keeps the sign."""
     return (values >> bits) & ((1 << (64 - bits)) - 1)
 
 
 def uniforms(key: int | Tensor, rows: int, columns: int, device: torch.device) -> Tensor:
-    """Numbers in [0, 1), float64 [rows, columns]: row by row those of the stream `key`, from its first on.
+    """Draws the first numbers of the stream `key`, row by row: in [0, 1), float64 [rows, columns].
 
-    A key on the device, int64 [], need not be waited for.
+    A key may be an int64 tensor [] on the device, which saves a synchronisation.
+
+    Example: `uniforms(7, 2, 3, torch.device("cpu")).shape` is (2, 3).
     """
     count = torch.arange(1, rows * columns + 1, dtype=torch.int64, device=device)
     z = count * _signed(_GOLDEN) + (key if isinstance(key, Tensor) else _signed(key))

@@ -1,4 +1,11 @@
-"""A small discriminator on spectrograms of several resolutions (after UnivNet's and encodec's)."""
+"""A small discriminator on spectrograms of several resolutions.
+
+It follows the multi-resolution spectrogram discriminator of UnivNet (Jang et al., Interspeech 2021) and the
+STFT discriminator of encodec (Défossez et al., 2022). Losses are least squares (Mao et al., ICCV 2017), and
+feature matching.
+
+Tensor names: B clips, T samples.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +18,25 @@ from train.audio.spectral import magnitudes
 
 
 class DiscriminatorOutput(NamedTuple):
-    """Logits and inner features of each resolution, for the least-squares loss and feature matching."""
+    """Logits and hidden features of each resolution, for the least-squares loss and feature matching."""
 
     logits: list[Tensor]
     features: list[Tensor]
 
     def halves(self) -> tuple[DiscriminatorOutput, DiscriminatorOutput]:
-        """The verdicts on the two halves of a batch that was judged in one call."""
+        """Splits the output of one call into those of the two halves of its batch."""
         logits, features = ([part.chunk(2) for part in parts] for parts in self)
-        return tuple(DiscriminatorOutput([p[i] for p in logits], [p[i] for p in features]) for i in (0, 1))  # type: ignore[return-value]
+        first, second = (
+            DiscriminatorOutput([part[i] for part in logits], [part[i] for part in features]) for i in (0, 1)
+        )
+        return first, second
 
 
 class SpectrogramDiscriminator(nn.Module):
-    """One resolution: log magnitudes [B, F, C] -> convolutions over time and frequency -> logits."""
+    """A discriminator at one resolution: log magnitudes, then convolutions over time and frequency.
+
+    `window` is the STFT's, in samples, its hop a quarter.
+    """
 
     def __init__(self, window: int, channels: int) -> None:
         super().__init__()
@@ -48,21 +61,21 @@ class SpectrogramDiscriminator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Tells real audio [B, T] from decoded audio."""
+    """Tells real audio, float32 [B, T], from decoded audio, one sub-discriminator for each of `windows`."""
 
     def __init__(self, windows: tuple[int, ...] = (1024, 256), channels: int = 12) -> None:
         super().__init__()
         self.judges = nn.ModuleList(SpectrogramDiscriminator(window, channels) for window in windows)
 
     def forward(self, audio_BT: Tensor) -> DiscriminatorOutput:
-        verdicts = [judge(audio_BT) for judge in self.judges]
+        outputs = [judge(audio_BT) for judge in self.judges]
         return DiscriminatorOutput(
-            [logit for logit, _ in verdicts], [f for _, features in verdicts for f in features]
+            [logit for logit, _ in outputs], [f for _, features in outputs for f in features]
         )
 
 
 def discriminator_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-    """Least squares: real to 1, fake to 0."""
+    """Computes the discriminator's least-squares loss, a scalar: real to 1, fake to 0."""
     terms = [
         (r - 1.0).square().mean() + f.square().mean() for r, f in zip(real.logits, fake.logits, strict=True)
     ]
@@ -70,12 +83,12 @@ def discriminator_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> 
 
 
 def generator_loss(fake: DiscriminatorOutput) -> Tensor:
-    """Least squares: fake to 1."""
+    """Computes the generator's least-squares loss, a scalar: fake to 1."""
     return torch.stack([(logit - 1.0).square().mean() for logit in fake.logits]).mean()
 
 
 def feature_matching_loss(real: DiscriminatorOutput, fake: DiscriminatorOutput) -> Tensor:
-    """Mean distance of inner features, relative to their size in real audio."""
+    """Computes the mean L1 distance of hidden features, relative to their size in real audio: a scalar."""
     terms = [
         (f - r.detach()).abs().mean() / (r.detach().abs().mean() + 1e-3)
         for r, f in zip(real.features, fake.features, strict=True)

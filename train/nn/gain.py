@@ -1,6 +1,6 @@
-"""Notes and envelopes as tensors, and the composing gain in torch: the twin of `compose.gain`.
+"""Notes and envelopes as tensors, and the composing gain in torch: the counterpart of `compose.gain`.
 
-Tensor names carry their shape: B clips, N notes of a clip (padded), T samples or any other points in time.
+Tensor names: B clips, N notes of a clip (padded), T samples or any other points in time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from manifests.types import Envelope, Note
 
 
 class NoteBatch(NamedTuple):
-    """The notes of B clips, padded to N: times in samples, velocity 0..1, pitch in MIDI as it sounds.
+    """The notes of B clips, padded to N: times in samples, velocity 0..1, sounding MIDI pitch.
 
-    `end` is where the next onset (or the clip's end) cuts the note. Padding lies behind the clip's end and
+    `end` is where the next onset, or the clip's end, cuts the note. Padding stands behind the clip's end and
     has `mask` False.
     """
 
@@ -37,14 +37,17 @@ class NoteBatch(NamedTuple):
 
 
 def note_batch(clips: Sequence[Sequence[Note]], rate: int, frames: int) -> NoteBatch:
-    """Notes of clips of `frames` samples as one padded batch (on the CPU)."""
+    """Batches the notes of clips of `frames` samples at `rate` Hz, on the CPU.
+
+    Example: `note_batch([notes], 44_100, 132_300).onset_BN`
+    """
     return span_batch(
         [list(zip(notes, compose.spans(notes, rate, frames), strict=True)) for notes in clips], frames
     )
 
 
 def span_batch(clips: Sequence[Sequence[tuple[Note, Span]]], frames: int) -> NoteBatch:
-    """Notes whose samples are known as one padded batch; padding stands at `frames`, behind all clips."""
+    """Batches notes with given spans in samples; padding stands at `frames`, behind all clips."""
     width = max(1, *(len(notes) for notes in clips)) if clips else 1
     shape = (len(clips), width)
     onset = torch.full(shape, float(frames))
@@ -61,7 +64,7 @@ def span_batch(clips: Sequence[Sequence[tuple[Note, Span]]], frames: int) -> Not
 
 
 class EnvelopeBatch(NamedTuple):
-    """Envelopes as tensors of one shape: times in ms, sustain 0..1, `curve` 0 linear to 1 exponential."""
+    """Envelopes as tensors of one shape: times in ms, sustain 0..1, `curve` 0 (linear) to 1 (exponential)."""
 
     attack: Tensor
     hold: Tensor
@@ -74,12 +77,12 @@ class EnvelopeBatch(NamedTuple):
         return EnvelopeBatch(*(tensor.to(device) for tensor in self))
 
     def unsqueeze(self) -> EnvelopeBatch:
-        """The same with one more axis at the end."""
+        """Returns the same envelopes with one more axis at the end."""
         return EnvelopeBatch(*(tensor.unsqueeze(-1) for tensor in self))
 
 
 def envelope_batch(envelopes: Sequence[Envelope]) -> EnvelopeBatch:
-    """Envelopes as [B] tensors."""
+    """Batches envelopes: float32 [B] each, on the CPU."""
     return EnvelopeBatch(
         torch.tensor([e.attack_ms for e in envelopes], dtype=torch.float32),
         torch.tensor([e.hold_ms for e in envelopes], dtype=torch.float32),
@@ -91,40 +94,42 @@ def envelope_batch(envelopes: Sequence[Envelope]) -> EnvelopeBatch:
 
 
 def _progress(x: Tensor, curve: Tensor) -> Tensor:
-    """How far a segment has come at fraction `x`; between the two curves, a blend of both."""
+    """Computes a segment's progress at fraction `x` of its time; `curve` blends linear and exponential."""
     x = x.clamp(0.0, 1.0)
     if curve.device.type == "cpu" and not curve.requires_grad and not curve.any():
-        return x  # the exponential is the dearest thing in a gain
+        return x  # the exponential takes most of a gain's time
     exponential = torch.expm1(-EXPONENT * x) / math.expm1(-EXPONENT)
     return x + curve * (exponential - x)
 
 
-def segment(time: Tensor, start: Tensor | float, length: Tensor, curve: Tensor) -> Tensor:
-    """How far, 0..1, a segment that begins at `start` and takes `length` (ms) has come at `time`."""
+def segment_progress(time: Tensor, start: Tensor | float, length: Tensor, curve: Tensor) -> Tensor:
+    """Computes the progress, 0..1, at `time` of a segment that begins at `start` and takes `length` (ms)."""
     # A segment of no length is over once it starts.
     passed = (time - start) / length.clamp(min=1e-6) + (length <= 0.0)
     return _progress(passed, curve)
 
 
 def held_curve(envelope: EnvelopeBatch, time: Tensor) -> Tensor:
-    """The gain of a note that is not let go, at `time` ms after its onset."""
-    rise = segment(time, 0.0, envelope.attack, envelope.curve)
-    fall = segment(time, envelope.attack + envelope.hold, envelope.decay, envelope.curve)
+    """Computes the gain of a held note at `time` ms after its onset."""
+    rise = segment_progress(time, 0.0, envelope.attack, envelope.curve)
+    fall = segment_progress(time, envelope.attack + envelope.hold, envelope.decay, envelope.curve)
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
 def gain_curve(envelope: EnvelopeBatch, gate: Tensor, time: Tensor) -> Tensor:
-    """`manifests.synthesis.envelope.gain_curve` in torch, differentiable in the envelope's numbers.
+    """Computes `manifests.synthesis.envelope.gain_curve` in torch, differentiable in the envelope.
 
     `gate` and `time` are in ms; all arguments broadcast against each other.
     """
-    release = held_curve(envelope, gate) * (1.0 - segment(time, gate, envelope.release, envelope.curve))
+    release = held_curve(envelope, gate) * (
+        1.0 - segment_progress(time, gate, envelope.release, envelope.curve)
+    )
     gain = torch.where(time < gate, held_curve(envelope, time), release)
     return torch.where(time < 0.0, torch.zeros_like(gain), gain)
 
 
-def owner(notes: NoteBatch, at_BT: Tensor) -> tuple[Tensor, Tensor]:
-    """Which note owns each point `at_BT` (in samples): index [B, T] and whether there is one, [B, T]."""
+def note_at(notes: NoteBatch, at_BT: Tensor) -> tuple[Tensor, Tensor]:
+    """Finds the note at each point `at_BT` (samples): index, int64 [B, T], and whether there is one, bool."""
     index = torch.searchsorted(notes.onset_BN.contiguous(), at_BT.contiguous(), right=True) - 1
     index = torch.minimum(index, notes.mask_BN.sum(1, keepdim=True) - 1)
     return index.clamp(min=0), index >= 0
@@ -133,21 +138,21 @@ def owner(notes: NoteBatch, at_BT: Tensor) -> tuple[Tensor, Tensor]:
 def clip_gain(
     notes: NoteBatch, envelope: EnvelopeBatch, at_BT: Tensor, rate: int, cut_fade_ms: float
 ) -> Tensor:
-    """The gain of B clips at the points `at_BT` (in samples): [B, T].
+    """Computes the gain of B clips at the points `at_BT` (in samples): float32 [B, T].
 
     At whole samples it agrees with `manifests.synthesis.compose.gain` to 1e-5; points need not be whole.
     """
-    index, inside = owner(notes, at_BT)
+    index, inside = note_at(notes, at_BT)
     onset, off, end, velocity = (
         tensor.gather(1, index) for tensor in (notes.onset_BN, notes.off_BN, notes.end_BN, notes.velocity_BN)
     )
     per_ms = 1000.0 / rate
     curve = gain_curve(envelope.unsqueeze(), (off - onset) * per_ms, (at_BT - onset) * per_ms)
-    return velocity * curve * cut(at_BT, end, rate, cut_fade_ms) * (inside & (at_BT < end))
+    return velocity * curve * cut_fade_gain(at_BT, end, rate, cut_fade_ms) * (inside & (at_BT < end))
 
 
-def cut(at: Tensor, end: Tensor, rate: int, cut_fade_ms: float) -> Tensor:
-    """The raised cosine that ends a note's span: 1 until `cut_fade_ms` before `end`, then to 0."""
+def cut_fade_gain(at: Tensor, end: Tensor, rate: int, cut_fade_ms: float) -> Tensor:
+    """Computes the raised cosine that ends a note's span: 1 until `cut_fade_ms` before `end`, then to 0."""
     fade = compose.to_samples(cut_fade_ms / 1000.0, rate)
     phase = ((at - (end - fade) + 0.5) / max(fade, 1)).clamp(0.0, 1.0)
     faded = 0.5 + 0.5 * torch.cos(math.pi * phase)

@@ -1,4 +1,4 @@
-"""The layers that systems are built from. Shapes are [B, F, C]: clips, frames, channels."""
+"""Layers that several systems share. Shapes are [B, F, C]: clips, frames, channels; D a condition's width."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from torch import Tensor, nn
 
 
 class ConvNeXt(nn.Module):
-    """A ConvNeXt block over time: depthwise convolution, norm per frame, inverted bottleneck, residual.
+    """A ConvNeXt block over time (Liu et al., CVPR 2022): depthwise convolution and inverted bottleneck.
 
-    With `condition` > 0 the norm's scale and shift come from a vector [B, condition] (conditional layer
-    norm). Norms see one frame at a time, so nothing depends on a clip's length or place in the batch.
+    With `condition` > 0, scale and shift of the layer norm come from a vector [B, condition]. Norms see one
+    frame at a time, so nothing depends on a clip's length or place in the batch.
     """
 
     def __init__(self, width: int, kernel: int = 7, expand: int = 3, condition: int = 0) -> None:
@@ -36,5 +36,5 @@ class ConvNeXt(nn.Module):
 
 
 def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Two linear layers with a GELU between."""
+    """Builds two linear layers with a GELU between."""
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, outputs))

@@ -1,4 +1,7 @@
-"""Spectral losses of several scales, floored like the project's metrics."""
+"""Spectral losses at several scales, with floors like those of the metrics.
+
+Tensor names: B or R clips, T samples.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,16 @@ from train.audio.spectral import log_mel, magnitudes
 FLOOR = 1e-3
 CODEC_FLOOR = 1e-5
 CODEC_MELS = {32: 5, 64: 10, 128: 20, 256: 40, 512: 80, 1024: 160, 2048: 320}
-"""Windows and their mel bands: those of DAC (Kumar et al., NeurIPS 2023), which SynthCloner and CTD took."""
+"""Mel bands of each window, as in DAC (Kumar et al., NeurIPS 2023), SynthCloner and CTD."""
 WINDOWS = (2048, 1024, 512, 256)
 MELS = {2048: 128, 1024: 96, 512: 64, 256: 32}
 
 
 def spectral_losses(estimate_RT: Tensor, target_RT: Tensor, rate: int) -> dict[str, Tensor]:
-    """`stft`: |2 log10| plus linear distance of magnitudes, floored at 1e-3, mean over scales and frames
-    (the metric MSTFT, with more scales); `mel`: the log10 distance of mel bands, likewise.
+    """Computes the losses `stft` and `mel` of audio [R, T] at `rate` Hz: scalars, means over scales.
+
+    `stft` is the L1 distance of 2 log10 of the magnitudes, floored at 1e-3, plus that of the magnitudes: the
+    metric MSTFT at more scales. `mel` is the L1 distance of log10 mel bands, floored alike.
     """
     stft, mel = [], []
     with torch.autocast(estimate_RT.device.type, enabled=False):
@@ -31,7 +36,10 @@ def spectral_losses(estimate_RT: Tensor, target_RT: Tensor, rate: int) -> dict[s
 
 
 def mel_distances(estimate_BT: Tensor, target_BT: Tensor, rate: int) -> Tensor:
-    """L1 of log10 mel magnitudes, floored at 1e-5, for each window (hop a quarter of it): [7]."""
+    """Computes the L1 distance of log10 mel magnitudes, floored at 1e-5, for each window: float32 [7].
+
+    The hop is a quarter of the window. Audio is [B, T] at `rate` Hz.
+    """
     with torch.autocast(estimate_BT.device.type, enabled=False):
         distances = []
         for window, bands in CODEC_MELS.items():

@@ -9,7 +9,7 @@ from manifests.dataset.layout import Layout
 from train.audio.resampling import resample
 from train.data.examples import Example
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.metrics import score, spectral_features
 from train.systems.base import Audio, System
@@ -32,7 +32,7 @@ def sound(seconds: float, seed: int = 0, rate: int = RATE) -> Audio:
 
 
 def take_examples(layout: Layout, system: System, count: int) -> list[Example]:
-    with Loader(Shards(Tables.open(layout.root)), system.kinds, 1, 1, 1) as loader:
+    with Loader(ShardSource(Tables.open(layout.root)), system.kinds, 1, 1, 1) as loader:
         return [example for example, _ in zip(loader, range(count), strict=False)]
 
 

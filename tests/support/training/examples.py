@@ -8,7 +8,7 @@ import numpy as np
 
 from train.data.examples import EXAMPLE_KINDS, Example
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 
@@ -16,7 +16,7 @@ def take_examples(
     tables: Tables, count: int, start: int = 0, threads: int = 2, rank: int = 0, world: int = 1, pool: int = 3
 ) -> list[Example]:
     with Loader(
-        Shards(tables), EXAMPLE_KINDS, seed=5, pool_blocks=pool, threads=threads, rank=rank, world=world
+        ShardSource(tables), EXAMPLE_KINDS, seed=5, pool_blocks=pool, threads=threads, rank=rank, world=world
     ) as loader:
         return list(islice(loader.examples(start), count))
 

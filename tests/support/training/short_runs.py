@@ -11,7 +11,7 @@ from tests.support.training.tiny_codec import SIZES
 from train.checkpoint import read_weights
 from train.config import RunConfig, parse_config
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.systems.base import System
 
@@ -35,7 +35,7 @@ def same_weights(first: Path, second: Path) -> bool:
 
 def held_out_losses(system: System, tables: Tables, count: int) -> dict[str, float]:
     """Returns a system's mean losses by name on held-out cells, with true notes given."""
-    with Loader(Shards(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
+    with Loader(ShardSource(tables, "validation"), system.kinds, 5, pool_blocks=1, threads=1) as loader:
         batch = system.collate(list(islice(loader, count)), {})
     with torch.no_grad():
         turns = list(system.training_losses(batch, 0.0))

@@ -9,7 +9,7 @@ from tests.support.training.examples import take_examples
 from train.data.batches import Batches, parts_of
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 
@@ -49,7 +49,7 @@ def test_parts_hold_the_same_examples_on_any_number_of_devices(tables: Tables, w
     expected = [example.target.id.key for example in take_examples(tables, 24, start=16, pool=4)]
     parts: dict[int, list[list[str]]] = {}
     for rank in range(world):
-        loader = Loader(Shards(tables), EXAMPLE_KINDS, 5, pool_blocks=4, rank=rank, world=world)
+        loader = Loader(ShardSource(tables), EXAMPLE_KINDS, 5, pool_blocks=4, rank=rank, world=world)
         with Batches(loader, lambda part: [e.target.id.key for e in part], 8, 4, threads=3) as batches:
             for _, batch in zip(range(3), batches.steps(2), strict=False):
                 for number, part in zip(batches.numbers, batch, strict=True):

@@ -12,13 +12,13 @@ from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from tests.support.synthetic_dataset import make_dataset
 from train.data.clips import read_clips
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 
 def test_blocks_and_single_clips_read_the_same_audio(tables: Tables) -> None:
     block = tables.blocks("validation")[0]
-    clips = Shards(tables, "validation").clips(block, range(block.clips))
+    clips = ShardSource(tables, "validation").clips(block, range(block.clips))
     single = read_clips(tables.layout, [clip.key for clip in block.ids()])
     assert [clip.id for clip in clips] == block.ids()
     for clip in clips:

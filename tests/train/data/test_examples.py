@@ -13,8 +13,8 @@ from manifests.splits.seeds import stream
 from manifests.synthesis import compose
 from tests.support.synthetic_dataset import make_dataset
 from tests.support.training.examples import take_examples
-from train.data.examples import EXAMPLE_KINDS, cast
-from train.data.shards import Shards
+from train.data.examples import EXAMPLE_KINDS, draw_roles
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 
@@ -48,7 +48,7 @@ def test_choosing_partners_does_not_cost_more_on_larger_datasets(tmp_path: Path)
     calls = []
     for timbres in (4, 16):
         root = make_dataset(tmp_path / str(timbres), train=(timbres, 2, 2), seconds=0.3, rate=8000).root
-        shards = Shards(Tables.open(root))
+        shards = ShardSource(Tables.open(root))
         block = min(shards.blocks(0))
         count = Counter[str]()
 
@@ -60,7 +60,7 @@ def test_choosing_partners_does_not_cost_more_on_larger_datasets(tmp_path: Path)
             sys.setprofile(counted)
             shards.clips(block, range(block.clips))
             roles = [
-                cast(kind, target, (block.timbres, block.phrases, block.envelopes), stream(1, "cast"))
+                draw_roles(kind, target, (block.timbres, block.phrases, block.envelopes), stream(1, "cast"))
                 for kind in EXAMPLE_KINDS
                 for target in block.ids()
             ]

@@ -12,7 +12,7 @@ from tests.support.training.examples import same_examples, take_examples
 from train.data.examples import EXAMPLE_KINDS, Clip
 from train.data.loader import Loader
 from train.data.order import pools
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Block, Tables
 
 
@@ -44,7 +44,7 @@ def test_any_number_of_ranks_shares_one_stream(tables: Tables, world: int, pool:
         assert same_examples(mine, expected[rank::world])
 
 
-class Counting(Shards):
+class Counting(ShardSource):
     """Shards that record which clips were read."""
 
     def __init__(self, tables: Tables) -> None:
@@ -71,7 +71,7 @@ def test_ranks_read_blocks_of_their_own_and_decode_each_clip_once(tables: Tables
 
 
 def test_keys_are_known_without_reading(tables: Tables) -> None:
-    with Loader(Shards(tables), EXAMPLE_KINDS, seed=5, pool_blocks=3, rank=1, world=2) as loader:
+    with Loader(ShardSource(tables), EXAMPLE_KINDS, seed=5, pool_blocks=3, rank=1, world=2) as loader:
         assert loader.keys(41, 30) == [
             example.target.id.key for example in take_examples(tables, 30, start=41)
         ]

@@ -10,7 +10,7 @@ from manifests.types import InputError
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
 from train.data.order import check_enough, pool_order, pools
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 
@@ -39,6 +39,6 @@ def test_a_pool_gives_a_clip_of_each_block_in_turn() -> None:
 def test_too_few_blocks_are_refused_with_the_arithmetic(tables: Tables) -> None:
     count = len(tables.blocks("train"))
     with pytest.raises(InputError, match=rf"{count} blocks cannot fill a pool of 16; .*to {count} or less"):
-        Loader(Shards(tables), EXAMPLE_KINDS, seed=1, pool_blocks=16)
+        Loader(ShardSource(tables), EXAMPLE_KINDS, seed=1, pool_blocks=16)
     with pytest.raises(InputError, match=r"2 blocks for 8 devices leave 6 of them without one; set it to 8"):
         check_enough(13, 2, 8, "there")

@@ -1,8 +1,10 @@
-"""New timbres out of a bank's: layered, in unison, other octaves and formants, equalised, driven, noisy.
+"""Alters a bank's timbres: layers, unison, octave and formant shifts, equaliser, drive, noise.
 
-A recipe changes a timbre's dry sound, before any envelope, so that clip = gain * dry holds as for any other
-timbre, and all clips of the timbre in a block, target and partners alike, have the same change. Ranges are
-those of `docs/bank.md`. An altered timbre is nobody's class.
+A recipe changes a timbre's dry sound, before any envelope. So clip = gain * dry holds as for any other
+timbre, and all clips of the timbre in a block, target and partners alike, are changed equally.
+`docs/bank.md` states the ranges. An altered timbre belongs to no timbre class.
+
+Tensor names: F samples of a clip.
 """
 
 from __future__ import annotations
@@ -18,11 +20,11 @@ from torch import Tensor
 from train.nn.counter_rng import uniforms
 
 CENTS = (4.0, 8.0, 12.0, 16.0)
-"""How far voices in unison are off, to either side."""
+"""Detuning of unison voices in cents, to either side."""
 OCTAVE_CENTS = 1200.0
 FORMANTS = (-5, -3, 3, 5)
-"""Semitones that a spectrum's envelope moves by: a tone so many semitones away is read faster or slower, so
-that its pitch is the note's. At the ends of the bank's range there is no such tone, and they move less."""
+"""Shifts of the spectral envelope in semitones: a tone so many semitones away is read faster or slower, so
+that its pitch is the note's. At the ends of the bank's range there is no such tone, and the shift is less."""
 BANDS_HZ = (60.0, 120.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0, 8000.0, 16_000.0)
 EQUALISER_DB, DRIVE_DB, NOISE_DB = 12.0, 24.0, (-60.0, -20.0)
 RMS = 0.1
@@ -30,9 +32,19 @@ RMS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One change: a second timbre (its id) and its share of the amplitude, detuned voices in cents, dB at
-    `BANDS_HZ`, dB into the drive, noise in dB against the tone, the key of the noise, octaves up (1) or down
-    (-1), semitones that formants move by. None, empty or 0: not done."""
+    """How one timbre is altered. None, an empty tuple or 0 leaves a step out.
+
+    Attributes:
+        layer: Id of a second timbre.
+        share: Its share of the amplitude, 0..1.
+        cents: Detuning of the unison voices.
+        equaliser_db: Gains at `BANDS_HZ`.
+        drive_db: Gain into the drive.
+        noise_db: Level of the noise relative to the tone.
+        key: Key of the noise's random stream.
+        octave: Octaves up (1) or down (-1).
+        formant: Shift of the spectral envelope in semitones.
+    """
 
     layer: int | None
     share: float
@@ -46,10 +58,11 @@ class Recipe:
 
 
 def draw_recipe(draws: np.random.Generator, others: Sequence[int], key: int, octave: int) -> Recipe:
-    """A recipe of one change or more; `others` are timbres that sound in the same octave, `octave` is that.
+    """Draws a recipe of at least one step.
 
-    Of unison, octave and formants it has one at most: each pitch offset costs a table of weights. An octave
-    shift never leads away from the octave that phrases are written in by more than one.
+    `others` are the ids of timbres in the same `octave`, `key` that of the noise. A recipe has at most one of
+    unison, octave and formant shift, since each pitch offset takes a table of weights. An octave shift
+    leads at most one octave away from that of the phrases.
     """
     does = draws.random(5) < 0.5
     does[3] |= not does.any()
@@ -70,13 +83,13 @@ def draw_recipe(draws: np.random.Generator, others: Sequence[int], key: int, oct
     )
 
 
-def altered(
+def apply_recipe(
     recipe: Recipe, read: Callable[[int | None, float, int], Tensor], rate: int, place: int
 ) -> Tensor:
-    """A dry phrase by a recipe, [..., F]: `read` gives it on a timbre (None: its own), so many cents off,
-    from the tones so many semitones below.
+    """Makes a dry phrase, float32 [..., F] at `rate` Hz, by a recipe.
 
-    `place` tells the noise of one phrase from another's.
+    `read(timbre, cents, below)` reads the phrase on a timbre (None: its own), shifted by so many cents, from
+    tones so many semitones below. `place` is the phrase's number: each has noise of its own.
     """
     off, below = recipe.octave * OCTAVE_CENTS, recipe.formant
     dry = read(None, off, below)
@@ -86,7 +99,7 @@ def altered(
     if recipe.layer is not None:
         dry = dry * (1.0 - recipe.share) + read(recipe.layer, off, below) * recipe.share
     if recipe.equaliser_db:
-        dry = equalised(dry, recipe.equaliser_db, rate)
+        dry = equalise(dry, recipe.equaliser_db, rate)
     if recipe.drive_db is not None:
         dry = torch.tanh(dry * (10.0 ** (recipe.drive_db / 20.0)))
     if recipe.noise_db is not None:
@@ -97,8 +110,8 @@ def altered(
     return dry
 
 
-def equalised(sound: Tensor, band_db: Sequence[float], rate: int) -> Tensor:
-    """A sound [..., F] through a smooth, zero-phase response that goes through `band_db` at `BANDS_HZ`."""
+def equalise(sound: Tensor, band_db: Sequence[float], rate: int) -> Tensor:
+    """Filters a sound [..., F] at `rate` Hz by a smooth zero-phase response: `band_db` at `BANDS_HZ`."""
     frames = sound.shape[-1]
     octave = np.log2(np.maximum(np.fft.rfftfreq(frames, 1.0 / rate), 1.0))
     response_db = np.interp(octave, np.log2(BANDS_HZ), band_db)

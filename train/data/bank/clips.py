@@ -1,4 +1,4 @@
-"""Any clip of a bank's dataset, composed when it is asked for: what evaluation, pages and tests read."""
+"""Composes single clips of a bank's dataset on the CPU, for evaluation, pages and tests."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def _tones(bank: Bank, timbre: int) -> Tones:
 
 
 def compose_clip(bank: Bank, clip: ClipId) -> tuple[I16, float]:
-    """One clip, int16 [frames], and its gain (see `compose.to_int16`); InputError if it is none."""
+    """Composes one clip: int16 [frames], and its gain (see `synthesis.compose.to_int16`).
+
+    Raises InputError if the bank has no such timbre, envelope or phrase.
+    """
     envelopes, phrases, timbres = _factors(bank)
     if not (clip.timbre in timbres and clip.envelope < len(envelopes) and clip.phrase < len(phrases)):
         raise InputError(f"{bank.root}: no clip {clip.key!r}: it has no such timbre, envelope or phrase")
@@ -48,7 +51,12 @@ def compose_clip(bank: Bank, clip: ClipId) -> tuple[I16, float]:
 
 
 def compose_clips(bank: Bank, keys: Sequence[str]) -> dict[str, I16]:
-    """Clips by key, int16 [frames] each."""
-    # Sorted by timbre, so that each one's tones are read once.
+    """Composes clips by key, int16 [frames] each.
+
+    Raises InputError if a key is no clip's.
+
+    Example: `compose_clips(bank, ["b000012_t00017_e0003_p0042"])`
+    """
+    # Sorted by timbre, so that each timbre's tones are read once.
     clips = sorted({ClipId.parse(key) for key in keys}, key=lambda clip: (clip.timbre, clip))
     return {clip.key: compose_clip(bank, clip)[0] for clip in clips}

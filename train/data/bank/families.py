@@ -1,4 +1,8 @@
-"""Fresh envelopes: drawn from the dataset's families as the renderer does it, away from the unseen ones."""
+"""Draws fresh envelopes from the dataset's families, as the renderer does, away from held-out ones.
+
+Tensor names: B drawn envelopes, M families, O held-out envelopes, D uniform numbers; 5 parameters in the
+order of `FIELDS`, 2 bounds.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +22,8 @@ GRIDS = (TIME_GRID_MS, TIME_GRID_MS, TIME_GRID_MS, LEVEL_GRID, TIME_GRID_MS)
 DRAWS = 1 + len(FIELDS)
 
 
-class Families:
-    """The families of a bank's `fresh.envelopes`, each as likely as its share of the dataset's envelopes."""
+class EnvelopeFamilies:
+    """The families of a bank's `fresh.envelopes`, as probable as their shares of the dataset's envelopes."""
 
     def __init__(self, families: dict[str, dict[str, Any]], device: torch.device) -> None:
         rows = [families[name] for name in sorted(families)]
@@ -31,7 +35,10 @@ class Families:
         self.grid_5 = torch.tensor(GRIDS, dtype=torch.float64, device=device)
 
     def draw(self, u_BD: Tensor) -> tuple[Tensor, Tensor]:
-        """Values [B, 5] in the order of `FIELDS` and families [B], from B rows of `DRAWS` uniform numbers."""
+        """Draws parameters, float64 [B, 5] in the order of `FIELDS`, and families, int64 [B].
+
+        `u_BD` holds `DRAWS` uniform numbers for each envelope.
+        """
         family_B = (self.until_M <= u_BD[:, :1]).sum(1).clamp(max=len(self.curves) - 1)
         low, high = self.bounds_M52[family_B].unbind(-1)
         value = low + (high - low) * u_BD[:, 1:]
@@ -39,15 +46,16 @@ class Families:
         return torch.minimum(torch.maximum(on_grid, low), high), family_B
 
     def envelopes(self, value_B5: Tensor, family_B: Tensor) -> list[Envelope]:
-        """Drawn values as envelopes."""
+        """Converts drawn parameters and families to envelopes."""
         rows = zip(value_B5.tolist(), family_B.tolist(), strict=True)
         return [Envelope(**dict(zip(FIELDS, row, strict=True)), curve=self.curves[of]) for row, of in rows]
 
 
-def near(value_B5: Tensor, others: Sequence[Envelope]) -> Tensor:
-    """Which drawn envelopes would share a cluster with one of `others`, whatever their curves: bool [B].
+def near_any(value_B5: Tensor, others: Sequence[Envelope]) -> Tensor:
+    """Tells which drawn envelopes would share a cluster with one of `others`, of any curve: bool [B].
 
-    The rule of `manifests.splits.clusters.envelope_clusters`, so that what a split calls unseen stays unseen.
+    The rule is that of `manifests.splits.clusters.envelope_clusters`, so that a split's unseen ids stay
+    unseen.
     """
     if not others:
         return torch.zeros(len(value_B5), dtype=torch.bool, device=value_B5.device)

@@ -1,4 +1,4 @@
-"""What a bank's families give: phrases and envelopes that were in no dataset, and are like no unseen one."""
+"""Draws fresh phrases and envelopes from a bank's families, unlike any held-out one."""
 
 from __future__ import annotations
 
@@ -10,21 +10,24 @@ from manifests.dataset.bank import Bank
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.splits.seeds import derive
 from manifests.types import Envelope, Notes
-from train.data.bank.families import DRAWS, Families, near
-from train.data.bank.melodies import Melodies, Unseen, phrases
+from train.data.bank.families import DRAWS, EnvelopeFamilies, near_any
+from train.data.bank.melodies import HeldOutPhrases, Melodies, to_phrases
 from train.nn.counter_rng import uniforms
 
 TRIES = 4
-"""Draws of a phrase or envelope; where none of them may be used, one of the tables is taken."""
+"""Draws of one phrase or envelope. If none of them is usable, the block takes one from the tables."""
 
 
-class Fresh:
-    """Draws by (seed, pool, place), on one device; None where no draw could be used."""
+class FreshMaterial:
+    """Draws by (seed, pool, place) on one device. None stands where no draw is usable.
+
+    Raises InputError if the bank's `bank.json` or tables are missing or damaged.
+    """
 
     def __init__(self, bank: Bank, seed: int, device: torch.device) -> None:
         fresh: dict[str, Any] = bank.metadata()["fingerprint_of"]["fresh"]
         self.seed, self.device = seed, device
-        self.families = Families(fresh["envelopes"], device)
+        self.families = EnvelopeFamilies(fresh["envelopes"], device)
         rows = bank.read("envelopes").to_pylist()
         self.unseen_envelopes = [envelope_of(row) for row in rows if row["side"] != "train"]
         self.melodies = None
@@ -32,29 +35,29 @@ class Fresh:
             self.melodies = Melodies(fresh["phrases"], fresh["seconds"], device)
             rows = bank.read("phrases").to_pylist()
             others = [notes_of(row) for row in rows if row["side"] != "train"]
-            self.unseen_phrases = Unseen(others, self.melodies.rhythms.most, device)
+            self.unseen_phrases = HeldOutPhrases(others, self.melodies.rhythms.most, device)
 
     def envelopes(self, pool: int, count: int) -> list[Envelope | None]:
-        """`count` envelopes of pool number `pool`."""
+        """Draws `count` envelopes of pool number `pool`."""
         key = derive(self.seed, "fresh", "envelopes", pool)
         value, family = self.families.draw(uniforms(key, count * TRIES, DRAWS, self.device))
-        usable = (~near(value, self.unseen_envelopes)).tolist()
+        usable = (~near_any(value, self.unseen_envelopes)).tolist()
         return _first(self.families.envelopes(value, family), usable)
 
     def phrases(self, pool: int, count: int) -> list[Notes | None]:
-        """`count` phrases of pool number `pool`; None for all where the dataset's are from MIDI files."""
+        """Draws `count` phrases of pool number `pool`; all None if the dataset's come from MIDI files."""
         if self.melodies is None:
             return [None] * count
         key = derive(self.seed, "fresh", "phrases", pool)
         notes, counts, inside = self.melodies.draw(
             uniforms(key, count * TRIES, self.melodies.draws, self.device)
         )
-        usable = (inside & ~self.unseen_phrases.like(notes, counts)).tolist()
-        return _first(phrases(notes, counts), usable)
+        usable = (inside & ~self.unseen_phrases.matches(notes, counts)).tolist()
+        return _first(to_phrases(notes, counts), usable)
 
 
 def _first(drawn: list[Any], usable: list[bool]) -> list[Any]:
-    """Of each `TRIES` draws the first that may be used."""
+    """Returns the first usable of each `TRIES` draws."""
     return [
         next((drawn[i] for i in range(start, start + TRIES) if usable[i]), None)
         for start in range(0, len(drawn), TRIES)

@@ -1,8 +1,11 @@
-"""Gain curves of a block's phrases and envelopes: `compose.gain` in fp32, counted in samples.
+"""Gain curves of a block's phrases and envelopes: `compose.gain` in float32, counted in samples.
 
-The same closed form as `synthesis.envelope`, but for whole samples at once. Times are exact integers in
-fp32 below 2^24 samples; a segment of no length is entered a quarter of a sample early, which a whole sample
-cannot tell from on time.
+It is the closed form of `synthesis.envelope`, for whole samples at once. Times are exact integers in float32
+below 2^24 samples. A segment of no length is entered a quarter of a sample early, which makes no difference
+at whole samples.
+
+Tensor names: P phrases, E envelopes, F samples of a clip, N notes of a phrase (padded), S samples until all
+envelopes have settled, R samples of the longest release, X any points in time.
 """
 
 from __future__ import annotations
@@ -21,17 +24,21 @@ from manifests.synthesis.compose import Span, cut_fade, to_samples
 from manifests.synthesis.envelope import EXPONENT
 from manifests.types import Envelope, Notes
 from train.data.bank.format import ClipFormat
-from train.nn.gain import EnvelopeBatch, NoteBatch, cut, envelope_batch
+from train.nn.gain import EnvelopeBatch, NoteBatch, cut_fade_gain, envelope_batch
 
 F32 = npt.NDArray[np.float32]
 
 EARLY, AT_ONCE = 0.25, 8.0
-"""How early a segment of no length begins, in samples, and its slope: over at the first whole sample."""
+"""Lead of a segment of no length, in samples, and its slope per sample: it ends at the first whole sample."""
 
 
 class Segments(NamedTuple):
-    """Envelopes in samples: where attack, decay and release begin (after onset, onset, note-off) and their
-    slopes, the sustain level, 0..1; [E] each. `curves` says which of the two shapes occur."""
+    """Envelopes counted in samples, tensors [E].
+
+    `attack_from` and `decay_from` count from the onset, `release_from` from the note-off. `attack`, `decay`
+    and `release` are slopes per sample, and `sustain` is a level 0..1. `exponential` is bool, and `curves`
+    tells whether linear and exponential envelopes occur.
+    """
 
     attack_from: Tensor
     attack: Tensor
@@ -45,7 +52,7 @@ class Segments(NamedTuple):
 
 
 def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
-    """Envelopes counted in samples of `rate` Hz."""
+    """Converts envelopes to segments counted in samples at `rate` Hz."""
     per_ms = rate / 1000.0
 
     def slope(length: Tensor) -> tuple[Tensor, Tensor]:
@@ -64,7 +71,7 @@ def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
 
 
 def _progress(x: Tensor, of: Segments) -> Tensor:
-    """How far a segment has come, in place; the envelopes are x's last but one axis."""
+    """Computes the progress of a segment, in place. The envelopes are the last but one axis of `x`."""
     x.clamp_(0.0, 1.0)
     linear, exponential = of.curves
     if not exponential:
@@ -73,25 +80,25 @@ def _progress(x: Tensor, of: Segments) -> Tensor:
     return torch.where(of.exponential[:, None], curved, x) if linear else curved
 
 
-def held(since: Tensor, of: Segments) -> Tensor:
-    """A held note's gain, [..., E, X], `since` [..., 1, X] (or [X]) samples after its onset."""
+def held_gain(since: Tensor, of: Segments) -> Tensor:
+    """Computes a held note's gain, [..., E, X], at `since` [..., 1, X] (or [X]) samples after its onset."""
     fall = _progress((since - of.decay_from[:, None]).mul_(of.decay[:, None]), of)
     rise = _progress((since - of.attack_from[:, None]).mul_(of.attack[:, None]), of)
     return fall.mul_(of.sustain[:, None] - 1.0).add_(1.0).mul_(rise)
 
 
-def left(since_off: Tensor, of: Segments) -> Tensor:
-    """What is left, 1..0, `since_off` samples after a note-off; shapes as in `held`."""
+def release_gain(since_off: Tensor, of: Segments) -> Tensor:
+    """Computes the release's factor, 1..0, at `since_off` samples after a note-off; shapes as `held_gain`."""
     gone = _progress((since_off - of.release_from[:, None]).mul_(of.release[:, None]), of)
     return gone.neg_().add_(1.0)
 
 
-def gain_whole(
+def gain_vectorised(
     notes: NoteBatch, envelopes: EnvelopeBatch, index_PF: Tensor, at_F: Tensor, format: ClipFormat
 ) -> Tensor:
-    """The gain of P phrases under E envelopes at every sample: [P, E, F]; `index_PF` is each sample's note.
+    """Computes the gain of P phrases under E envelopes at every sample: float32 [P, E, F].
 
-    Samples before a phrase's first note are not meant.
+    `index_PF` is the note at each sample `at_F`. Samples before a phrase's first note are not meant.
     """
     of = segments(envelopes, format.rate)
     onset, off, end, velocity = (
@@ -99,30 +106,31 @@ def gain_whole(
         for tensor in (notes.onset_BN, notes.off_BN, notes.end_BN, notes.velocity_BN)
     )
     since_PF = at_F - onset
-    reached_PEN = held((notes.off_BN - notes.onset_BN)[:, None], of)
+    reached_PEN = held_gain((notes.off_BN - notes.onset_BN)[:, None], of)
     index_PEF = index_PF[:, None].expand(-1, len(of.sustain), -1)
-    released = left((at_F - off)[:, None], of).mul_(reached_PEN.gather(2, index_PEF))
+    released = release_gain((at_F - off)[:, None], of).mul_(reached_PEN.gather(2, index_PEF))
     sounding = (at_F < off)[:, None]
-    gain = torch.where(sounding, held(since_PF[:, None], of), released)
-    return gain.mul_((velocity * cut(at_F, end, format.rate, format.cut_fade_ms))[:, None])
+    gain = torch.where(sounding, held_gain(since_PF[:, None], of), released)
+    return gain.mul_((velocity * cut_fade_gain(at_F, end, format.rate, format.cut_fade_ms))[:, None])
 
 
 @lru_cache(maxsize=16)
 def _curves(envelopes: tuple[Envelope, ...], rate: int) -> tuple[F32, F32]:
-    """The gain until all of the envelopes have settled, [E, S], and what a release leaves, [E, R]."""
+    """Computes the gain until all envelopes have settled, [E, S], and the release's factor, [E, R]."""
     batch = envelope_batch(envelopes)
     of, per_ms = segments(batch, rate), rate / 1000.0
     settled = math.ceil(float((batch.attack + batch.hold + batch.decay).max()) * per_ms) + 2
     released = math.ceil(float(batch.release.max()) * per_ms) + 2
-    rising, leaving = held(torch.arange(float(settled)), of), left(torch.arange(float(released)), of)
-    return rising.numpy(), leaving.numpy()
+    rising = held_gain(torch.arange(float(settled)), of)
+    releasing = release_gain(torch.arange(float(released)), of)
+    return rising.numpy(), releasing.numpy()
 
 
-def gain_rows(
+def gain_per_note(
     notes: Notes, where: Sequence[Span], envelopes: Sequence[Envelope], format: ClipFormat, out_EF: F32
 ) -> None:
-    """The gain of one phrase under E envelopes, note by note, into `out_EF`, on the CPU."""
-    rising_ES, left_ER = _curves(tuple(envelopes), format.rate)
+    """Computes the gain of one phrase under E envelopes note by note, in place into `out_EF`, on the CPU."""
+    rising_ES, releasing_ER = _curves(tuple(envelopes), format.rate)
     settled, fade = rising_ES.shape[1], cut_fade(to_samples(format.cut_fade_ms / 1000.0, format.rate))
     out_EF[:, : where[0].onset] = 0.0
     for note, (onset, off, end) in zip(notes, where, strict=True):
@@ -130,8 +138,8 @@ def gain_rows(
         np.multiply(rising_ES[:, :moving], velocity, out=out_EF[:, onset : onset + moving])
         out_EF[:, onset + moving : off] = rising_ES[:, -1:] * velocity
         reached_E1 = rising_ES[:, min(off - onset, settled - 1), None] * velocity
-        tail = min(left_ER.shape[1], end - off)
-        np.multiply(left_ER[:, :tail], reached_E1, out=out_EF[:, off : off + tail])
+        tail = min(releasing_ER.shape[1], end - off)
+        np.multiply(releasing_ER[:, :tail], reached_E1, out=out_EF[:, off : off + tail])
         out_EF[:, off + tail : end] = 0.0
         faded = min(len(fade), end - onset)
         out_EF[:, end - faded : end] *= fade[len(fade) - faded :]

@@ -1,7 +1,10 @@
-"""Fresh phrases: the arithmetic of `midi.generate`, for many phrases at once, away from the unseen ones.
+"""Draws fresh phrases: the arithmetic of `midi.generate` for many phrases at once, away from held-out ones.
 
-Given the same uniform numbers it comes to the same notes; tests compare the two. A draw that leaves the
-pitch range, or is an unseen phrase in another key, is passed over for the next.
+Equal uniform numbers give the same notes as there; tests compare the two. A draw that leaves the pitch range,
+or is a held-out phrase in some key, is rejected.
+
+Tensor names: B phrases, N notes (padded), C scales, D degrees, S steps, X steps of a motif, E closing
+degrees, O held-out phrases, U uniform numbers; 4 values of a note: onset, note-off, pitch, velocity.
 """
 
 from __future__ import annotations
@@ -27,14 +30,14 @@ from manifests.synthesis.phrase_constants import (
     VELOCITY_WEIGHTS,
 )
 from manifests.types import Note, Notes
-from train.data.bank.rhythms import Draws, Rhythms
+from train.data.bank.rhythms import Rhythms, UniformRows
 
 DEGREES = 7
-"""The degrees of the longest scale."""
+"""Degrees of the longest scale."""
 
 
 class Melodies:
-    """The phrases of one spec (`fresh.phrases` of a bank) in clips of `seconds`."""
+    """Generates the phrases of one spec (`fresh.phrases` of a bank) in clips of `seconds`."""
 
     def __init__(self, spec: dict[str, Any], seconds: float, device: torch.device) -> None:
         self.spec, self.rhythms = spec, Rhythms(spec, seconds, device)
@@ -48,13 +51,16 @@ class Melodies:
 
     @property
     def draws(self) -> int:
-        """More numbers than a phrase can take."""
+        """An upper bound of the uniform numbers that one phrase takes."""
         return 2 + self.rhythms.draws + 7 + 3 * self.rhythms.most + 1 + self.rhythms.most
 
     def draw(self, u_BU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Onset and note-off in s, pitch and velocity, float64 [B, N, 4]; how many notes are real, [B]; and
-        which phrases stay in the pitch range, bool [B]. `u_BU` holds `draws` numbers a phrase."""
-        draws = Draws(u_BU)
+        """Draws phrases from `draws` uniform numbers each.
+
+        Returns onset and note-off in s, pitch and velocity, float64 [B, N, 4]; the number of notes, int64
+        [B]; and which phrases stay in the pitch range, bool [B].
+        """
+        draws = UniformRows(u_BU)
         scale_B = (draws.take() * len(self.size_C)).long()
         tonic_B = LOWEST_MEDIAN + (draws.take() * 12).long()
         onset_BN, off_BN, count_B = self.rhythms.draw(draws)
@@ -79,8 +85,8 @@ class Melodies:
         )
         return notes, count_B, (inside_BN | ~real_BN).all(1)
 
-    def _degrees(self, draws: Draws, count_B: Tensor, size_B: Tensor) -> Tensor:
-        """Melodies in degrees of their scales, 0 the tonic: int64 [B, N]."""
+    def _degrees(self, draws: UniformRows, count_B: Tensor, size_B: Tensor) -> Tensor:
+        """Draws melodies in degrees of their scales, 0 the tonic: int64 [B, N]."""
         length_B = MOTIF_LENGTHS[0] + (draws.take() * len(MOTIF_LENGTHS)).long()
         motif_BX = torch.stack(
             [self._step(draws.take(length_B > x)) for x in range(MOTIF_LENGTHS[-1])], dim=1
@@ -119,7 +125,7 @@ class Melodies:
         return self.step_S[(self.until_S <= u_B[:, None]).sum(1).clamp(max=len(SCALE_STEPS) - 1)]
 
     def _octave(self, pitch_BN: Tensor, duration_BN: Tensor, real_BN: Tensor) -> Tensor:
-        """The octave of each phrase's duration-weighted median pitch, as `synthesis.octaves` has it: [B]."""
+        """Computes each phrase's octave, of its duration-weighted median pitch (`synthesis.octaves`): [B]."""
         ordered_BN, order_BN = torch.where(real_BN, pitch_BN, 1000).sort(dim=1, stable=True)
         passed_BN = torch.where(real_BN, duration_BN, 0.0).gather(1, order_BN).cumsum(1)
         median_B = ordered_BN.gather(
@@ -128,8 +134,8 @@ class Melodies:
         return torch.div(median_B[:, 0] - LOWEST_MEDIAN, 12, rounding_mode="floor")
 
 
-def phrases(notes_BN4: Tensor, count_B: Tensor) -> list[Notes]:
-    """Drawn phrases as notes."""
+def to_phrases(notes_BN4: Tensor, count_B: Tensor) -> list[Notes]:
+    """Converts drawn phrases to notes."""
     rows = zip(notes_BN4.tolist(), count_B.tolist(), strict=True)
     return [
         tuple(Note(on, off - on, int(pitch), int(velocity)) for on, off, pitch, velocity in row[:count])
@@ -137,8 +143,8 @@ def phrases(notes_BN4: Tensor, count_B: Tensor) -> list[Notes]:
     ]
 
 
-class Unseen:
-    """Phrases that no fresh one may be like, in whatever key: those of the tests."""
+class HeldOutPhrases:
+    """Phrases of the test splits, which no fresh phrase may equal in any key."""
 
     def __init__(self, others: Sequence[Notes], width: int, device: torch.device) -> None:
         fitting = [notes for notes in others if len(notes) <= width]
@@ -153,8 +159,8 @@ class Unseen:
         self.interval_ON, self.times_ON2 = self.interval_ON.to(device), self.times_ON2.to(device)
         self.count_O = torch.tensor([len(notes) for notes in fitting], device=device)
 
-    def like(self, notes_BN4: Tensor, count_B: Tensor) -> Tensor:
-        """Which of the drawn phrases are like one of them, by the rule of `splits.clusters`: bool [B]."""
+    def matches(self, notes_BN4: Tensor, count_B: Tensor) -> Tensor:
+        """Tells which drawn phrases equal one of them by the rule of `splits.clusters`: bool [B]."""
         if not len(self.count_O):
             return torch.zeros(len(count_B), dtype=torch.bool, device=count_B.device)
         real_BN = torch.arange(notes_BN4.shape[1], device=count_B.device) < count_B[:, None]

@@ -1,7 +1,10 @@
-"""When the notes of fresh phrases sound: the arithmetic of `midi.rhythm`, for many phrases at once.
+"""Draws when the notes of fresh phrases sound: the arithmetic of `midi.rhythm` for many phrases at once.
 
-Given the same uniform numbers, it comes to the same onsets and note-offs; tests compare the two. What
-depends on the spec alone (which roles fit, how many cells each note needs) is tabulated once.
+Equal uniform numbers give the same onsets and note-offs as there; tests compare the two. What depends on the
+spec alone (which roles fit, how many grid cells each note needs) is tabulated once.
+
+Tensor names: B phrases, N notes (padded), R fitting roles, C possible note counts, X slots of a motif,
+U uniform numbers.
 """
 
 from __future__ import annotations
@@ -25,22 +28,22 @@ from manifests.synthesis.phrase_constants import (
 )
 
 
-class Draws:
-    """Rows of uniform numbers, each read from left to right at its own pace."""
+class UniformRows:
+    """Rows of uniform numbers, float64 [B, U]; each row is read from left to right at its own pace."""
 
     def __init__(self, u_BU: Tensor) -> None:
         self.u_BU = u_BU
         self.at_B = torch.zeros(len(u_BU), dtype=torch.int64, device=u_BU.device)
 
     def take(self, which_B: Tensor | None = None) -> Tensor:
-        """The next number of each row, [B]; only rows in `which_B` move on."""
+        """Returns the next number of each row, [B]; only rows in `which_B` (bool) advance."""
         number = self.u_BU.gather(1, self.at_B[:, None])[:, 0]
         self.at_B = self.at_B + (1 if which_B is None else which_B.long())
         return number
 
 
 class Rhythms:
-    """The rhythms of one spec (`fresh.phrases` of a bank) in clips of `seconds`."""
+    """Generates the rhythms of one spec (`fresh.phrases` of a bank) in clips of `seconds`."""
 
     def __init__(self, spec: dict[str, Any], seconds: float, device: torch.device) -> None:
         self.seconds, self.grid_s, self.legato = seconds, float(spec["grid_s"]), float(spec["legato"])
@@ -84,11 +87,11 @@ class Rhythms:
 
     @property
     def draws(self) -> int:
-        """More numbers than a rhythm can take."""
+        """An upper bound of the uniform numbers that one rhythm takes."""
         return 2 + 1 + 1 + 4 + self.cells + 2 * self.most
 
-    def draw(self, draws: Draws) -> tuple[Tensor, Tensor, Tensor]:
-        """Onsets and note-offs in s, float64 [B, N], and the number of notes [B]; the rest means nothing."""
+    def draw(self, draws: UniformRows) -> tuple[Tensor, Tensor, Tensor]:
+        """Draws onsets and note-offs in s, float64 [B, N] (padded), and the numbers of notes, int64 [B]."""
         choice_B = (draws.take() * len(self.count_C)).long()
         count_B = self.count_C[choice_B]
         role_B = self.first_C[choice_B] + (draws.take() * self.many_C[choice_B]).long()

@@ -1,9 +1,9 @@
-"""A tone bank as a source of blocks: composed on the training device, new ones for every pool.
+"""A tone bank as a source of blocks: new blocks for every pool, composed on the training device.
 
-As from rendered clips, examples come from a pool of blocks, every clip is target once, and its partners
-stand in its own block. But a pool's blocks are new: timbres are dealt from shuffled decks, phrases and
-envelopes drawn from the dataset's families (or its tables), and no pool comes twice. Which blocks a pool has
-is a pure function of (seed, pool), so a stream goes on from any example, on any device.
+As with rendered clips, examples come from a pool of blocks, every clip is a target once, and its partners
+stand in its own block. But timbres are dealt from shuffled decks, phrases and envelopes are drawn from the
+dataset's families (or its tables), and no pool repeats. A pool's blocks are a pure function of (seed,
+pool), so a stream resumes at any example, on any device.
 """
 
 from __future__ import annotations
@@ -24,18 +24,23 @@ from manifests.types import ClipId, Envelope, InputError, Notes
 from train.data.bank.alter import Recipe, draw_recipe
 from train.data.bank.compose import compose_block
 from train.data.bank.format import clip_format
-from train.data.bank.fresh import Fresh
-from train.data.bank.reading import Reading
+from train.data.bank.fresh import FreshMaterial
+from train.data.bank.pitch_shift import PitchShiftTable
 from train.data.bank.tones import Tones
 from train.data.examples import Clip
 from train.data.tables import Tables
 
 
 @dataclass(frozen=True, slots=True)
-class Mix:
-    """One block to be composed: ids on its axes (beyond the tables' where fresh) and what they stand for.
+class ComposedBlock:
+    """The plan of one block to be composed, and its ids. Fresh ids are numbered on from the tables'.
 
-    An altered timbre has an id of its own; `timbres` maps to the one it is made of, `recipes` says how.
+    Attributes:
+        block: The block's number in the stream.
+        timbres: The timbre that each id is made of. An altered timbre has an id of its own.
+        recipes: How each of them is altered, or None.
+        phrases: The phrase of each id.
+        envelopes: The envelope of each id.
     """
 
     block: int
@@ -46,21 +51,34 @@ class Mix:
 
     @property
     def clips(self) -> int:
+        """The number of its clips."""
         return len(self.timbres) * len(self.phrases) * len(self.envelopes)
 
     def ids(self) -> list[ClipId]:
-        """Its clips: timbres slowest, then phrases, envelopes fastest."""
+        """Returns the ids of its clips: timbres slowest, then phrases, envelopes fastest."""
         return [
             ClipId(self.block, t, e, p) for t in self.timbres for p in self.phrases for e in self.envelopes
         ]
 
 
 class BankSource:
-    """Blocks of `train` ids without end; every epoch of the stream is one pool of new ones.
+    """An endless source of blocks of `train` ids. Every epoch of the stream is one pool of new blocks.
 
-    `fresh` is the share of blocks whose phrases (and, drawn apart, whose envelopes) are new ones, `altered`
-    that of timbres that are changed (`train.data.bank.alter`). On a GPU the clips' audio stays there if
-    `on_device`.
+    Args:
+        tables: The tables of a tone bank.
+        seed: Seed of all draws.
+        pool_blocks: Blocks in a pool.
+        threads: Blocks composed at a time on a CPU.
+        device: Where tones are kept and clips composed.
+        fresh: Share of blocks with new phrases and, drawn independently, of blocks with new envelopes.
+        altered: Share of timbres that are altered (`train.data.bank.alter`).
+        on_device: Whether the clips' audio stays on a GPU.
+
+    Raises:
+        InputError: If the folder is no bank, an axis has less than two train ids, or the device lacks memory.
+
+    Example:
+        >>> Loader(BankSource(Tables.open(Path("dataset/tones")), seed=0), ["both"], seed=0)
     """
 
     def __init__(
@@ -90,18 +108,19 @@ class BankSource:
         for axis, ids in axes:
             if len(ids) < 2:
                 raise InputError(f"{bank.root}: {len(ids)} train {axis}(s); partners need at least two")
-        # No axis longer than its table: where nothing fresh can be used, the table has to fill it.
+        # No axis is longer than its table, which has to fill it where no fresh draw is usable.
         sizes = bank.metadata()["fingerprint_of"]["block"]
         self.sizes = [min(size, len(ids)) for size, (_, ids) in zip(sizes, axes, strict=True)]
         self.format = clip_format(bank)
         self.tones = Tones.load(bank, self.timbres, device)
-        self.reading = Reading(self.format.frames, device)
-        self.fresh = Fresh(bank, seed, device)
-        self.blocks = lru_cache(maxsize=2)(self.mixes)
-        # On a GPU blocks queue up anyway; on a CPU they are composed side by side.
+        self.shifts = PitchShiftTable(self.format.frames, device)
+        self.fresh = FreshMaterial(bank, seed, device)
+        self.blocks = lru_cache(maxsize=2)(self.compose_pool)
+        # On a GPU blocks queue up anyway. On a CPU they are composed in parallel.
         self._at_once = Semaphore(threads if device.type == "cpu" else 1)
 
-    def clips(self, block: Mix, wanted: Sequence[int]) -> list[Clip]:
+    def clips(self, block: ComposedBlock, wanted: Sequence[int]) -> list[Clip]:
+        """Composes a block and returns its clips at the places `wanted`. Thread-safe."""
         with torch.no_grad(), self._at_once:
             made = compose_block(
                 self.tones,
@@ -109,7 +128,7 @@ class BankSource:
                 list(block.phrases.values()),
                 list(block.envelopes.values()),
                 self.format,
-                self.reading,
+                self.shifts,
                 recipes=block.recipes,
             )
         pcm: Any = made.pcm_TPEF.flatten(0, 2)
@@ -131,19 +150,19 @@ class BankSource:
             for id in [ids[place]]
         ]
 
-    def mixes(self, pool: int) -> list[Mix]:
-        """The blocks of pool number `pool`."""
+    def compose_pool(self, pool: int) -> list[ComposedBlock]:
+        """Plans the blocks of pool number `pool`, to be composed when their clips are asked for."""
         many_t, many_p, many_e = self.sizes
         phrases = self.fresh.phrases(pool, self.pool_blocks * many_p)
         envelopes = self.fresh.envelopes(pool, self.pool_blocks * many_e)
-        mixes = []
+        blocks = []
         for place in range(self.pool_blocks):
             draws = stream(self.seed, "mix", pool, place)
             new_phrases, new_envelopes = draws.random() < self.share, draws.random() < self.share
-            mixes.append(
-                Mix(
+            blocks.append(
+                ComposedBlock(
                     pool * self.pool_blocks + place,
-                    *self._changed(pool * self.pool_blocks + place, many_t),
+                    *self._altered_timbres(pool * self.pool_blocks + place, many_t),
                     _axis(
                         phrases[place * many_p :][:many_p], new_phrases, self.tables.phrases,
                         self.table_phrases, draws, place * many_p,
@@ -154,12 +173,12 @@ class BankSource:
                     ),
                 )
             )  # fmt: skip
-        return mixes
+        return blocks
 
-    def _changed(self, block: int, count: int) -> tuple[dict[int, int], tuple[Recipe | None, ...]]:
-        """A block's timbres by id, some of them altered, and how."""
+    def _altered_timbres(self, block: int, count: int) -> tuple[dict[int, int], tuple[Recipe | None, ...]]:
+        """Chooses a block's timbres by id, and the recipes of those that are altered."""
         octaves, timbres, recipes = self.tables.timbre_octaves, {}, []
-        for timbre in self._dealt(block, count):
+        for timbre in self._deal(block, count):
             draws = stream(self.seed, "alter", block, timbre)
             recipe = None
             if draws.random() < self.altered:
@@ -170,8 +189,8 @@ class BankSource:
             recipes.append(recipe)
         return timbres, tuple(recipes)
 
-    def _dealt(self, block: int, count: int) -> tuple[int, ...]:
-        """A block's timbres: hand number `block` of decks that are each shuffled anew."""
+    def _deal(self, block: int, count: int) -> tuple[int, ...]:
+        """Deals a block's timbres: hand number `block` of decks, each shuffled anew."""
         count = min(count, len(self.timbres))
         deck, hand = divmod(block, len(self.timbres) // count)
         order = permutation(self.seed, len(self.timbres), "deck", deck)[hand * count : (hand + 1) * count]
@@ -186,8 +205,11 @@ def _axis(
     draws: np.random.Generator,
     first: int,
 ) -> dict[int, Any]:
-    """A block's ids on an axis and what they stand for: fresh ones (numbered on from the table's, `first`
-    in their pool), or where there is none different ones of the table."""
+    """Chooses a block's ids on an axis, and the phrases or envelopes they stand for.
+
+    Fresh ones are numbered on from the table's, `first` being the first place in the pool. Where no draw is
+    usable, or `new` is false, different ones of the table's `usable` rows stand in.
+    """
     order = iter(np.argsort(draws.random(len(usable)), kind="stable"))
     chosen: dict[int, Any] = {}
     for place, value in enumerate(fresh):

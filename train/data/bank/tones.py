@@ -1,4 +1,4 @@
-"""A bank's tones in the memory of a device: one int16 tensor, and where each tone lies in it."""
+"""A bank's tones in the memory of one device: one int16 tensor, and where each tone lies in it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,17 @@ from manifests.types import InputError
 
 @dataclass(frozen=True)
 class Tones:
-    """T timbres' tones of the K pitches that the bank keeps, on one device.
+    """The tones of T timbres at the K pitches that the bank keeps, on one device.
 
-    `pcm_S` holds all samples; `start_TK`, `loop_start_TK`, `loop_end_TK` count in it and in the tone, and
-    `scale_TK` is what a unit of a sample is worth. `places` gives a timbre's row.
+    Attributes:
+        pcm_S: All samples, int16 [S].
+        start_TK: Where each tone begins in `pcm_S`, int64 [T, K].
+        loop_start_TK: Where its loop begins, counted from the tone's start, int64 [T, K].
+        loop_end_TK: Where its loop ends, counted from the tone's start, int64 [T, K].
+        scale_TK: The amplitude of one unit of a sample, float32 [T, K].
+        row_of: The row of each timbre id.
+        pitches: The K MIDI pitches.
+        shortest_loop_end: The least of `loop_end_TK`: notes no longer than it need no loop.
     """
 
     pcm_S: Tensor
@@ -31,14 +38,13 @@ class Tones:
     loop_start_TK: Tensor
     loop_end_TK: Tensor
     scale_TK: Tensor
-    places: dict[int, int]
+    row_of: dict[int, int]
     pitches: tuple[int, ...]
-    shortest: int
-    """The least `loop_end`: notes no longer than it need no loop."""
+    shortest_loop_end: int
 
     @cached_property
-    def numbers(self) -> list[list[tuple[int, int, int, float]]]:
-        """By row and place of the pitch: start, loop_start, loop_end, scale, as plain numbers."""
+    def tables(self) -> list[list[tuple[int, int, int, float]]]:
+        """Start, loop start, loop end and scale as plain numbers, by row and place of the pitch."""
         columns = (self.start_TK, self.loop_start_TK, self.loop_end_TK, self.scale_TK)
         rows = [column.cpu().tolist() for column in columns]
         return [list(zip(*(column[t] for column in rows), strict=True)) for t in range(len(rows[0]))]
@@ -51,11 +57,11 @@ class Tones:
     def device(self) -> torch.device:
         return self.pcm_S.device
 
-    def source(self, pitch: int, below: int = 0) -> tuple[int, int]:
-        """The tone that a pitch is read from, by its place, and how many semitones above it the pitch is.
+    def source_tone(self, pitch: int, below: int = 0) -> tuple[int, int]:
+        """Returns the place of the tone that a MIDI pitch is read from, and the pitch's semitones above it.
 
-        With `below` it is the tone so many semitones below (as far as there is one), read faster: its
-        formants move up by as many. InputError if the pitch itself is farther off than the bank's own steps.
+        With `below` it is the tone so many semitones below, as far as there is one. Read faster, its formants
+        move up by as many. Raises InputError if the pitch is farther from any tone than the bank's step.
         """
         if (pitch, below) in self._sources:
             return self._sources[pitch, below]
@@ -70,19 +76,24 @@ class Tones:
 
     @classmethod
     def load(cls, bank: Bank, timbres: Sequence[int], device: torch.device) -> Tones:
-        """Reads the tones of some timbres; InputError names a shard that is missing, or does not fit."""
+        """Reads the tones of some timbres.
+
+        Raises InputError if a shard is missing or damaged, a timbre lacks tones, or the device lacks memory.
+
+        Example: `Tones.load(bank, [17], torch.device("cpu"))`
+        """
         rows: list[dict[str, Any]] = []
         wanted = set(timbres)
         for shard in bank.shards():
             if wanted & set(shard["timbres"]):
                 rows += [row for row in bank.tones(shard["shard"]).to_pylist() if row["timbre"] in wanted]
         pitches = tuple(sorted({row["pitch"] for row in rows}))
-        places = {timbre: place for place, timbre in enumerate(timbres)}
-        if len({(row["timbre"], row["pitch"]) for row in rows}) != len(places) * len(pitches):
+        row_of = {timbre: place for place, timbre in enumerate(timbres)}
+        if len({(row["timbre"], row["pitch"]) for row in rows}) != len(row_of) * len(pitches):
             raise InputError(
                 f"{bank.root}: some of its timbres lack tones; run `python -m manifests audit` on it"
             )
-        shape = (len(places), len(pitches))
+        shape = (len(row_of), len(pitches))
         start, loop_start, loop_end = (np.zeros(shape, dtype=np.int64) for _ in range(3))
         scale = np.zeros(shape, dtype=np.float32)
         pcm_S = _empty(sum(row["frames"] for row in rows), device, bank)
@@ -95,7 +106,7 @@ class Tones:
                 raise InputError(
                     f"{bank.tone_table(open_shard)}: a tone of timbre {row['timbre']} lies outside it"
                 )
-            cell = places[row["timbre"]], pitches.index(row["pitch"])
+            cell = row_of[row["timbre"]], pitches.index(row["pitch"])
             start[cell], scale[cell] = at, row["scale"]
             loop_start[cell], loop_end[cell] = row["loop_start"], min(row["loop_end"], row["frames"])
             samples = np.array(data[first:last]).view("<i2")
@@ -107,14 +118,14 @@ class Tones:
             torch.from_numpy(loop_start).to(device),
             torch.from_numpy(loop_end).to(device),
             torch.from_numpy(scale).to(device),
-            places,
+            row_of,
             pitches,
             int(loop_end.min()),
         )
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:
-    """A shard's bytes: mapped, or where it is remote read whole, about 0.1 GB."""
+    """Returns a shard's bytes, uint8 [bytes]: mapped, or read (about 0.1 GB) if it is remote."""
     if is_local(path):
         return np.memmap(path, dtype=np.uint8, mode="r")
     return np.frombuffer(read_range(path, 0, path.stat().st_size), dtype=np.uint8)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from manifests.dataset import files
 from manifests.types import ClipId, InputError
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 
 CACHED_BLOCKS = 64
@@ -54,7 +54,7 @@ class LatentStore:
 
     def __init__(self, tables: Tables, folder: Path, encoder: str, encode: Encode) -> None:
         self.folder = folder
-        source = Shards(tables)
+        source = ShardSource(tables)
         self.blocks = {block.block: block for block in source.blocks(0)}
         shards = defaultdict(list)
         for block in self.blocks.values():

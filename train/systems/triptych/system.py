@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from manifests.splits.seeds import stream
 from manifests.synthesis.compose import FULL_SCALE, spans
-from train.data.examples import Clip, Example, stacked
+from train.data.examples import Clip, Example, stack_audio
 from train.nn.discriminator import Discriminator, discriminator_loss, feature_matching_loss, generator_loss
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
 from train.nn.losses import spectral_losses
@@ -131,7 +131,7 @@ class Triptych(TriptychModel, System):
         fields = torch.tensor([list(note) for _, note, _, _ in pieces], dtype=torch.float32)
         onset, off, end, velocity, pitch = (column[:, None] for column in fields.unbind(1))
         return Batch(
-            stacked([clip.audio for clip in clips]).float() / FULL_SCALE,
+            stack_audio([clip.audio for clip in clips]).float() / FULL_SCALE,
             notes,
             jittered,
             envelope_batch([clip.envelope for clip in clips]),
@@ -139,7 +139,7 @@ class Triptych(TriptychModel, System):
             NoteBatch(onset, off, end, velocity, pitch, torch.ones_like(onset, dtype=torch.bool)),
             envelope_batch([example.target.envelope for example, *_ in pieces]),
             torch.tensor([float(start) for _, _, start, _ in pieces]),
-            stacked([sound for *_, sound in pieces]).float() / FULL_SCALE,
+            stack_audio([sound for *_, sound in pieces]).float() / FULL_SCALE,
             torch.tensor([example.target.gain for example, *_ in pieces], dtype=torch.float32),
             torch.tensor([index_of[example.timbre.id.key] for example, *_ in pieces]),
             self._draw_equalisers(len(clips), examples[0].seed),

@@ -29,8 +29,10 @@ def test_altered_timbres_are_gain_times_dry_by_both_algorithms(bank: Bank) -> No
     everything = Recipe(second, 0.4, (-8.0, 8.0), bands, 12.0, -30.0, 7, 1, 3)
     block = (tones, [first, second], tables.phrases[:2], tables.envelopes[:2], format)
     plain = compose_block(*block)
-    rows, whole = (compose_block(*block, whole=way, recipes=[everything, None]) for way in (False, True))
-    assert (rows.pcm_TPEF.int() - whole.pcm_TPEF.int()).abs().max() <= 4
+    rows, vectorised = (
+        compose_block(*block, vectorised=way, recipes=[everything, None]) for way in (False, True)
+    )
+    assert (rows.pcm_TPEF.int() - vectorised.pcm_TPEF.int()).abs().max() <= 4
     assert torch.equal(rows.pcm_TPEF[1], plain.pcm_TPEF[1])
     assert (rows.pcm_TPEF[0].int() - plain.pcm_TPEF[0].int()).abs().max() > 1000
     for p, notes in enumerate(tables.phrases[:2]):
@@ -50,8 +52,8 @@ def hertz(sound: np.ndarray) -> float:
     return float(power.argmax()) * 44_100 / (1 << 18)
 
 
-@pytest.mark.parametrize("whole", [False, True])
-def test_octaves_and_formants_are_read_from_other_tones(whole: bool) -> None:
+@pytest.mark.parametrize("vectorised", [False, True])
+def test_octaves_and_formants_are_read_from_other_tones(vectorised: bool) -> None:
     rate, pitches = 44_100, range(57, 70)
     time_s = np.arange(2 * rate) / rate
     # A buzz with the same resonance at 2 kHz at all pitches.
@@ -68,7 +70,7 @@ def test_octaves_and_formants_are_read_from_other_tones(whole: bool) -> None:
 
     def made(tones: Tones, pitch: int, recipe: Recipe) -> np.ndarray:
         notes = (Note(0.0, 1.0, pitch, 127),)
-        clips = compose_block(tones, [0], [notes], flat, format, whole=whole, recipes=[recipe])
+        clips = compose_block(tones, [0], [notes], flat, format, vectorised=vectorised, recipes=[recipe])
         return clips.pcm_TPEF[0, 0, 0].numpy() / 32767
 
     pure = sine_tones(1, 2.0)

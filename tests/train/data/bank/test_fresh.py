@@ -15,8 +15,8 @@ from manifests.types import Envelope
 from midi import generate
 from midi.spec import SCALES, GenerateSpec, Observability
 from render.config import Family
-from train.data.bank.families import DRAWS, FIELDS, GRIDS, Families, near
-from train.data.bank.melodies import Melodies, Unseen, phrases
+from train.data.bank.families import DRAWS, FIELDS, GRIDS, EnvelopeFamilies, near_any
+from train.data.bank.melodies import HeldOutPhrases, Melodies, to_phrases
 from train.nn.counter_rng import uniforms
 
 CPU = torch.device("cpu")
@@ -58,7 +58,7 @@ def test_phrases_equal_the_renderers_for_the_same_random_numbers(
     count = 300
     numbers = np.stack([stream(5, "phrase", i, 0).random(melodies.draws) for i in range(count)])
     notes, counts, inside = melodies.draw(torch.from_numpy(numbers))
-    made = phrases(notes, counts)
+    made = to_phrases(notes, counts)
     assert len({len(phrase) for phrase in made}) > 1
     for index in range(count):
         expected = generate._draw(5, index, 0, spec, seconds, observe)
@@ -72,9 +72,11 @@ def test_phrases_equal_the_renderers_for_the_same_random_numbers(
     assert inside.float().mean() > 0.8
 
 
-def families() -> tuple[dict[str, Family], Families]:
+def families() -> tuple[dict[str, Family], EnvelopeFamilies]:
     configured = {name: Family.model_validate(of) for name, of in FAMILIES.items()}
-    return configured, Families({name: of.model_dump(mode="json") for name, of in configured.items()}, CPU)
+    return configured, EnvelopeFamilies(
+        {name: of.model_dump(mode="json") for name, of in configured.items()}, CPU
+    )
 
 
 def test_envelopes_come_from_the_families_on_the_renderers_grid() -> None:
@@ -102,28 +104,28 @@ def test_envelopes_near_held_out_ones_are_detected() -> None:
     close = value.clone()
     close[0] = torch.tensor([30.8, 0.9, 102.9, 0.109, 60.5], dtype=torch.float64)
     close[1] = torch.tensor([31.2, 0.0, 100.0, 0.1, 60.0], dtype=torch.float64)
-    is_near = near(close, tests)
+    is_near = near_any(close, tests)
     assert is_near[:2].tolist() == [True, False]
     # The rule is that of the clusters.
     linear = [Envelope(*(float(x) for x in (row[0], row[2], row[3], row[4], row[1]))) for row in close[:200]]
     for index, envelope in enumerate(linear):
         clusters = envelope_clusters([*tests, envelope])
         assert bool(is_near[index]) == (clusters[2] in clusters[:2])
-    assert not near(value, []).any()
+    assert not near_any(value, []).any()
 
 
 def test_held_out_phrases_are_detected_in_any_key_and_shifted() -> None:
     spec = with_generation(GenerateSpec(), OBSERVE)
     melodies = Melodies(spec, SECONDS, CPU)
     notes, counts, _ = melodies.draw(uniforms(9, 50, melodies.draws, CPU))
-    unseen = Unseen(phrases(notes, counts)[:3], notes.shape[1], CPU)
+    unseen = HeldOutPhrases(to_phrases(notes, counts)[:3], notes.shape[1], CPU)
     moved = notes.clone()
     moved[..., 2] += 5.0
     moved[..., :2] += 0.21
     moved[:, 1, :2] += 0.02
-    assert unseen.like(moved, counts).tolist() == [True] * 3 + [False] * 47
+    assert unseen.matches(moved, counts).tolist() == [True] * 3 + [False] * 47
     moved[:, 1, 1] += 0.02
-    assert not unseen.like(moved, counts).any()
+    assert not unseen.matches(moved, counts).any()
     moved = notes.clone()
     moved[:, 2, 2] += 1.0
-    assert not unseen.like(moved, counts).any()
+    assert not unseen.matches(moved, counts).any()

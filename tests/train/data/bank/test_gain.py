@@ -1,4 +1,4 @@
-"""Gain curves of the bank, by rows and whole: stored vectors and extreme envelopes."""
+"""Gain curves of the bank, note by note and vectorised: stored vectors and extreme envelopes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from manifests.synthesis import compose
 from manifests.types import Envelope, Note
 from tests.support import scalar_compose
 from train.data.bank.format import ClipFormat
-from train.data.bank.gain import gain_rows, gain_whole
+from train.data.bank.gain import gain_per_note, gain_vectorised
 from train.nn.gain import envelope_batch, note_batch
 
 CASES = json.loads(scalar_compose.VECTORS.read_text())
@@ -24,12 +24,12 @@ def gains(
     """Returns the gains [E, F] of a phrase under some envelopes by both algorithms."""
     where = compose.spans(notes, format.rate, format.frames)
     rows = np.full((len(envelopes), format.frames), np.nan, dtype=np.float32)
-    gain_rows(notes, where, envelopes, format, rows)
+    gain_per_note(notes, where, envelopes, format, rows)
     batch, at = note_batch([notes], format.rate, format.frames), torch.arange(float(format.frames))
     index = torch.searchsorted(batch.onset_BN, at[None].contiguous(), right=True) - 1
-    whole = gain_whole(batch, envelope_batch(envelopes), index.clamp(min=0), at, format)[0]
-    whole[:, : where[0].onset] = 0.0
-    return rows, whole.numpy()
+    vectorised = gain_vectorised(batch, envelope_batch(envelopes), index.clamp(min=0), at, format)[0]
+    vectorised[:, : where[0].onset] = 0.0
+    return rows, vectorised.numpy()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -26,7 +26,7 @@ from train.data.bank.source import BankSource
 from train.data.clips import read_clips
 from train.data.examples import EXAMPLE_KINDS
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.evaluation.page.page import dataset_facts
 from train.fitting.loop import Report, fit
@@ -78,7 +78,7 @@ def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: 
     """The same cells, composed or rendered, have the same losses within far less than the spread of seeds."""
     config = parse_config({**SETTINGS, "batch": 4}, "test")
     tables = Tables.open(banked)
-    with Loader(Shards(tables), EXAMPLE_KINDS, 3, 2) as loader:
+    with Loader(ShardSource(tables), EXAMPLE_KINDS, 3, 2) as loader:
         examples = list(islice(loader, 8))
     keys = [getattr(e, role).id.key for e in examples for role in ROLES]
     composed = read_clips(bank, keys)

@@ -20,7 +20,7 @@ from train.codec.api import Codec
 from train.config import RunConfig, load_config, parse_config
 from train.data.loader import Loader
 from train.data.pairs import KINDS, TAKES
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.fitting.loop import Report, fit
 from train.fitting.schedule import rate_factor
@@ -107,7 +107,7 @@ def test_it_learns(layout: Layout, tmp_path: Path) -> None:
 
 def test_crops_and_labels_of_a_batch_agree(layout: Layout, system: SynthCloner) -> None:
     tables = Tables.open(layout.root)
-    with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
+    with Loader(ShardSource(tables), system.kinds, 1, 2, 1) as loader:
         examples = [example for example, _ in zip(loader, range(12), strict=False)]
     batch = system.collate(examples, {id: place for place, id in enumerate(tables.train_timbres)})
     frames = round(0.5 * RATE / system.config.hop)

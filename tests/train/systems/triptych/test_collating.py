@@ -8,7 +8,7 @@ from manifests.dataset.layout import Layout
 from tests.support.training.tiny_codec import SIZES
 from train.config import parse_config
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format
@@ -19,7 +19,7 @@ def test_a_batch_holds_pieces_from_note_onsets(layout: Layout) -> None:
     tables = Tables.open(layout.root)
     config = parse_config({"steps": 1, "model": {**SIZES, "note_seconds": 0.1}}, "test")
     system = build("triptych", config.model, Format(tables.rate, tables.cut_fade_ms, ("a",)), 1)
-    with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
+    with Loader(ShardSource(tables), system.kinds, 1, 2, 1) as loader:
         examples = list(islice(loader, 24))
     batch = system.collate(examples, {})
     starts = batch.start_R.tolist()

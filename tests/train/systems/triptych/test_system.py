@@ -14,7 +14,7 @@ from tests.support.synthetic_dataset import CUT_FADE_MS, make_dataset
 from tests.support.training.tiny_codec import RATE, SIZES
 from train.config import load_config, parse_config
 from train.data.loader import Loader
-from train.data.shards import Shards
+from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format
@@ -59,7 +59,7 @@ def test_training_with_tokens_equaliser_and_no_profile_reaches_every_weight(layo
     config = parse_config({"steps": 1, "model": model}, "test")
     tables = Tables.open(layout.root)
     system = build("triptych", config.model, Format(RATE, CUT_FADE_MS, ("a", "b", "c", "d")), seed=1)
-    with Loader(Shards(tables), system.kinds, 1, 2, 1) as loader:
+    with Loader(ShardSource(tables), system.kinds, 1, 2, 1) as loader:
         batch = system.collate(list(islice(loader, 4)), {id: id for id in range(4)})
     (turn,) = system.training_losses(batch, 0.0)
     parameters = dict(system.named_parameters())

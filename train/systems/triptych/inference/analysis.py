@@ -20,7 +20,7 @@ from manifests.synthesis.compose import Span, spans, to_samples
 from manifests.synthesis.octaves import octave_of
 from manifests.types import Envelope, Notes
 from train.audio.files import peak_of
-from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, owner, span_batch
+from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_at, span_batch
 from train.systems.base import Audio
 from train.systems.peak import PEAK
 from train.systems.triptych.inference.envelope_fit import EnvelopeFit
@@ -260,7 +260,7 @@ def note_loudness(
     at_BL = (torch.arange(len(level_L), device=level_L.device) * float(LEVEL_HOP))[None]
     full = notes._replace(velocity_BN=torch.ones_like(notes.velocity_BN))
     gain_BL = clip_gain(full, envelope_batch([envelope]).to(level_L.device), at_BL, rate, cut_fade_ms)
-    index_BL, has_note_BL = owner(notes, at_BL)
+    index_BL, has_note_BL = note_at(notes, at_BL)
     inside = (has_note_BL & (at_BL < notes.end_BN.gather(1, index_BL)))[0].float()
     sums = torch.zeros(2, notes.onset_BN.shape[1], device=level_L.device)
     sums.index_add_(1, index_BL[0], torch.stack([level_L * inside, gain_BL[0].square() * inside]))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.nn.gain import EnvelopeBatch, NoteBatch, cut, held_curve, owner, segment
+from train.nn.gain import EnvelopeBatch, NoteBatch, cut_fade_gain, held_curve, note_at, segment_progress
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import LEVEL_HOP
 
@@ -61,12 +61,12 @@ class LevelModel:
         at_BL = (torch.arange(level_BL.shape[1], device=level_BL.device) * float(LEVEL_HOP)).expand_as(
             level_BL
         )
-        index_BL, inside_BL = owner(notes, at_BL)
+        index_BL, inside_BL = note_at(notes, at_BL)
         self.index_BL = index_BL
         end_BL = notes.end_BN.gather(1, index_BL)
         self.inside_BL = (inside_BL & (at_BL < end_BL)).float()
         self.time_BL = (at_BL - notes.onset_BN.gather(1, index_BL)) * (1000.0 / rate)
-        self.cut_BL = cut(at_BL, end_BL, rate, cut_fade_ms) * self.inside_BL
+        self.cut_BL = cut_fade_gain(at_BL, end_BL, rate, cut_fade_ms) * self.inside_BL
         measured_BL = _smoothed(level_BL)
         self.measured_BL = measured_BL / measured_BL.amax(1, keepdim=True).clamp(min=1e-6)
         self.measured_log_BL = (self.measured_BL + LOG_FLOOR).log()
@@ -86,7 +86,7 @@ class LevelModel:
         gate_VBN = (off_VBN - self.notes.onset_BN) * (1000.0 / self.rate)
         gate = gate_VBN.gather(-1, index)
         reached = held_curve(envelope, gate_VBN).gather(-1, index)
-        released = reached * (1.0 - segment(self.time_BL, gate, envelope.release, envelope.curve))
+        released = reached * (1.0 - segment_progress(self.time_BL, gate, envelope.release, envelope.curve))
         gain = torch.where(self.time_BL < gate, held_curve(envelope, self.time_BL), released) * self.cut_BL
         power = F.pad(gain.square(), (1, 1))
         # The same smoothing that the measured level went through.

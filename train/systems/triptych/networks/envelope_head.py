@@ -17,7 +17,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from train.audio.spectral import sample_at
+from train.audio.spectral import interpolate_curve
 from train.nn.gain import EnvelopeBatch, NoteBatch, gain_curve
 from train.nn.layers import mlp
 
@@ -143,7 +143,7 @@ class EnvelopeHead(nn.Module):
         smooth = nn.functional.avg_pool1d(level_BL[:, None], 17, 1, 8)[:, 0]
         at = torch.linspace(0.0, 1.0, 65, device=level_BL.device)
         places = notes.onset_BN[..., None] + at * (notes.end_BN - notes.onset_BN)[..., None]
-        read = sample_at(smooth, places.flatten(1) / self.level_hop).reshape(places.shape)
+        read = interpolate_curve(smooth, places.flatten(1) / self.level_hop).reshape(places.shape)
         return read.amax(-1).clamp(min=1e-10)
 
     def _curves(
@@ -161,7 +161,7 @@ class EnvelopeHead(nn.Module):
         held = own & (places < notes.off_BN[..., None])
         channels = []
         for curve in (level_BL, smooth_BL):
-            read = sample_at(curve, places.flatten(1) / self.level_hop).reshape(places.shape)
+            read = interpolate_curve(curve, places.flatten(1) / self.level_hop).reshape(places.shape)
             relative = (read / peak_BN[..., None]).clamp(1e-6, 4.0)
             channels += [relative.log10() / 3.0 + 1.0, relative.sqrt()]
         stacked = torch.stack([*channels, own.float(), held.float()], dim=2)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.audio.spectral import frames_of, level_curve, log_mel, magnitudes
+from train.audio.spectral import frame_count, level_curve, log_mel, magnitudes
 
 HOP = 512
 LEVEL_HOP = 64
@@ -75,7 +75,7 @@ def extract_features(audio_BT: Tensor, rate: int) -> Features:
     """
     with torch.autocast(audio_BT.device.type, enabled=False):
         audio_BT = audio_BT.float()
-        count = frames_of(audio_BT.shape[1], HOP)
+        count = frame_count(audio_BT.shape[1], HOP)
         mel = log_mel(magnitudes(audio_BT, 2048, HOP) / 512.0, rate, MELS, FLOOR) * 0.5 + 1.0
         short = log_mel(magnitudes(audio_BT, 512, FINE_HOP) / 128.0, rate, FINE_MELS, FLOOR) * 0.5 + 1.0
         level = level_curve(audio_BT, LEVEL_HOP, 2)

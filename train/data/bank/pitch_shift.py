@@ -1,8 +1,11 @@
-"""Tones read off for the notes of phrases: at their pitch, or from the nearest tone that the bank keeps.
+"""Reads a phrase's notes from tones: at their pitch, or shifted from the nearest tone that the bank keeps.
 
-Between kept pitches a tone is read faster or slower through a windowed sinc (Kaiser, 16 taps; read faster,
-its cutoff falls with the pitch's ratio, so that nothing aliases). Every note begins at its tone's first
-sample, so places and weights are the same for all notes of one ratio, and are made once.
+A pitch between kept tones is read faster or slower through a Kaiser-windowed sinc of 16 taps. Read faster,
+its cutoff falls with the ratio of the pitches, so that nothing aliases. Every note begins at its tone's
+first sample, so the places read and their weights depend on the ratio alone, and are tabulated once.
+
+Tensor names: T timbres, P phrases, F samples of a clip, N notes of a phrase (padded), K tones of a timbre,
+S samples of all tones, X taps.
 """
 
 from __future__ import annotations
@@ -26,15 +29,19 @@ F32 = npt.NDArray[np.float32]
 TAPS, KAISER = 16, 9.0
 
 
-class Reading:
-    """Where notes of up to `frames` samples read their tones, by semitones above the tone."""
+class PitchShiftTable:
+    """The places and weights by which notes of up to `frames` samples read tones of other pitches."""
 
     def __init__(self, frames: int, device: torch.device) -> None:
         self.frames, self.device = frames, device
         self._made: dict[float, tuple[Tensor, Tensor]] = {}
 
     def at(self, semitones: float) -> tuple[Tensor, Tensor]:
-        """The first sample read for each sample of a note, int64 [frames], and its weights [frames, TAPS]."""
+        """Returns the places and weights of a note that is `semitones` above its tone.
+
+        They are the first sample read for each sample of the note, int64 [frames], and the weights of the
+        samples from there on, float32 [frames, TAPS].
+        """
         if semitones not in self._made:
             first, weights = _kernel(self.frames, semitones)
             self._made[semitones] = first.to(self.device), weights.to(self.device)
@@ -53,57 +60,67 @@ def _kernel(frames: int, semitones: float) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(first), torch.from_numpy(weights.astype(np.float32))
 
 
-def looped(places: Tensor, loop_start: Tensor | int, loop_end: Tensor | int) -> Tensor:
-    """`manifests.dataset.bank.read_places` for any places; below 0 it is the first sample."""
+def wrap_loop(places: Tensor, loop_start: Tensor | int, loop_end: Tensor | int) -> Tensor:
+    """Wraps places beyond `loop_end` into the loop, as `manifests.dataset.bank.read_places`.
+
+    Places below 0 become the first sample. Shapes are kept.
+    """
     length = loop_end - loop_start
     return torch.where(places < loop_end, places, loop_start + (places - loop_start) % length).clamp(min=0)
 
 
-def tone_rows(
+def tones_per_note(
     tones: Tones,
     row: int,
     notes: Notes,
     where: Sequence[Span],
-    reading: Reading,
+    shifts: PitchShiftTable,
     out_F: F32,
     cents: float = 0.0,
     below: int = 0,
 ) -> None:
-    """One phrase on one timbre's tones, so many cents off, into `out_F`, on the CPU; see `Tones.source` for
-    `below`."""
+    """Reads one phrase from one timbre's tones, in place into `out_F`, on the CPU.
+
+    `row` is the timbre's row in the tones, `where` the notes' spans. The phrase is shifted by `cents`, and
+    its formants by `below` semitones (see `Tones.source_tone`). Raises InputError if a pitch has no tone.
+    """
     pcm_S = tones.pcm_S.numpy()
     out_F[: where[0].onset] = 0.0
     for note, (onset, _, end) in zip(notes, where, strict=True):
-        tone, above = tones.source(note.pitch, below)
+        tone, above = tones.source_tone(note.pitch, below)
         semitones = above + cents / 100.0
-        start, loop_start, loop_end, scale = tones.numbers[row][tone]
+        start, loop_start, loop_end, scale = tones.tables[row][tone]
         count, piece = end - onset, out_F[onset:end]
         if semitones:
-            first, weights = (table[:count] for table in reading.at(semitones))
-            places = looped(first[:, None] + torch.arange(TAPS), loop_start, loop_end)
+            first, weights = (table[:count] for table in shifts.at(semitones))
+            places = wrap_loop(first[:, None] + torch.arange(TAPS), loop_start, loop_end)
             piece[:] = (tones.pcm_S[start + places] * weights).sum(1)
         else:
             plain = min(count, loop_end)
             np.copyto(piece[:plain], pcm_S[start : start + plain])
             if plain < count:
-                piece[plain:] = pcm_S[start + looped(torch.arange(plain, count), loop_start, loop_end)]
+                piece[plain:] = pcm_S[start + wrap_loop(torch.arange(plain, count), loop_start, loop_end)]
         np.multiply(piece, np.float32(scale), out=piece)
 
 
-def tone_whole(
+def tones_vectorised(
     tones: Tones,
     rows: Sequence[int],
     phrases: Sequence[Notes],
     notes: NoteBatch,
     index_PF: Tensor,
     at_F: Tensor,
-    reading: Reading,
+    shifts: PitchShiftTable,
     cents: float = 0.0,
     below: int = 0,
 ) -> Tensor:
-    """P phrases on the tones of T timbres at every sample: [T, P, F]; before a first note anything finite."""
+    """Reads P phrases from the tones of T timbres at every sample: float32 [T, P, F].
+
+    `index_PF` is the note at each sample. Samples before a first note are finite, and not meant. See
+    `tones_per_note` for `cents` and `below`. Raises InputError if a pitch has no tone.
+    """
     device, width = tones.device, notes.onset_BN.shape[1]
-    sources = [[tones.source(note.pitch, below) for note in phrase] for phrase in phrases]
+    sources = [[tones.source_tone(note.pitch, below) for note in phrase] for phrase in phrases]
     tone_PN = torch.tensor([[s[0] for s in row] + [0] * (width - len(row)) for row in sources], device=device)
     row_T = torch.tensor(list(rows), device=device)
 
@@ -116,24 +133,24 @@ def tone_whole(
     longest = int((notes.end_BN - notes.onset_BN).max())
     moved = cents != 0.0 or any(semitones for row in sources for _, semitones in row)
     start_TPF = start_TPN.gather(2, index_TPF)
-    if not moved and longest <= tones.shortest:
+    if not moved and longest <= tones.shortest_loop_end:
         dry = tones.pcm_S[start_TPF.add_(since_PF)].float()
         return dry.mul_(scale_TPN.gather(2, index_TPF))
     loop_start, loop_end = (
         of_note(table).gather(2, index_TPF) for table in (tones.loop_start_TK, tones.loop_end_TK)
     )
     if not moved:
-        dry = tones.pcm_S[start_TPF + looped(since_PF, loop_start, loop_end)].float()
+        dry = tones.pcm_S[start_TPF + wrap_loop(since_PF, loop_start, loop_end)].float()
         return dry.mul_(scale_TPN.gather(2, index_TPF))
     steps = sorted({semitones for row in sources for _, semitones in row})
-    firsts, weights = zip(*(reading.at(step + cents / 100.0) for step in steps), strict=True)
+    firsts, weights = zip(*(shifts.at(step + cents / 100.0) for step in steps), strict=True)
     step_PN = torch.tensor(
         [[steps.index(s[1]) for s in row] + [0] * (width - len(row)) for row in sources], device=device
     )
-    cell_PF = step_PN.gather(1, index_PF) * reading.frames + since_PF
+    cell_PF = step_PN.gather(1, index_PF) * shifts.frames + since_PF
     first_PF, weight_PFX = torch.cat(firsts)[cell_PF], torch.cat(weights)[cell_PF]
     dry = torch.zeros_like(start_TPF, dtype=torch.float32)
     for tap in range(TAPS):
-        places = looped(first_PF + tap, loop_start, loop_end)
+        places = wrap_loop(first_PF + tap, loop_start, loop_end)
         dry += tones.pcm_S[start_TPF + places] * weight_PFX[..., tap]
     return dry.mul_(scale_TPN.gather(2, index_TPF))
