@@ -107,7 +107,7 @@ def config_of(variant: Variant, steps: int, seed: int) -> dict[str, Any]:
     """A run's config: the demo's, as long for every variant, with no GAN, from the tone bank."""
     return {
         "system": variant.system, "seed": seed, "steps": steps, "batch": 8,
-        "save_every": steps, "judge_pairs": 0, "data": {"threads": 1, "altered": variant.altered},
+        "save_every": steps, "validation_pairs": 0, "data": {"threads": 1, "altered": variant.altered},
         "optimiser": {"learning_rate": 3e-3, "warmup_steps": 10, "ema": 0.98},
         "model": {"adversarial_from": 1.0, **variant.model},
     }  # fmt: skip

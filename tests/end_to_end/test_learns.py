@@ -23,11 +23,11 @@ from train.data.tables import Block, Tables
 from train.evaluation.run import held_out_splits
 from train.evaluation.summary import MEAN_OF_KINDS
 from train.evaluation.trial import is_system
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 from train.systems import build
 
 CONFIG = {
-    "seed": 1, "steps": 40, "batch": 4, "save_every": 40, "judge_pairs": 0,
+    "seed": 1, "steps": 40, "batch": 4, "save_every": 40, "validation_pairs": 0,
     "data": {"pool_blocks": 2}, "optimiser": {"learning_rate": 4e-3, "warmup_steps": 5, "ema": 0.9},
     "model": {
         "encoder_width": 64, "encoder_blocks": 2, "decoder_width": 96, "decoder_blocks": 2,
@@ -111,7 +111,7 @@ def test_training_from_the_bank_equals_training_from_rendered_clips(
                     patch.setattr(
                         "train.fitting.loop.open_source", lambda tables, *_: Recomposed(tables, bank)
                     )
-                report = Report(on_step=lambda step, row, speed, history=history: history.append(row))
+                report = Callbacks(on_step=lambda step, row, speed, history=history: history.append(row))
                 out = tmp_path / f"{name}-{seed}"
                 fit(config, bank.root if name == "stream" else banked, out, report)
             late = {f"late {key}": float(np.mean([row[key] for row in history[-10:]])) for key in history[0]}

@@ -80,7 +80,7 @@ def test_a_dozen_clips_are_overfitted(name: str, tmp_path: Path) -> None:
     """Given content and style of two clips that share only the sound, the third comes out; and given a clip
     as its own reference, a combination that was never trained, about the same."""
     layout = make_dataset(tmp_path / "set", train=(2, 2, 6), block=(2, 2, 3), seconds=0.5)
-    shared = {"system": name, "batch": CLIPS, "judge_pairs": 0, "data": {"pool_blocks": 1}}
+    shared = {"system": name, "batch": CLIPS, "validation_pairs": 0, "data": {"pool_blocks": 1}}
     config = parse_config({**shared, **SETTINGS[name]}, "test")
     fit(config, layout.root, tmp_path / "run")
     system, _, _ = load_system(tmp_path / "run" / "last.safetensors")

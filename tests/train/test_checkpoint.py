@@ -113,7 +113,7 @@ def test_a_run_starts_from_the_weights_of_another(finished: Path, layout: Layout
     """Fine-tuning at another rate: other timbres get a new class head, all else is kept."""
     best = finished / "best.safetensors"
     other = make_dataset(tmp_path / "other", train=(6, 2, 4), seconds=0.8, seed=9, rate=32_000)
-    config = run_config(steps=1, judge_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
+    config = run_config(steps=1, validation_pairs=0, start_from=str(best), optimiser={"learning_rate": 1e-9})
     fit(config, other.root, tmp_path / "run")
     actual, expected = read_weights(tmp_path / "run" / "last.safetensors")[0], read_weights(best)[0]
     assert actual["timbre_head.weight"].shape[0] == 6

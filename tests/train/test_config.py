@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from manifests.types import InputError
-from train.config import load_config
+from train.config import load_config, parse_config
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,12 @@ def test_files_that_are_not_configs_are_refused(tmp_path: Path) -> None:
 def test_shipped_configs_load() -> None:
     for path in sorted(Path("configs/train").glob("*.yaml")):
         assert load_config(path).steps > 0
+
+
+def test_settings_are_read_by_their_old_names() -> None:
+    old = {"steps": 1, "judge_every": 7, "judge_pairs": 3, "optimiser": {"falling": 0.5}}
+    new = {"steps": 1, "validate_every": 7, "validation_pairs": 3, "optimiser": {"lr_gamma": 0.5}}
+    assert parse_config(old, "old") == parse_config(new, "new")
+    assert "judge_every" not in parse_config(old, "old").model_dump()
+    with pytest.raises(InputError, match="judge_every: unknown setting"):
+        parse_config({**new, **old}, "both")

@@ -1,4 +1,4 @@
-"""`python -m train`: fit, convert, describe, encode, decode, evaluate, compare, page, release, ratings."""
+"""The command line `python -m train`: registers the commands, and runs the one that is called."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import sys
 from importlib import import_module
 
 from manifests.cli import console
-from manifests.types import InputError
 
-app = console.app("Trains a codec from a dataset folder, and converts with it.")
+app = console.app("Trains a codec from a dataset folder, and converts recordings with it.")
 
 COMMANDS = {
     "fit": ("train.cli.fit", "fit_command"),
@@ -22,28 +21,24 @@ COMMANDS = {
     "release": ("train.cli.release", "release"),
     "ratings": ("train.cli.ratings", "ratings"),
 }
-"""Where each command is. Only the one that is called is imported, so that --help needs no torch."""
+"""Module and function of each command. Only the called one is imported, which saves the import of torch."""
 
 
 def register(names: list[str]) -> None:
-    """Registers the commands called `names` that are not registered yet."""
-    there = {command.name for command in app.registered_commands}
+    """Registers the commands `names` that are not registered yet."""
+    registered = {command.name for command in app.registered_commands}
     for name in names:
-        if name not in there:
+        if name not in registered:
             module, function = COMMANDS[name]
-            with console.requires("train"):
-                app.command(name)(getattr(import_module(module), function))
+            app.command(name)(getattr(import_module(module), function))
+
+
+def _command() -> None:
+    if sys.argv[1:2] != ["--version"]:
+        register([name for name in sys.argv[1:2] if name in COMMANDS] or list(COMMANDS))
+    app()
 
 
 def main() -> None:
-    """Runs the command line: status 0, 2 for bad input, 1 for a file that cannot be read or written; both say
-    what in one line."""
-    asked = [name for name in sys.argv[1:2] if name in COMMANDS]
-    if sys.argv[1:2] != ["--version"]:
-        register(asked or list(COMMANDS))
-    try:
-        app()
-    except InputError as error:
-        console.fail(str(error), console.BAD_INPUT)
-    except OSError as error:
-        console.fail(console.describe_os_error(error))
+    """Runs the command line; see `console.main` for exit codes."""
+    console.main(_command)

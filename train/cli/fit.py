@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from manifests.dataset.storage import location
 from train.config import load_config
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 
 
 def fit_command(
@@ -60,7 +60,7 @@ def fit_command(
             if told:
                 console.print(f"step {step}: validation, floored MSTFT: {told}")
 
-        outcome = fit(checked, location(data), out, Report(on_start, on_step, on_scores))
+        outcome = fit(checked, location(data), out, Callbacks(on_start, on_step, on_scores))
     console.quiet = not first
     where = f"{outcome.step} steps in {outcome.seconds:.0f} s"
     if outcome.interrupted:

@@ -1,4 +1,4 @@
-"""Where examples come from: rendered clips, or a tone bank. The loop need not know."""
+"""Opens a run's source of examples: the clips of a rendered dataset, or a tone bank."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from train.systems.base import System
 
 
 def check_source(tables: Tables, config: RunConfig) -> None:
-    """InputError, with the arithmetic, where some device would have no blocks or no examples: said before any
-    device is started and anything is written."""
+    """Checks a dataset or bank before any device is started and any file is written.
+
+    Raises InputError if a shard is missing or has another size, if there are fewer blocks than devices, or
+    if a step's examples cannot be divided evenly between the devices.
+    """
     world, pool = config.devices * config.num_nodes, config.data.pool_blocks
     parts_of(config.batch, config.micro_batch, world)
-    # Its blocks are looked at in any case: shards that are missing or of another size are found now.
     blocks = len(tables.blocks("train"))
     if isinstance(tables.layout, Bank):
         for shard in tables.layout.shards():
@@ -31,7 +33,7 @@ def check_source(tables: Tables, config: RunConfig) -> None:
 
 
 def open_source(tables: Tables, system: System, config: RunConfig, device: torch.device) -> Source[Any]:
-    """The train blocks of a dataset or of a bank."""
+    """Opens the train blocks of a dataset, or a bank that composes blocks on `device`."""
     if not isinstance(tables.layout, Bank):
         return ShardSource(tables)
     return BankSource(

@@ -1,12 +1,12 @@
-"""What the devices of a run tell each other. With one device all of this is nothing.
+"""Collective operations between the devices of a run. On one device each of them does nothing.
 
-A turn's player is no single module that DDP could wrap, so gradients are averaged here: all of a player's as
-one vector, in one all-reduce, from equal weights on every rank.
+DDP cannot wrap a parameter group, which is no module of its own. Gradients are therefore summed here: one
+all-reduce for each group, over all its gradients as one vector. All ranks start from equal weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import torch
@@ -17,59 +17,53 @@ from torch import Tensor, nn
 T = TypeVar("T")
 
 
-def everyone(fabric: Fabric, value: T) -> list[T]:
-    """What each rank says, by rank."""
+def all_gather(fabric: Fabric, value: T) -> list[T]:
+    """Gathers a picklable value from each rank, in the order of ranks.
+
+    Example: `steps = all_gather(fabric, run.step)` returns the step of each rank on all of them.
+    """
     if fabric.world_size == 1:
         return [value]
-    told: list[T | None] = [None] * fabric.world_size
-    torch.distributed.all_gather_object(told, value)
-    return told  # type: ignore[return-value]
+    gathered: list[T | None] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(gathered, value)
+    return gathered  # type: ignore[return-value]
 
 
-def summed(
+def all_reduce_gradients(
     fabric: Fabric, gradients: Sequence[Tensor | None], parameters: Sequence[nn.Parameter]
 ) -> list[Tensor | None]:
-    """Each parameter's gradient, summed over the ranks; None where no rank has one."""
+    """Sums each parameter's gradient over the ranks, in the parameter's dtype.
+
+    A rank without a gradient counts as zeros. The sum is None where no rank has one.
+    """
     if fabric.world_size == 1:
         return list(gradients)
-    there = torch.tensor([float(g is not None) for g in gradients], device=fabric.device)
+    present = torch.tensor([float(g is not None) for g in gradients], device=fabric.device)
     filled = [
         torch.zeros_like(p) if g is None else g.to(p.dtype)
         for g, p in zip(gradients, parameters, strict=True)
     ]
-    flat = torch.cat([*(g.reshape(-1) for g in filled), there])
+    flat = torch.cat([*(g.reshape(-1) for g in filled), present])
     torch.distributed.all_reduce(flat)
     sizes = [p.numel() for p in parameters]
-    *pieces, anywhere = torch.split(flat, [*sizes, len(there)])
+    *sums, ranks_with_gradient = torch.split(flat, [*sizes, len(present)])
     return [
-        piece.view_as(parameter) if some else None
-        for piece, parameter, some in zip(pieces, parameters, anywhere.tolist(), strict=True)
+        total.view_as(parameter) if ranks else None
+        for total, parameter, ranks in zip(sums, parameters, ranks_with_gradient.tolist(), strict=True)
     ]
 
 
-def share_buffers(fabric: Fabric, module: nn.Module) -> None:
-    """Running statistics and the like: everyone takes the first rank's, as DDP does."""
+def broadcast_buffers(fabric: Fabric, module: nn.Module) -> None:
+    """Copies the first rank's buffers, such as running statistics, to all ranks, as DDP does."""
     if fabric.world_size == 1:
         return
     for buffer in module.buffers():
         torch.distributed.broadcast(buffer, src=0)
 
 
-def leave(fabric: Fabric) -> None:
-    """Waits for everyone, then ends what `fabric.launch` began."""
+def shutdown(fabric: Fabric) -> None:
+    """Waits for all ranks, then destroys the process group that `fabric.launch` created."""
     if fabric.world_size == 1:
         return
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
-
-
-def in_turn(fabric: Fabric, do: Callable[[], T]) -> T:
-    """Has the first rank do something first, so that the others find in the run folder what it made."""
-    if fabric.world_size == 1:
-        return do()
-    if not fabric.is_global_zero:
-        torch.distributed.barrier()
-    done = do()
-    if fabric.is_global_zero:
-        torch.distributed.barrier()
-    return done

@@ -1,59 +1,75 @@
-"""Watches the losses of a run: what is not finite, or keeps far above what was usual, ends it."""
+"""Detects divergence: losses that are not finite, or stay far above their usual size."""
 
 from __future__ import annotations
 
 import math
 
-TIMES = 100.0
-"""A step is amiss if its losses sum up to so many times what is usual."""
+EXPLOSION_FACTOR = 100.0
+"""A step is an outlier if its losses sum to more than this many times their usual sum."""
 
-STEPS = 3
-"""So many steps amiss, one after the other, end a run: a single one is what clipping is for."""
+MAX_OUTLIERS = 3
+"""This many outliers in a row end a run. Gradient clipping copes with a single one."""
 
-SETTLED = 20
-"""Steps before which a run may do what it likes."""
-
-
-class Exploded(Exception):
-    """What is amiss with a step, and in which of its parts."""
-
-    def __init__(self, what: str, parts: list[int]) -> None:
-        super().__init__(what)
-        self.what, self.parts = what, parts
+SETTLING_STEPS = 20
+"""Number of first steps that are never outliers."""
 
 
-class Usual:
-    """The running mean of the size of a step's losses (the sum of their magnitudes), and the lowest that it
-    has been: what is usual. An explosion that takes its time carries the mean along, but not the lowest."""
+class DivergenceError(Exception):
+    """An error about a step whose losses or gradients are unusable.
+
+    Attributes:
+        reason: What is wrong with the step.
+        micro_batches: Indices of the micro-batches in which it is wrong.
+    """
+
+    def __init__(self, reason: str, micro_batches: list[int]) -> None:
+        super().__init__(reason)
+        self.reason, self.micro_batches = reason, micro_batches
+
+
+class LossMonitor:
+    """Monitors the size of the losses, which is the sum of their magnitudes.
+
+    The usual size is the lowest value that the running mean over 100 steps has had. A slow explosion raises
+    the running mean, but not its lowest value.
+    """
 
     def __init__(self) -> None:
         self.mean = 0.0
-        self.lowest = math.inf
+        self.lowest_mean = math.inf
         self.steps = 0
-        self.amiss = 0
+        self.outliers = 0
 
     def check(self, losses: dict[int, dict[str, float]]) -> None:
-        """Counts a step whose parts have these losses by name; Exploded if it should be the run's last."""
-        for part, named in losses.items():
+        """Records a step's losses by micro-batch and name.
+
+        Raises DivergenceError if a loss is not finite, and at the third outlier in a row.
+
+        Example: `monitor.check({0: {"stft": 1.2, "mel": 0.7}})` records a step of one micro-batch.
+        """
+        for index, named in losses.items():
             for name, value in named.items():
                 if not math.isfinite(value):
-                    raise Exploded(f"loss {name!r} is {value}", [part])
-        sizes = {part: math.fsum(abs(value) for value in named.values()) for part, named in losses.items()}
+                    raise DivergenceError(f"loss {name!r} is {value}", [index])
+        sizes = {index: math.fsum(abs(value) for value in named.values()) for index, named in losses.items()}
         size = math.fsum(sizes.values()) / len(sizes)
-        if self.steps >= SETTLED and size > TIMES * self.lowest:
-            self.amiss += 1
-            if self.amiss == STEPS:
-                worst = max(sizes, key=lambda part: sizes[part])
-                raise Exploded(f"losses of {size:.3g} in all, usual is {self.lowest:.3g}", [worst])
+        if self.steps >= SETTLING_STEPS and size > EXPLOSION_FACTOR * self.lowest_mean:
+            self.outliers += 1
+            if self.outliers == MAX_OUTLIERS:
+                worst = max(sizes, key=lambda index: sizes[index])
+                raise DivergenceError(f"losses sum to {size:.3g}, usual is {self.lowest_mean:.3g}", [worst])
             return
-        self.amiss = 0
+        self.outliers = 0
         self.steps += 1
         self.mean += (size - self.mean) / min(self.steps, 100)
-        self.lowest = min(self.lowest, self.mean)
+        self.lowest_mean = min(self.lowest_mean, self.mean)
 
     def state(self) -> list[float]:
-        return [self.mean, self.lowest, float(self.steps), float(self.amiss)]
+        """Returns the state as numbers, for `load`."""
+        return [self.mean, self.lowest_mean, float(self.steps), float(self.outliers)]
 
     def load(self, state: list[float]) -> None:
-        mean, lowest, steps, amiss = state
-        self.mean, self.lowest, self.steps, self.amiss = float(mean), float(lowest), int(steps), int(amiss)
+        """Restores a state of `state`. Raises ValueError or TypeError if it is malformed."""
+        mean, lowest_mean, steps, outliers = state
+        self.mean, self.lowest_mean = float(mean), float(lowest_mean)
+        self.steps, self.outliers = int(steps), int(outliers)

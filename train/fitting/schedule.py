@@ -1,44 +1,52 @@
-"""How the learning rate goes, and the averaged weights."""
+"""Computes the learning rate of each step, and averages the weights over steps."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from train.config import OptimiserConfig
 
 
-def rate_factor(step: int, progress: float, config: OptimiserConfig) -> float:
-    """The factor on the learning rate: linear warm-up by steps, `falling` to the power of the step, linear
-    to 0 over the last `decay` of the run, whose share `progress` is done."""
-    warm = min(1.0, (step + 1) / max(1, config.warmup_steps)) * config.falling**step
-    return warm * min(1.0, (1.0 - progress) / config.decay) if config.decay else warm
+def lr_factor(step: int, progress: float, config: OptimiserConfig) -> float:
+    """Returns the factor on the learning rate at a step, counted from 0.
+
+    It is the product of a linear warm-up over `warmup_steps`, of `lr_gamma` to the power of the step, and of
+    a linear decay to 0 over the last share `decay` of the run. `progress` is the share of the run done, 0..1.
+    """
+    factor = min(1.0, (step + 1) / max(1, config.warmup_steps)) * config.lr_gamma**step
+    return factor * min(1.0, (1.0 - progress) / config.decay) if config.decay else factor
 
 
-class Average:
-    """Exponentially averaged weights of a module: what is validated, kept and shipped.
+class WeightEMA(AveragedModel):
+    """An exponential moving average of a module's parameters: the weights that are validated and saved.
 
-    Buffers (running statistics, scales, counts) are not learned by steps and are copied as they are.
+    The decay is `decay`, but at most n / (n + 9) at update n, counted from 1. The initial weights are thus
+    soon forgotten. Buffers (running statistics, scales, counts) are copied from the module.
+
+    Example::
+
+        ema = WeightEMA(system, decay=0.999)
+        ema.update_parameters(system)  # after each step
+        ema.module.eval()
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
+        super().__init__(module, multi_avg_fn=self._average)
         self.decay = decay
-        self.learned = {name for name, _ in module.named_parameters()}
-        self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+        # The initial weights count as the first model. From 0, the first update would replace them.
+        self.n_averaged.fill_(1)
 
-    @torch.no_grad()
-    def update(self, module: nn.Module, step: int) -> None:
-        """Moves towards the module's weights; early on faster, so that the start is soon forgotten."""
-        decay = min(self.decay, (1.0 + step) / (10.0 + step))
-        for name, value in module.state_dict().items():
-            kept = self.weights[name]
-            if name in self.learned:
-                kept.lerp_(value.to(kept), 1.0 - decay)
-            else:
-                kept.copy_(value)
+    def _average(self, averages: list[Tensor], weights: list[Tensor], count: Tensor | int) -> None:
+        # `count` may be on the GPU, where reading it would wait for the device.
+        models = int(self.n_averaged)
+        decay = min(self.decay, models / (models + 9))
+        get_ema_multi_avg_fn(decay)(averages, weights, count)  # type: ignore[no-untyped-call]
 
-    def state(self) -> dict[str, Tensor]:
-        return self.weights
+    def resume(self, weights: dict[str, Tensor], step: int) -> None:
+        """Restores the average after `step` updates from its weights, by their names in the module.
 
-    def load(self, weights: dict[str, Tensor]) -> None:
-        self.weights = {name: weights[name].to(kept) for name, kept in self.weights.items()}
+        Raises RuntimeError if names or shapes do not match the module.
+        """
+        self.module.load_state_dict(weights)
+        self.n_averaged.fill_(step + 1)

@@ -1,26 +1,38 @@
-"""How a run is stopped from outside: SIGINT and SIGTERM are noted, and the loop saves and ends."""
+"""Defers SIGINT and SIGTERM, so that the training loop can save before it ends."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 
 @contextmanager
-def interruptible() -> Iterator[Callable[[], int]]:
-    """Yields a function that gives the first SIGINT or SIGTERM that came, or 0; a second SIGINT stops at
-    once."""
-    came: list[int] = []
+def deferred_signals() -> Iterator[Callable[[], int]]:
+    """Yields a function that returns the number of the first SIGINT or SIGTERM received, or 0.
 
-    def note(number: int, frame: object) -> None:
-        if came and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        came.append(number)
+    A second SIGINT is handled as it was before, which by default raises KeyboardInterrupt.
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    Example::
+
+        with deferred_signals() as received:
+            while not received():
+                train_step(...)
+    """
+    numbers: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        handler = previous[number]
+        if numbers and number == signal.SIGINT and callable(handler):
+            handler(number, frame)
+        numbers.append(number)
+
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in previous:
+        signal.signal(number, note)
     try:
-        yield lambda: came[0] if came else 0
+        yield lambda: numbers[0] if numbers else 0
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

@@ -1,8 +1,8 @@
-"""One step of training: every turn of the system at every part of a batch, then each player steps once.
+"""Performs one training step: gradients of every micro-batch, then one step of each optimiser.
 
-Gradients are averaged over the parts, wherever they are (see `train.data.batches`), and no player steps
-before all parts are done, so that a step's result does not depend on how the parts are spread over devices.
-Whatever a system draws from torch's generator in a part comes from a seed of (seed, step, part).
+Gradients are averaged over the micro-batches of all devices, and no optimiser steps before the last of them.
+A step's result therefore does not depend on how micro-batches are spread over devices. What a system draws
+from torch's generator in a micro-batch is seeded by (seed, step, micro-batch).
 """
 
 from __future__ import annotations
@@ -15,86 +15,111 @@ import torch
 from torch import Tensor, nn
 
 from manifests.splits.seeds import derive
-from train.fitting.distributed import everyone, share_buffers, summed
-from train.fitting.divergence import Exploded
-from train.fitting.run_state import Run
-from train.fitting.schedule import rate_factor
+from train.fitting.distributed import all_gather, all_reduce_gradients, broadcast_buffers
+from train.fitting.divergence import DivergenceError
+from train.fitting.run_state import TrainingRun
+from train.fitting.schedule import lr_factor
 
 
-class Told(NamedTuple):
-    """What a rank says of a step: its parts' losses by name, and training seconds so far."""
+class RankReport(NamedTuple):
+    """What a rank sends to all others at each step.
+
+    Attributes:
+        losses: Losses by micro-batch and name.
+        seconds: The run's training time so far, in s.
+    """
 
     losses: dict[int, dict[str, float]]
     seconds: float
 
 
-def learn(run: Run, parts: Sequence[Any], numbers: Sequence[int], of: int) -> dict[str, float]:
-    """Trains on this rank's parts, which are `numbers` of the `of` parts of the step. Returns the losses by
-    name, means over all parts, and the players' gradient norms. Exploded, before any weight is changed, if
-    losses or gradients are not fit to learn from."""
-    progress = run.progress
-    factor = rate_factor(run.step, progress, run.config.optimiser)
+def train_step(
+    run: TrainingRun, micro_batches: Sequence[Any], indices: Sequence[int], count: int
+) -> dict[str, float]:
+    """Trains a run for one step.
+
+    Args:
+        run: The run, whose weights, optimisers, average and step number are updated.
+        micro_batches: This rank's micro-batches, on its device.
+        indices: Their indices among the step's micro-batches.
+        count: Number of the step's micro-batches on all ranks.
+
+    Returns:
+        Losses by name, means over all micro-batches, and the gradient norm of each parameter group before
+        clipping, as "GROUP_gradient".
+
+    Raises DivergenceError, before any weight is changed, if losses or gradients are unusable.
+    """
+    progress, config = run.progress, run.config.optimiser
+    factor = lr_factor(run.step, progress, config)
     gradients: dict[str, list[Tensor | None]] = {
-        name: [None] * len(parameters) for name, parameters in run.parameter_groups.items()
+        group: [None] * len(parameters) for group, parameters in run.parameter_groups.items()
     }
     losses: dict[int, dict[str, float]] = {}
-    for number, part in zip(numbers, parts, strict=True):
-        torch.manual_seed(derive(run.config.seed, "noise", run.step, number) % 2**63)
-        losses[number] = _part(run, part, progress, gradients, 1.0 / of)
-    told = everyone(run.fabric, Told(losses, run.time()))
-    run.seconds = told[0].seconds
-    every = dict(sorted((number, some) for rank in told for number, some in rank.losses.items()))
-    run.usual.check(every)
+    for index, micro_batch in zip(indices, micro_batches, strict=True):
+        torch.manual_seed(derive(run.config.seed, "noise", run.step, index) % 2**63)
+        losses[index] = _accumulate(run, micro_batch, progress, gradients, 1.0 / count)
+    reports = all_gather(run.fabric, RankReport(losses, run.training_seconds()))
+    run.seconds = reports[0].seconds
+    all_losses = dict(sorted(item for report in reports for item in report.losses.items()))
+    run.loss_monitor.check(all_losses)
 
     norms: dict[str, float] = {}
-    for name, parameters in run.parameter_groups.items():
-        shared = summed(run.fabric, gradients[name], parameters)
-        if all(gradient is None for gradient in shared):
+    for group, parameters in run.parameter_groups.items():
+        summed = all_reduce_gradients(run.fabric, gradients[group], parameters)
+        if all(gradient is None for gradient in summed):
             continue
-        for parameter, gradient in zip(parameters, shared, strict=True):
+        for parameter, gradient in zip(parameters, summed, strict=True):
             parameter.grad = gradient
-        largest = run.config.optimiser.clips.get(name, run.config.optimiser.clip)
-        norms[f"{name}_gradient"] = float(nn.utils.clip_grad_norm_(parameters, largest))
+        max_norm = config.clips.get(group, config.clip)
+        norms[f"{group}_gradient"] = float(nn.utils.clip_grad_norm_(parameters, max_norm))
     for name, norm in norms.items():
         if not math.isfinite(norm):
-            raise Exploded(f"{name} is {norm}", list(every))
-    for name, optimiser in run.optimisers.items():
-        if f"{name}_gradient" in norms:
-            for group in optimiser.param_groups:
-                group["lr"] = run.config.optimiser.learning_rate * factor
+            raise DivergenceError(f"{name} is {norm}", list(all_losses))
+    for group, optimiser in run.optimisers.items():
+        if f"{group}_gradient" in norms:
+            for settings in optimiser.param_groups:
+                settings["lr"] = config.learning_rate * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-    share_buffers(run.fabric, run.system)
-    run.average.update(run.system, run.step)
+    broadcast_buffers(run.fabric, run.system)
+    run.ema.update_parameters(run.system)
     run.step += 1
-    return mean_losses(every) | norms
+    return mean_losses(all_losses) | norms
 
 
-def _part(
-    run: Run, part: Any, progress: float, gradients: dict[str, list[Tensor | None]], weight: float
+def _accumulate(
+    run: TrainingRun,
+    micro_batch: Any,
+    progress: float,
+    gradients: dict[str, list[Tensor | None]],
+    weight: float,
 ) -> dict[str, float]:
-    """Adds one part's gradients, times `weight`, to each player's; returns its losses by name."""
-    found: dict[str, Tensor] = {}
+    """Adds a micro-batch's gradients, times `weight`, to those of each group; returns its losses by name."""
+    losses: dict[str, Tensor] = {}
     with run.fabric.autocast():
-        for turn in run.system.training_losses(part, progress):
+        for turn in run.system.training_losses(micro_batch, progress):
             total = weight * torch.stack(list(turn.losses.values())).sum()
-            # Each turn's gradients reach its own player only: the others' are never kept.
+            # Only the gradients of the turn's own group are computed and kept.
             new = torch.autograd.grad(total, run.parameter_groups[turn.group], allow_unused=True)
-            kept = gradients[turn.group]
-            for place, gradient in enumerate(new):
-                before = kept[place]
+            sums = gradients[turn.group]
+            for index, gradient in enumerate(new):
+                before = sums[index]
                 if gradient is not None:
-                    kept[place] = gradient if before is None else before + gradient
-            found |= {name: value.detach() for name, value in turn.losses.items()}
-    values = torch.stack(list(found.values())).float().tolist()
-    return dict(zip(found, values, strict=True))
+                    sums[index] = gradient if before is None else before + gradient
+            losses |= {name: value.detach() for name, value in turn.losses.items()}
+    values = torch.stack(list(losses.values())).float().tolist()
+    return dict(zip(losses, values, strict=True))
 
 
-def mean_losses(every: dict[int, dict[str, float]]) -> dict[str, float]:
-    """Each loss's mean over the parts that have it."""
-    names = dict.fromkeys(name for losses in every.values() for name in losses)
+def mean_losses(losses: dict[int, dict[str, float]]) -> dict[str, float]:
+    """Averages each loss over the micro-batches that have it.
+
+    Example: `mean_losses({0: {"a": 1.0, "b": 5.0}, 1: {"a": 3.0}})` returns `{"a": 2.0, "b": 5.0}`.
+    """
+    names = dict.fromkeys(name for named in losses.values() for name in named)
     return {
-        name: math.fsum(losses[name] for losses in every.values() if name in losses)
-        / sum(name in losses for losses in every.values())
+        name: math.fsum(named[name] for named in losses.values() if name in named)
+        / sum(name in named for named in losses.values())
         for name in names
     }

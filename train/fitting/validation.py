@@ -1,4 +1,4 @@
-"""Validation while training: real conversions of held-out pairs, scored with the project's own metric."""
+"""Validates during training: converts held-out pairs, and scores them with the evaluation's metric."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from train.metrics import SpectralFeatures, score, spectral_features
 from train.systems.base import Audio, ConversionRequest, System
 
 METRIC = "mstft_floored"
+"""The score of a conversion, by its name in `train.metrics`; lower is better."""
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """A pair with its audio."""
+class PairAudio:
+    """A pair with its clips, each float32 [samples] at the dataset's rate, full scale 1."""
 
     pair: Pair
     source: Audio
@@ -28,15 +29,32 @@ class Trial:
     target: Audio
 
 
-class Judgement(NamedTuple):
-    """Mean floored MSTFT of each kind of conversion (lower is better), and what was converted, by trial."""
+class ValidationResult(NamedTuple):
+    """The result of a validation.
+
+    Attributes:
+        scores: Mean floored MSTFT by kind of conversion; lower is better.
+        conversions: The converted audio of each pair, float32 [samples].
+    """
 
     scores: dict[str, float]
-    converted: list[Audio]
+    conversions: list[Audio]
 
 
-class Judge:
-    """A few validation pairs of each kind, kept in memory, on which weights are compared."""
+class Validator:
+    """Scores a system on a few validation pairs of each kind, which it keeps in memory.
+
+    Args:
+        tables: The dataset's tables.
+        pairs: Pairs of each kind.
+        seed: Seed of the choice of pairs.
+
+    Raises InputError if the validation split holds too few pairs, or its clips cannot be read.
+
+    Example::
+
+        scores, conversions = Validator(tables, pairs=4, seed=0).validate(system)
+    """
 
     def __init__(self, tables: Tables, pairs: int, seed: int) -> None:
         drawn = [
@@ -44,18 +62,21 @@ class Judge:
         ]
         keys = [key for pair in drawn for key in (pair.source, pair.reference, pair.target)]
         clips = {key: as_float(pcm) for key, pcm in read_clips(tables.layout, keys).items()}
-        self.trials = [Trial(p, clips[p.source], clips[p.reference], clips[p.target]) for p in drawn]
+        self.pairs = [PairAudio(p, clips[p.source], clips[p.reference], clips[p.target]) for p in drawn]
         self._targets: list[SpectralFeatures] = [
-            spectral_features(trial.target, trial.pair.target) for trial in self.trials
+            spectral_features(audio.target, audio.pair.target) for audio in self.pairs
         ]
 
     @torch.no_grad()
-    def judge(self, system: System) -> Judgement:
-        """Converts and scores every trial."""
+    def validate(self, system: System) -> ValidationResult:
+        """Converts every pair and scores it against its target."""
         values: dict[str, list[float]] = {kind: [] for kind in KINDS}
-        converted = []
-        for trial, target in zip(self.trials, self._targets, strict=True):
-            made = system.convert(ConversionRequest(trial.source, trial.reference, TAKES[trial.pair.kind]))
-            values[trial.pair.kind].append(score(spectral_features(made.audio), target)[METRIC])
-            converted.append(made.audio)
-        return Judgement({kind: float(np.mean(found)) for kind, found in values.items() if found}, converted)
+        conversions = []
+        for audio, target in zip(self.pairs, self._targets, strict=True):
+            kind = audio.pair.kind
+            request = ConversionRequest(audio.source, audio.reference, TAKES[kind])
+            converted = system.convert(request).audio
+            values[kind].append(score(spectral_features(converted), target)[METRIC])
+            conversions.append(converted)
+        means = {kind: float(np.mean(scores)) for kind, scores in values.items() if scores}
+        return ValidationResult(means, conversions)

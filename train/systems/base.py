@@ -199,11 +199,15 @@ class System(nn.Module, ABC):
         Raises InputError if the request gives numbers and the system takes recordings only.
         """
 
-    def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
-        """Prepares the stage at `progress`; called before each step, and when a run is resumed.
+    def needs_preparation(self, progress: float) -> bool:
+        """Whether `prepare` has work to do before the step at `progress`, 0..1. It is equal on all ranks."""
+        return False
 
-        Files that the stage needs are made in the run's `folder`. Returns whether `collate` makes different
-        batches from now on.
+    def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
+        """Makes what the stage at `progress` needs, in the run's folder.
+
+        It is called before a step where `needs_preparation`, on the first rank before the others. Returns
+        whether `collate` makes other batches from now on.
         """
         return False
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from train.config import load_config
 from train.data.examples import Example
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 from train.systems import SYSTEMS
 from train.systems.base import System
 
@@ -43,7 +43,7 @@ def train_and_record(config: Path, data: Path, out: Path, notes: Path, stop_afte
 
     system.collate = noted
     try:
-        fit(settings, data, out, Report(on_step=on_step))
+        fit(settings, data, out, Callbacks(on_step=on_step))
     finally:
         system.collate = collate
     rank = int(os.environ.get("LOCAL_RANK", 0)) + int(os.environ.get("NODE_RANK", 0))

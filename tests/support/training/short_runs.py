@@ -16,7 +16,7 @@ from train.data.tables import Tables
 from train.systems.base import System
 
 SETTINGS = {
-    "seed": 3, "steps": 6, "batch": 4, "save_every": 3, "judge_every": 3, "judge_pairs": 1,
+    "seed": 3, "steps": 6, "batch": 4, "save_every": 3, "validate_every": 3, "validation_pairs": 1,
     "data": {"pool_blocks": 2},
     "model": {**SIZES, "note_seconds": 0.2, "adversarial_from": 0.5},
 }  # fmt: skip

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from train.config import RunConfig, parse_config
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 from train.systems.ctd import latents
 
 SIZES = {
@@ -28,7 +28,7 @@ being made (after the first of their files), timbre only, structure, the adversa
 def tiny_config(**changes: object) -> RunConfig:
     """Returns a config of 24 steps: 12 for the autoencoder and 12 for the diffusion."""
     settings = {
-        "system": "ctd", "steps": 24, "batch": 2, "save_every": 100, "judge_pairs": 0,
+        "system": "ctd", "steps": 24, "batch": 2, "save_every": 100, "validation_pairs": 0,
         "data": {"pool_blocks": 1}, "model": SIZES,
     }  # fmt: skip
     return parse_config({**settings, **changes}, "test")
@@ -58,7 +58,7 @@ def main(stop: str, data: Path, out: Path) -> None:
         if str(step) == stop:
             die()
 
-    fit(tiny_config(save_every=2), data, out, Report(on_step=note))
+    fit(tiny_config(save_every=2), data, out, Callbacks(on_step=note))
 
 
 if __name__ == "__main__":

@@ -45,9 +45,9 @@ def test_training_and_scoring_from_an_object_store_equal_those_from_the_folder(
     layout: Layout, stored: str, tmp_path: Path
 ) -> None:
     config = tmp_path / "run.yaml"
-    config.write_text(yaml.safe_dump({**SETTINGS, "steps": 2, "judge_pairs": 0}))
+    config.write_text(yaml.safe_dump({**SETTINGS, "steps": 2, "validation_pairs": 0}))
     fit_command(config, stored, tmp_path / "there")
-    fit(run_config(steps=2, judge_pairs=0), layout.root, tmp_path / "here")
+    fit(run_config(steps=2, validation_pairs=0), layout.root, tmp_path / "here")
     assert same_weights(tmp_path / "there" / "last.safetensors", tmp_path / "here" / "last.safetensors")
     checkpoint = tmp_path / "here" / "best.safetensors"
     summaries = [

@@ -26,8 +26,8 @@ from train.checkpoint import read_state
 
 BATCH, PARTS = 4, 2
 CONFIG: dict[str, Any] = {
-    **SETTINGS, "steps": 5, "batch": BATCH, "micro_batch": BATCH // PARTS, "judge_pairs": 0, "save_every": 2,
-    "log_every": 100, "data": {"pool_blocks": 2, "threads": 1},
+    **SETTINGS, "steps": 5, "batch": BATCH, "micro_batch": BATCH // PARTS, "validation_pairs": 0,
+    "save_every": 2, "log_every": 100, "data": {"pool_blocks": 2, "threads": 1},
 }  # fmt: skip
 
 
@@ -163,6 +163,6 @@ def test_sigterm_to_the_command_stops_all_its_devices_and_saves(layout: Layout, 
     process.send_signal(signal.SIGTERM)
     _, message = process.communicate(timeout=120)
     assert process.returncode == 128 + signal.SIGTERM, message
-    assert "2 x cpu, 32-true; a step is 4 examples in 2 part(s) of 2" in message
+    assert "2 x cpu, 32-true; batch of 4 examples in 2 micro-batch(es) of 2" in message
     assert message.count("run the same command again to go on") == 1
     assert read_state(out / "last.state.pt")["step"] >= 1

@@ -15,8 +15,14 @@ from manifests.dataset.layout import Layout
 from manifests.types import ClipId
 from tests.support.training.short_runs import run_config
 from train.checkpoint import read_state
-from train.fitting.divergence import SETTLED, STEPS, TIMES, Exploded, Usual
-from train.fitting.loop import Diverged, fit
+from train.fitting.divergence import (
+    EXPLOSION_FACTOR,
+    MAX_OUTLIERS,
+    SETTLING_STEPS,
+    DivergenceError,
+    LossMonitor,
+)
+from train.fitting.loop import TrainingDiverged, fit
 from train.systems.base import OptimizerTurn
 from train.systems.triptych.system import Triptych
 
@@ -40,10 +46,10 @@ def test_a_diverging_run_stops_and_names_the_step(
 
     monkeypatch.setattr(Triptych, "training_losses", broken)
     out = tmp_path / "run"
-    with pytest.raises(Diverged) as stopped:
-        fit(run_config(save_every=1, judge_pairs=0), layout.root, out)
+    with pytest.raises(TrainingDiverged) as stopped:
+        fit(run_config(save_every=1, validation_pairs=0), layout.root, out)
     message, about = str(stopped.value), json.loads((out / "diverged.json").read_text())
-    assert "step 2: " in message
+    assert "diverged at step 2: " in message
     assert "is nan" in message
     assert ("loss '" in message) == (fault == "loss")
     assert "optimiser.learning_rate (now 0.001)" in message
@@ -58,30 +64,30 @@ def test_a_diverging_run_stops_and_names_the_step(
 
 
 def test_repeated_outlier_losses_end_a_run_and_a_single_one_does_not() -> None:
-    usual = Usual()
-    for step in range(SETTLED):
-        usual.check({0: {"a": 2.0 - step * 0.01, "b": -1.0}, 1: {"a": 1.0, "b": -1.0}})
-    high = {0: {"a": 1.0, "b": -1.0}, 1: {"a": 2.1 * TIMES * usual.mean, "b": 0.0}}
-    usual.check(high)
-    usual.check({0: {"a": 1.0}, 1: {"a": 1.0}})
-    again = Usual()
-    again.load(usual.state())
-    for _ in range(STEPS - 1):
+    monitor = LossMonitor()
+    for step in range(SETTLING_STEPS):
+        monitor.check({0: {"a": 2.0 - step * 0.01, "b": -1.0}, 1: {"a": 1.0, "b": -1.0}})
+    high = {0: {"a": 1.0, "b": -1.0}, 1: {"a": 2.1 * EXPLOSION_FACTOR * monitor.mean, "b": 0.0}}
+    monitor.check(high)
+    monitor.check({0: {"a": 1.0}, 1: {"a": 1.0}})
+    again = LossMonitor()
+    again.load(monitor.state())
+    for _ in range(MAX_OUTLIERS - 1):
         again.check(high)
-    with pytest.raises(Exploded, match=r"losses of .* in all, usual is 2") as stopped:
+    with pytest.raises(DivergenceError, match=r"losses sum to .*, usual is 2") as stopped:
         again.check(high)
-    assert stopped.value.parts == [1]
-    with pytest.raises(Exploded, match="loss 'b' is inf"):
-        Usual().check({3: {"a": 1.0, "b": math.inf}})
+    assert stopped.value.micro_batches == [1]
+    with pytest.raises(DivergenceError, match="loss 'b' is inf"):
+        LossMonitor().check({3: {"a": 1.0, "b": math.inf}})
 
 
-@pytest.mark.parametrize("begins", [1, SETTLED])
+@pytest.mark.parametrize("begins", [1, SETTLING_STEPS])
 def test_steadily_growing_losses_are_a_divergence(begins: int) -> None:
     """The loss doubles at every step, so that no step is far above the previous ones."""
-    usual, step, size = Usual(), 0, 2.0
-    with pytest.raises(Exploded, match=r"losses of .* in all, usual is 2$"):  # noqa: PT012
+    monitor, step, size = LossMonitor(), 0, 2.0
+    with pytest.raises(DivergenceError, match=r"losses sum to .*, usual is 2$"):  # noqa: PT012
         while step < 60:
             size *= 2.0 if step >= begins else 1.0
             step += 1
-            usual.check({0: {"a": size}})
-    assert step <= max(begins + 8, SETTLED) + STEPS
+            monitor.check({0: {"a": size}})
+    assert step <= max(begins + 8, SETTLING_STEPS) + MAX_OUTLIERS

@@ -12,7 +12,7 @@ from train.fitting.loop import fit
 
 
 def test_logs_hold_losses_audio_and_figures(layout: Layout, tmp_path: Path) -> None:
-    fit(run_config(log_every=2, judge_every=6), layout.root, tmp_path)
+    fit(run_config(log_every=2, validate_every=6), layout.root, tmp_path)
     events = EventAccumulator(str(tmp_path / "logs"))
     events.Reload()
     tags = events.Tags()

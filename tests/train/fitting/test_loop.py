@@ -17,14 +17,19 @@ from tests.support.training.short_runs import run_config, same_weights
 from train.checkpoint import (
     read_state,
 )
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 
 
 def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:
     history: list[dict[str, float]] = []
     optimiser = {"warmup_steps": 2, "learning_rate": 3e-3}
-    config = run_config(steps=18, judge_pairs=0, save_every=100, optimiser=optimiser)
-    fit(config, layout.root, tmp_path / "run", Report(on_step=lambda step, losses, s: history.append(losses)))
+    config = run_config(steps=18, validation_pairs=0, save_every=100, optimiser=optimiser)
+    fit(
+        config,
+        layout.root,
+        tmp_path / "run",
+        Callbacks(on_step=lambda step, losses, s: history.append(losses)),
+    )
     for name in ("stft", "onset", "pitch", "envelope", "envelope_curve"):
         first, last = (np.mean([row[name] for row in rows]) for rows in (history[:4], history[-4:]))
         assert last < first, name
@@ -39,7 +44,7 @@ def test_a_stopped_run_resumes_bit_for_bit(layout: Layout, finished: Path, tmp_p
         if step == 4:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    outcome = fit(run_config(), layout.root, out, Report(on_step=stop))
+    outcome = fit(run_config(), layout.root, out, Callbacks(on_step=stop))
     assert (outcome.step, outcome.interrupted) == (4, True)
     # The number of loader threads makes no difference.
     outcome = fit(run_config(data={"pool_blocks": 2, "threads": 5}), layout.root, out)
@@ -57,7 +62,7 @@ def test_a_run_out_of_time_finishes_its_schedule(layout: Layout, tmp_path: Path)
         rates.append(speed)
 
     outcome = fit(
-        run_config(steps=100_000, minutes=0.03), layout.root, tmp_path / "run", Report(on_step=watch)
+        run_config(steps=100_000, minutes=0.03), layout.root, tmp_path / "run", Callbacks(on_step=watch)
     )
     assert not outcome.interrupted
     assert 1 <= outcome.step == len(rates) < 100_000

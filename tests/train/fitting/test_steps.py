@@ -11,13 +11,13 @@ import torch
 from manifests.dataset.layout import Layout
 from tests.support.training.short_runs import run_config
 from train.checkpoint import read_weights
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 
 
 def test_mixed_precision_keeps_weights_in_float32(layout: Layout, tmp_path: Path) -> None:
     seen: list[dict[str, float]] = []
-    config = run_config(steps=2, precision="bf16-mixed", judge_pairs=0)
-    fit(config, layout.root, tmp_path, Report(on_step=lambda step, losses, speed: seen.append(losses)))
+    config = run_config(steps=2, precision="bf16-mixed", validation_pairs=0)
+    fit(config, layout.root, tmp_path, Callbacks(on_step=lambda step, losses, speed: seen.append(losses)))
     assert all(math.isfinite(value) for losses in seen for value in losses.values())
     weights, _ = read_weights(tmp_path / "last.safetensors")
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
@@ -27,7 +27,7 @@ def test_accumulated_parts_equal_one_batch(layout: Layout, tmp_path: Path) -> No
     """Gradient accumulation: two parts of two on one device, against the same four in one."""
     seen = {
         micro: fit(
-            run_config(steps=1, micro_batch=micro, judge_pairs=0), layout.root, tmp_path / f"{micro}"
+            run_config(steps=1, micro_batch=micro, validation_pairs=0), layout.root, tmp_path / f"{micro}"
         ).losses
         for micro in (None, 2)
     }

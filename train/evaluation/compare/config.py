@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from manifests.cli.settings import first_fault
 from manifests.types import InputError
-from train.config import RunConfig, parse_config, read_yaml
+from train.config import RunConfig, current_names, parse_config, read_yaml
 
 
 class _Section(BaseModel):
@@ -61,4 +61,5 @@ def _run_of(path: Path, name: str, entry: SystemEntry, minutes: float) -> RunCon
         raise InputError(f"{where}.config: {error}") from None
     if not isinstance(settings, dict):
         raise InputError(f"{file}: expected a mapping of settings")
-    return parse_config({**settings, **entry.changes, "minutes": minutes}, where)
+    merged = current_names(settings) | current_names(entry.changes) | {"minutes": minutes}
+    return parse_config(merged, where)

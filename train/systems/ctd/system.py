@@ -123,13 +123,17 @@ class CTD(System):
             "adversary": list(self.adversary.parameters()),
         }
 
+    def needs_preparation(self, progress: float) -> bool:
+        """Whether the diffusion begins, and its latents are not made yet."""
+        return not self.prepared and not stage_at(progress, self.config).autoencoder
+
     @torch.no_grad()
     def prepare(self, progress: float, tables: Tables, folder: Path) -> bool:
         """Makes the latents of all train clips in `folder`/latents when the diffusion's part begins.
 
         Clips of a tone bank are new ones all the time: their latents are made batch by batch instead.
         """
-        if self.prepared or stage_at(progress, self.config).autoencoder:
+        if not self.needs_preparation(progress):
             return False
         if isinstance(tables.layout, Bank):
             keys = [id.key for block in tables.blocks("train") for id in block.ids()][:BANK_CLIPS]

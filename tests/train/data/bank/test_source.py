@@ -29,8 +29,8 @@ from train.data.loader import Loader
 from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.evaluation.page.page import dataset_facts
-from train.fitting.loop import Report, fit
-from train.fitting.validation import Judge
+from train.fitting.loop import Callbacks, fit
+from train.fitting.validation import Validator
 from train.systems import build
 from train.systems.base import Format
 
@@ -97,10 +97,13 @@ def test_losses_from_the_bank_are_those_from_rendered_clips(banked: Path, bank: 
 
 
 def test_fit_on_a_bank_resumes_bit_for_bit(bank: Bank, tmp_path: Path) -> None:
-    config = parse_config({**SETTINGS, "steps": 3, "save_every": 2, "judge_pairs": 0}, "test")
+    config = parse_config({**SETTINGS, "steps": 3, "save_every": 2, "validation_pairs": 0}, "test")
     losses: list[dict[str, float]] = []
     outcome = fit(
-        config, bank.root, tmp_path / "whole", Report(on_step=lambda step, found, speed: losses.append(found))
+        config,
+        bank.root,
+        tmp_path / "whole",
+        Callbacks(on_step=lambda step, found, speed: losses.append(found)),
     )
     assert (outcome.step, outcome.interrupted) == (3, False)
     assert all(np.isfinite(list(row.values())).all() for row in losses)
@@ -113,7 +116,7 @@ def test_fit_on_a_bank_resumes_bit_for_bit(bank: Bank, tmp_path: Path) -> None:
             raise Stop
 
     with pytest.raises(Stop):
-        fit(config, bank.root, tmp_path / "run", Report(on_step=stop))
+        fit(config, bank.root, tmp_path / "run", Callbacks(on_step=stop))
     fit(config, bank.root, tmp_path / "run")
     resumed, uninterrupted = (
         read_weights(tmp_path / name / "last.safetensors")[0] for name in ("run", "whole")
@@ -122,8 +125,8 @@ def test_fit_on_a_bank_resumes_bit_for_bit(bank: Bank, tmp_path: Path) -> None:
 
 
 def test_validation_is_the_same_from_a_bank(banked: Path, bank: Bank) -> None:
-    from_bank, from_clips = (Judge(Tables.open(root), 2, 1) for root in (bank.root, banked))
-    for a, b in zip(from_bank.trials, from_clips.trials, strict=True):
+    from_bank, from_clips = (Validator(Tables.open(root), 2, 1) for root in (bank.root, banked))
+    for a, b in zip(from_bank.pairs, from_clips.pairs, strict=True):
         assert a.pair == b.pair
         for x, y in ((a.source, b.source), (a.reference, b.reference), (a.target, b.target)):
             assert np.abs(x - y).max() < BELOW_60_DB

@@ -29,7 +29,7 @@ SYSTEMS = {
 def write_configs(folder: Path) -> Path:
     """Writes a comparison of systems at their smallest sizes, with a few steps each."""
     for name, settings in SYSTEMS.items():
-        run = {"system": name, "steps": 2, "batch": 2, "judge_pairs": 0, "data": {"pool_blocks": 1}}
+        run = {"system": name, "steps": 2, "batch": 2, "validation_pairs": 0, "data": {"pool_blocks": 1}}
         (folder / f"{name}.yaml").write_text(yaml.safe_dump({**run, **settings}))
     path = folder / "compare.yaml"
     entries = {name: {"config": f"{name}.yaml"} for name in SYSTEMS}
@@ -105,6 +105,14 @@ def test_shipped_comparisons_load(name: str) -> None:
     assert [run.system for run in runs.values()] == ["triptych", "synthcloner", "ctd", "ss-vq-vae"]
     assert {run.minutes for run in runs.values()} == {config.minutes}
     assert name == "full" or config.heading == "Pipeline check, not a comparison"
+
+
+def test_changes_by_old_names_replace_settings(tmp_path: Path) -> None:
+    path = write_configs(tmp_path)
+    loaded = yaml.safe_load(path.read_text())
+    loaded["systems"]["ctd"]["changes"] = {"judge_pairs": 2}
+    path.write_text(yaml.safe_dump(loaded))
+    assert load_compare(path)[1]["ctd"].validation_pairs == 2
 
 
 def test_errors_name_the_setting(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.support.training.tiny_ctd import SIZES, STOPS, tiny_config
 from train.checkpoint import load_system, read_state
 from train.codec.api import Codec
 from train.data.tables import Tables
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 from train.systems import build
 from train.systems.base import Format
 from train.systems.ctd.config import CTDConfig
@@ -60,7 +60,7 @@ def short_run(
     """Runs every stage without interruption; returns the run and its losses by step."""
     steps: list[dict[str, float]] = []
     out = tmp_path_factory.mktemp("run") / "whole"
-    fit(tiny_config(), layout.root, out, Report(on_step=lambda _, losses, __: steps.append(losses)))
+    fit(tiny_config(), layout.root, out, Callbacks(on_step=lambda _, losses, __: steps.append(losses)))
     return out, steps
 
 
@@ -123,7 +123,7 @@ def test_a_run_interrupted_in_each_stage_resumes_with_the_same_losses(
             if stop == "latents":
                 patched.setattr(files, "replace", once)
             try:
-                fit(tiny_config(save_every=2), layout.root, tmp_path / "run", Report(on_step=note))
+                fit(tiny_config(save_every=2), layout.root, tmp_path / "run", Callbacks(on_step=note))
             except KeyboardInterrupt:
                 assert stop is not None
         if stop == "latents":
@@ -201,7 +201,7 @@ def test_its_checkpoint_converts_deterministically(short_run: tuple[Path, list[d
 def test_it_trains_from_a_tone_bank(banked: Path, tmp_path: Path) -> None:
     """A bank's clips are always new, so that latents are computed batch by batch and not stored."""
     steps: list[dict[str, float]] = []
-    report = Report(on_step=lambda _, losses, __: steps.append(losses))
+    report = Callbacks(on_step=lambda _, losses, __: steps.append(losses))
     model = {**SIZES, "autoencoder_share": 0.4, "structure_from": 0.0, "confusion_from": 0.1}
     config = tiny_config(steps=4, batch=1, data={"pool_blocks": 1}, model=model)
     fit(config, banked / "tones", tmp_path / "run", report)

@@ -16,7 +16,7 @@ from tests.support.training.tiny_ssvqvae import tiny_config
 from train.checkpoint import load_system
 from train.codec.api import Codec
 from train.config import load_config
-from train.fitting.loop import Report, fit
+from train.fitting.loop import Callbacks, fit
 from train.systems import build
 from train.systems.base import Format
 from train.systems.ssvqvae.spectra import HOP, log_magnitudes
@@ -102,7 +102,7 @@ def test_it_trains_and_its_checkpoint_converts(layout: Layout, tmp_path: Path) -
         tiny_config(),
         layout.root,
         tmp_path / "run",
-        Report(on_step=lambda _, losses, __: steps.append(losses)),
+        Callbacks(on_step=lambda _, losses, __: steps.append(losses)),
     )
     assert set(steps[0]) == {"frames", "codebook", "commitment", "codec_gradient"}
     assert all(np.isfinite(list(losses.values())).all() for losses in steps)

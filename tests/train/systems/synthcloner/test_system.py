@@ -22,9 +22,9 @@ from train.data.loader import Loader
 from train.data.pairs import KINDS, TAKES
 from train.data.shards import ShardSource
 from train.data.tables import Tables
-from train.fitting.loop import Report, fit
-from train.fitting.schedule import rate_factor
-from train.fitting.validation import Judge
+from train.fitting.loop import Callbacks, fit
+from train.fitting.schedule import lr_factor
+from train.fitting.validation import Validator
 from train.metrics import score, spectral_features
 from train.systems import build
 from train.systems.base import ConversionRequest, Format
@@ -35,7 +35,7 @@ from train.systems.synthcloner.system import SynthCloner, take_frames
 
 def tiny(**changes: object) -> RunConfig:
     settings = {"system": "synthcloner", "steps": 3, "batch": 2, "model": {**SYNTHCLONER, **changes}}
-    return parse_config({**settings, "judge_pairs": 0, "data": {"pool_blocks": 2}}, "test")
+    return parse_config({**settings, "validation_pairs": 0, "data": {"pool_blocks": 2}}, "test")
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +74,15 @@ def test_the_published_sizes() -> None:
 def test_the_published_optimiser() -> None:
     optimiser = load_config(TRAIN_CONFIGS / "reference.yaml").optimiser
     assert optimiser.clips == {"codec": 1000.0, "discriminator": 10.0}
-    assert rate_factor(0, 0.0, optimiser) == 1.0
-    assert rate_factor(1000, 0.99, optimiser) == pytest.approx(0.999996**1000)
+    assert lr_factor(0, 0.0, optimiser) == 1.0
+    assert lr_factor(1000, 0.99, optimiser) == pytest.approx(0.999996**1000)
 
 
 def test_it_trains_with_its_discriminators_and_its_checkpoint_converts(
     layout: Layout, tmp_path: Path
 ) -> None:
     steps: list[dict[str, float]] = []
-    fit(tiny(), layout.root, tmp_path / "run", Report(on_step=lambda _, losses, __: steps.append(losses)))
+    fit(tiny(), layout.root, tmp_path / "run", Callbacks(on_step=lambda _, losses, __: steps.append(losses)))
     assert {"mel", "commitment", "codebook", "pitch", "envelope", "timbre"} <= set(steps[0])
     assert {"discriminator", "generator", "feature_matching"} <= set(steps[-1])
     assert all(np.isfinite(list(losses.values())).all() for losses in steps)
@@ -95,7 +95,7 @@ def test_it_trains_with_its_discriminators_and_its_checkpoint_converts(
 def test_it_learns(layout: Layout, tmp_path: Path) -> None:
     """Held-out losses fall below those of untrained weights."""
     settings = yaml.safe_load((TRAIN_CONFIGS / "reference-tiny.yaml").read_text())
-    settings |= {"steps": 20, "minutes": None, "judge_pairs": 0, "data": {"pool_blocks": 4}}
+    settings |= {"steps": 20, "minutes": None, "validation_pairs": 0, "data": {"pool_blocks": 4}}
     config, tables = parse_config(settings, "test"), Tables.open(layout.root)
     fit(config, layout.root, tmp_path / "run")
     trained = load_system(tmp_path / "run" / "last.safetensors")[0]
@@ -145,14 +145,15 @@ def test_a_timbre_vector_does_not_depend_on_its_place_in_the_batch(system: Synth
 
 @torch.no_grad()
 def test_a_validation_is_the_mean_of_all_its_pairs(layout: Layout, system: SynthCloner) -> None:
-    judge = Judge(Tables.open(layout.root), 2, 1)
+    validator = Validator(Tables.open(layout.root), 2, 1)
     alone: dict[str, list[float]] = {kind: [] for kind in KINDS}
-    for trial in judge.trials:
-        made = system.convert(ConversionRequest(trial.source, trial.reference, TAKES[trial.pair.kind])).audio
-        alone[trial.pair.kind].append(
-            score(spectral_features(made), spectral_features(trial.target))["mstft_floored"]
+    for audio in validator.pairs:
+        request = ConversionRequest(audio.source, audio.reference, TAKES[audio.pair.kind])
+        converted = system.convert(request).audio
+        alone[audio.pair.kind].append(
+            score(spectral_features(converted), spectral_features(audio.target))["mstft_floored"]
         )
-    assert judge.judge(system).scores == {
+    assert validator.validate(system).scores == {
         kind: pytest.approx(np.mean(values)) for kind, values in alone.items()
     }
     assert {len(values) for values in alone.values()} == {2}
