@@ -102,7 +102,8 @@ class TrainingRun:
 
     def averaged_system(self) -> System:
         """Returns a system with the averaged weights, for validation. The next step changes it."""
-        system: System = self.ema.module.eval()
+        system = self.ema.module.eval()
+        assert isinstance(system, System)
         return system
 
     def save(self, name: str) -> None:

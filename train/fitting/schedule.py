@@ -7,6 +7,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from train.config import OptimiserConfig
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def lr_factor(step: int, progress: float, config: OptimiserConfig) -> float:
     """Returns the factor on the learning rate at a step, counted from 0.
@@ -37,7 +39,7 @@ class WeightEMA(AveragedModel):
         # The initial weights count as the first model. From 0, the first update would replace them.
         self.n_averaged.fill_(1)
 
-    def _average(self, averages: list[Tensor], weights: list[Tensor], count: Tensor | int) -> None:
+    def _average(self, averages: Tensors, weights: Tensors, count: Tensor | int) -> None:
         # `count` may be on the GPU, where reading it would wait for the device.
         models = int(self.n_averaged)
         decay = min(self.decay, models / (models + 9))

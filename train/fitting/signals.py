@@ -23,7 +23,7 @@ def deferred_signals() -> Iterator[Callable[[], int]]:
     numbers: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        handler = previous[number]
+        handler = previous[signal.Signals(number)]
         if numbers and number == signal.SIGINT and callable(handler):
             handler(number, frame)
         numbers.append(number)
