@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,29 @@ import pytest
 TRAIN = [sys.executable, "-m", "train"]
 
 
+def open_for_writing(fifo: Path, reader: subprocess.Popen[str]) -> int:
+    """Opens a FIFO once a process reads it, and returns the descriptor."""
+    deadline = time.monotonic() + 120
+    while True:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError:
+            assert reader.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_exits_with_130_and_one_line(tmp_path: Path, number: signal.Signals) -> None:
-    key = tmp_path / "key.csv"
-    os.mkfifo(key)
-    command = [*TRAIN, "ratings", str(tmp_path / "a.csv"), "--key", str(key), "--out", str(tmp_path)]
+    config = tmp_path / "run.yaml"
+    os.mkfifo(config)
+    command = [*TRAIN, "fit", str(config), "--data", str(tmp_path), "--out", str(tmp_path / "run")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    # Opens once the command reads the key, and then waits for it.
-    with key.open("w"):
-        process.send_signal(number)
-        _, message = process.communicate(timeout=60)
-    assert process.returncode == 130
+    writer = open_for_writing(config, process)
+    process.send_signal(number)
+    _, message = process.communicate(timeout=60)
+    os.close(writer)
+    assert process.returncode == 130, message
     assert message.startswith("error: interrupted")
     assert len(message.strip().splitlines()) == 1
 
