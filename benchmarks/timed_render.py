@@ -107,7 +107,7 @@ def main() -> None:
     run.run(args.out, Console(quiet=True))
     clock.record()
     # A host process ends with its last reference. Its CPU time is known only after that.
-    tone_sets.host_of.cache_clear()
+    tone_sets.cached_host.cache_clear()
     gc.collect()
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     clock.cpu_s["plugin"] = used.ru_utime + used.ru_stime

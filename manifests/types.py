@@ -13,6 +13,8 @@ from typing import Literal
 
 Curve = Literal["linear", "exponential"]
 CURVES: tuple[Curve, ...] = ("linear", "exponential")
+DEFAULT_CURVE: Curve = "linear"
+"""Shape of an envelope's segments where nothing else is stated, in configs too."""
 
 
 class InputError(ValueError):
@@ -58,7 +60,7 @@ class Envelope:
     sustain: float
     release_ms: float
     hold_ms: float = 0.0
-    curve: Curve = "linear"
+    curve: Curve = DEFAULT_CURVE
 
     def __post_init__(self) -> None:
         for name in ("attack_ms", "hold_ms", "decay_ms", "release_ms"):

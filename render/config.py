@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from manifests.cli.settings import first_fault
-from manifests.types import SPLITS, Curve, InputError
+from manifests.types import DEFAULT_CURVE, SPLITS, Curve, InputError
 from midi.extract import ExtractSpec
 from midi.generate import GenerateSpec
 
@@ -107,7 +107,7 @@ class Family(Strict):
     decay_ms: Range
     sustain: Range
     release_ms: Range
-    curve: Curve = "linear"
+    curve: Curve = DEFAULT_CURVE
 
     @model_validator(mode="after")
     def _in_range(self) -> Self:

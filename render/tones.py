@@ -43,7 +43,7 @@ def tone_spec(config: Config) -> ToneSpec:
 
 
 @lru_cache(maxsize=8)
-def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> SnapshotHost:
+def cached_host(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> SnapshotHost:
     """Returns this process's host of a synth, started once and kept until the process ends."""
     host = SnapshotHost(synth, rate=rate, buffer_size=buffer_size, scratch=scratch)
     host.__enter__()
@@ -52,14 +52,14 @@ def host_of(synth: Synth, rate: int, buffer_size: int, scratch: Path) -> Snapsho
 
 
 @lru_cache(maxsize=8)
-def synth_of(name: str, plugin: Path | None) -> Synth:
+def cached_synth(name: str, plugin: Path | None) -> Synth:
     """Opens the synth called `name` once per process; raises InputError if it is not installed."""
     return open_synth(name, plugin)
 
 
 def configured_synth(timbres: Timbres) -> Synth:
     """Returns the synth of a config's `timbres` entry; raises InputError if it is not installed."""
-    return synth_of(timbres.synth if timbres.profile is None else str(timbres.profile), timbres.plugin)
+    return cached_synth(timbres.synth if timbres.profile is None else str(timbres.profile), timbres.plugin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,4 +106,4 @@ class ToneSetCache:
 
     def host(self, synth: Synth) -> SnapshotHost:
         """Returns this process's host of a synth for this dataset."""
-        return host_of(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")
+        return cached_host(synth, self.spec.rate, self.buffer_size, self.folder.parent / "hosts")

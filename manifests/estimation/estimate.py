@@ -33,7 +33,7 @@ from manifests.estimation.model import (
 )
 from manifests.estimation.ripple import ripple
 from manifests.synthesis.envelope import F64, Envelopes, held_gain, settle_ms
-from manifests.types import CURVES, Curve, Envelope, InputError, Note
+from manifests.types import CURVES, DEFAULT_CURVE, Curve, Envelope, InputError, Note
 
 COARSE_HOP_MS, MIDDLE_HOP_MS, FINE_HOP_MS = 5.0, 2.0, 0.5
 _LOWEST = np.array([0.1, 0.0, 0.5, 0.0, 0.5])
@@ -115,7 +115,7 @@ def estimate_envelope(
     notes: Sequence[Note],
     rate: int,
     cut_fade_ms: float,
-    curve: Curve | None = "linear",
+    curve: Curve | None = DEFAULT_CURVE,
     quick: bool = False,
 ) -> EnvelopeEstimate:
     """Estimates the envelope that shapes every note of `sound` [frames]; uses only the times of `notes`.

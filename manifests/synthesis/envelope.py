@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from manifests.types import Curve, Envelope
+from manifests.types import DEFAULT_CURVE, Curve, Envelope
 
 EXPONENT = 5.0
 """k of the exponential segments: a segment covers the first 1 - exp(-5) = 99.3% of an RC curve."""
@@ -37,7 +37,7 @@ class Envelopes:
     decay_ms: F64
     sustain: F64
     release_ms: F64
-    curve: Curve = "linear"
+    curve: Curve = DEFAULT_CURVE
 
     @classmethod
     def of(cls, values: F64, curve: Curve) -> Envelopes:

@@ -68,7 +68,7 @@ def observability(notes: Notes, envelope: Envelope, spec: ClipSpec) -> tuple[boo
     return reached, any((span.end - span.off) * per_ms >= tail for span in spans)
 
 
-def finished(
+def make_clip(
     spec: ClipSpec,
     clip: ClipId,
     pcm: I16,
@@ -81,7 +81,7 @@ def finished(
 ) -> Clip:
     """Encodes int16 samples [frames] and makes the clip's row; `factor` is the normalising gain."""
     reached, heard = observability(notes, envelope, spec)
-    with_generation: dict[str, Any] = {
+    shared_fields: dict[str, Any] = {
         "key": clip.key,
         "block": clip.block,
         "timbre": clip.timbre,
@@ -93,12 +93,12 @@ def finished(
         "cut_fade_ms": spec.cut_fade_ms,
     }
     sidecar = {
-        **with_generation,
+        **shared_fields,
         "timbre_name": timbre.name,
         "notes": [[n.onset, n.duration, n.pitch, n.velocity] for n in notes],
     }
     row = {
-        **with_generation,
+        **shared_fields,
         "sustain_reached": reached,
         "release_heard": heard,
         "frames": spec.frames,
@@ -178,7 +178,7 @@ class Composer:
     def clip(self, clip: ClipId) -> Clip:
         """Returns one clip with its FLAC bytes and row."""
         pcm, factor = self.pcm(clip)
-        return finished(
+        return make_clip(
             self.spec,
             clip,
             pcm,

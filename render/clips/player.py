@@ -23,9 +23,9 @@ from manifests.types import ClipId
 from presets.host.client import GroupFailure
 from presets.synths.synth import Preset, Synth
 from presets.tones.playing import PlayedCell, PlaySpec, play_group, played_address
-from render.clips.clips import Clip, TimbreInfo, finished
+from render.clips.clips import Clip, TimbreInfo, make_clip
 from render.clips.dataset import MachineFault, PlannedDataset, planned_timbres
-from render.tones import host_of
+from render.tones import cached_host
 
 CANARY_CLIPS = 4
 """Clips of a group that a canary plays again. The first clips do not depend on later ones, so few suffice."""
@@ -72,7 +72,7 @@ class PluginPlayer:
 
         Raises GroupFailure if the preset fails, and MachineFailure if the host fails.
         """
-        host = host_of(group.synth, self.spec.rate, self.dataset.config.buffer_size, self._work / "hosts")
+        host = cached_host(group.synth, self.spec.rate, self.dataset.config.buffer_size, self._work / "hosts")
         return play_group(host, group.synth, group.preset, group.cells, self.spec, first)
 
     def shard(self, shard: str) -> Iterator[Clip]:
@@ -164,7 +164,7 @@ class PluginPlayer:
         info = TimbreInfo(row["name"], group.address, row["octave"])
         for index, (clip, cell, sound) in enumerate(zip(group.ids, group.cells, sounds, strict=True)):
             pcm, factor = compose.to_int16(sound, spec.peak)
-            yield finished(spec, clip, pcm, factor, cell.notes, cell.envelope, info, index, substitutes)
+            yield make_clip(spec, clip, pcm, factor, cell.notes, cell.envelope, info, index, substitutes)
 
     @property
     def _work(self) -> Path:

@@ -133,7 +133,7 @@ def clear_casting(root: Path) -> None:
     _forget(_note(root, "casting", "timbres"))
 
 
-def running(root: Path) -> list[Claim]:
+def active_claims(root: Path) -> list[Claim]:
     """Returns the notes of workers that render a shard now."""
     claims = [claim for note in _notes(root, "running") if (claim := _claim(note)) is not None]
     return [claim for claim in claims if abs(time.time() - claim.time) < STALE_S]

@@ -60,5 +60,5 @@ def clips_progress(dataset: PlannedDataset, console: Console) -> Iterator[None]:
 def _clips(dataset: PlannedDataset) -> int:
     """Counts the clips of finished shards and those that workers have reported for running shards."""
     done = dataset.done()
-    at_work = {c.shard: c.clips for c in journal.running(dataset.root) if c.shard not in done}
+    at_work = {c.shard: c.clips for c in journal.active_claims(dataset.root) if c.shard not in done}
     return sum(dataset.shards[shard].clips for shard in done) + sum(at_work.values())

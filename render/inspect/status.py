@@ -67,7 +67,7 @@ def state(dataset: PlannedDataset) -> State:
         passed = journal.timbres_passed(dataset.root)
         stage = "planned" if passed is None else "casting"
         return State(name, stage, wanted, passed or 0, refused=refused)
-    done, claims = dataset.done(), journal.running(dataset.root)
+    done, claims = dataset.done(), journal.active_claims(dataset.root)
     now = State(name, "rendering", wanted, wanted, refused=refused)
     now.failed_shards = {s: why for s, why in journal.failed(dataset.root).items() if s not in done}
     at_work = {claim.shard: claim.clips for claim in claims if claim.shard not in done}

@@ -58,9 +58,9 @@ def test_confidence_is_calibrated(
 ) -> None:
     envelopes = Tables.open(demo_data).envelopes
     for name in ("attack_ms", "decay_ms", "release_ms"):
-        with_generation = [(codec.describe(audio), envelopes[id.envelope]) for id, audio in clips[:24]]
+        described = [(codec.describe(audio), envelopes[id.envelope]) for id, audio in clips[:24]]
         near = {True: [], False: []}
-        for description, true in with_generation:
+        for description, true in described:
             error = abs(np.log((getattr(description.envelope, name) + 1.0) / (getattr(true, name) + 1.0)))
             near[description.confidence[name] > 0.8].append(error < 0.2)
         assert np.mean(near[True]) >= 0.75, name

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from manifests.estimation.estimate import EnvelopeEstimate, estimate_envelope
 from manifests.synthesis.envelope import gain_curve
-from manifests.types import Curve, Envelope, InputError, Note
+from manifests.types import DEFAULT_CURVE, Curve, Envelope, InputError, Note
 
 F64 = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ def gain_error_db(estimate: Envelope | None, target: Envelope, tail: bool = True
 
 
 def measure_envelope(
-    audio: npt.ArrayLike, notes: Sequence[Note], rate: int, cut_fade_ms: float, curve: Curve = "linear"
+    audio: npt.ArrayLike, notes: Sequence[Note], rate: int, cut_fade_ms: float, curve: Curve = DEFAULT_CURVE
 ) -> EnvelopeEstimate | None:
     """Estimates the envelope of mono audio [samples] at `rate` Hz that plays `notes`.
 

@@ -13,7 +13,7 @@ from manifests.audit.findings import Finding, findings_of
 from manifests.audit.tables import AXES, Tables
 from manifests.dataset.rows import notes_of
 from manifests.splits.splits import SIDES_OF_SPLIT
-from manifests.types import InputError, check_notes
+from manifests.types import DEFAULT_CURVE, InputError, check_notes
 
 ROUNDING = {"sustain": 0.001, "ms": 0.1}
 """Grid that values are rounded to: one may lie up to a step outside its range."""
@@ -38,7 +38,7 @@ def range_findings(tables: Tables) -> Iterator[Finding]:
                     for _, r in out.iterrows()
                 )
                 yield from findings_of("range", defects)
-        for row in rows[rows["curve"] != family.get("curve", "linear")].itertuples():
+        for row in rows[rows["curve"] != family.get("curve", DEFAULT_CURVE)].itertuples():
             yield Finding("range", f"envelope {row.envelope}", f"curve {row.curve} is not that of {name}")
     yield from _phrase_findings(tables.phrases, config)
     yield from _timbre_findings(tables.timbres, config)

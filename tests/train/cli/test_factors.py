@@ -47,14 +47,14 @@ def test_the_commands_on_files(checkpoint: Path, tmp_path: Path) -> None:
     assert "22050 Hz, resampled to 44100 Hz" in output
     assert "sustain 0.300" in output
     told = run("describe", "--checkpoint", checkpoint, b, "--midi", tmp_path / "b.mid")
-    with_generation = json.loads(told[told.index("{") : told.rindex("}") + 1])
-    assert set(with_generation["confidence"]) == {"attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"}
-    assert all(0.0 <= value <= 1.0 for value in with_generation["confidence"].values())
-    assert with_generation["nearest_timbres"] == [{"name": "one", "probability": 1.0}]
+    described = json.loads(told[told.index("{") : told.rindex("}") + 1])
+    assert set(described["confidence"]) == {"attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"}
+    assert all(0.0 <= value <= 1.0 for value in described["confidence"].values())
+    assert described["nearest_timbres"] == [{"name": "one", "probability": 1.0}]
     played = [
         m for m in mido.MidiFile(file=BytesIO((tmp_path / "b.mid").read_bytes())) if m.type == "note_on"
     ]
-    assert [m.note for m in played] == [note["pitch"] for note in with_generation["notes"]]
+    assert [m.note for m in played] == [note["pitch"] for note in described["notes"]]
     run("encode", "--checkpoint", checkpoint, a, "--out", tmp_path / "fa")
     run("encode", "--checkpoint", checkpoint, b, "--out", tmp_path / "fb")
     output = run(

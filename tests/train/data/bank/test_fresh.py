@@ -39,7 +39,7 @@ SPECS: list[tuple[dict[str, Any], float, Observability]] = [
 ]
 
 
-def with_generation(spec: GenerateSpec, observe: Observability) -> dict[str, Any]:
+def described(spec: GenerateSpec, observe: Observability) -> dict[str, Any]:
     """Returns the spec as bank.json stores it."""
     return {
         **spec.model_dump(mode="json"),
@@ -54,7 +54,7 @@ def test_phrases_equal_the_renderers_for_the_same_random_numbers(
     changes: dict[str, Any], seconds: float, observe: Observability
 ) -> None:
     spec = GenerateSpec(**changes)
-    melodies = Melodies(with_generation(spec, observe), seconds, CPU)
+    melodies = Melodies(described(spec, observe), seconds, CPU)
     count = 300
     numbers = np.stack([stream(5, "phrase", i, 0).random(melodies.draws) for i in range(count)])
     notes, counts, inside = melodies.draw(torch.from_numpy(numbers))
@@ -115,7 +115,7 @@ def test_envelopes_near_held_out_ones_are_detected() -> None:
 
 
 def test_held_out_phrases_are_detected_in_any_key_and_shifted() -> None:
-    spec = with_generation(GenerateSpec(), OBSERVE)
+    spec = described(GenerateSpec(), OBSERVE)
     melodies = Melodies(spec, SECONDS, CPU)
     notes, counts, _ = melodies.draw(uniforms(9, 50, melodies.draws, CPU))
     unseen = HeldOutPhrases(to_phrases(notes, counts)[:3], notes.shape[1], CPU)
