@@ -1,16 +1,15 @@
-"""The tone bank, the second contract: every timbre's tones as shards of their own, for composing elsewhere.
+"""Reads tone banks: every timbre's tones as shards of their own, from which a trainer composes clips.
 
-    bank/                      by default `tones/` in the dataset's folder; whole without it
+    bank/                      by default `tones/` in the dataset's folder; complete without it
       bank.json                schema version, fingerprint, clip format, families of envelopes and phrases
       README.md                its card
       timbres.parquet envelopes.parquet phrases.parquet blocks.parquet     as planned, the same splits
       shard-000000.tar …       per timbre `t00017.npy`, int16 [tones, frames], and `t00017.json`
       shard-000000.parquet …   one row a tone: where it lies, scale, loop points; commits the shard
-      tone_shards.parquet      written last: the bank is whole
+      tone_shards.parquet      written last: marks the bank as complete
 
-A clip composed from it by `manifests.synthesis.compose` is the rendered clip. A tone that is read beyond its
-`loop_end` goes on at `loop_start`; where only every n-th semitone is kept, a pitch between is the nearest
-tone, read faster or slower.
+A clip composed from it by `manifests.synthesis.compose` equals the rendered clip. Beyond its `loop_end` a tone
+continues at `loop_start`. If only every n-th semitone is kept, a pitch between is the nearest tone, resampled.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.types import InputError
 
 VERSION = 1
-"""Counts changes to what a bank's bytes mean."""
+"""Version of a bank's format."""
 FOLDER = "tones"
-"""Where in a dataset's folder its bank is made."""
+"""A bank's default place in its dataset's folder."""
 JSON = "bank.json"
 COPIED = ("timbres", "envelopes", "phrases", "blocks")
-"""The dataset's tables that a bank brings along."""
+"""The dataset's tables that a bank copies."""
 FADE = 256
-"""The last samples of a tone, in which its own end becomes what lies before `loop_start`."""
+"""Samples at a tone's end that are cross-faded to the samples before `loop_start`."""
 
 I16 = npt.NDArray[np.int16]
 I64 = npt.NDArray[np.int64]
@@ -66,14 +65,14 @@ class Bank(TableFolder):
         return loaded
 
     def tone_table(self, shard: str) -> Path:
-        """The table that commits a shard: shard-000000.tar -> shard-000000.parquet."""
+        """Returns the table that commits a shard: shard-000000.tar -> shard-000000.parquet."""
         return self.inside(shard).with_suffix(".parquet")
 
     def committed(self) -> set[str]:
         return {f"{path.stem}.tar" for path in self.root.glob("shard-*.parquet")}
 
     def shards(self) -> list[dict[str, Any]]:
-        """Rows of tone_shards.parquet; InputError where the bank is not whole: names the shard at fault."""
+        """Reads tone_shards.parquet; raises InputError, with the shard's name, if the bank is incomplete."""
         if not self.table("tone_shards").exists():
             raise InputError(
                 f"{self.root}: the bank is not finished (no tone_shards.parquet);"
@@ -92,7 +91,7 @@ class Bank(TableFolder):
         return rows
 
     def tones(self, shard: str) -> pa.Table:
-        """The tones of a shard; InputError unless they belong to this bank, at its rate."""
+        """Reads a shard's table of tones; raises InputError unless it belongs to this bank, at its rate."""
         metadata, path = self.metadata(), self.tone_table(shard)
         table = read_table(path, "tones")
         said = json.loads((table.schema.metadata or {}).get(b"triptych_bank", b"{}"))
@@ -108,7 +107,7 @@ class Bank(TableFolder):
 
 
 def is_bank(root: Path) -> bool:
-    """Whether a folder holds a tone bank."""
+    """Returns whether a folder holds a tone bank."""
     return (root / JSON).exists()
 
 
@@ -123,8 +122,10 @@ def open_folder(root: Path) -> Layout | Bank:
 
 
 def fingerprint_of(dataset: str, every: int, clip: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
-    """All that a bank is made from: the dataset, the pitches kept, the clips' format (`rate` in Hz, `frames`,
-    `peak` as int16, `cut_fade_ms`, `block`: sizes), and the families that `fresh` material is drawn from.
+    """Returns everything that a bank depends on, for its fingerprint.
+
+    `clip` is the clips' format: `rate` in Hz, `frames`, `peak` as int16, `cut_fade_ms`, and block sizes `block`.
+    `fresh` holds the families that new envelopes and phrases are drawn from.
 
     >>> fingerprint_of("a1b2", 2, {"rate": 44_100}, {})["every"]
     2
@@ -140,7 +141,7 @@ def fingerprint_of(dataset: str, every: int, clip: dict[str, Any], fresh: dict[s
 
 
 def kept_pitches(lowest: int, highest: int, every: int) -> range:
-    """The pitches of a bank that keeps every n-th semitone, from the lowest on.
+    """Returns the pitches (MIDI) of a bank that keeps every n-th semitone, from the lowest on.
 
     >>> list(kept_pitches(48, 54, 3))
     [48, 51, 54]
@@ -149,7 +150,7 @@ def kept_pitches(lowest: int, highest: int, every: int) -> range:
 
 
 def source_pitch(pitch: int, pitches: Sequence[int]) -> int:
-    """The tone that a pitch is read from: the nearest that is kept, of two the lower one.
+    """Returns the kept pitch that a pitch is resampled from: the nearest, and of two the lower one.
 
     >>> source_pitch(50, [48, 51, 54])
     51
@@ -158,7 +159,7 @@ def source_pitch(pitch: int, pitches: Sequence[int]) -> int:
 
 
 def read_places(count: int, loop_start: int, loop_end: int) -> I64:
-    """Which samples of a tone are read by a note of `count` samples: int64 [count], round the loop.
+    """Returns the indices of a tone's samples that a note of `count` samples reads: int64 [count], looped.
 
     Each is place p = 0, 1, …: p itself below `loop_end`, from there on
     loop_start + (p - loop_start) mod (loop_end - loop_start).

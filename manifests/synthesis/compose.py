@@ -7,8 +7,8 @@ end), its *span*.
 - dry: within a note's span, the tone of its pitch from the tone's first sample on, as far as it goes;
   0 before the first note.
 - gain: within a note's span, velocity / 127 times the envelope's gain curve with the note's gate. Over
-  the last `cut_fade_ms` of the span a raised cosine fades it to 0, so that a new onset cuts the old note's
-  tail without a click.
+  the last `cut_fade_ms` of the span a raised cosine fades it to 0. So a new onset cuts the old tail
+  without a click.
 - the clip: gain * dry, scaled so that its peak is exactly the configured one, rounded to int16.
 
 `manifests/synthesis/vectors.json` holds test vectors; the renderer's NumPy and the trainer's torch pass both.

@@ -1,7 +1,7 @@
 """Renders shards with `shaping: plugin`: plays groups, replaces failed timbres, checks a canary.
 
-A block's content depends on the block alone. A timbre that fails in it is replaced by the next timbre of its
-side that the block does not hold yet, in an order seeded by (timbre, block).
+A block's content depends on the block alone. If a timbre fails in it, another timbre of its side replaces it,
+which must not be in the block yet. The order of candidates is seeded by (timbre, block).
 """
 
 from __future__ import annotations
