@@ -1,7 +1,7 @@
 """Encodes audio as latents and decodes them: a filter bank, a convolutional encoder, and its mirror image.
 
-The decoder outputs each band as a waveform under tanh times a loudness gate, plus filtered noise whose
-filters it predicts for every 16 samples (after RAVE: Caillon and Esling, arXiv 2111.05011, 2021).
+The decoder outputs each band as a waveform under tanh times a loudness gate, plus filtered noise. It predicts
+the noise filters for every 16 samples of a band (after RAVE: Caillon and Esling, arXiv 2111.05011, 2021).
 
 Shape suffixes: B clips, T samples, M bands, L = T / M samples of a band, F latent frames, D latent channels,
 C channels.

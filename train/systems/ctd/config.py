@@ -23,11 +23,15 @@ class CTDConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(48, ge=2, le=1024, description="of the encoder's first level")
-    multipliers: tuple[int, ...] = Field((1, 2, 4, 4, 8, 8), min_length=2, max_length=9)
+    channels: int = Field(48, ge=2, le=1024, description="channels of the encoder's first level")
+    multipliers: tuple[int, ...] = Field(
+        (1, 2, 4, 4, 8, 8), min_length=2, max_length=9, description="channels of each level, in multiples"
+    )
     strides: tuple[int, ...] = Field((2, 2, 2, 2, 4), min_length=1, max_length=8)
-    decoder_scale: float = Field(1.5, gt=0.0, le=4.0, description="width of the decoder to the encoder's")
-    latent: int = Field(32, ge=1, le=512)
+    decoder_scale: float = Field(
+        1.5, gt=0.0, le=4.0, description="channels of the decoder over the encoder's"
+    )
+    latent: int = Field(32, ge=1, le=512, description="channels of the latents")
     discriminator_channels: int = Field(
         32,
         ge=1,
@@ -48,9 +52,9 @@ class CTDConfig(BaseModel):
         128, ge=4, le=4096, multiple_of=2, description="ours: gives the published 46.4 M"
     )
 
-    crop_seconds: float = Field(1.0, ge=0.05, le=60.0, description="that the autoencoder learns from; ours")
+    crop_seconds: float = Field(1.0, ge=0.05, le=60.0, description="crop of the autoencoder, s; ours")
     autoencoder_batch: int = Field(
-        16, ge=1, le=4096, description="examples of a batch that the autoencoder learns from; ours"
+        16, ge=1, le=4096, description="examples of a batch that train the autoencoder; ours"
     )
     mel_weight: float = Field(10.0, ge=0.0)
     multiband_weight: float = Field(5.0, ge=0.0)
@@ -61,18 +65,18 @@ class CTDConfig(BaseModel):
     )
 
     autoencoder_share: float = Field(
-        0.5, ge=0.0, le=1.0, description="of the run; the next two are shares of this part; ours"
+        0.5, ge=0.0, le=1.0, description="share of the run that trains the autoencoder; ours"
     )
-    adversarial_from: float = Field(0.2, ge=0.0, le=1.0)
-    encoder_until: float = Field(0.5, ge=0.0, le=1.0)
-    structure_from: float = Field(0.1, ge=0.0, le=1.0, description="shares of the diffusion's part")
-    confusion_from: float = Field(0.15, ge=0.0, le=1.0)
-    confusion_full: float = Field(0.3, ge=0.0, le=1.0)
-    confusion_weight: float = Field(0.1, ge=0.0, description="the published lambda")
-    adversary_every: int = Field(3, ge=2, le=100)
+    adversarial_from: float = Field(0.2, ge=0.0, le=1.0, description="share of the autoencoder's part")
+    encoder_until: float = Field(0.5, ge=0.0, le=1.0, description="share of the autoencoder's part")
+    structure_from: float = Field(0.1, ge=0.0, le=1.0, description="share of the diffusion's part")
+    confusion_from: float = Field(0.15, ge=0.0, le=1.0, description="share of the diffusion's part")
+    confusion_full: float = Field(0.3, ge=0.0, le=1.0, description="share of the diffusion's part")
+    confusion_weight: float = Field(0.1, ge=0.0, description="the paper's lambda")
+    adversary_every: int = Field(3, ge=2, le=100, description="diffusion steps, one for the adversary")
     structure_dropout: float = Field(0.2, ge=0.0, lt=1.0)
     timbre_dropout: float = Field(
-        0.1, ge=0.0, lt=1.0, description="ours: guidance by timbre needs the model without it"
+        0.1, ge=0.0, lt=1.0, description="ours: timbre guidance needs the model without timbre"
     )
 
     sigma_data: float = Field(0.65, gt=0.0)
@@ -82,8 +86,8 @@ class CTDConfig(BaseModel):
     sigma_highest: float = Field(80.0, gt=0.0)
     rho: float = Field(7.0, gt=0.0)
     sampling_steps: int = Field(40, ge=1, le=1000)
-    timbre_guidance: float = Field(1.5, ge=0.0, le=20.0, description="ours; 1: none")
-    structure_guidance: float = Field(1.5, ge=0.0, le=20.0, description="ours; 1: none")
+    timbre_guidance: float = Field(1.5, ge=0.0, le=20.0, description="guidance weight, 1 for none; ours")
+    structure_guidance: float = Field(1.5, ge=0.0, le=20.0, description="guidance weight, 1 for none; ours")
 
     @property
     def hop(self) -> int:

@@ -1,9 +1,11 @@
 """Computes a constant-Q transform, the input of the structure encoder.
 
-It is computed by windows on the spectrum of the whole clip (Velasco, Holighaus, Doerfler and Grill,
-"Constructing an invertible constant-Q transform with nonstationary Gabor frames", DAFx 2011). Each bin has a
-Hann window around its frequency, four bins wide, and is transformed back at a rate that its octave needs. Its
-power is then averaged over each latent frame.
+The method applies windows to the spectrum of a clip: Velasco, Holighaus, Doerfler and Grill, "Constructing an
+invertible constant-Q transform with nonstationary Gabor frames", DAFx 2011. Each bin has a Hann window around
+its frequency, four bins wide, and is transformed back at a rate that its octave needs. Its power is then
+averaged over each latent frame.
+
+Shape suffixes: B clips, T samples, C bins, F latent frames.
 """
 
 from __future__ import annotations

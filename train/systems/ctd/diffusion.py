@@ -13,9 +13,11 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from manifests.splits.seeds import stream
 from train.systems.ctd.conditions import NO_CONDITION
 from train.systems.ctd.config import CTDConfig
 
@@ -27,8 +29,10 @@ Denoiser = Callable[[Tensor, Tensor], Tensor]
 
 
 def denoise(network: Network, x: Tensor, sigma_B: Tensor, sigma_data: float) -> Tensor:
-    """Computes D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), EDM's equation 7 with the constants of
-    table 1."""
+    """Computes D(x; sigma) = c_skip x + c_out F(c_in x; c_noise), EDM's equation 7.
+
+    The constants are those of table 1. `x` is [B, ...], `sigma_B` its noise levels.
+    """
     sigma = sigma_B.view(-1, *(1,) * (x.dim() - 1))
     total = (sigma.square() + sigma_data**2).sqrt()
     out = network(x / total, sigma_B.log() / 4.0).float()
@@ -41,13 +45,13 @@ def draw_sigma(count: int, config: CTDConfig, generator: torch.Generator) -> Ten
     return (config.sigma_log_mean + config.sigma_log_spread * normal).exp()
 
 
-def denoising_loss(made: Tensor, clean: Tensor, sigma_B: Tensor, sigma_data: float) -> Tensor:
+def denoising_loss(denoised: Tensor, clean: Tensor, sigma_B: Tensor, sigma_data: float) -> Tensor:
     """Computes the mean squared error, weighted so that the loss of every noise level starts at 1.
 
     The weight is (sigma^2 + sigma_data^2) / (sigma sigma_data)^2, EDM's equation 144.
     """
     weight = (sigma_B.square() + sigma_data**2) / (sigma_B * sigma_data).square()
-    return (weight * (made - clean).square().flatten(1).mean(1)).mean()
+    return (weight * (denoised - clean).square().flatten(1).mean(1)).mean()
 
 
 def sampling_sigmas(config: CTDConfig) -> list[float]:
@@ -103,12 +107,19 @@ def guided_denoiser(
     if guidance == (1.0, 1.0):
         return lambda x, sigma: denoiser(x, sigma, timbre_BS, structure_BSF)
     timbres = torch.cat([torch.full_like(timbre_BS, NO_CONDITION), timbre_BS, timbre_BS])
-    without = torch.full_like(structure_BSF, NO_CONDITION)
-    structures = torch.cat([without, without, structure_BSF])
+    no_structure = torch.full_like(structure_BSF, NO_CONDITION)
+    structures = torch.cat([no_structure, no_structure, structure_BSF])
 
-    def both(x: Tensor, sigma_B: Tensor) -> Tensor:
-        made = denoiser(x.repeat(3, 1, 1), sigma_B.repeat(3), timbres, structures)
-        nothing, timbre, everything = made.chunk(3)
-        return nothing + guidance.timbre * (timbre - nothing) + guidance.structure * (everything - timbre)
+    def guided(x: Tensor, sigma_B: Tensor) -> Tensor:
+        denoised = denoiser(x.repeat(3, 1, 1), sigma_B.repeat(3), timbres, structures)
+        unconditional, timbre, both = denoised.chunk(3)
+        return (
+            unconditional + guidance.timbre * (timbre - unconditional) + guidance.structure * (both - timbre)
+        )
 
-    return both
+    return guided
+
+
+def sampler_noise(shape: tuple[int, ...]) -> Tensor:
+    """Draws the sampler's noise: equal for all conversions of a length, on any device."""
+    return torch.from_numpy(stream(0, "ctd noise").standard_normal(shape).astype(np.float32))

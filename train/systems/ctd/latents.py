@@ -1,9 +1,9 @@
-"""Stores the latents of the train split, made by the frozen encoder, in shards beside the run.
+"""Stores the latents of the train split in shards beside the run.
 
     RUN/latents/shards/train/shard-000000.safetensors  tensor "12": block 12's latents, float16 [clips, C, F]
 
-Each file names the encoder that made it by a digest of its weights, and is written atomically. A run that was
-interrupted keeps the files that exist; files of another encoder are made again.
+The frozen encoder makes them. Each file names that encoder by a digest of its weights, and is written
+atomically. A run that was interrupted keeps the files that exist; files of another encoder are made again.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class LatentStore:
                 latents = file.get_tensor(str(number))
         except (SafetensorError, OSError) as error:
             raise InputError(
-                f"{path}: not a whole file of latents ({error}); remove it and fit again"
+                f"{path}: incomplete or unreadable latents ({error}); remove the file and fit again"
             ) from None
         return latents, {id: place for place, id in enumerate(block.ids())}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from train.nn.discriminator import Discriminator, feature_matching_loss
 from train.nn.losses import mel_distances
 from train.systems.base import Audio, Conversion, ConversionRequest, Format, OptimizerTurn, System
 from train.systems.ctd.autoencoder import Autoencoder
+from train.systems.ctd.batch import Batch
 from train.systems.ctd.conditions import NO_CONDITION, Adversary, StructureEncoder, TimbreEncoder
 from train.systems.ctd.config import CTDConfig
 from train.systems.ctd.cqt import cqt_power
@@ -35,6 +36,7 @@ from train.systems.ctd.diffusion import (
     draw_sigma,
     guided_denoiser,
     heun_sample,
+    sampler_noise,
     sampling_sigmas,
 )
 from train.systems.ctd.latents import LatentStore, weights_digest
@@ -52,30 +54,6 @@ BANK_CLIPS = 64
 """Clips of a tone bank from which the latents' standard deviation is measured."""
 DISCRIMINATOR_WINDOWS = (2048, 1024, 512, 256)
 """STFT windows of the discriminators, in samples."""
-
-
-class Batch(NamedTuple):
-    """A batch of B examples.
-
-    Attributes:
-        target_BT: target clips, int16.
-        start_A: first sample of the autoencoder's crop, int64, for the first A clips.
-        partner_BT: clips of the same timbre and envelope, int16; None if latents are given.
-        latents_BDF: latents of the targets, float32; None before there are any.
-        partner_BDF: latents of the partners, likewise.
-        seed: seed of all noise.
-    """
-
-    target_BT: Tensor
-    start_A: Tensor
-    partner_BT: Tensor | None
-    latents_BDF: Tensor | None
-    partner_BDF: Tensor | None
-    seed: int
-
-    def to(self, device: torch.device) -> Batch:
-        """Copies the batch to a device."""
-        return Batch._make(part.to(device) if isinstance(part, Tensor) else part for part in self)
 
 
 class CTD(System):
@@ -157,8 +135,7 @@ class CTD(System):
         return torch.cat(rows).half()
 
     def _pad_clips(self, audio_BT: Tensor) -> Tensor:
-        """Pads clips with silence to whole frames of the UNet's deepest level, in training and conversion
-        alike."""
+        """Pads clips with silence to whole frames of the UNet's deepest level."""
         return F.pad(audio_BT, (0, -audio_BT.shape[1] % self._padding_unit))
 
     @property
@@ -215,11 +192,11 @@ class CTD(System):
         bands = model.bank.analyse(target_BT)
         with torch.set_grad_enabled(stage.trains_encoder):
             latents = model.encoder(bands)
-        made = model.decoder(latents, generator)
-        estimate_BT = model.bank.synthesise(made)
+        decoded_bands = model.decoder(latents, generator)
+        estimate_BT = model.bank.synthesise(decoded_bands)
         losses = {
             "mel": config.mel_weight * mel_distances(estimate_BT, target_BT, self.format.rate).mean(),
-            "multiband": config.multiband_weight * multiband_distance(made, bands),
+            "multiband": config.multiband_weight * multiband_distance(decoded_bands, bands),
         }
         if stage.trains_encoder:
             losses["range"] = config.range_weight * range_loss(latents)
@@ -255,8 +232,8 @@ class CTD(System):
         given_structure = torch.where(no_structure[:, None, None], NO_CONDITION, structure)
         sigma = draw_sigma(count, config, generator)
         noise = torch.randn(clean.shape, generator=generator, device=clean.device)
-        made = self._denoise(clean + noise * sigma[:, None, None], sigma, given_timbre, given_structure)
-        losses = {"denoising": denoising_loss(made, clean, sigma, config.sigma_data)}
+        denoised = self._denoise(clean + noise * sigma[:, None, None], sigma, given_timbre, given_structure)
+        losses = {"denoising": denoising_loss(denoised, clean, sigma, config.sigma_data)}
         if stage.confusion is not None:
             error = F.mse_loss(self.adversary(structure).float(), timbre.detach().float())
             losses["confusion"] = -stage.confusion * error
@@ -299,7 +276,7 @@ class CTD(System):
         timbre = self.timbre(self.autoencoder.encode(timbre_audio) * scale)
         structure = self._structure(audio)
         shape = (1, config.latent, structure.shape[2])
-        noise = _normal(shape).to(audio.device)
+        noise = sampler_noise(shape).to(audio.device)
         guidance = Guidance(config.timbre_guidance, config.structure_guidance)
         latents = heun_sample(
             guided_denoiser(self._denoise, timbre, structure, guidance), noise, sampling_sigmas(config)
@@ -318,10 +295,5 @@ class CTD(System):
     def _decode_audio(self, latents_1DF: Tensor, samples: int) -> Audio:
         """Decodes latents [1, latent, F] to audio, float32 [samples]."""
         generator = torch.Generator(latents_1DF.device).manual_seed(0)
-        made = self.autoencoder.decode(latents_1DF, generator)[0, :samples]
-        return np.asarray(made.float().cpu().numpy(), dtype=np.float32)
-
-
-def _normal(shape: tuple[int, ...]) -> Tensor:
-    """Draws the sampler's noise: equal for all conversions of a length, on any device."""
-    return torch.from_numpy(stream(0, "ctd noise").standard_normal(shape).astype(np.float32))
+        audio = self.autoencoder.decode(latents_1DF, generator)[0, :samples]
+        return np.asarray(audio.float().cpu().numpy(), dtype=np.float32)

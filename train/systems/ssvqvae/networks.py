@@ -46,16 +46,18 @@ class ResidualGRU(nn.Module):
 def straight_through_relu(x: Tensor) -> Tensor:
     """Applies a ReLU whose gradient passes unchanged (straight-through estimator).
 
-    With a plain ReLU, bins at zero get no gradient and stay there: on a dozen clips 59% of the magnitudes
-    ended at 0 and held 80% of the error. The loss is a squared distance to magnitudes, so negative outputs
-    are pulled up, never down.
+    With a plain ReLU, bins at zero get no gradient and stay there. On a dozen clips 59% of the magnitudes
+    ended at 0, with 80% of the error. The loss is a squared distance to magnitudes, so negative outputs are
+    pulled up, never down.
     """
     return x + (F.relu(x) - x).detach()
 
 
 class ContentEncoder(nn.Sequential):
-    """Encodes magnitudes [B, BINS, F] as content [B, width, F / 4] of unit variance; F must be a multiple of
-    4."""
+    """Encodes magnitudes [B, BINS, F] as content [B, width, F / 4] of unit variance.
+
+    F must be a multiple of 4.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__(
@@ -84,8 +86,7 @@ class StyleEncoder(nn.Module):
 
 
 class UpsamplingStage(nn.Module):
-    """Doubles the frame rate: concatenates the style, then a convolution of 1, a GRU and a transposed
-    convolution."""
+    """Doubles the frame rate: concatenated style, a convolution of 1, a GRU, a transposed convolution."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

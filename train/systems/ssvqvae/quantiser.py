@@ -32,7 +32,7 @@ class Quantiser(nn.Module):
     """Replaces each frame by the nearest code by Euclidean distance.
 
     Codes are initialised with the unit variance of the frames. Initialised near 0, as is usual, most are
-    never the nearest one: 16 clips of 8 frames each ended with 9 codes in use, and with 41 this way.
+    never the nearest one. Of 16 clips of 8 frames each, 9 codes were in use then, and 41 this way.
     """
 
     def __init__(self, codes: int, channels: int) -> None:

@@ -103,8 +103,8 @@ class SSVQVAE(System):
         if request.reference is not None and request.take:
             style_audio = self._resampled(request.reference)
         codes = self.quantiser(self.content(self._padded_magnitudes(source))).frames
-        made = self.decoder(codes, self.style(log_magnitudes(style_audio)))
-        return Conversion(self._invert(made, source.shape[1], len(request.source)), None, None, None)
+        log_magnitude = self.decoder(codes, self.style(log_magnitudes(style_audio)))
+        return Conversion(self._invert(log_magnitude, source.shape[1], len(request.source)), None, None, None)
 
     def oracle(self, audio: Audio) -> Audio:
         """Inverts a recording's exact magnitudes, at its level: a bound set by the phase reconstruction."""

@@ -82,10 +82,10 @@ def retime_frames(target: Sequence[Gate], donor: Sequence[Gate], level_F: F32, f
 
 
 def sustain_mask(notes: Notes, rate: int, samples: int, after_ms: float, fade_ms: float) -> F32:
-    """Computes a gain, float32 [samples], that silences each note from `after_ms` after its onset to its
-    note-off.
+    """Computes a gain that silences the sustain of each note, float32 [samples].
 
-    Both edges are raised cosines of `fade_ms` inside the silenced span, so that there is no click.
+    The gain is 0 from `after_ms` after a note's onset to its note-off. Both edges are raised cosines of
+    `fade_ms` inside the silenced span, so that there is no click.
     """
     mask = np.ones(samples, dtype=np.float32)
     fade = compose.cut_fade(compose.to_samples(fade_ms / 1000.0, rate))

@@ -128,22 +128,24 @@ class SynthCloner(System):
         hop, rate, config = self.config.hop, self.format.rate, self.config
         target, donor = example.target, example.envelope
         draws = stream(example.seed, "crop")
-        whole = len(target.audio) // hop
-        first = int(draws.random() * (whole - frames + 1))
+        total_frames = len(target.audio) // hop
+        first = int(draws.random() * (total_frames - frames + 1))
         at = slice(first * hop, (first + frames) * hop)
         content = as_float(example.content.audio)
         if draws.random() < config.mask_probability:
             content = content * sustain_mask(
                 example.content.notes, rate, len(content), config.mask_after_ms, config.mask_fade_ms
             )
-        timbre_start = int(draws.random() * (whole - frames + 1)) * hop
-        envelope = as_float(donor.audio)[: whole * hop]
+        timbre_start = int(draws.random() * (total_frames - frames + 1)) * hop
+        envelope = as_float(donor.audio)[: total_frames * hop]
         gates = note_gates(target.notes, rate, len(target.audio), hop)
         if donor.id.phrase == target.id.phrase:
-            index = np.arange(whole)
+            index = np.arange(total_frames)
         else:
             level = loudness(torch.from_numpy(envelope)[None], hop)[0, 0].numpy()
-            index = retime_frames(gates, note_gates(donor.notes, rate, len(donor.audio), hop), level, whole)
+            index = retime_frames(
+                gates, note_gates(donor.notes, rate, len(donor.audio), hop), level, total_frames
+            )
         pitch = np.zeros((PITCHES, frames), dtype=np.float32)
         for note, gate in zip(target.notes, gates, strict=True):
             row, column = note.pitch - LOWEST_PITCH, gate.onset - first
@@ -197,18 +199,16 @@ class SynthCloner(System):
         return F.binary_cross_entropy_with_logits(logits, pitch_BPF, pos_weight=weight)
 
     def _decode(self, content_BCF: Tensor, shape_BCF: Tensor, vector_BD: Tensor) -> Tensor:
-        """Decodes the sum of content and envelope, normalised over channels, scaled and shifted by the
-        timbre."""
+        """Decodes content plus envelope, normalised over channels, scaled and shifted by the timbre."""
         mixed = F.layer_norm((content_BCF + shape_BCF).transpose(1, 2), (self.config.latent,))
         scale, shift = self.condition(vector_BD)[:, None].chunk(2, dim=-1)
         audio_BT: Tensor = self.decoder((mixed * (1.0 + scale) + shift).transpose(1, 2))
         return audio_BT
 
     def convert(self, request: ConversionRequest) -> Conversion:
-        """Converts with the reference's timbre vector, its envelope frames moved to the source's notes, or
-        both.
+        """Converts with the reference's timbre vector, with its envelope frames, or with both.
 
-        Raises InputError if the request gives numbers.
+        Envelope frames are moved to the source's notes. Raises InputError if the request gives numbers.
         """
         self.refuse_numbers(request)
         source = self._encode_recording(request.source)
@@ -224,15 +224,15 @@ class SynthCloner(System):
                 source.content_1CF.shape[-1],
             )
             shape_1CF = take_frames(shape_1CF, torch.from_numpy(index)[None].to(shape_1CF.device))
-        made = self._decode(source.content_1CF, shape_1CF, vector_BD)[0, : len(request.source)]
-        return Conversion(made.float().cpu().numpy(), None, None, None)
+        audio = self._decode(source.content_1CF, shape_1CF, vector_BD)[0, : len(request.source)]
+        return Conversion(audio.float().cpu().numpy(), None, None, None)
 
     def _encode_recording(self, audio: Audio) -> EncodedRecording:
         """Encodes a recording, scaled to -1 dBFS and padded to whole frames."""
         audio_1T = normalise_peak(audio).to(self.condition.weight.device)
-        whole = F.pad(audio_1T, (0, -len(audio) % self.config.hop))
-        frames = self.encoder(whole)
-        return EncodedRecording(frames, self.quantiser(frames).frames, loudness(whole, self.config.hop))
+        padded = F.pad(audio_1T, (0, -len(audio) % self.config.hop))
+        frames = self.encoder(padded)
+        return EncodedRecording(frames, self.quantiser(frames).frames, loudness(padded, self.config.hop))
 
     def _estimate_gates(self, recording: EncodedRecording) -> list[Gate]:
         """Estimates a recording's gates from its level and its onset probabilities."""

@@ -51,8 +51,8 @@ def confidences(analysis: Analysis) -> dict[str, float]:
     """Estimates for each number of the envelope the probability, 0..1, that it is right.
 
     Right means within 20% for times and within 0.05 for the sustain level. The probability follows from the
-    standard errors of the fit. The confidence in the release is further multiplied by 1 - 2^-n for n audible
-    releases, since a note-off may be mistaken for another part of the envelope. Empty without notes.
+    standard errors of the fit. A note-off may be mistaken for another part of the envelope, so the confidence
+    in the release is multiplied by 1 - 2^-n for n audible releases. Empty without notes.
     """
     values = {}
     for name, error in zip(ENVELOPE_NUMBERS, analysis.envelope_errors, strict=False):

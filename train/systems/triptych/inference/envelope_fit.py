@@ -1,15 +1,15 @@
 """Fits envelopes and note-offs to the measured level of clips, by damped Gauss-Newton steps.
 
-The envelope head's estimate is within some 15% of the true numbers. The gain is known in closed form, so a
-dozen steps on the distance between the modelled and the measured level bring it to 1 or 2%, for envelopes
-unlike any in training as well. Note-offs are fitted along, since they decide where a release begins. What a
-recording does not show (a release that is always cut off, the note-off of a note that has decayed to silence)
-stays at the estimate.
+The envelope head's estimate is within some 15% of the true numbers. The gain is known in closed form, so the
+distance between the modelled and the measured level can be minimised. A dozen steps bring the error to 1 or
+2%, for envelopes unlike any in training as well. Note-offs are fitted along, since they decide where a
+release begins. What a recording does not show stays at the estimate: a release that is always cut off, or the
+note-off of a note that has decayed to silence.
 
-The distance is the absolute one, so that what no envelope explains (beating, a click) has little influence:
-least squares, reweighted at every step, with Levenberg-Marquardt damping. The five numbers of an envelope
-affect every note and a note-off affects only its own, so the Hessian is an arrowhead matrix. Its Schur
-complement is one 5 x 5 system for each clip. `level_model` computes distance and derivatives.
+The distance is the absolute one, so that what no envelope explains (beating, a click) has little influence.
+It is minimised by least squares, reweighted at every step, with Levenberg-Marquardt damping. The five numbers
+of an envelope affect every note and a note-off affects only its own, so the Hessian is an arrowhead matrix.
+Its Schur complement is one 5 x 5 system for each clip. `level_model` computes distance and derivatives.
 
 Shape suffixes: B clips, N notes, L level steps of 64 samples, P = 5 numbers of an envelope (6 with the curve)
 in the head's units (see `networks.envelope_head.to_units`).

@@ -1,8 +1,8 @@
 """Synthesises notes in a timbre, shaped by an envelope: decoded tones times the gain.
 
-A long clip is made window by window. Each tone is cut at the windows' edges, and every segment is decoded
-with a margin of its tone on both sides that covers the decoder's receptive field. So the sound does not
-depend on where the edges are.
+A long clip is made window by window, and each tone is cut at the windows' edges. Every segment is decoded
+with a margin on both sides that covers the decoder's receptive field. So the sound does not depend on where
+the edges are.
 """
 
 from __future__ import annotations

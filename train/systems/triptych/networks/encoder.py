@@ -74,9 +74,9 @@ class Encoder(nn.Module):
 class PitchScorer(nn.Module):
     """Scores each candidate pitch by its partials in a frame: [H, P, N] -> logits [P, N].
 
-    The inputs are the candidate's own partials, those of the candidate an octave above, the loudest of all
-    candidates, and the trunk's output for the frame, [N, C]. The last one decides which partials to trust: a
-    bell's fundamental is not its lowest partial. One small network serves all candidates.
+    One small network serves all candidates. Its inputs are the candidate's own partials, those of the
+    candidate an octave above, and the loudest of all candidates. The trunk's output for the frame, [N, C],
+    comes in too, since it decides which partials to trust: a bell's fundamental is not its lowest partial.
     """
 
     def __init__(self, width: int, hidden: int = 24) -> None:

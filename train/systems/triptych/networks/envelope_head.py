@@ -1,7 +1,7 @@
 """Estimates a clip's envelope from its level and its notes: one estimate for each note, pooled over notes.
 
-A note's level is sampled on a grid that is fine around its onset and its note-off and coarse far from them,
-so notes of any length look alike. Attention over the grid gives an estimate of attack, hold, decay, sustain,
+A note's level is sampled on a grid that is fine around its onset and its note-off and coarse far from them.
+So notes of any length look alike. Attention over the grid gives an estimate of attack, hold, decay, sustain,
 release and curve for each note, with a confidence. The clip's envelope is the mean of its notes' estimates
 weighted by confidence: a vector of fixed size, whatever the rhythm. `train.nn.gain` computes the gain of
 other notes from it in closed form.
@@ -42,8 +42,8 @@ class EnvelopeEstimate(NamedTuple):
 def to_units(envelope: EnvelopeBatch) -> Tensor:
     """Converts envelopes to the head's units, [..., 6].
 
-    These are log(ms + 1) of attack, decay and release, log(ms + 10) of the hold, 4 times the sustain level,
-    and the curve, 0 for linear to 1 for exponential.
+    Attack, decay and release become log(ms + 1), and the hold log(ms + 10). The sustain level is multiplied
+    by 4. The curve is 0 for linear to 1 for exponential.
     """
     return torch.stack(
         [
@@ -173,8 +173,8 @@ def envelope_losses(
 ) -> dict[str, Tensor]:
     """Computes the losses of envelope estimates, by name.
 
-    They are the Laplace likelihood of each note's estimate, the distance of the pooled one in the head's
-    units, and the distance of the gain curves that it gives.
+    `envelope_notes` is the Laplace likelihood of each note's estimate. `envelope` is the distance of the
+    pooled one in the head's units, and `envelope_curve` that of the gain curves which it gives.
 
     Args:
         estimate: the head's outputs.

@@ -22,11 +22,10 @@ MAX_LOBE_SHARE = 0.4
 
 
 def pulse_train(phase: Tensor, harmonics_R: Tensor) -> Tensor:
-    """Computes sum_k sin(2 pi k phase) for k = 1..harmonics in closed form, a band-limited pulse train:
-    float32 [R, T].
+    """Computes sum_k sin(2 pi k phase) for k = 1..harmonics in closed form: float32 [R, T].
 
-    Sines have the phases of a sawtooth, which most synth waveforms have. Angles are reduced in float64 and
-    sines taken in float32, which is exact to -90 dB and twice as fast.
+    This is a band-limited pulse train. Sines have the phases of a sawtooth, which most synth waveforms have.
+    Angles are reduced in float64 and sines taken in float32, which is exact to -90 dB and twice as fast.
 
     Args:
         phase: phase in cycles, float64 [R, T].

@@ -1,8 +1,8 @@
 """Trains the encoder's note logits, and decodes them into a note list.
 
-The note list is the codec's content, and it is quantised: pitch to a semitone (7 bits), velocity relative to
-the loudest note (7 bits), onset and note-off to 1 ms (12 bits each within four seconds). That is 38 bits a
-note, or about 100 bit/s for phrases of five to ten notes in three seconds.
+The note list is the codec's content, and it is quantised. Pitch takes 7 bits, velocity relative to the
+loudest note 7 bits, onset and note-off 12 bits each: 1 ms within four seconds. That is 38 bits a note, or
+about 100 bit/s for phrases of five to ten notes in three seconds.
 
 Shape suffixes: B clips, N notes, S subframes of 128 samples, F frames of 512, G frames of 1024, P pitches, L
 level steps.
@@ -47,8 +47,9 @@ def subframe_times(count: int, device: torch.device) -> Tensor:
 
 
 def event_targets(events_BN: Tensor, mask_BN: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Computes the training targets [B, S] of events: 1 at an event falling to 0 at `EVENT_RADIUS`, and
-    shifts.
+    """Computes the training targets of events, and the shifts to them in subframes: float32 [B, S] each.
+
+    A target is 1 at an event and falls linearly to 0 at `EVENT_RADIUS`.
 
     Args:
         events_BN: positions of events in samples.

@@ -118,12 +118,11 @@ def _leaked_power(power_BNC: Tensor, f0_BN: Tensor, below_BNW: Tensor, bin_BNW: 
 
 
 def subtract_noise(level_BNK: Tensor, noise_BNW: Tensor, hz_BNK: Tensor) -> Tensor:
-    """Subtracts the noise at the frequencies of partials from their levels, so that it is not played twice:
-    [B, N, K].
+    """Subtracts noise from the levels of partials, so that it is not played twice: [B, N, K].
 
-    Power spectral subtraction with oversubtraction, since a bin of noise is often above its mean, and a
-    spectral floor (Berouti, Schwartz and Makhoul, "Enhancement of speech corrupted by acoustic noise", ICASSP
-    1979).
+    Power spectral subtraction (Berouti, Schwartz and Makhoul, "Enhancement of speech corrupted by acoustic
+    noise", ICASSP 1979). A bin of noise is often above its mean, so it oversubtracts, down to a spectral
+    floor.
 
     Args:
         level_BNK: levels of the partials.

@@ -1,8 +1,7 @@
-"""Measures the profile of a clip's timbre: the levels of its partials and its noise, with the gain divided
-out.
+"""Measures the profile of a clip's timbre: levels of partials and noise, with the gain divided out.
 
 The profile is analytic, so it exists for timbres unlike any in training. For each note it holds the levels at
-multiples of f0/4: multiples of 4 are harmonics, the other even ones belong to a voice an octave below, and
+multiples of f0/4. Multiples of 4 are harmonics, the other even ones belong to a voice an octave below, and
 the odd ones hold noise only. It is estimated by power (the sum of the power over the sum of the squared
 gains), so that quiet frames count little. `timbre_encoder` computes the learned part of a timbre.
 

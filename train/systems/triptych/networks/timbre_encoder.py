@@ -2,8 +2,8 @@
 
 A mel spectrum reveals the pitch, and pooled mel spectra reveal the phrase. So frames are read by harmonic
 number instead, with the gain divided out, and pooled over a clip. Two subsets of one clip's notes are trained
-to give the same vectors, and few small integers (finite scalar quantisation, Mentzer et al., ICLR 2024) hold
-next to nothing of the notes. `benchmarks/probes.py` measures it.
+to give the same vectors. Few small integers hold next to nothing else of the notes (finite scalar
+quantisation, Mentzer et al., ICLR 2024). `benchmarks/probes.py` measures it.
 
 Shape suffixes: B clips, G frames of 1024 samples, N notes, K vectors of D numbers, I inputs, C channels.
 """
