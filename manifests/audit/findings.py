@@ -27,7 +27,7 @@ class Finding:
 
 
 def findings_of(check: str, defects: Iterable[tuple[str, str]]) -> Iterator[Finding]:
-    """Make findings of one check from (where, what) pairs.
+    """Makes findings of one check from (where, what) pairs.
 
     Example:
         >>> list(findings_of("missing", [("README.md", "is not there")]))
@@ -37,7 +37,7 @@ def findings_of(check: str, defects: Iterable[tuple[str, str]]) -> Iterator[Find
 
 
 def guarded(where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield findings; if the data break the check itself, end with a finding that says so."""
+    """Yields findings; if the data break the check itself, end with a finding that says so."""
     try:
         yield from findings
     except DATA_ERRORS as error:
@@ -45,7 +45,7 @@ def guarded(where: str, findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def error_line(error: Exception) -> str:
-    """Describe an exception in one line of at most 200 characters and its type."""
+    """Describes an exception in one line of at most 200 characters and its type."""
     message = " ".join(str(error).split())[:200]
     return message if isinstance(error, InputError) else f"{type(error).__name__}: {message}"
 
@@ -63,7 +63,7 @@ class Report:
     """Counts, loudness and brightness by split."""
 
     def add(self, check: str, looked_at: str, findings: Iterable[Finding]) -> None:
-        """Run a check to its end and keep its findings, of many of one kind the first few."""
+        """Runs a check to its end and keeps its findings, of many of one kind the first few."""
         kinds: Counter[str] = Counter()
         for finding in guarded(check, findings):
             kinds[finding.check] += 1
@@ -81,7 +81,7 @@ class Report:
         return not self.findings
 
     def as_json(self) -> dict[str, object]:
-        """Return what `audit --json` prints."""
+        """Returns what `audit --json` prints."""
         return {
             "dataset": self.dataset,
             "passed": self.passed,

@@ -80,7 +80,7 @@ class AuditResult:
 
 
 def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], None]) -> AuditResult:
-    """Audit a dataset folder or a tone bank.
+    """Audits a dataset folder or a tone bank.
 
     Args:
         layout: The folder.
@@ -151,20 +151,20 @@ def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], Non
 
 
 def _add_measured(report: Report, check: str, findings: Callable[[list[str]], Iterator[Finding]]) -> None:
-    """Run a check that says itself what it looked at, and add it to the report."""
+    """Runs a check that reports what it looked at, and adds it to the report."""
     looked_at: list[str] = []
     defects = list(guarded(check, findings(looked_at)))
     report.add(check, looked_at[0] if looked_at else "none", defects)
 
 
 def seed_of(metadata: dict[str, Any]) -> int:
-    """Return the seed that chooses samples: the dataset's, 0 if it has none."""
+    """Returns the seed that chooses samples: the dataset's, 0 if it has none."""
     seed = metadata.get("seed")
     return seed if isinstance(seed, int) else 0
 
 
 def _clips(layout: Layout, tables: Tables, report: Report, say: Callable[[str], None]) -> ClipColumns:
-    """Check every clip table, one at a time, while the next ones are read; return the columns kept."""
+    """Checks every clip table, one at a time, while the next ones are read; returns the columns kept."""
     kept: list[ClipColumns] = []
 
     def check(checks: RowChecks, shard: str, table: pa.Table) -> Iterator[Finding]:
@@ -192,7 +192,7 @@ def _clips(layout: Layout, tables: Tables, report: Report, say: Callable[[str], 
 def map_ahead(
     pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T], window: int = 16
 ) -> Iterator[R]:
-    """Map `work` over items in a pool; results in order, at most `window` started before they are used."""
+    """Maps `work` over items in a pool; results in order, at most `window` started before they are used."""
     waiting: deque[Future[R]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))
@@ -203,7 +203,7 @@ def map_ahead(
 
 
 def _sample(layout: Layout, tables: Tables, seed: int) -> pd.DataFrame:
-    """Read the clip rows of a few shards, chosen by `seed`."""
+    """Reads the clip rows of a few shards, chosen by `seed`."""
     # The label seeds the choice: another one would audit other clips than before.
     chosen = sorted(permutation(seed, len(tables.shards), "heard shards")[:MEASURED_SHARDS])
     paths = [layout.clip_table(tables.shards["shard"].iat[int(i)]) for i in chosen]

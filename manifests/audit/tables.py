@@ -34,13 +34,13 @@ class Tables:
     config: dict[str, Any]
 
     def axis(self, name: str) -> pd.DataFrame:
-        """Return the table of "timbre", "envelope", "phrase" or "block" ids."""
+        """Returns the table of "timbre", "envelope", "phrase" or "block" ids."""
         frame: pd.DataFrame = getattr(self, f"{name}s")
         return frame
 
 
 def load_tables(layout: Layout, config: Any) -> Tables:
-    """Read all tables but those of clips.
+    """Reads all tables but those of clips.
 
     Raises:
         InputError: If a table is missing, torn or of another schema, or if `config` is not an object.
@@ -55,7 +55,7 @@ def load_tables(layout: Layout, config: Any) -> Tables:
 
 
 def id_findings(tables: Tables) -> Iterator[Finding]:
-    """Check that each id is the place of its row, and that blocks and shards agree on each other."""
+    """Checks that each id is the place of its row, and that blocks and shards agree on each other."""
     for axis in (*AXES, "block"):
         frame = tables.axis(axis)
         wrong = frame.index[frame[axis].to_numpy() != np.arange(len(frame))]

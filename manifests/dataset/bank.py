@@ -8,8 +8,8 @@
       shard-000000.parquet …   one row a tone: where it lies, scale, loop points; commits the shard
       tone_shards.parquet      written last: marks the bank as complete
 
-A clip composed from it by `manifests.synthesis.compose` equals the rendered clip. Beyond its `loop_end` a tone
-continues at `loop_start`. If only every n-th semitone is kept, a pitch between is the nearest tone, resampled.
+A clip composed from it by `manifests.synthesis.compose` equals the rendered clip. Beyond `loop_end` a tone
+continues at `loop_start`. If only every n-th semitone is kept, the nearest tone is resampled to a pitch.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def open_folder(root: Path) -> Layout | Bank:
 def fingerprint_of(dataset: str, every: int, clip: dict[str, Any], fresh: dict[str, Any]) -> dict[str, Any]:
     """Returns everything that a bank depends on, for its fingerprint.
 
-    `clip` is the clips' format: `rate` in Hz, `frames`, `peak` as int16, `cut_fade_ms`, and block sizes `block`.
+    `clip` is the clips' format: `rate` in Hz, `frames`, `peak` as int16, `cut_fade_ms`, block sizes `block`.
     `fresh` holds the families that new envelopes and phrases are drawn from.
 
     >>> fingerprint_of("a1b2", 2, {"rate": 44_100}, {})["every"]

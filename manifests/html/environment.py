@@ -14,7 +14,7 @@ SHARED = "manifests.html"
 
 
 def environment(folder: Traversable, **globals_: Any) -> Environment:
-    """Make a Jinja2 environment for the templates in a folder of package data.
+    """Makes a Jinja2 environment for the templates in a folder of package data.
 
     A template calls `asset(name)` to insert a style sheet or script as it is. Both a template and an asset
     come from `folder`, or from this package where `folder` has no such file. An undefined name is an error.

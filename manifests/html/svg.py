@@ -11,7 +11,7 @@ Point = tuple[float, float]
 
 
 def element(tag: str, *content: str | Markup, **attributes: Value) -> Markup:
-    """Make one SVG element.
+    """Makes one SVG element.
 
     Args:
         tag: Name of the element. It is written by us, never read from data.
@@ -33,7 +33,7 @@ def element(tag: str, *content: str | Markup, **attributes: Value) -> Markup:
 
 
 def polyline_points(points: Iterable[Point]) -> str:
-    """Spell (x, y) pairs as the `points` of a polyline or polygon, with one decimal."""
+    """Spells (x, y) pairs as the `points` of a polyline or polygon, with one decimal."""
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 

@@ -39,12 +39,12 @@ class SummaryStatistics:
 
 
 def _places(labels: npt.ArrayLike) -> I64:
-    """Number labels [rows] by their place among the sorted distinct ones, int64 [rows]."""
+    """Numbers labels [rows] by their place among the sorted distinct ones, int64 [rows]."""
     return np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
 def _drawn(clusters: I64, resamples: int, seed: int, what: str) -> F64:
-    """Count how often the cluster of each row is drawn in each resample, float64 [resamples, rows]."""
+    """Counts how often the cluster of each row is drawn in each resample, float64 [resamples, rows]."""
     count = int(clusters.max()) + 1
     picks = np.minimum((stream(seed, "bootstrap", what).random((resamples, count)) * count), count - 1)
     cells = picks.astype(np.int64) + np.arange(resamples, dtype=np.int64)[:, None] * count
@@ -85,7 +85,7 @@ class ClusterBootstrap:
         self._weights = draws[0] * draws[1]
 
     def _means(self, values: F64, weights: F64) -> F64:
-        """Compute the mean over strata of their weighted means; nan values do not count.
+        """Computes the mean over strata of their weighted means; nan values do not count.
 
         Args:
             values: [rows, columns].
@@ -111,7 +111,7 @@ class ClusterBootstrap:
             return np.asarray(total / count)
 
     def summarise(self, values: F64, higher: npt.ArrayLike = False) -> list[SummaryStatistics | None]:
-        """Summarise columns of values. An interval holds the middle 95% of the resampled means.
+        """Summarises columns of values. An interval holds the middle 95% of the resampled means.
 
         Args:
             values: [rows, columns], nan where a row has no value.
@@ -143,7 +143,7 @@ class ClusterBootstrap:
         return summaries
 
     def sign_flip_p_values(self, values: F64, seed: int) -> list[float | None]:
-        """Test whether the mean of paired differences is 0, by flipping the signs of whole clusters.
+        """Tests whether the mean of paired differences is 0, by flipping the signs of whole clusters.
 
         Timbre clusters and phrase clusters are flipped in turn, and the larger p is returned. With few
         clusters every combination of signs is tried: with three, p is 0.25 at best.
@@ -171,7 +171,7 @@ class ClusterBootstrap:
 
 
 def _sign_flip_p(sums: F64, seed: int) -> float:
-    """Return the share of random signs of sums [clusters] whose total is as far from 0 as theirs."""
+    """Returns the share of random signs of sums [clusters] whose total is as far from 0 as theirs."""
     count = len(sums)
     if count <= EXACT:
         bits = np.arange(1 << count)[:, None] >> np.arange(count)
@@ -191,7 +191,7 @@ def summarise(
     strata: npt.ArrayLike | None = None,
     resamples: int = RESAMPLES,
 ) -> SummaryStatistics:
-    """Summarise values [rows]; the worst is the highest. Other arguments are those of `ClusterBootstrap`.
+    """Summarises values [rows]; the worst is the highest. Other arguments are those of `ClusterBootstrap`.
 
     Raises:
         ValueError: If there is no row, or a value is not finite.

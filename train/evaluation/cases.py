@@ -37,12 +37,12 @@ FAST_S, REST_S = 0.18, 0.2
 
 
 def audible_ms(envelope: Envelope) -> float:
-    """Return how long the standard note (500 ms) is louder than `AUDIBLE_DB` under an envelope, ms."""
+    """Returns how long the standard note (500 ms) is louder than `AUDIBLE_DB` under an envelope, ms."""
     return float(np.sum(gain_db(envelope) > AUDIBLE_DB) * STEP_MS)
 
 
 def hard_cases(source: AnnotatedAudio, target: Target) -> set[str]:
-    """Return the names in `CASES` that hold for a conversion of `source` to the target."""
+    """Returns the names in `CASES` that hold for a conversion of `source` to the target."""
     cases: set[str] = set()
     if not target.notes or not source.notes:
         return cases

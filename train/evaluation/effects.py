@@ -26,13 +26,13 @@ FILTER_HZ, FILTER_LOW, FILTER_HIGH = 0.7, 500.0, 6000.0
 
 
 def _match_rms(sound: F64, audio: Audio) -> Audio:
-    """Scale `sound` to the RMS of `audio`."""
+    """Scales `sound` to the RMS of `audio`."""
     rms, wanted = float(np.sqrt(np.mean(sound**2))), float(np.sqrt(np.mean(np.square(audio, dtype=float))))
     return np.asarray(sound * (wanted / rms) if rms > 0.0 else sound, dtype=np.float32)
 
 
 def reverb(audio: Audio, rate: int) -> Audio:
-    """Add a diffuse room: noise with a reverberation time (RT60) of 1.2 s, 35% wet."""
+    """Adds a diffuse room: noise with a reverberation time (RT60) of 1.2 s, 35% wet."""
     time = np.arange(round(REVERB_S * rate)) / rate
     response = (stream(0, "reverb").random(len(time)) - 0.5) * 10.0 ** (-3.0 * time / REVERB_S)
     response /= np.sqrt(np.sum(response**2))
@@ -48,7 +48,7 @@ def _variable_delay(audio: Audio, delay: F64) -> F64:
 
 
 def chorus(audio: Audio, rate: int) -> Audio:
-    """Add a second voice, 18 ms late, whose delay varies by 4 ms, 0.8 times a second."""
+    """Adds a second voice, 18 ms late, whose delay varies by 4 ms, 0.8 times a second."""
     phase = 2.0 * np.pi * CHORUS_HZ * np.arange(len(audio)) / rate
     delay = (CHORUS_MS + CHORUS_DEPTH_MS * np.sin(phase)) * rate / 1000.0
     return _match_rms(audio + _variable_delay(audio, delay), audio)
@@ -62,7 +62,7 @@ def vibrato(audio: Audio, rate: int) -> Audio:
 
 
 def filter_movement(audio: Audio, rate: int) -> Audio:
-    """Apply a two-pole low pass whose corner sweeps between 500 Hz and 6 kHz, 0.7 times a second."""
+    """Applies a two-pole low pass whose corner sweeps between 500 Hz and 6 kHz, 0.7 times a second."""
     window, hop = 1024, 256
     padded = np.pad(np.asarray(audio, dtype=np.float64), window)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]

@@ -38,7 +38,7 @@ FileRow = dict[str, str]
 
 
 def read_rows(table: Path) -> list[FileRow]:
-    """Read the rows of a CSV table; its paths are relative to its folder.
+    """Reads the rows of a CSV table; its paths are relative to its folder.
 
     Raises:
         InputError: Names file, line and column.
@@ -73,7 +73,7 @@ def read_rows(table: Path) -> list[FileRow]:
 
 
 def _check_row(table: Path, line: int, row: FileRow) -> None:
-    """Check a row of the table and fill in its defaults; InputError if it cannot be used."""
+    """Checks a row of the table and fills in its defaults; InputError if it cannot be used."""
     if None in row or None in row.values():
         raise InputError(f"{table} line {line}: expected as many fields as the header has")
     for column in (*COLUMNS, "notes", "source_notes"):
@@ -93,7 +93,7 @@ def _check_row(table: Path, line: int, row: FileRow) -> None:
 
 
 def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[list[FileRow], list[str]]:
-    """Make rows of a folder's files by their names.
+    """Makes rows of a folder's files by their names.
 
     Args:
         folder: The folder; subfolders are searched, too.
@@ -151,7 +151,7 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
 
 
 def is_accepted_method(method: str) -> bool:
-    """Return whether files may have this method: a system, or a topline other than the target itself."""
+    """Returns whether files may have this method: a system, or a topline other than the target itself."""
     return is_system(method) or (is_topline(method) and method != "target")
 
 
@@ -160,12 +160,12 @@ def _names(role: str, roles: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _role(system: str, roles: Mapping[str, str]) -> str:
-    """Return the role that a file's name stands for, else the name: that of a system."""
+    """Returns the role that a file's name stands for, else the name: that of a system."""
     return next((role for role in ROLES if system in _names(role, roles)), system)
 
 
 def parse_roles(text: str) -> dict[str, str]:
-    """Parse `source=orig,target=gt`.
+    """Parses `source=orig,target=gt`.
 
     Raises:
         InputError: If a part is not ROLE=NAME.
@@ -184,7 +184,7 @@ def _pair(row: FileRow) -> tuple[str, ...]:
 
 
 def group_by_pair(rows: Sequence[FileRow]) -> list[list[FileRow]]:
-    """Group rows by pair; each group has a row for each method."""
+    """Groups rows by pair; each group has a row for each method."""
     groups: dict[tuple[str, ...], list[FileRow]] = {}
     for row in rows:
         groups.setdefault(_pair(row), []).append(row)
@@ -192,12 +192,12 @@ def group_by_pair(rows: Sequence[FileRow]) -> list[list[FileRow]]:
 
 
 def file_trials(folder: Path, pairs: Sequence[list[FileRow]]) -> list[Callable[[], Trial]]:
-    """Make a job for each pair, with all its methods; paths are relative to `folder`."""
+    """Makes a job for each pair, with all its methods; paths are relative to `folder`."""
     return [partial(read_trial, folder, rows) for rows in pairs]
 
 
 def read_notes(path: Path, seconds: float) -> Notes:
-    """Read notes, as they sound, from a CSV file with columns `onset_s,duration_s,pitch[,velocity]`.
+    """Reads notes, as they sound, from a CSV file with columns `onset_s,duration_s,pitch[,velocity]`.
 
     Args:
         path: The file.
@@ -226,12 +226,12 @@ def read_notes(path: Path, seconds: float) -> Notes:
 
 
 def _fingerprint(audio: Audio) -> str:
-    """Hash the samples of a recording, so that copies under two names share a cluster."""
+    """Hashes the samples of a recording, so that copies under two names share a cluster."""
     return hashlib.sha256(np.ascontiguousarray(audio, dtype="<f4").data).hexdigest()[:16]
 
 
 def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
-    """Read the trial of one pair.
+    """Reads the trial of one pair.
 
     For the intervals, pairs with equal reference recordings share a timbre cluster, and those with equal
     sources a phrase cluster, unless columns name the clusters. Audio is resampled to the target's rate.

@@ -29,7 +29,7 @@ TITLES = {
 
 
 def method_title(method: str) -> str:
-    """Return the title of a method; a system's own name is left as it is.
+    """Returns the title of a method; a system's own name is left as it is.
 
     Example:
         >>> method_title("copy_of_source")
@@ -42,7 +42,7 @@ def method_title(method: str) -> str:
 
 
 def format_mean(row: dict[str, Any] | None) -> str:
-    """Format a mean with the decimals of its metric, and failures: `0.123 (2 failed)`."""
+    """Formats a mean with the decimals of its metric, and failures: `0.123 (2 failed)`."""
     if row is None:
         return ""
     failed = f" ({row['failed']} failed)" if row["failed"] else ""
@@ -52,7 +52,7 @@ def format_mean(row: dict[str, Any] | None) -> str:
 
 
 def format_interval(row: dict[str, Any] | None) -> str:
-    """Format a mean with its interval, and failures: `1.23 (1.10–1.36)`."""
+    """Formats a mean with its interval, and failures: `1.23 (1.10–1.36)`."""
     if row is None or row["mean"] is None:
         return format_mean(row)
     if row["low"] is None:
@@ -63,7 +63,7 @@ def format_interval(row: dict[str, Any] | None) -> str:
 
 
 def format_extremes(row: dict[str, Any] | None) -> str:
-    """Format the median and the worst over pairs, and failures: `0.98, worst 2.41`."""
+    """Formats the median and the worst over pairs, and failures: `0.98, worst 2.41`."""
     if row is None or row["mean"] is None:
         return format_mean(row)
     digits = BY_NAME[row["metric"]].decimals
@@ -72,7 +72,7 @@ def format_extremes(row: dict[str, Any] | None) -> str:
 
 
 def format_difference(row: dict[str, Any]) -> str:
-    """Format a difference with its interval: `-0.61 (-0.80 to -0.42)`."""
+    """Formats a difference with its interval: `-0.61 (-0.80 to -0.42)`."""
     digits = BY_NAME[row["metric"]].decimals
     if row["low"] is None:
         return f"{row['mean']:+.{digits}f}"
@@ -80,7 +80,7 @@ def format_difference(row: dict[str, Any]) -> str:
 
 
 def best_mean(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
-    """Return the best mean of one metric among rows, toplines left out; None if there is none."""
+    """Returns the best mean of one metric among rows, toplines left out; None if there is none."""
     best: float | None = None
     for row in rows:
         if row["metric"] != metric or row["mean"] is None or is_topline(row["method"]):
@@ -91,7 +91,7 @@ def best_mean(rows: Sequence[dict[str, Any]], metric: str) -> float | None:
 
 
 def rich_tables(summary: dict[str, Any]) -> list[Table]:
-    """Make tables of the headline scores: the first split by kind, of others the mean of kinds alone."""
+    """Makes tables of the headline scores: the first split by kind, of others the mean of kinds alone."""
     first, *others = splits_of(summary)
     tables = [_rich_table(summary, f"{first}, by kind", [(first, kind) for kind in kinds_of(summary, first)])]
     if others:
@@ -128,7 +128,7 @@ def _rich_table(summary: dict[str, Any], heading: str, places: Sequence[tuple[st
 
 
 def _short(row: dict[str, Any] | None) -> str:
-    """Format a mean for a narrow column; "!" marks failures."""
+    """Formats a mean for a narrow column; "!" marks failures."""
     if row is None:
         return ""
     if row["mean"] is None:
@@ -137,7 +137,7 @@ def _short(row: dict[str, Any] | None) -> str:
 
 
 def comparison_sentences(summary: dict[str, Any]) -> list[str]:
-    """State how far the only system is from each copy and the transplant, on the first split, over all kinds.
+    """States the only system's distance from each copy and the transplant: first split, all kinds.
 
     Empty if there are several systems.
     """

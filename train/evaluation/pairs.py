@@ -44,7 +44,7 @@ class Converter(Protocol):
 
     @property
     def rate(self) -> int:
-        """Sample rate of all audio, Hz."""
+        """Samples rate of all audio, Hz."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class Converter(Protocol):
         take: frozenset[str] | None = None,
         envelope: Envelope | None = None,
     ) -> Converted:
-        """Convert float32 [samples] to the source's notes with what `take` names of the reference."""
+        """Converts float32 [samples] to the source's notes with what `take` names of the reference."""
         ...
 
 
@@ -70,11 +70,11 @@ class ConversionTimer:
     spent: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     def add(self, method: str, seconds: float, audio_s: float) -> None:
-        """Record a conversion of `audio_s` seconds of audio that took `seconds` of CPU time."""
+        """Records a conversion of `audio_s` seconds of audio that took `seconds` of CPU time."""
         self.spent.setdefault(method, []).append((seconds, audio_s))
 
     def real_time_factors(self) -> dict[str, dict[str, float]]:
-        """Return counts, totals and the real-time factor of each method.
+        """Returns counts, totals and the real-time factor of each method.
 
         The factor is CPU seconds for a second of audio; below 1 is faster than real time on one core.
         """
@@ -90,20 +90,20 @@ class ConversionTimer:
 
 
 def reconstruction_pairs(pairs: Sequence[Pair]) -> list[Pair]:
-    """Make a pair of each different target of the pairs that take both: it is to be converted to itself."""
+    """Makes a pair of each different target of the pairs that take both: it is to be converted to itself."""
     keys = dict.fromkeys(pair.target for pair in pairs if pair.kind == "both")
     return [Pair(key, key, key, "reconstruction") for key in keys]  # type: ignore[arg-type]
 
 
 def ground_truth_of(tables: Tables, key: str) -> GroundTruth:
-    """Return the true notes and envelope of a clip, from the tables."""
+    """Returns the true notes and envelope of a clip, from the tables."""
     clip = ClipId.parse(key)
     notes = tables.sounding_notes(clip.timbre, clip.phrase)
     return GroundTruth(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
 
 
 def cluster_lookup(layout: Layout | Bank) -> Callable[[str], tuple[str, str]]:
-    """Return a function from a clip's key to the clusters of its timbre and phrase."""
+    """Returns a function from a clip's key to the clusters of its timbre and phrase."""
     timbres, phrases = (layout.read(table).column("cluster").to_pylist() for table in ("timbres", "phrases"))
 
     def of(key: str) -> tuple[str, str]:
@@ -124,7 +124,7 @@ def convert_pair(
     retake: Mapping[str, Audio] | None = None,
     toplines: bool = False,
 ) -> tuple[Trial, dict[str, Converted]]:
-    """Convert a pair by every codec.
+    """Converts a pair by every codec.
 
     In a robustness split, source and reference pass through an effect first; the target does not.
 
@@ -198,7 +198,7 @@ def dataset_trials(
     retake: Layout | Bank | None = None,
     toplines: bool = False,
 ) -> Iterator[TrialJob]:
-    """Yield a job for each pair of a split: its clips are read; calling it converts them.
+    """Yields a job for each pair of a split: its clips are read; calling it converts them.
 
     Args:
         tables: The dataset's tables.
@@ -226,7 +226,7 @@ def dataset_trials(
 def read_pair_audio(
     layout: Layout | Bank, pairs: Sequence[Pair], only_targets: bool = False
 ) -> dict[str, Audio]:
-    """Read all clips of pairs: float32 [samples] by key, full scale 1."""
+    """Reads all clips of pairs: float32 [samples] by key, full scale 1."""
     keys = [
         key
         for pair in pairs
@@ -236,5 +236,5 @@ def read_pair_audio(
 
 
 def pcm_to_float(pcm: npt.NDArray[np.int16]) -> Audio:
-    """Convert int16 PCM [samples] to float32 at full scale 1, as a FLAC decoder does."""
+    """Converts int16 PCM [samples] to float32 at full scale 1, as a FLAC decoder does."""
     return pcm.astype(np.float32) / np.float32(32768.0)

@@ -27,7 +27,7 @@ WIDTH, NAME, LINE, TOP = 640, 190, 22, 46
 
 
 def write_reports(summary: Summary, out: Path) -> None:
-    """Write `report.md` and `report.tex` into `out`, and a plot of each headline metric into `out/plots`."""
+    """Writes `report.md` and `report.tex` into `out`, and a plot of each headline metric into `out/plots`."""
     files.replace(out / "report.md", markdown_report(summary).encode())
     files.replace(out / "report.tex", latex_report(summary).encode())
     split = splits_of(summary)[0]
@@ -38,7 +38,7 @@ def write_reports(summary: Summary, out: Path) -> None:
 
 
 def markdown_report(summary: Summary) -> str:
-    """Format a summary as Markdown.
+    """Formats a summary as Markdown.
 
     First the headline metrics of every split and kind, then the other metrics of the first split, hard cases,
     and paired tests.
@@ -84,7 +84,7 @@ def _about(summary: Summary) -> str:
 
 
 def markdown_table(rows: Rows, metrics: Sequence[str], format_score: Callable[..., str]) -> list[str]:
-    """Return the lines of a table with a row for each method; the best mean is bold.
+    """Returns the lines of a table with a row for each method; the best mean is bold.
 
     Args:
         rows: Score rows of a summary, of one split and kind.
@@ -108,7 +108,7 @@ def markdown_table(rows: Rows, metrics: Sequence[str], format_score: Callable[..
 
 
 def _paired(summary: Summary, split: str, kind: str) -> list[str]:
-    """Format the paired differences of systems from each other and from the baselines."""
+    """Formats the paired differences of systems from each other and from the baselines."""
     rows = [
         row
         for row in summary["differences"]
@@ -133,7 +133,7 @@ def _paired(summary: Summary, split: str, kind: str) -> list[str]:
 
 
 def latex_report(summary: Summary) -> str:
-    """Format the headline metrics as LaTeX: a booktabs table for each split, of its mean of kinds."""
+    """Formats the headline metrics as LaTeX: a booktabs table for each split, of its mean of kinds."""
     parts = ["% Needs \\usepackage{booktabs}. Mean with 95% interval, by timbre and phrase cluster."]
     heading = f" {_tex(summary['heading'])}." if summary.get("heading") else ""
     for split in splits_of(summary):
@@ -170,7 +170,7 @@ _TEX = {"\\": r"\textbackslash{}", "–": "--", **{c: f"\\{c}" for c in "&%$#_{}
 
 
 def _tex(text: str) -> str:
-    """Escape text for LaTeX."""
+    """Escapes text for LaTeX."""
     return "".join(_TEX.get(character, character) for character in text)
 
 
@@ -178,7 +178,7 @@ INK, SOFT, LINE_COLOUR, SYSTEM_COLOUR = "#1d1f24", "#646a75", "#efede7", "#8a3fa
 
 
 def interval_plot(rows: Rows, metric: str, split: str) -> str:
-    """Draw means as dots and intervals as bars, a group for each kind, as an SVG file.
+    """Draws means as dots and intervals as bars, a group for each kind, as an SVG file.
 
     Args:
         rows: Score rows of a summary, of one split and metric.

@@ -42,7 +42,7 @@ VERSION = 2
 
 
 def held_out_splits(layout: Layout | Bank) -> list[str]:
-    """Return the splits with rendered blocks, all but train, in the usual order."""
+    """Returns the splits with rendered blocks, all but train, in the usual order."""
     rendered = {row["split"] for row in readable_blocks(layout)}
     return [split for split in SPLITS if split in rendered and split != "train"]
 
@@ -50,7 +50,7 @@ def held_out_splits(layout: Layout | Bank) -> list[str]:
 def choose_pairs(
     layout: Layout | Bank, splits: Sequence[str], count: int, seed: int, say: Say
 ) -> dict[str, list[Pair]]:
-    """Draw pairs for each split; a split that holds fewer gives all it has.
+    """Draws pairs for each split; a split that holds fewer gives all it has.
 
     Args:
         layout: The dataset.
@@ -86,7 +86,7 @@ def choose_pairs(
 
 
 def scoring_plan(chosen: Mapping[str, Sequence[Pair]], robustness: bool) -> dict[str, Sequence[Pair]]:
-    """Add reconstructions of the targets, and with `robustness` the first split under each effect."""
+    """Adds reconstructions of the targets, and with `robustness` the first split under each effect."""
     plan: dict[str, Sequence[Pair]] = {}
     for split, pairs in chosen.items():
         plan[split] = [*pairs, *reconstruction_pairs(pairs)]
@@ -98,7 +98,7 @@ def scoring_plan(chosen: Mapping[str, Sequence[Pair]], robustness: bool) -> dict
 
 
 def check_rate(rate: int, tables: Tables) -> None:
-    """Check that a codec has the dataset's sample rate (Hz); InputError if not."""
+    """Checks that a codec has the dataset's sample rate (Hz); InputError if not."""
     if rate != tables.rate:
         raise InputError(
             f"{tables.layout.root}: clips at {tables.rate} Hz, the checkpoint converts {rate} Hz;"
@@ -121,7 +121,7 @@ def evaluate_checkpoints(
     retake: Path | None = None,
     crepe: bool = False,
 ) -> dict[str, Any]:
-    """Score checkpoints on held-out pairs of a dataset, and write all files.
+    """Scores checkpoints on held-out pairs of a dataset, and writes all files.
 
     The speed of conversion goes into `timings.json`, since it differs from run to run; the scores do not.
 
@@ -183,7 +183,7 @@ def evaluate_checkpoints(
 def evaluate_files(
     table: Path, seed: int, out: Path, track: ProgressStarter, workers: int | None = None, crepe: bool = False
 ) -> dict[str, Any]:
-    """Score the estimates that a CSV table names, write all files, and return the summary.
+    """Scores the estimates that a CSV table names, writes all files, and returns the summary.
 
     The arguments are those of `evaluate_checkpoints`.
 
@@ -205,7 +205,7 @@ def evaluate_folder(
     workers: int | None = None,
     crepe: bool = False,
 ) -> dict[str, Any]:
-    """Score the estimates in a folder, write all files, and return the summary.
+    """Scores the estimates in a folder, writes all files, and returns the summary.
 
     `pattern` and `roles` are those of `scan_folder`, the other arguments those of `evaluate_checkpoints`.
 
@@ -241,7 +241,7 @@ def _evaluate_rows(
 
 
 def _file_state(path: Path) -> list[int]:
-    """Return size and modification time (ns) of a file, which change when it does."""
+    """Returns size and modification time (ns) of a file, which change when it does."""
     status = path.stat()
     return [status.st_size, status.st_mtime_ns]
 
@@ -258,7 +258,7 @@ def score_all(
     crepe: bool,
     pools: SeedGroups | None = None,
 ) -> dict[str, Any]:
-    """Score trials, summarise the scores, write all files, and return the summary.
+    """Scores trials, summarises the scores, writes all files, and returns the summary.
 
     Args:
         trials: Jobs that make the trials.

@@ -72,7 +72,7 @@ class Journal:
             self._file = None
 
     def remove(self) -> None:
-        """Delete the file: the run is complete."""
+        """Deletes the file: the run is complete."""
         self.close()
         self.path.unlink(missing_ok=True)
 
@@ -99,7 +99,7 @@ def score_trials(
     total: int | None = None,
     crepe: bool = False,
 ) -> list[Score]:
-    """Score trials in parallel: threads make them, which may include conversion, and processes score them.
+    """Scores trials in parallel: threads make them, which may include conversion, and processes score them.
 
     Args:
         jobs: Make the trials. One whose scores the journal holds is not called.
@@ -153,7 +153,7 @@ def score_trials(
 
 
 def exit_with_parent() -> None:
-    """Make a worker process exit when its parent is gone, even after a kill -9."""
+    """Makes a worker process exit when its parent is gone, even after a kill -9."""
     parent = parent_process()
     if parent is None:
         return

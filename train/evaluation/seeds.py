@@ -19,7 +19,7 @@ SeedGroups = Mapping[str, Mapping[str, int]]
 
 
 def group_by_training(checkpoints: Mapping[str, Path]) -> list[dict[str, int]]:
-    """Group checkpoints with the same config and dataset; each group holds seeds by name.
+    """Groups checkpoints with the same config and dataset; each group holds seeds by name.
 
     Raises:
         InputError: If a checkpoint cannot be read, or does not state its config.
@@ -38,12 +38,12 @@ def group_by_training(checkpoints: Mapping[str, Path]) -> list[dict[str, int]]:
 
 
 def seed_groups(groups: Sequence[Mapping[str, int]]) -> SeedGroups:
-    """Return the groups of two different seeds or more, under the names of their means."""
+    """Returns the groups of two different seeds or more, under the names of their means."""
     return {f"mean of {', '.join(group)}": group for group in groups if _several(group)}
 
 
 def one_seed_heading(groups: Sequence[Mapping[str, int]]) -> str:
-    """Return the heading of scores where a training has one seed; empty if all have two."""
+    """Returns the heading of scores where a training has one seed; empty if all have two."""
     lone = ["this system" if n == ESTIMATE else n for group in groups if not _several(group) for n in group]
     if not lone:
         return ""
@@ -58,7 +58,7 @@ def _several(group: Mapping[str, int]) -> bool:
 
 
 def add_seed_means(rows: Sequence[Score], pools: SeedGroups) -> list[Score]:
-    """Add the mean over seeds behind the scores of its seeds, pair by pair.
+    """Adds the mean over seeds behind the scores of its seeds, pair by pair.
 
     A mean fails where one of its seeds fails. What the target leaves undefined stays excluded.
     """

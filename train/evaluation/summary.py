@@ -32,12 +32,12 @@ Row = dict[str, Any]
 
 
 def to_frame(scores: Sequence[Score]) -> pd.DataFrame:
-    """Make a DataFrame of scores: a row for each pair, method and metric."""
+    """Makes a DataFrame of scores: a row for each pair, method and metric."""
     return pd.DataFrame(list(scores), columns=list(Score._fields))
 
 
 def scores_parquet(frame: pd.DataFrame) -> bytes:
-    """Encode the table of scores as Parquet; equal scores give equal bytes."""
+    """Encodes the table of scores as Parquet; equal scores give equal bytes."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False), sink, compression=COMPRESSION)
     return bytes(sink.getvalue())
@@ -46,7 +46,7 @@ def scores_parquet(frame: pd.DataFrame) -> bytes:
 def summarise_scores(
     frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES, pools: SeedGroups | None = None
 ) -> dict[str, Any]:
-    """Summarise scores by split, kind, method and metric.
+    """Summarises scores by split, kind, method and metric.
 
     A score has a mean with its interval over the pairs that define it. It counts the pairs that `failed`
     (the method left the metric undefined) and that were `excluded` (the target did). A difference is a
@@ -85,7 +85,7 @@ def summarise_scores(
 
 
 def _cases(frame: pd.DataFrame, seed: int, resamples: int) -> list[Row]:
-    """Summarise the headline metrics by hard case, over the conversions of all splits but robustness."""
+    """Summarises the headline metrics by hard case, over the conversions of all splits but robustness."""
     conversions = frame[
         (frame["kind"] != RECONSTRUCTION)
         & ~frame["split"].str.startswith(ROBUST)
@@ -123,7 +123,7 @@ class ScoreMatrix:
         self._status: dict[tuple[str, str, str], int] = {key: int(count) for key, count in status.items()}
 
     def scores(self, place: Row) -> list[Row]:
-        """Summarise each metric and method that has a score or a failure; `place` opens every row."""
+        """Summarises each metric and method that has a score or a failure; `place` opens every row."""
         columns = list(self._values)
         higher = [BY_NAME[metric].higher for metric, _ in columns]
         summaries = self._resampler.summarise(np.stack(list(self._values.values()), axis=1), higher)
@@ -140,7 +140,7 @@ class ScoreMatrix:
         return result
 
     def differences(self, place: Row, against: Sequence[tuple[str, str]]) -> list[Row]:
-        """Summarise the differences of pairs of methods on each metric; `place` opens every row."""
+        """Summarises the differences of pairs of methods on each metric; `place` opens every row."""
         metrics = list(dict.fromkeys(metric for metric, _ in self._values))
         wanted = [
             (metric, system, other)
@@ -186,25 +186,25 @@ class ScoreMatrix:
 
 
 def find_row(rows: Sequence[Row], **where: str) -> Row | None:
-    """Return the first row of a summary that has these values, or None."""
+    """Returns the first row of a summary that has these values, or None."""
     return next((row for row in rows if all(row[key] == value for key, value in where.items())), None)
 
 
 def kinds_of(summary: dict[str, Any], split: str) -> list[str]:
-    """Return the kinds that a split was scored on, the mean of kinds last."""
+    """Returns the kinds that a split was scored on, the mean of kinds last."""
     return list(dict.fromkeys(row["kind"] for row in summary["scores"] if row["split"] == split))
 
 
 def splits_of(summary: dict[str, Any]) -> list[str]:
-    """Return the splits that were scored, in their order."""
+    """Returns the splits that were scored, in their order."""
     return list(dict.fromkeys(row["split"] for row in summary["scores"]))
 
 
 def methods_of(summary: dict[str, Any]) -> list[str]:
-    """Return the methods that were scored, systems first."""
+    """Returns the methods that were scored, systems first."""
     return list(dict.fromkeys(row["method"] for row in summary["scores"]))
 
 
 def systems_of(summary: dict[str, Any]) -> list[str]:
-    """Return the systems that were scored."""
+    """Returns the systems that were scored."""
     return [method for method in methods_of(summary) if is_system(method)]

@@ -44,7 +44,7 @@ class AnnotatedAudio:
 
 
 def match_octave(notes: Notes, like: Notes) -> Notes:
-    """Transpose notes by octaves to the octave of other notes: the octave belongs to the timbre."""
+    """Transposes notes by octaves to the octave of other notes: the octave belongs to the timbre."""
     if not notes or not like:
         return notes
     return transpose(notes, 12 * (octave_of(median_pitch(like)) - octave_of(median_pitch(notes))))
@@ -59,7 +59,7 @@ def transplant(
     cut_fade_ms: float,
     peak: float,
 ) -> Audio:
-    """Play notes in the timbre of a donor recording under an envelope.
+    """Plays notes in the timbre of a donor recording under an envelope.
 
     Args:
         notes: The notes as they are to sound.
@@ -89,7 +89,7 @@ def transplant(
 
 
 def _pieces(donor: AnnotatedAudio, rate: int, cut_fade_ms: float) -> list[tuple[int, F64]]:
-    """Cut the donor's notes, envelope divided out, at one RMS: (MIDI pitch, float64 [samples])."""
+    """Cuts the donor's notes, envelope divided out, at one RMS: (MIDI pitch, float64 [samples])."""
     curve = gain(donor.notes, donor.envelope, rate, len(donor.audio), cut_fade_ms).astype(np.float64)
     pieces = []
     for note, span in zip(donor.notes, spans(donor.notes, rate, len(donor.audio)), strict=True):
@@ -105,7 +105,7 @@ def _pieces(donor: AnnotatedAudio, rate: int, cut_fade_ms: float) -> list[tuple[
 
 
 def _loud(curve: F64, span: Span) -> tuple[int, int] | None:
-    """Return the longest stretch, in samples, of a span whose gain is at least `QUIETEST` of its highest."""
+    """Returns the longest stretch, in samples, of a span whose gain is at least `QUIETEST` of its highest."""
     inside = curve[span.onset : span.end]
     top = float(inside.max(initial=0.0))
     if top <= 0.0:
@@ -128,7 +128,7 @@ def _oversampled(piece: F64) -> F64:
 
 
 def _looped(piece: F64, step: float, samples: int, rate: int) -> F64:
-    """Read `samples` of an oversampled piece at `step` times its speed; loop its end with a crossfade."""
+    """Reads `samples` of an oversampled piece at `step` times its speed; loop its end with a crossfade."""
     count = max(int((len(piece) - 1) / (step * OVERSAMPLING)), 2)
     read = np.interp(np.arange(count) * step * OVERSAMPLING, np.arange(len(piece)), piece)
     fade = min(round(CROSSFADE_S * rate), count // 3)
@@ -144,7 +144,7 @@ def _looped(piece: F64, step: float, samples: int, rate: int) -> F64:
 
 
 def re_envelope(source: AnnotatedAudio, envelope: Envelope, rate: int, cut_fade_ms: float) -> Audio:
-    """Replace the envelope of a source on its own notes: float32 [samples]."""
+    """Replaces the envelope of a source on its own notes: float32 [samples]."""
     frames = len(source.audio)
     if not source.notes:
         return source.audio
@@ -157,6 +157,6 @@ def re_envelope(source: AnnotatedAudio, envelope: Envelope, rate: int, cut_fade_
 
 
 def scale_to_peak(sound: F64, peak: float) -> Audio:
-    """Scale a sound to a highest magnitude of `peak`; silence stays silence."""
+    """Scales a sound to a highest magnitude of `peak`; silence stays silence."""
     highest = peak_of(sound)
     return np.asarray(sound * (peak / highest) if highest > 0.0 else sound, dtype=np.float32)

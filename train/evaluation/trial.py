@@ -46,17 +46,17 @@ BASELINES = (*COPIES, *UNTRAINED)
 
 
 def codec_topline(name: str, alone: bool) -> str:
-    """Return the method name of the target through codec `name`; `alone` if there is no other codec."""
+    """Returns the method name of the target through codec `name`; `alone` if there is no other codec."""
     return TOPLINES[-1] if alone else f"{TOPLINES[-1]} {name}"
 
 
 def is_topline(method: str) -> bool:
-    """Return whether a method is a topline: the score of a perfect conversion, not a conversion."""
+    """Returns whether a method is a topline: the score of a perfect conversion, not a conversion."""
     return method in TOPLINES or method.startswith(f"{TOPLINES[-1]} ")
 
 
 def is_system(method: str) -> bool:
-    """Return whether a method is a system: neither baseline nor topline."""
+    """Returns whether a method is a system: neither baseline nor topline."""
     return method not in BASELINES and not is_topline(method)
 
 
@@ -128,7 +128,7 @@ class Score(NamedTuple):
 
 
 def annotate_estimated(audio: Audio, features: AudioFeatures) -> AnnotatedAudio:
-    """Estimate the notes and the envelope of a recording, float32 [samples]."""
+    """Estimates the notes and the envelope of a recording, float32 [samples]."""
     notes = transcribe(features)
     estimate = measure_envelope(audio, notes, features.rate, CUT_FADE_MS)
     return AnnotatedAudio(audio, notes, estimate.envelope if estimate else NO_ENVELOPE)
@@ -142,7 +142,7 @@ def annotate_known(audio: Audio, truth: GroundTruth | None) -> AnnotatedAudio | 
 def untrained_conversions(
     trial: Trial, source: AnnotatedAudio, reference: AnnotatedAudio
 ) -> dict[str, Audio]:
-    """Make the conversions that need no training, from estimated and, where known, from true annotations.
+    """Makes the conversions that need no training, from estimated and, where known, from true annotations.
 
     Args:
         trial: The trial.
@@ -176,12 +176,12 @@ def untrained_conversions(
 
 @lru_cache(maxsize=2)
 def silence_features(samples: int, rate: int) -> AudioFeatures:
-    """Return the features of silence; pairs of one length share them."""
+    """Returns the features of silence; pairs of one length share them."""
     return AudioFeatures(np.zeros(samples), rate, "silence")
 
 
 def method_features(trial: Trial) -> tuple[dict[str, AudioFeatures], AnnotatedAudio]:
-    """Compute the features of every method's audio, systems first; and annotate the source.
+    """Computes the features of every method's audio, systems first; and annotate the source.
 
     Returns:
         The features by method, and the source with true notes and envelope, or else estimated ones.
@@ -204,7 +204,7 @@ def method_features(trial: Trial) -> tuple[dict[str, AudioFeatures], AnnotatedAu
 
 
 def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
-    """Score every method of a trial on every metric: systems first, then baselines and toplines.
+    """Scores every method of a trial on every metric: systems first, then baselines and toplines.
 
     Args:
         trial: The trial.

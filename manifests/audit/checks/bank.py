@@ -26,7 +26,7 @@ RMS, RMS_TOLERANCE = 0.1, 0.002
 
 
 def audit_bank(bank: Bank, hashes: bool, say: Callable[[str], None]) -> Report:
-    """Audit a tone bank.
+    """Audits a tone bank.
 
     Args:
         bank: Its folder.
@@ -65,7 +65,7 @@ def audit_bank(bank: Bank, hashes: bool, say: Callable[[str], None]) -> Report:
 
 
 def file_findings(bank: Bank, shards: pd.DataFrame) -> Iterator[Finding]:
-    """Check that every file exists with its size, and that no other does."""
+    """Checks that every file exists with its size, and that no other does."""
     expected = {JSON, "README.md", "tone_shards.parquet", *(f"{name}.parquet" for name in COPIED)}
     expected |= {name for shard in shards["shard"] for name in (shard, str(bank.tone_table(shard).name))}
     present = list_files(bank.root, skip=WORK)
@@ -81,14 +81,14 @@ def file_findings(bank: Bank, shards: pd.DataFrame) -> Iterator[Finding]:
 def card_findings(
     bank: Bank, metadata: dict[str, Any], shards: pd.DataFrame, timbres: pd.DataFrame
 ) -> Iterator[Finding]:
-    """Check that README.md is the card that follows from the tables."""
+    """Checks that README.md is the card that follows from the tables."""
     expected = bank_card(metadata, shards.to_dict("records"), timbres.to_dict("records"))
     if bank.card.exists() and bank.card.read_text(encoding="utf-8").rstrip() != expected.rstrip():
         yield Finding("card", "README.md", "is not what follows from the tables")
 
 
 def table_findings(bank: Bank, shards: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> Iterator[Finding]:
-    """Check that each table of tones is the one committed and commits this tar; puts it into `tables`."""
+    """Checks that each table of tones is the one committed and commits this tar; puts it into `tables`."""
     for row in shards.itertuples():
         path = bank.tone_table(row.shard)
         if not path.exists():
@@ -107,7 +107,7 @@ def table_findings(bank: Bank, shards: pd.DataFrame, tables: dict[str, pd.DataFr
 
 
 def side_findings(shards: pd.DataFrame, timbres: pd.DataFrame) -> Iterator[Finding]:
-    """Check that each shard holds timbres of its side only, so that loading one side cannot leak another."""
+    """Checks that each shard holds timbres of its side only, so that loading one side cannot leak another."""
     sides = dict(zip(timbres["timbre"], timbres["side"], strict=True))
     for row in shards.itertuples():
         wrong = [int(timbre) for timbre in row.timbres if sides.get(timbre) != row.side]
@@ -120,7 +120,7 @@ def side_findings(shards: pd.DataFrame, timbres: pd.DataFrame) -> Iterator[Findi
 def coverage_findings(
     tables: dict[str, pd.DataFrame], timbres: pd.DataFrame, every: int
 ) -> Iterator[Finding]:
-    """Check that each timbre has every `every`-th pitch of its range, once, in order."""
+    """Checks that each timbre has every `every`-th pitch of its range, once, in order."""
     ranges = {row.timbre: (row.lowest_pitch, row.highest_pitch) for row in timbres.itertuples()}
     for shard, frame in tables.items():
         for timbre, rows in frame.groupby("timbre", sort=False):
@@ -130,7 +130,7 @@ def coverage_findings(
 
 
 def row_findings(tables: dict[str, pd.DataFrame], shards: pd.DataFrame) -> Iterator[Finding]:
-    """Check that tones lie inside their tar, scales are positive, and loops lie inside their tones."""
+    """Checks that tones lie inside their tar, scales are positive, and loops lie inside their tones."""
     sizes = dict(zip(shards["shard"], shards["bytes"], strict=True))
     for shard, frame in tables.items():
         outside = (frame["offset"] < 0) | (frame["offset"] + 2 * frame["frames"] > sizes[shard])
@@ -152,7 +152,7 @@ def row_findings(tables: dict[str, pd.DataFrame], shards: pd.DataFrame) -> Itera
 def audio_findings(
     bank: Bank, shards: pd.DataFrame, tables: dict[str, pd.DataFrame], timbres: pd.DataFrame, every: int
 ) -> Iterator[Finding]:
-    """Check the hash and members of every tar, and every tone (`tar_findings`)."""
+    """Checks the hash and members of every tar, and every tone (`tar_findings`)."""
     cast = dict(zip(timbres["timbre"], timbres["tones_sha256"], strict=True))
     for row in shards.itertuples():
         path = bank.inside(row.shard)
@@ -166,7 +166,7 @@ def audio_findings(
 def tar_findings(
     tar_path: Path, row: Any, tones: pd.DataFrame, cast: dict[int, str], every: int
 ) -> Iterator[Finding]:
-    """Check one tar: its hash and members, the hash and level of every tone, and every timbre's tones.
+    """Checks one tar: its hash and members, the hash and level of every tone, and every timbre's tones.
 
     Args:
         tar_path: The tar, on this machine.

@@ -15,7 +15,7 @@ from manifests.types import SPLITS
 
 
 def concatenate(columns: Sequence[ClipColumns]) -> ClipColumns:
-    """Concatenate the clips of all clip tables, in order."""
+    """Concatenates the clips of all clip tables, in order."""
     names = ("ids", "cover", "split", "pcm", "rms", "audible")
     if not columns:
         return ClipColumns(*(np.empty((0, 4) if n == "ids" else 0, dtype=np.int64) for n in names))  # type: ignore[arg-type]
@@ -23,7 +23,7 @@ def concatenate(columns: Sequence[ClipColumns]) -> ClipColumns:
 
 
 def cell_numbers(clips: ClipColumns, tables: Tables, planned: bool) -> I64:
-    """Number the cell (timbre, envelope, phrase) of each clip, int64 [clips].
+    """Numbers the cell (timbre, envelope, phrase) of each clip, int64 [clips].
 
     Args:
         clips: The clips.
@@ -42,7 +42,7 @@ def cell_numbers(clips: ClipColumns, tables: Tables, planned: bool) -> I64:
 
 
 def duplicate_findings(clips: ClipColumns, tables: Tables) -> Iterator[Finding]:
-    """Check that no two rows have the same key."""
+    """Checks that no two rows have the same key."""
     counts = [len(tables.axis(axis)) for axis in AXES]
     cell = cell_numbers(clips, tables, planned=False)
     key = np.where(cell < 0, -1, clips.ids[:, 0] * int(np.prod(counts)) + cell)
@@ -53,7 +53,7 @@ def duplicate_findings(clips: ClipColumns, tables: Tables) -> Iterator[Finding]:
 
 
 def coverage_findings(clips: ClipColumns, tables: Tables) -> Iterator[Finding]:
-    """Check that each split covers its product of ids exactly once; train and validation share one.
+    """Checks that each split covers its product of ids exactly once; train and validation share one.
 
     A substitute counts as the timbre that it stands for.
     """
@@ -81,14 +81,14 @@ def coverage_findings(clips: ClipColumns, tables: Tables) -> Iterator[Finding]:
 
 
 def _is_sampled(split: str, tables: Tables) -> bool:
-    """Return whether the config asks for a part of a split's product only."""
+    """Returns whether the config asks for a part of a split's product only."""
     splits = tables.config.get("splits")
     sampled = splits.get("sampled") if isinstance(splits, dict) else None
     return isinstance(sampled, dict) and sampled.get(split, 1.0) != 1.0
 
 
 def count_distinct(values: I64) -> int:
-    """Count the different values of an array [n]."""
+    """Counts the different values of an array [n]."""
     # By sorting, which is far faster here than the hashing of numpy.unique.
     ordered = np.sort(values)
     return int((ordered[1:] != ordered[:-1]).sum()) + 1 if len(ordered) else 0

@@ -31,7 +31,7 @@ SUSTAIN_TOLERANCE_DB, LOWEST_SUSTAIN = 1.5, 0.05
 
 
 def measurable_clips(tables: Tables) -> pd.DataFrame:
-    """Return the rows of clips whose whole envelope can be heard, on a steady timbre."""
+    """Returns the rows of clips whose whole envelope can be heard, on a steady timbre."""
     steady = tables.timbres["timbre"][tables.timbres["level_variation_db"] <= STEADY_DB]
     clips = tables.clips
     return clips[clips["sustain_reached"] & clips["release_heard"] & clips["timbre"].isin(steady)]
@@ -40,7 +40,7 @@ def measurable_clips(tables: Tables) -> pd.DataFrame:
 def envelope_findings(
     layout: Layout, tables: Tables, count: int, seed: int, looked_at: list[str]
 ) -> Iterator[Finding]:
-    """Estimate the envelopes of `count` clips, chosen by `seed`, and compare them with the rows.
+    """Estimates the envelopes of `count` clips, chosen by `seed`, and compares them with the rows.
 
     A synth that plays by itself (`shaping: plugin`) adds what its timbres do at every onset, which looks
     like an envelope. There a finding needs most clips to disagree, as a wrong mapping makes them.
@@ -69,7 +69,7 @@ def envelope_findings(
 def _envelope_errors(
     layout: Layout, row: pd.Series, notes: list[Notes], residuals: list[float]
 ) -> Iterator[Finding]:
-    """Compare the envelope of one clip with its row; appends the residual of the fit to `residuals`."""
+    """Compares the envelope of one clip with its row; appends the residual of the fit to `residuals`."""
     # The estimator needs scipy (the audit extra); the other checks do not.
     from manifests.estimation.estimate import estimate_envelope
 

@@ -16,7 +16,7 @@ TONES = 3
 
 
 def brightness_hz(tables: Tables) -> npt.NDArray[np.float64]:
-    """Return the spectral centroid of each timbre, the mean of its fingerprint's tones: [timbres], Hz."""
+    """Returns the spectral centroid of each timbre, the mean of its fingerprint's tones: [timbres], Hz."""
     levels_db = np.array(tables.timbres["fingerprint"].to_list(), dtype=np.float64)
     bands = levels_db.reshape(len(levels_db), TONES, -1)
     low, high = (2595.0 * np.log10(1.0 + hz / 700.0) for hz in (LOWEST_HZ, HIGHEST_HZ))
@@ -28,7 +28,7 @@ def brightness_hz(tables: Tables) -> npt.NDArray[np.float64]:
 
 
 def figures_by_split(clips: ClipColumns, tables: Tables) -> dict[str, dict[str, float]]:
-    """Summarise each split that has clips.
+    """Summarises each split that has clips.
 
     Returns:
         For each split: number of clips and of different ids, hours, RMS in dBFS (5%, median, 95%), mean

@@ -27,7 +27,7 @@ OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER
 
 
 def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
-    """Check that dataset.json agrees with its own fingerprint: an edited config is found."""
+    """Checks that dataset.json agrees with its own fingerprint: an edited config is found."""
     of = metadata.get("fingerprint_of", {})
     if sha256_json(of) != metadata.get("fingerprint"):
         yield Finding("fingerprint", "dataset.json", "`fingerprint` is not the hash of `fingerprint_of`")
@@ -58,25 +58,25 @@ def _edited(config: Any, hashed: dict[str, Any], where: str) -> list[str]:
 
 
 def card_findings(layout: Layout) -> Iterator[Finding]:
-    """Check that README.md is the card that follows from the tables."""
+    """Checks that README.md is the card that follows from the tables."""
     if layout.card.exists() and layout.card.read_bytes() != card_of(layout).encode():
         yield Finding("card", "README.md", "is not the card of these tables: `python -m manifests card`")
 
 
 def path_findings(shards: pd.DataFrame) -> Iterator[Finding]:
-    """Check the path of every shard; a path that leaves the folder is never opened."""
+    """Checks the path of every shard; a path that leaves the folder is never opened."""
     yield from (
         Finding("path", name, "is not the path of a shard") for name in shards["shard"] if not is_shard(name)
     )
 
 
 def is_shard(name: str) -> bool:
-    """Return whether a path of shards.parquet is spelled as that of a shard."""
+    """Returns whether a path of shards.parquet is spelled as that of a shard."""
     return _SHARD.fullmatch(name) is not None
 
 
 def column_findings(layout: Layout) -> Iterator[Finding]:
-    """Check columns' units and meanings against the schema: all tables, one clip table of each split."""
+    """Checks columns' units and meanings against the schema: all tables, one clip table of each split."""
     paths = {layout.table(name): name for name in FOLDER_TABLES}
     paths |= {path: "clips" for split in SPLITS for path in layout.clip_tables(split)[:1]}
     for path, name in paths.items():
@@ -95,7 +95,7 @@ def _unit_findings(path: Path, name: str, where: str) -> Iterator[Finding]:
 
 
 def failure_findings(layout: Layout) -> Iterator[Finding]:
-    """Check that failures.parquet, which no other check reads, is readable."""
+    """Checks that failures.parquet, which no other check reads, is readable."""
     if layout.table("failures").exists():
         try:
             layout.read("failures")
@@ -104,7 +104,7 @@ def failure_findings(layout: Layout) -> Iterator[Finding]:
 
 
 def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> Iterator[Finding]:
-    """Check that every shard and clip table exists and has its size, and that no other file does.
+    """Checks that every shard and clip table exists and has its size, and that no other file does.
 
     With `with_audio` False, for a folder that holds the manifests alone, shards may be missing.
     """
@@ -126,7 +126,7 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
 
 
 def clip_table(layout: Layout, row: Any) -> tuple[list[Finding], pa.Table | None]:
-    """Read, hash and parse a shard's clip table, and check it against the shard's row.
+    """Reads, hashes and parses a shard's clip table, and checks it against the shard's row.
 
     Returns:
         The findings, and the table; None if it is missing or torn.

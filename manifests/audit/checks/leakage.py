@@ -15,7 +15,7 @@ from manifests.types import SPLITS
 
 
 def id_leak_findings(clips: ClipColumns, tables: Tables) -> Iterator[Finding]:
-    """Check that no id that a split calls unseen is in train, and that no two clips have the same audio."""
+    """Checks that no id that a split calls unseen is in train, and that no two clips have the same audio."""
     split = np.array([*SPLITS, ""], dtype=object)[clips.split]
     for place, axis in enumerate(AXES, start=1):
         count = len(tables.axis(axis))
@@ -33,7 +33,7 @@ def id_leak_findings(clips: ClipColumns, tables: Tables) -> Iterator[Finding]:
 
 
 def cluster_leak_findings(tables: Tables) -> Iterator[Finding]:
-    """Check that no cluster of the tables has ids in train and ids outside.
+    """Checks that no cluster of the tables has ids in train and ids outside.
 
     A timbre like one of the synth left out is tested on, too, on a side of its own: no leak.
     """
@@ -45,7 +45,7 @@ def cluster_leak_findings(tables: Tables) -> Iterator[Finding]:
 
 
 def similarity_leak_findings(tables: Tables) -> Iterator[Finding]:
-    """Cluster the ids again and check that no cluster has ids in train and ids outside.
+    """Clusters the ids again and checks that no cluster has ids in train and ids outside.
 
     Timbres are compared by fingerprint, phrases by notes, envelopes by values. The tables' own cluster
     columns are not used.
@@ -65,7 +65,7 @@ def similarity_leak_findings(tables: Tables) -> Iterator[Finding]:
 
 
 def _on_two_sides(cluster: Sequence[int], sides: Sequence[str]) -> Iterator[list[int]]:
-    """Yield the ids of each cluster that has ids in train and ids outside.
+    """Yields the ids of each cluster that has ids in train and ids outside.
 
     Args:
         cluster: [ids], the cluster of each id.

@@ -35,7 +35,7 @@ TOLERANCE_SEMITONES = 0.6
 def pitch_errors(
     sound: npt.NDArray[np.float32], rate: int, notes: Sequence[Note], envelope: Envelope, octave: int
 ) -> list[float]:
-    """Measure the longest notes of a clip.
+    """Measures the longest notes of a clip.
 
     Args:
         sound: The clip, float32 [samples].
@@ -61,7 +61,7 @@ def pitch_errors(
 def pitch_findings(
     layout: Layout, tables: Tables, count: int, seed: int, looked_at: list[str]
 ) -> Iterator[Finding]:
-    """Measure the pitches of `count` clips, chosen by `seed`, and compare them with the phrases.
+    """Measures the pitches of `count` clips, chosen by `seed`, and compares them with the phrases.
 
     Args:
         layout: The dataset's folder.

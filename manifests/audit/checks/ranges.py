@@ -20,7 +20,7 @@ ROUNDING = {"sustain": 0.001, "ms": 0.1}
 
 
 def range_findings(tables: Tables) -> Iterator[Finding]:
-    """Check envelopes against their family, phrases against the tones, timbres against the config."""
+    """Checks envelopes against their family, phrases against the tones, timbres against the config."""
     config = tables.config
     for name, rows in tables.envelopes.groupby("family"):
         family = config["envelopes"].get(name)
@@ -75,7 +75,7 @@ def _timbre_findings(timbres: pd.DataFrame, config: dict[str, Any]) -> Iterator[
 
 
 def missing_cells(split: str, present: I64, tables: Tables) -> str:
-    """Describe the first cell of a split's product without a clip: in a block, or in none.
+    """Describes the first cell of a split's product without a clip: in a block, or in none.
 
     Args:
         split: Name of the split.

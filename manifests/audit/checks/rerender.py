@@ -30,7 +30,7 @@ ROUNDING_DB = -80.0
 
 
 def rerender_findings(layout: Layout, keys: Sequence[str], looked_at: list[str]) -> Iterator[Finding]:
-    """Render clips again in a subprocess; a finding says by how much one differs, and why it may.
+    """Renders clips again in a subprocess; a finding says by how much one differs, and why it may.
 
     Args:
         layout: The dataset's folder, on this machine.
@@ -69,7 +69,7 @@ def rerender_findings(layout: Layout, keys: Sequence[str], looked_at: list[str])
 
 
 def _difference(layout: Layout, key: str, made: Path, audio: str) -> str:
-    """Describe how a clip made again differs from the one in its shard, and what may explain it.
+    """Describes how a clip made again differs from the one in its shard, and what may explain it.
 
     `made` is its FLAC file, `audio` the audio version of the renderer here.
     """
@@ -97,7 +97,7 @@ def _difference(layout: Layout, key: str, made: Path, audio: str) -> str:
 
 
 def _versions(layout: Layout, audio: str) -> list[str]:
-    """Describe the libraries, and the renderer's audio version, that differ from those here."""
+    """Describes the libraries, and the renderer's audio version, that differ from those here."""
     planned = layout.metadata()
     then = {
         **planned.get("platform", {}).get("libraries", {}),
@@ -113,6 +113,6 @@ def _versions(layout: Layout, audio: str) -> list[str]:
 
 
 def _table_of(layout: Layout, key: str) -> Path:
-    """Return the clip table that holds a key."""
+    """Returns the clip table that holds a key."""
     block = layout.read("blocks").slice(ClipId.parse(key).block, 1).to_pylist()[0]
     return layout.clip_table(block["shard"])

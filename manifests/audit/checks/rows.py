@@ -83,7 +83,7 @@ class RowChecks:
         self._split = blocks["split"].to_numpy()
 
     def __call__(self, shard: str, table: pa.Table) -> tuple[list[Finding], ClipColumns]:
-        """Return the findings of a shard's clip table, and its columns that later checks need."""
+        """Returns the findings of a shard's clip table, and its columns that later checks need."""
         column: dict[str, Any] = {name: table[name].to_numpy() for name in _PLAIN}
         ids = np.stack([column[name].astype(np.int64) for name in ("block", *AXES)], axis=1)
         inside = {name: _between(ids[:, i], self._counts[name]) for i, name in enumerate(("block", *AXES))}
@@ -127,7 +127,7 @@ class RowChecks:
         return found, ClipColumns(ids, cover, splits, pcm, rms.astype(np.float32), audible)
 
     def _block_findings(self, shard: str, ids: I64, column: dict[str, Any], known: I64) -> Iterator[Finding]:
-        """Check that the shard's blocks are full factorials in order, each within its bytes."""
+        """Checks that the shard's blocks are full factorials in order, each within its bytes."""
         blocks = self._of_shard.get(shard, [])
         expected = [self._cells(block) for block in blocks]
         wanted = np.concatenate(expected) if expected else np.empty((0, 4), dtype=np.int64)
@@ -153,7 +153,7 @@ class RowChecks:
         yield from findings_of("blocks", ((clip_key(ids[i]), "lies outside its block's bytes") for i in out))
 
     def _cells(self, block: int) -> I64:
-        """List a block's cells, int64 [n, 4], in the tar's order: by timbre, then phrase, then envelope."""
+        """Lists a block's cells, int64 [n, 4], in the tar's order: by timbre, then phrase, then envelope."""
         t, e, p = (np.asarray(self._axes[axis][block], dtype=np.int64) for axis in AXES)
         count = len(t) * len(p) * len(e)
         cells = np.empty((count, 4), dtype=np.int64)
@@ -164,7 +164,7 @@ class RowChecks:
         return cells
 
     def _side_findings(self, keys: pa.Array, ids: I64, split: list[str], known: I64) -> Iterator[Finding]:
-        """Check that each clip has its block's split, and ids of the sides that the split is a product of."""
+        """Checks that each clip has its block's split, and ids of the split's sides."""
         of_block = self._split[ids[known, 0]]
         names = np.array(split, dtype=object)[known]
         yield from findings_of(
@@ -184,7 +184,7 @@ def _between(values: I64, count: int) -> npt.NDArray[np.bool_]:
 
 
 def _at(places: I64, flags: Any, count: int) -> npt.NDArray[np.bool_]:
-    """Spread flags of some places over all `count`; the other places are False."""
+    """Spreads flags of some places over all `count`; the other places are False."""
     spread = np.zeros(count, dtype=bool)
     spread[places] = np.asarray(flags, dtype=bool)
     return spread
@@ -196,7 +196,7 @@ def _differs(column: pa.ChunkedArray, expected: Any) -> npt.NDArray[np.bool_]:
 
 
 def _keys(table: pa.Table) -> pa.ChunkedArray:
-    """Spell the key of each row from its ids."""
+    """Spells the key of each row from its ids."""
 
     def digits(name: str, width: int) -> pa.ChunkedArray:
         return pc.utf8_lpad(pc.cast(table[name], pa.string()), width, "0")
@@ -208,12 +208,12 @@ def _keys(table: pa.Table) -> pa.ChunkedArray:
 
 
 def clip_key(ids: I64) -> str:
-    """Spell the key of a clip from its ids, [4]: block, timbre, envelope, phrase."""
+    """Spells the key of a clip from its ids, [4]: block, timbre, envelope, phrase."""
     return ClipId(*(int(value) for value in ids)).key
 
 
 def _digests(column: pa.ChunkedArray) -> npt.NDArray[np.uint64]:
-    """Return the first 64 bits of each hexadecimal SHA-256, uint64 [n]; 0 where it is malformed."""
+    """Returns the first 64 bits of each hexadecimal SHA-256, uint64 [n]; 0 where it is malformed."""
     digits = pc.replace_substring_regex(column, "^.*[^0-9a-f].*$|^.{0,63}$|^.{65,}$", "0" * 64)
     raw = np.frombuffer("".join(pc.utf8_slice_codeunits(digits, 0, 16).to_pylist()).encode(), dtype=np.uint8)
     nibbles = np.where(raw >= 97, raw - 87, raw - 48).reshape(-1, 16).astype(np.uint64)

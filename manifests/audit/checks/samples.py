@@ -30,7 +30,7 @@ SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "ra
 
 
 def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: int) -> Iterator[Finding]:
-    """Check the SHA-256 and the members of every tar that is there.
+    """Checks the SHA-256 and the members of every tar that is there.
 
     Args:
         layout: The dataset's folder.
@@ -54,7 +54,7 @@ def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: in
 
 
 def _shard_findings(path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool) -> Iterator[Finding]:
-    """Check one tar against its clip rows."""
+    """Checks one tar against its clip rows."""
     if sha256_file(path) != sha256:
         yield Finding("hash", shard, "its bytes are not those that were committed")
     try:
@@ -87,7 +87,7 @@ def _shard_findings(path: Path, shard: str, sha256: str, rows: pd.DataFrame, dee
 
 
 def _members(path: Path) -> list[tarfile.TarInfo]:
-    """List the members of a tar; EOFError if it ends within one, tarfile.TarError if it is not a tar."""
+    """Lists the members of a tar; EOFError if it ends within one, tarfile.TarError if it is not a tar."""
     with tarfile.open(path, "r:") as tar:
         members = tar.getmembers()
     last = members[-1] if members else None
@@ -104,7 +104,7 @@ def _read(file: io.BufferedReader, place: tuple[int, int]) -> bytes:
 def _clip_findings(
     file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]]
 ) -> Iterator[Finding]:
-    """Decode one clip and compare samples and sidecar with its row."""
+    """Decodes one clip and compares samples and sidecar with its row."""
     try:
         pcm, rate = soundfile.read(io.BytesIO(_read(file, places[f"{row.key}.flac"])), dtype="int16")
     except soundfile.LibsndfileError as error:
@@ -121,7 +121,7 @@ def _clip_findings(
 
 
 def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
-    """Describe each defect of a decoded clip.
+    """Describes each defect of a decoded clip.
 
     Args:
         pcm: Its samples, int16 [frames].

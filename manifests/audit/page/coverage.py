@@ -35,13 +35,13 @@ NOTE = Markup(
 
 
 def sides_of(tables: Tables, axis: str) -> npt.NDArray[np.object_]:
-    """Return the side of each id of an axis, [ids]; "other" where the table names no side."""
+    """Returns the side of each id of an axis, [ids]; "other" where the table names no side."""
     sides = tables.axis(axis)["side"].to_numpy(dtype=object)
     return np.array([side if side in SIDES else "other" for side in sides], dtype=object)
 
 
 def coverage_section(tables: Tables, clips: ClipColumns) -> Section:
-    """Make the section: a map for each pair of axes, and a table of what is missing by split."""
+    """Makes the section: a map for each pair of axes, and a table of what is missing by split."""
     sides = {axis: sides_of(tables, axis) for axis in AXES}
     return Section(
         "Coverage", NOTE, [Grid(_maps(tables, clips, sides), True), _missing(tables, clips, sides)]
@@ -49,7 +49,7 @@ def coverage_section(tables: Tables, clips: ClipColumns) -> Section:
 
 
 def _bins(sides: npt.NDArray[np.object_]) -> tuple[I64, list[str]]:
-    """Return the bin of each id, [ids], and the side of each bin.
+    """Returns the bin of each id, [ids], and the side of each bin.
 
     A bin holds ids of one side; bins of a side stand together.
     """
@@ -90,7 +90,7 @@ def _maps(tables: Tables, clips: ClipColumns, sides: Sides) -> list[Figure]:
 
 
 def _depths(axes: tuple[str, str, str], sides: Sides) -> dict[tuple[str, str], int]:
-    """Count the ids of the third axis that belong to each pair of sides of the first two, over all splits."""
+    """Counts the third axis's ids that belong to each pair of sides of the first two, over all splits."""
     first, second, third = (AXES.index(axis) for axis in axes)
     depths: dict[tuple[str, str], int] = {}
     for product in PRODUCTS.values():
@@ -134,6 +134,6 @@ def _missing(tables: Tables, clips: ClipColumns, sides: Sides) -> Table:
 
 
 def _in_known_block(clips: ClipColumns, tables: Tables) -> npt.NDArray[np.bool_]:
-    """Return which clips name a block of blocks.parquet, [clips]."""
+    """Returns which clips name a block of blocks.parquet, [clips]."""
     block = clips.ids[:, 0]
     return np.asarray((block >= 0) & (block < len(tables.blocks)))

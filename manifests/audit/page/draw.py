@@ -23,30 +23,30 @@ COLOURS = ("train", "test", "both", "synth", "plain", "asked", "other")
 
 
 def colour_class(name: str) -> str:
-    """Return the CSS class for `name`, which may come from a table: one of `COLOURS`, "other" if unknown."""
+    """Returns the CSS class for `name`, which may come from a table: one of `COLOURS`, "other" if unknown."""
     return name if name in COLOURS else "other"
 
 
 def axis_number(value: float) -> str:
-    """Format a number for an axis: three significant digits, whole numbers from 100 on."""
+    """Formats a number for an axis: three significant digits, whole numbers from 100 on."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def svg(height: float, label: str, *content: Markup) -> Markup:
-    """Make a picture `WIDTH` wide and `height` high; `label` is read aloud by screen readers."""
+    """Makes a picture `WIDTH` wide and `height` high; `label` is read aloud by screen readers."""
     box = f"0 0 {WIDTH:g} {height:g}"
     return element("svg", *content, viewBox=box, role="img", aria_label=shorten(label))
 
 
 def text(x: float, y: float, words: str, anchor: str = "start") -> Markup:
-    """Make a text element; `anchor` is SVG's text-anchor."""
+    """Makes a text element; `anchor` is SVG's text-anchor."""
     return element("text", shorten(words), x=x, y=y, text_anchor=anchor)
 
 
 def heat_map(
     share: Floats, kind: npt.NDArray[np.str_], rows: str, columns: str, size: float = 200.0
 ) -> Markup:
-    """Draw a map of cells.
+    """Draws a map of cells.
 
     Equal neighbours of a row become one rectangle, so that a full map needs few shapes.
 
@@ -85,7 +85,7 @@ def histogram(
     even: bool = False,
     bins: int = 26,
 ) -> Markup:
-    """Draw a histogram of stacked bars.
+    """Draws a histogram of stacked bars.
 
     Args:
         groups: What is stacked. Values that are not finite are left out.
@@ -128,7 +128,7 @@ def histogram(
 
 
 def quantile_bars(rows: Sequence[tuple[str, float, float, float]], unit: str) -> Markup:
-    """Draw a bar from low to high with a dot at the middle for each (split, low, middle, high)."""
+    """Draws a bar from low to high with a dot at the middle for each (split, low, middle, high)."""
     low, high = min(row[1] for row in rows), max(row[3] for row in rows)
     span = max(high - low, 1e-9)
     parts = []
@@ -149,7 +149,7 @@ def quantile_bars(rows: Sequence[tuple[str, float, float, float]], unit: str) ->
 
 
 def density_strips(values: Mapping[str, Floats], bins: int = 24) -> Markup:
-    """Draw a strip for each name: darker where more of its values [n] lie, from the least to the greatest."""
+    """Draws a strip for each name, darker where more of its values [n] lie, from least to greatest."""
     left, tall = 116.0, 15.0
     step = (WIDTH - left) / bins
     parts = []
@@ -173,7 +173,7 @@ def density_strips(values: Mapping[str, Floats], bins: int = 24) -> Markup:
 
 
 def gain_curves(lines: Sequence[tuple[str, Floats]], end_ms: float, gate_ms: float) -> Markup:
-    """Draw gain curves.
+    """Draws gain curves.
 
     Args:
         lines: (colour class, gain [samples], 0..1) of each curve, evenly spaced over 0..`end_ms`.
@@ -199,7 +199,7 @@ def gain_curves(lines: Sequence[tuple[str, Floats]], end_ms: float, gate_ms: flo
 
 
 def piano_roll(notes: Notes, seconds: float, name: str, low: int, high: int) -> Markup:
-    """Draw notes over `seconds`, MIDI pitches `low` to `high`; a louder note is darker, `name` colours it."""
+    """Draws notes over `seconds`, MIDI pitches `low` to `high`. Louder notes are darker; `name` colours them."""
     tall = 84.0
     step = tall / (high - low + 1)
     heights = [(high - pitch + 1) * step for pitch in range(low, high + 1) if pitch % 12 == 0]
@@ -221,7 +221,7 @@ def piano_roll(notes: Notes, seconds: float, name: str, low: int, high: int) -> 
 
 
 def waveform(sound: Floats, gain: Floats) -> Markup:
-    """Draw a clip's peaks, mirrored, and its gain curve over them, both scaled to the same height.
+    """Draws a clip's peaks, mirrored, and its gain curve over them, both scaled to the same height.
 
     Args:
         sound: Magnitudes [samples].

@@ -40,7 +40,7 @@ FAILURES = 40
 
 
 def render_page(layout: Layout, result: AuditResult) -> bytes:
-    """Render the audit of a dataset as an HTML page in UTF-8.
+    """Renders the audit of a dataset as an HTML page in UTF-8.
 
     Equal datasets and findings give equal bytes.
 
@@ -80,7 +80,7 @@ def render_page(layout: Layout, result: AuditResult) -> bytes:
 
 
 def page_path(file: str, layout: Layout) -> Path:
-    """Check where the page is to be written, before anything is audited, and make its folder.
+    """Checks where the page is to be written, before anything is audited, and makes its folder.
 
     Raises:
         InputError: If `file` is a URL or a folder, lies in the dataset, or cannot be written.
@@ -100,7 +100,7 @@ def page_path(file: str, layout: Layout) -> Path:
 
 
 def _guarded(title: str, make: Callable[[], Section]) -> Section:
-    """Make a section; one that the dataset's values break becomes a section that says so."""
+    """Makes a section; one that the dataset's values break becomes a section that says so."""
     try:
         return make()
     except DATA_ERRORS as error:
@@ -108,7 +108,7 @@ def _guarded(title: str, make: Callable[[], Section]) -> Section:
 
 
 def _findings(report: Report) -> list[Section]:
-    """Make the sections of the findings, if any, and of the checks."""
+    """Makes the sections of the findings, if any, and of the checks."""
     tiles = [
         (check, looked_at, not report.counts.get(check)) for check, looked_at in report.looked_at.items()
     ]
@@ -121,7 +121,7 @@ def _findings(report: Report) -> list[Section]:
 
 
 def _families(tables: Tables) -> Section:
-    """Draw the gain curves of each family of envelopes on one long note."""
+    """Draws the gain curves of each family of envelopes on one long note."""
     figures = []
     for family, rows in list(tables.envelopes.groupby("family"))[:MAX_GROUPS]:
         places = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), CURVES)).astype(int))
@@ -138,7 +138,7 @@ def _families(tables: Tables) -> Section:
 
 
 def _phrases(tables: Tables, seed: int) -> Section:
-    """Draw the piano rolls of a few phrases, chosen by `seed`."""
+    """Draws the piano rolls of a few phrases, chosen by `seed`."""
     seconds, tones = float(tables.config["clip"]["seconds"]), tables.config["tones"]
     low, high = int(tones["lowest_pitch"]), int(tones["highest_pitch"])
     figures = []
@@ -154,7 +154,7 @@ def _phrases(tables: Tables, seed: int) -> Section:
 
 
 def _failed(layout: Layout) -> pd.DataFrame:
-    """Read failures.parquet; an empty table where it cannot be read, which the audit reports."""
+    """Reads failures.parquet; an empty table where it cannot be read, which the audit reports."""
     try:
         return to_pandas(layout.read("failures"))
     except InputError:
@@ -162,7 +162,7 @@ def _failed(layout: Layout) -> pd.DataFrame:
 
 
 def _failures(failed: pd.DataFrame) -> Section:
-    """Count the failures by stage, synth and reason."""
+    """Counts the failures by stage, synth and reason."""
     kinds = [
         (len(rows), stage, synth, why, f"{rows['preset'].iat[0]}: {rows['detail'].iat[0]}")
         for (stage, synth, why), rows in failed.groupby(["stage", "synth", "reason"])

@@ -13,7 +13,7 @@ MAX_CHARACTERS = 200
 
 
 def shorten(value: object, most: int = MAX_CHARACTERS) -> str:
-    """Return a value as text of at most `most` characters; a longer one ends in an ellipsis."""
+    """Returns a value as text of at most `most` characters; a longer one ends in an ellipsis."""
     text = str(value)
     return text if len(text) <= most else text[: most - 1] + "…"
 

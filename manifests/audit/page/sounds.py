@@ -29,7 +29,7 @@ MAX_FRAMES = 10_000_000
 
 
 def clips_section(layout: Layout, tables: Tables, seed: int) -> Section:
-    """Make the section of players; `seed` chooses the clips."""
+    """Makes the section of players; `seed` chooses the clips."""
     left, figures = MAX_BYTES, []
     for row in _chosen_rows(layout, tables, seed):
         if 0 < row["length"] <= left and (figure := _clip_figure(layout, tables, row)):
@@ -42,7 +42,7 @@ def clips_section(layout: Layout, tables: Tables, seed: int) -> Section:
 
 
 def _chosen_rows(layout: Layout, tables: Tables, seed: int) -> Iterator[dict[str, Any]]:
-    """Yield the first chosen row of each split, then the second; a split's are of one clip table."""
+    """Yields the first chosen row of each split, then the second; a split's are of one clip table."""
     chosen: list[list[dict[str, Any]]] = []
     for split, shards in tables.shards.groupby("split", sort=False):
         shard = shards["shard"].iat[int(permutation(seed, len(shards), "page", str(split))[0])]
@@ -57,7 +57,7 @@ def _chosen_rows(layout: Layout, tables: Tables, seed: int) -> Iterator[dict[str
 
 
 def _clip_figure(layout: Layout, tables: Tables, row: dict[str, Any]) -> Figure | None:
-    """Make a clip's figure; None if its shard is missing or does not hold it, which the audit reports."""
+    """Makes a clip's figure; None if its shard is missing or does not hold it, which the audit reports."""
     try:
         data = read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
         sound, rate = soundfile.read(io.BytesIO(data), frames=MAX_FRAMES, dtype="float32", always_2d=True)

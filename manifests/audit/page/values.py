@@ -40,7 +40,7 @@ PARAMETERS_NOTE = Markup(
 
 
 def splits_section(figures: dict[str, dict[str, float]], tables: Tables, clips: ClipColumns) -> Section:
-    """Make the section of counts, loudness and brightness by split; `figures` are those of the report."""
+    """Makes the section of counts, loudness and brightness by split; `figures` are those of the report."""
     if not figures:
         return Section("Splits", "No clip rows could be read.")
     titles = ["split", "clips", "hours", "timbres", "envelopes", "phrases", "whole envelope heard"]
@@ -68,7 +68,7 @@ def splits_section(figures: dict[str, dict[str, float]], tables: Tables, clips: 
 
 
 def parameters_section(tables: Tables, clips: ClipColumns) -> Section:
-    """Make the section of histograms: each value of each family of envelopes, then the notes."""
+    """Makes the section of histograms: each value of each family of envelopes, then the notes."""
     figures = []
     families = list(tables.envelopes.groupby("family"))
     sides = pd.Series(sides_of(tables, "envelope"), index=tables.envelopes.index)
@@ -86,7 +86,7 @@ def parameters_section(tables: Tables, clips: ClipColumns) -> Section:
 
 
 def _by_side(sides: npt.NDArray[np.object_], values: F64) -> list[draw.Group]:
-    """Group values [n] by the side of each, [n]."""
+    """Groups values [n] by the side of each, [n]."""
     return [(side, values[sides == side], None) for side in SIDES if (sides == side).any()]
 
 
@@ -102,7 +102,7 @@ class NoteHistogram(NamedTuple):
 
 
 def _note_histograms(tables: Tables, clips: ClipColumns) -> list[Figure]:
-    """Draw the number, pitch, duration and velocity of notes."""
+    """Draws the number, pitch, duration and velocity of notes."""
     phrase = clips.ids[:, 3]
     known = phrase[(phrase >= 0) & (phrase < len(tables.phrases))]
     plays = np.bincount(known, minlength=len(tables.phrases)).astype(np.float64)
@@ -131,7 +131,7 @@ def _note_histograms(tables: Tables, clips: ClipColumns) -> list[Figure]:
 
 
 def timbres_section(tables: Tables, failures: Counter[str]) -> Section:
-    """Make the section of timbres: counts by synth, measurements, and the parameters of each synth.
+    """Makes the section of timbres: counts by synth, measurements, and the parameters of each synth.
 
     `failures` counts the presets of each synth that failed.
     """

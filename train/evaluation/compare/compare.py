@@ -47,12 +47,12 @@ KINDS = 4
 
 
 def device() -> torch.device:
-    """Return the device that systems convert on: a GPU if there is one."""
+    """Returns the device that systems convert on: a GPU if there is one."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def estimate_duration(config: CompareConfig, runs: Mapping[str, RunConfig], rate: int, say: Say) -> None:
-    """Estimate the duration of a comparison: training budgets, and conversions timed with untrained weights.
+    """Estimates the duration of a comparison: training budgets, and conversions timed with untrained weights.
 
     Args:
         config: The comparison.
@@ -116,7 +116,7 @@ def score_and_report(
     tracking: Tracking,
     workers: int | None = None,
 ) -> Path:
-    """Score the trained systems, and write table and page.
+    """Scores the trained systems, and writes table and page.
 
     Args:
         config: The comparison.

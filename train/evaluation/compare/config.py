@@ -38,7 +38,7 @@ class CompareConfig(_Section):
 
 
 def load_compare(path: Path) -> tuple[CompareConfig, dict[str, RunConfig]]:
-    """Read a comparison, and the training config of each system, with the comparison's time.
+    """Reads a comparison, and the training config of each system, with the comparison's time.
 
     Raises:
         InputError: Names file and field.

@@ -38,7 +38,7 @@ def comparison_report(
     summaries: Mapping[int, dict[str, Any]],
     rate: int,
 ) -> str:
-    """Format a comparison: heading, training time, systems, then scores at every sample rate.
+    """Formats a comparison: heading, training time, systems, then scores at every sample rate.
 
     Args:
         config: The comparison.

@@ -19,7 +19,7 @@ from train.evaluation.trial import Trial, TrialJob
 
 
 def oracle_name(system: str) -> str:
-    """Return the method name of a system's oracle."""
+    """Returns the method name of a system's oracle."""
     return f"{system} oracle"
 
 
@@ -30,7 +30,7 @@ def comparison_trials(
     rate: int,
     timer: ConversionTimer | None = None,
 ) -> Iterator[TrialJob]:
-    """Yield a job for each pair of each split, converted by every codec, with oracles.
+    """Yields a job for each pair of each split, converted by every codec, with oracles.
 
     Args:
         tables: The dataset's tables.
@@ -56,7 +56,7 @@ def _completed(job: TrialJob, codecs: Mapping[str, Codec], rate: int) -> Trial:
 
 
 def resample_trial(trial: Trial, rate: int) -> Trial:
-    """Resample all audio of a trial to `rate`, Hz."""
+    """Resamples all audio of a trial to `rate`, Hz."""
     if rate == trial.rate:
         return trial
     return replace(

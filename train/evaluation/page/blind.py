@@ -41,12 +41,12 @@ QUESTIONS_OF_KIND = {
 
 
 def anonymous_name(seed: int, *what: str | int) -> str:
-    """Return twelve hexadecimal digits that the seed and `what` determine."""
+    """Returns twelve hexadecimal digits that the seed and `what` determine."""
     return f"{derive(seed, 'blind', *what) % 16**12:012x}"
 
 
 def write_blind(rows: Iterable[tuple[Row, int]], store: AssetStore, out: Path, seed: int) -> None:
-    """Write the test to `out`, and its key beside it as `.key.csv`. Equal rows and seed give equal bytes.
+    """Writes the test to `out`, and its key beside it as `.key.csv`. Equal rows and seed give equal bytes.
 
     Args:
         rows: Rows with their sample rates in Hz. A row without source, reference or target is left out.
@@ -96,5 +96,5 @@ def write_blind(rows: Iterable[tuple[Row, int]], store: AssetStore, out: Path, s
 
 
 def _rms(audio: Audio) -> float:
-    """Return the RMS of float32 [samples], full scale 1."""
+    """Returns the RMS of float32 [samples], full scale 1."""
     return round(float(np.sqrt(np.mean(audio.astype(np.float64) ** 2))), 6)

@@ -31,7 +31,7 @@ class AssetStore(Protocol):
     """Keeps sounds and pictures, and returns the URL by which the page finds each."""
 
     def put(self, name: str, media_type: str, data: bytes) -> str:
-        """Keep `data` under a file name; return its URL."""
+        """Keeps `data` under a file name; returns its URL."""
         ...
 
 
@@ -39,7 +39,7 @@ class InlineAssets:
     """Keeps assets in the page itself, as `data:` URLs."""
 
     def put(self, name: str, media_type: str, data: bytes) -> str:
-        """Return the data as a URL; the name is not used."""
+        """Returns the data as a URL; the name is not used."""
         return data_url(media_type, data)
 
 
@@ -50,13 +50,13 @@ class ExternalAssets:
         self.folder = page.with_name(f"{page.stem}_files")
 
     def put(self, name: str, media_type: str, data: bytes) -> str:
-        """Write a file into the folder; return its URL relative to the page."""
+        """Writes a file into the folder; returns its URL relative to the page."""
         files.replace(self.folder / name, data)
         return f"{self.folder.name}/{name}"
 
 
 def encode_peaks(values: npt.ArrayLike, top: float) -> str:
-    """Reduce a signal to its peaks over time.
+    """Reduces a signal to its peaks over time.
 
     Args:
         values: [samples], of any sign.
@@ -73,7 +73,7 @@ def encode_peaks(values: npt.ArrayLike, top: float) -> str:
 
 
 def sound_data(panel: Panel, name: str, rate: int, top_db: float, store: AssetStore) -> dict[str, Any]:
-    """Describe one sound of a row: URL, RMS, drawings and facts.
+    """Describes one sound of a row: URL, RMS, drawings and facts.
 
     Args:
         panel: The sound.
@@ -103,13 +103,13 @@ def sound_data(panel: Panel, name: str, rate: int, top_db: float, store: AssetSt
 
 
 def loudest_db(row: Row, rate: int) -> float:
-    """Return the highest level of all spectrograms of a row, dB: they share one scale."""
+    """Returns the highest level of all spectrograms of a row, dB: they share one scale."""
     highest = max(log_frequency_power(panel.audio, rate).max() for panel in row.panels)
     return 10.0 * float(np.log10(highest + SILENCE))
 
 
 def row_data(number: int, row: Row, rate: int, store: AssetStore) -> dict[str, Any]:
-    """Describe one row of the page as JSON values; its sounds and pictures go into `store`.
+    """Describes one row of the page as JSON values; its sounds and pictures go into `store`.
 
     Args:
         number: The row's number, from 1, which names its files.
@@ -139,7 +139,7 @@ def row_data(number: int, row: Row, rate: int, store: AssetStore) -> dict[str, A
 
 
 def metric_data() -> list[dict[str, Any]]:
-    """Describe the headline metrics as JSON values."""
+    """Describes the headline metrics as JSON values."""
     columns = [BY_NAME[name] for name in HEADLINES]
     return [
         {"name": c.name, "title": c.title, "unit": c.unit, "higher": c.higher, "decimals": c.decimals}
@@ -148,7 +148,7 @@ def metric_data() -> list[dict[str, Any]]:
 
 
 def frequency_ticks(rates: Sequence[int]) -> list[tuple[str, float]]:
-    """Return the labels and heights (0..1) of 100 Hz, 1 kHz and 10 kHz on spectrograms.
+    """Returns the labels and heights (0..1) of 100 Hz, 1 kHz and 10 kHz on spectrograms.
 
     The heights are those for the lowest of the sample rates; frequencies above half of it are left out.
     """

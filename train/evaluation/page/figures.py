@@ -27,7 +27,7 @@ PIPELINE_LABEL = (
 
 
 def adsr_svg(envelope: Envelope = EXAMPLE) -> Markup:
-    """Draw an envelope with the names of its segments, on a note long enough for all of them."""
+    """Draws an envelope with the names of its segments, on a note long enough for all of them."""
     gate_ms = settle_ms(envelope) + HELD_MS
     end_ms = gate_ms + envelope.release_ms + 40.0
 
@@ -84,7 +84,7 @@ BOX_WIDTH, BOX_HEIGHT = 112.0, 34.0
 
 
 def pipeline_svg() -> Markup:
-    """Draw what a conversion takes from the source and the reference, and what it is compared with."""
+    """Draws what a conversion takes from the source and the reference, and what it is compared with."""
 
     def edge(name: str, right: bool) -> tuple[float, float]:
         x, y, _, _ = BOXES[name]

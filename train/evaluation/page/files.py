@@ -18,7 +18,7 @@ from train.evaluation.trial import Audio, Trial
 
 
 def level_curve(audio: Audio, rate: int) -> Curve:
-    """Measure the level of a sound over time, which stands in for its unknown gain.
+    """Measures the level of a sound over time, which stands in for its unknown gain.
 
     `audio` is float32 [samples]; so is the curve.
     """
@@ -30,7 +30,7 @@ def level_curve(audio: Audio, rate: int) -> Curve:
 
 
 def file_row(trial: Trial, known: PrecomputedScores | None, name: str) -> Row:
-    """Make a row of a trial: source, reference and target, then every system. `name` opens its title."""
+    """Makes a row of a trial: source, reference and target, then every system. `name` opens its title."""
     scores, cases = scores_of(trial, known)
     sounds = {"source": trial.source, "reference": trial.reference, "target": trial.target}
     panels = tuple(
@@ -49,7 +49,7 @@ def build_file_rows(
     known: PrecomputedScores | None,
     advance: Callable[[], Any],
 ) -> Iterator[tuple[Row, int]]:
-    """Yield the row and the sample rate in Hz of each pair, in order; several are read at a time.
+    """Yields the row and the sample rate in Hz of each pair, in order; several are read at a time.
 
     Args:
         folder: What the paths of the files are relative to.

@@ -29,7 +29,7 @@ class PageFacts:
 
 
 def render_template(name: str, **values: Any) -> str:
-    """Render a template of `assets/`; values are escaped.
+    """Renders a template of `assets/`; values are escaped.
 
     Raises:
         jinja2.TemplateNotFound: If there is no such template.
@@ -39,7 +39,7 @@ def render_template(name: str, **values: Any) -> str:
 
 
 def render_page(rows: Sequence[dict[str, Any]], summary: dict[str, Any] | None, facts: PageFacts) -> str:
-    """Render the listening page. Equal rows, summary and facts give the same text.
+    """Renders the listening page. Equal rows, summary and facts give the same text.
 
     Args:
         rows: What `row_data` made of each row.

@@ -35,7 +35,7 @@ MAX_INLINE_ROWS = 24
 
 
 def read_summary(folder: Path) -> dict[str, Any]:
-    """Read the `summary.json` that `train evaluate` wrote into `folder`.
+    """Reads the `summary.json` that `train evaluate` wrote into `folder`.
 
     Raises:
         InputError: If it is missing, or is not such a summary.
@@ -56,7 +56,7 @@ def read_summary(folder: Path) -> dict[str, Any]:
 
 
 def read_scores(folder: Path) -> PrecomputedScores:
-    """Read the headline scores and hard cases of each (split, pair) from a folder of `train evaluate`.
+    """Reads the headline scores and hard cases of each (split, pair) from a folder of `train evaluate`.
 
     Raises:
         InputError: If `scores.parquet` is not a table of scores. A missing one gives no scores.
@@ -77,7 +77,7 @@ def read_scores(folder: Path) -> PrecomputedScores:
 
 
 def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
-    """Describe the dataset as (term, description) pairs."""
+    """Describes the dataset as (term, description) pairs."""
     metadata = tables.layout.metadata()
     synths = pd.Series(tables.layout.read("timbres").column("synth").to_pylist()).value_counts(sort=False)
     clips: Counter[str] = Counter()
@@ -102,7 +102,7 @@ def dataset_facts(tables: Tables) -> list[tuple[str, str]]:
 def codec_facts(
     name: str, checkpoint: Path, tables: Tables, summary: dict[str, Any] | None
 ) -> list[tuple[str, str]]:
-    """Describe a codec as (term, description) pairs, from its checkpoint.
+    """Describes a codec as (term, description) pairs, from its checkpoint.
 
     Args:
         name: Its name in the summary of scores.
@@ -145,7 +145,7 @@ def make_page(
     track: ProgressStarter,
     blind: bool = False,
 ) -> None:
-    """Write a page of a dataset's held-out pairs. It is written completely or not at all.
+    """Writes a page of a dataset's held-out pairs. It is written completely or not at all.
 
     Equal inputs give equal bytes.
 
@@ -196,7 +196,7 @@ def make_files_page(
     track: ProgressStarter,
     blind: bool = False,
 ) -> None:
-    """Write a page of audio files, whatever systems made them. The arguments are those of `make_page`.
+    """Writes a page of audio files, whatever systems made them. The arguments are those of `make_page`.
 
     `file_rows` are the rows of `train.evaluation.files`; their paths are relative to `folder`.
 
@@ -224,7 +224,7 @@ def _write(
     seed: int,
     blind: bool,
 ) -> None:
-    """Write the page, or the blind test, of `total` rows with their sample rates."""
+    """Writes the page, or the blind test, of `total` rows with their sample rates."""
     store: AssetStore = InlineAssets() if total <= MAX_INLINE_ROWS else ExternalAssets(out)
     if isinstance(store, ExternalAssets) and store.folder.is_dir():
         _clear(store.folder)
@@ -240,7 +240,7 @@ def _write(
 
 
 def _clear(folder: Path) -> None:
-    """Remove the files of an earlier page; InputError if the folder holds anything else."""
+    """Removes the files of an earlier page; InputError if the folder holds anything else."""
     foreign = [path.name for path in folder.iterdir() if path.suffix not in (".flac", ".png")]
     if foreign:
         raise InputError(f"{folder}: holds {sorted(foreign)[0]!r}, which no page put there; move it away")

@@ -42,7 +42,7 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def read_ratings(key: Path, tables: Sequence[Path]) -> pd.DataFrame:
-    """Read all ratings, with what was rated: a row for each listener, stimulus and question.
+    """Reads all ratings, with what was rated: a row for each listener, stimulus and question.
 
     Args:
         key: The key that `train page --blind` wrote.
@@ -90,7 +90,7 @@ def read_ratings(key: Path, tables: Sequence[Path]) -> pd.DataFrame:
 
 
 def summarise_ratings(ratings: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Summarise ratings: means of each method, and paired differences between methods, by question.
+    """Summarises ratings: means of each method, and paired differences between methods, by question.
 
     Args:
         ratings: What `read_ratings` returned.
@@ -134,7 +134,7 @@ def summarise_ratings(ratings: pd.DataFrame, seed: int) -> dict[str, Any]:
 
 
 def ratings_report(summary: dict[str, Any]) -> str:
-    """Format a summary of ratings as Markdown."""
+    """Formats a summary of ratings as Markdown."""
     lines = [
         "# Listening test",
         "",
@@ -177,7 +177,7 @@ def _format_mean(row: dict[str, Any] | None) -> str:
 
 
 def score_ratings(key: Path, tables: Sequence[Path], out: Path, seed: int) -> dict[str, Any]:
-    """Write `ratings.json` and `ratings.md` into `out`; return the summary.
+    """Writes `ratings.json` and `ratings.md` into `out`; returns the summary.
 
     Raises:
         InputError: If a file cannot be used (`read_ratings`).

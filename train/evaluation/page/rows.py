@@ -77,7 +77,7 @@ class Row:
 
 
 def envelope_words(envelope: Envelope) -> str:
-    """Format an envelope.
+    """Formats an envelope.
 
     Example:
         >>> envelope_words(Envelope(20, 120, 0.35, 90))
@@ -89,7 +89,7 @@ def envelope_words(envelope: Envelope) -> str:
 
 
 def scores_of(trial: Trial, known: PrecomputedScores | None) -> tuple[RowScores, tuple[str, ...]]:
-    """Return a trial's scores and hard cases: those in `known`, else scored now; none if `known` is None."""
+    """Returns a trial's scores and hard cases: those in `known`, else scored now; none if `known` is None."""
     if known is None:
         return {}, ()
     precomputed = known.get((trial.split, trial.pair))
@@ -121,13 +121,13 @@ class RowBuilder:
         self._clusters = cluster_lookup(tables.layout)
 
     def curve(self, clip: ClipId, envelope: Envelope | None = None) -> Audio:
-        """Compute the true gain of a clip, or its gain under another envelope: float32 [frames]."""
+        """Computes the true gain of a clip, or its gain under another envelope: float32 [frames]."""
         t = self.tables
         shape = envelope or t.envelopes[clip.envelope]
         return gain(t.phrases[clip.phrase], shape, t.rate, t.frames, t.cut_fade_ms)
 
     def panel(self, role: str, key: str, audio: Audio) -> Panel:
-        """Make the panel of a clip of the dataset, with its true gain curve."""
+        """Makes the panel of a clip of the dataset, with its true gain curve."""
         clip = ClipId.parse(key)
         facts = (
             self.tables.timbre_names[clip.timbre],
@@ -137,7 +137,7 @@ class RowBuilder:
         return Panel(role, facts, audio, (Curve("true", "its true gain", self.curve(clip)),))
 
     def converted(self, name: str, made: Converted, wanted: Audio, meaning: str) -> Panel:
-        """Make the panel of a conversion, with the gain it should have and the codec's own estimate.
+        """Makes the panel of a conversion, with the gain it should have and the codec's own estimate.
 
         Args:
             name: Name of the codec.
@@ -157,7 +157,7 @@ class RowBuilder:
         return Panel(name, facts, audio, (true, Curve("estimated", "the codec's own gain", given)))
 
     def row(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
-        """Convert a pair by every codec, and score it. `clips` holds audio by key, float32 [frames]."""
+        """Converts a pair by every codec, and scores it. `clips` holds audio by key, float32 [frames]."""
         target = ClipId.parse(pair.target)
         clusters = self._clusters(pair.target)
         trial, conversions = convert_pair(split, pair, clips, self.codecs, self.tables, clusters)
@@ -174,7 +174,7 @@ class RowBuilder:
         return Row(trial.pair, pair.kind, split, *KIND_TEXTS[pair.kind], panels, scores, cases, clusters)
 
     def row_by_number(self, split: str, pair: Pair, clips: dict[str, Audio]) -> Row:
-        """Convert the source of a pair to `EXAMPLE_ENVELOPE`; no clip exists to compare it with."""
+        """Converts the source of a pair to `EXAMPLE_ENVELOPE`; no clip exists to compare it with."""
         name, codec = next(iter(self.codecs.items()))
         source = clips[pair.source]
         made = codec.convert(source, None, take=frozenset(), envelope=EXAMPLE_ENVELOPE)
@@ -194,7 +194,7 @@ def build_rows(
     known: PrecomputedScores | None,
     advance: Callable[[], Any],
 ) -> Iterator[Row]:
-    """Yield a row for every pair of every split; after the first split's, one with an envelope by number.
+    """Yields a row for every pair of every split; after the first split's, one with an envelope by number.
 
     Args:
         tables: The dataset's tables.

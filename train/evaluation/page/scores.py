@@ -62,7 +62,7 @@ class SplitScores:
 
 
 def split_scores(summary: Summary) -> list[SplitScores]:
-    """Arrange a summary of `train evaluate` for the page: one entry for each split."""
+    """Arranges a summary of `train evaluate` for the page: one entry for each split."""
     blocks = []
     for split in splits_of(summary):
         words = split_words(split)
@@ -74,7 +74,7 @@ def split_scores(summary: Summary) -> list[SplitScores]:
 
 
 def _verdict(summary: Summary, split: str) -> str:
-    """Count the comparisons with the copies that a system wins clearly, by spectrum and level."""
+    """Counts the comparisons with the copies that a system wins clearly, by spectrum and level."""
     kind = kinds_of(summary, split)[-1]
     rows = [
         row
@@ -90,7 +90,7 @@ def _verdict(summary: Summary, split: str) -> str:
 
 
 def _win_shares(summary: Summary, split: str) -> str:
-    """State the share of pairs in which the only system is nearer to the target than each copy."""
+    """States the share of pairs in which the only system is nearer to the target than each copy."""
     kind = kinds_of(summary, split)[-1]
     systems = {row["method"] for row in summary["differences"]}
     if len(systems) != 1:
@@ -106,7 +106,7 @@ def _win_shares(summary: Summary, split: str) -> str:
 
 
 def _table(summary: Summary, split: str, metric: str) -> ScoreTable | None:
-    """Arrange one metric of one split; None if nothing was scored."""
+    """Arranges one metric of one split; None if nothing was scored."""
     column = BY_NAME[metric]
     rows = [
         row
@@ -141,7 +141,7 @@ def _groups(rows: Sequence[Row], kinds: Sequence[str], highest: float) -> list[S
 
 
 def _best_mean(group: Sequence[Row]) -> float | None:
-    """Return the best mean of conversions: not of toplines, nor of copies of a target to reconstruct."""
+    """Returns the best mean of conversions: not of toplines, nor of copies of a target to reconstruct."""
     best: float | None = None
     for row in group:
         method = row["method"]
@@ -155,7 +155,7 @@ def _best_mean(group: Sequence[Row]) -> float | None:
 
 
 def _line(row: Row, highest: float, best: bool) -> ScoreLine:
-    """Arrange one method; `highest` is the value at the right end of the plot, which silence is not in."""
+    """Arranges one method; `highest` is the value at the right end of the plot, which silence is not in."""
     method, mean, low, high = (row[name] for name in ("method", "mean", "low", "high"))
     digits = BY_NAME[row["metric"]].decimals
     dot, bar = None, None

@@ -31,7 +31,7 @@ COLORMAP = "magma"
 
 
 def data_url(media_type: str, data: bytes) -> str:
-    """Encode bytes as a `data:` URL.
+    """Encodes bytes as a `data:` URL.
 
     Example:
         >>> data_url("text/plain", b"hi")
@@ -41,7 +41,7 @@ def data_url(media_type: str, data: bytes) -> str:
 
 
 def encode_flac(audio: Audio, rate: int) -> bytes:
-    """Encode mono audio as 16-bit FLAC.
+    """Encodes mono audio as 16-bit FLAC.
 
     Args:
         audio: float32 [samples], full scale 1. Audio that exceeds full scale is attenuated to fit. Multiples
@@ -59,12 +59,12 @@ def _highest(rate: int) -> float:
 
 
 def frequency_height(hertz: float, rate: int) -> float:
-    """Return where a frequency lies on a spectrogram's axis: 0 at the bottom, 1 at the top."""
+    """Returns where a frequency lies on a spectrogram's axis: 0 at the bottom, 1 at the top."""
     return float(np.log(hertz / LOWEST_HZ) / np.log(_highest(rate) / LOWEST_HZ))
 
 
 def log_frequency_power(audio: Audio, rate: int) -> F64:
-    """Compute a power spectrogram on a logarithmic frequency axis.
+    """Computes a power spectrogram on a logarithmic frequency axis.
 
     Each value is the highest power of the STFT bins (Hann window, `WINDOW` samples) that fall into its row.
 
@@ -85,7 +85,7 @@ def log_frequency_power(audio: Audio, rate: int) -> F64:
 
 
 def spectrogram_png(power_db: F64, top_db: float) -> bytes:
-    """Draw a spectrogram as PNG with a palette, low frequencies at the bottom.
+    """Draws a spectrogram as PNG with a palette, low frequencies at the bottom.
 
     Args:
         power_db: [rows from low to high, columns], dB.
@@ -101,7 +101,7 @@ def spectrogram_png(power_db: F64, top_db: float) -> bytes:
 
 @cache
 def _palette() -> bytes:
-    """Return 256 colours as RGB bytes."""
+    """Returns 256 colours as RGB bytes."""
     # Here, since no other command of `train` needs matplotlib.
     from matplotlib import colormaps
 

@@ -43,7 +43,7 @@ SPLIT_WORDS = {
 
 
 def split_words(split: str) -> str:
-    """Describe a split; empty for one that a user named."""
+    """Describes a split; empty for one that a user named."""
     if split.startswith(ROBUST):
         effect = split.removeprefix(ROBUST).replace("_", " ")
         return f"source and reference have {effect} added; the target has not"
@@ -51,7 +51,7 @@ def split_words(split: str) -> str:
 
 
 def split_title(split: str) -> str:
-    """Return a split's name as words.
+    """Returns a split's name as words.
 
     Example:
         >>> split_title("test_unseen_timbre")
