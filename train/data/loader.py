@@ -103,12 +103,12 @@ class Loader:
 
     def keys(self, start: int, count: int) -> list[str]:
         """Returns the keys of the targets of examples `start` .. `start + count`, of all ranks, in order."""
-        found: list[str] = []
+        keys: list[str] = []
         for epoch, number, members, skip in self._order(start):
-            targets = self._targets(epoch, number, members)[skip : skip + count - len(found)]
-            found += [id.key for _, id in targets]
-            if len(found) == count:
-                return found
+            targets = self._targets(epoch, number, members)[skip : skip + count - len(keys)]
+            keys += [id.key for _, id in targets]
+            if len(keys) == count:
+                return keys
         raise InputError(f"{self.source.where}: holds no block")
 
     def _order(self, start: int) -> Iterator[tuple[int, int, list[ClipBlock], int]]:

@@ -98,10 +98,10 @@ def shard_index(tables: Tables, shard: str, blocks: Sequence[Block]) -> dict[int
     for block in blocks:
         rows = np.flatnonzero(columns["block"] == block.block)
         cells = zip(*(columns[name][rows].tolist() for name in ("timbre", "envelope", "phrase")), strict=True)
-        found = dict(zip(cells, rows.tolist(), strict=True))
+        row_of = dict(zip(cells, rows.tolist(), strict=True))
         ordered = []
         for id in block.ids():
-            row = found.get((id.timbre, id.envelope, id.phrase))
+            row = row_of.get((id.timbre, id.envelope, id.phrase))
             if row is None:
                 raise InputError(f"{path}: no row for clip {id.key}")
             start = int(columns["offset"][row]) - block.offset

@@ -143,20 +143,20 @@ def _check_sizes(layout: TableFolder, shards: set[str]) -> None:
         path = layout.inside(shard)
         if is_local(path) and path.exists():
             there[shard] = path.stat().st_size
-        found = there.get(shard)
-        if found is None:
+        size = there.get(shard)
+        if size is None:
             raise InputError(f"{path}: shard is missing; run `python -m render run` again")
-        if found != expected.get(shard):
+        if size != expected.get(shard):
             raise InputError(
-                f"{path}: truncated or foreign: has {found} bytes, its row in {layout.table('shards')} says"
+                f"{path}: truncated or foreign: has {size} bytes, its row in {layout.table('shards')} says"
                 f" {expected.get(shard)}"
             )
 
 
 def _clip_format(layout: Layout | Bank) -> tuple[int, int, float]:
     if isinstance(layout, Bank):
-        of = layout.metadata()["fingerprint_of"]
-        return of["rate"], of["frames"], of["cut_fade_ms"]
+        described = layout.metadata()["fingerprint_of"]
+        return described["rate"], described["frames"], described["cut_fade_ms"]
     for split_folder in sorted((layout.root / "clips").glob("*")):
         for path in sorted(split_folder.glob("shard-*.parquet")):
             table = read_table(path, "clips")

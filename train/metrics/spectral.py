@@ -141,12 +141,12 @@ class SpectralComparison:
     @cached_property
     def linear(self) -> tuple[float, ...]:
         """The mean absolute difference of the magnitudes, for each of `WINDOWS`."""
-        found = []
+        means = []
         for ours, theirs in zip(self.estimate.magnitudes, self.target.magnitudes, strict=True):
-            apart = ours * self.gain
-            apart -= theirs
-            found.append(float(np.mean(np.abs(apart, out=apart))))
-        return tuple(found)
+            difference = ours * self.gain
+            difference -= theirs
+            means.append(float(np.mean(np.abs(difference, out=difference))))
+        return tuple(means)
 
     @cached_property
     def logs(self) -> tuple[F64, ...]:
@@ -163,9 +163,9 @@ def mstft(pair: SpectralComparison, floor: float) -> float:
     bottom = np.log10(floor)
     total = 0.0
     for our_log, their_log, linear in zip(pair.logs, pair.target.logs, pair.linear, strict=True):
-        apart = np.maximum(our_log, bottom)
-        apart -= np.maximum(their_log, bottom)
-        total += 2.0 * float(np.mean(np.abs(apart, out=apart))) + linear
+        difference = np.maximum(our_log, bottom)
+        difference -= np.maximum(their_log, bottom)
+        total += 2.0 * float(np.mean(np.abs(difference, out=difference))) + linear
     return total
 
 

@@ -61,6 +61,6 @@ def track_pitch(audio: npt.ArrayLike, rate: int) -> PitchTrack:
     slow = resample(np.asarray(audio, dtype=np.float32), rate, RATE)
     if len(slow) < SHORTEST:
         slow = np.pad(slow, (0, SHORTEST - len(slow)))
-    found = _detector().detect(slow, RATE)
-    hertz = np.maximum(np.asarray(found.pitch_hz, dtype=np.float64), 1.0)
-    return PitchTrack(69.0 + 12.0 * np.log2(hertz / 440.0), np.asarray(found.confidence) >= VOICED)
+    detected = _detector().detect(slow, RATE)
+    hertz = np.maximum(np.asarray(detected.pitch_hz, dtype=np.float64), 1.0)
+    return PitchTrack(69.0 + 12.0 * np.log2(hertz / 440.0), np.asarray(detected.confidence) >= VOICED)

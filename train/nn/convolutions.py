@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from torch import nn
+from collections.abc import Callable
+
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 
@@ -25,3 +27,25 @@ def upsample(inputs: int, outputs: int, stride: int) -> nn.Module:
         nn.ConvTranspose1d(inputs, outputs, 2 * stride, stride, (stride + 1) // 2, output_padding=stride % 2)
     )
     return module
+
+
+class ResidualUnit(nn.Module):
+    """A residual unit: activation, dilated convolution, activation, convolution of kernel 1; input added.
+
+    `activation(channels)` builds each of the two activations.
+    """
+
+    def __init__(
+        self, activation: Callable[[int], nn.Module], channels: int, kernel: int, dilation: int
+    ) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            activation(channels),
+            conv(channels, channels, kernel, dilation=dilation),
+            activation(channels),
+            conv(channels, channels, 1),
+        )
+
+    def forward(self, x_BCF: Tensor) -> Tensor:
+        added: Tensor = x_BCF + self.inner(x_BCF)
+        return added

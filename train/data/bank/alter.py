@@ -64,22 +64,22 @@ def draw_recipe(draws: np.random.Generator, others: Sequence[int], key: int, oct
     unison, octave and formant shift, since each pitch offset takes a table of weights. An octave shift
     leads at most one octave away from that of the phrases.
     """
-    does = draws.random(5) < 0.5
-    does[3] |= not does.any()
+    enabled = draws.random(5) < 0.5
+    enabled[3] |= not enabled.any()
     u = draws.random(16)
-    moved = int(u[8] * 3) if does[1] else None
+    shift = int(u[8] * 3) if enabled[1] else None
     cents = tuple((-1.0) ** v * CENTS[int(u[9 + v] * len(CENTS))] for v in range(1 + int(u[0] * 6)))
     up = 1 if octave < 0 or (octave == 0 and u[1] < 0.5) else -1
     return Recipe(
-        layer=others[int(u[4] * len(others))] if does[0] and others else None,
+        layer=others[int(u[4] * len(others))] if enabled[0] and others else None,
         share=0.2 + 0.6 * float(u[5]),
-        cents=cents if moved == 0 else (),
-        equaliser_db=tuple((2.0 * draws.random(len(BANDS_HZ)) - 1.0) * EQUALISER_DB) if does[2] else (),
-        drive_db=DRIVE_DB * float(u[6]) if does[3] else None,
-        noise_db=NOISE_DB[0] + (NOISE_DB[1] - NOISE_DB[0]) * float(u[7]) if does[4] else None,
+        cents=cents if shift == 0 else (),
+        equaliser_db=tuple((2.0 * draws.random(len(BANDS_HZ)) - 1.0) * EQUALISER_DB) if enabled[2] else (),
+        drive_db=DRIVE_DB * float(u[6]) if enabled[3] else None,
+        noise_db=NOISE_DB[0] + (NOISE_DB[1] - NOISE_DB[0]) * float(u[7]) if enabled[4] else None,
         key=key,
-        octave=up if moved == 1 else 0,
-        formant=FORMANTS[int(u[2] * len(FORMANTS))] if moved == 2 else 0,
+        octave=up if shift == 1 else 0,
+        formant=FORMANTS[int(u[2] * len(FORMANTS))] if shift == 2 else 0,
     )
 
 

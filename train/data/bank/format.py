@@ -29,5 +29,5 @@ def clip_format(bank: Bank) -> ClipFormat:
 
     Example: `clip_format(Bank(Path("demo/tones"))).rate` is 44100.
     """
-    of = bank.metadata()["fingerprint_of"]
-    return ClipFormat(of["rate"], of["frames"], of["peak"], of["cut_fade_ms"])
+    described = bank.metadata()["fingerprint_of"]
+    return ClipFormat(described["rate"], described["frames"], described["peak"], described["cut_fade_ms"])

@@ -70,26 +70,26 @@ def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
     return Segments(-a_early, a, begins - d_early, d, -r_early, r, envelopes.sustain, exponential, shapes)
 
 
-def _progress(x: Tensor, of: Segments) -> Tensor:
+def _progress(x: Tensor, envelope: Segments) -> Tensor:
     """Computes the progress of a segment, in place. The envelopes are the last but one axis of `x`."""
     x.clamp_(0.0, 1.0)
-    linear, exponential = of.curves
+    linear, exponential = envelope.curves
     if not exponential:
         return x
     curved = torch.expm1(-EXPONENT * x).mul_(1.0 / math.expm1(-EXPONENT))
-    return torch.where(of.exponential[:, None], curved, x) if linear else curved
+    return torch.where(envelope.exponential[:, None], curved, x) if linear else curved
 
 
-def held_gain(since: Tensor, of: Segments) -> Tensor:
+def held_gain(since: Tensor, envelope: Segments) -> Tensor:
     """Computes a held note's gain, [..., E, X], at `since` [..., 1, X] (or [X]) samples after its onset."""
-    fall = _progress((since - of.decay_from[:, None]).mul_(of.decay[:, None]), of)
-    rise = _progress((since - of.attack_from[:, None]).mul_(of.attack[:, None]), of)
-    return fall.mul_(of.sustain[:, None] - 1.0).add_(1.0).mul_(rise)
+    fall = _progress((since - envelope.decay_from[:, None]).mul_(envelope.decay[:, None]), envelope)
+    rise = _progress((since - envelope.attack_from[:, None]).mul_(envelope.attack[:, None]), envelope)
+    return fall.mul_(envelope.sustain[:, None] - 1.0).add_(1.0).mul_(rise)
 
 
-def release_gain(since_off: Tensor, of: Segments) -> Tensor:
+def release_gain(since_off: Tensor, envelope: Segments) -> Tensor:
     """Computes the release's factor, 1..0, at `since_off` samples after a note-off; shapes as `held_gain`."""
-    gone = _progress((since_off - of.release_from[:, None]).mul_(of.release[:, None]), of)
+    gone = _progress((since_off - envelope.release_from[:, None]).mul_(envelope.release[:, None]), envelope)
     return gone.neg_().add_(1.0)
 
 
@@ -100,17 +100,17 @@ def gain_vectorised(
 
     `index_PF` is the note at each sample `at_F`. Samples before a phrase's first note are not meant.
     """
-    of = segments(envelopes, format.rate)
+    envelope = segments(envelopes, format.rate)
     onset, off, end, velocity = (
         tensor.gather(1, index_PF)
         for tensor in (notes.onset_BN, notes.off_BN, notes.end_BN, notes.velocity_BN)
     )
     since_PF = at_F - onset
-    reached_PEN = held_gain((notes.off_BN - notes.onset_BN)[:, None], of)
-    index_PEF = index_PF[:, None].expand(-1, len(of.sustain), -1)
-    released = release_gain((at_F - off)[:, None], of).mul_(reached_PEN.gather(2, index_PEF))
+    reached_PEN = held_gain((notes.off_BN - notes.onset_BN)[:, None], envelope)
+    index_PEF = index_PF[:, None].expand(-1, len(envelope.sustain), -1)
+    released = release_gain((at_F - off)[:, None], envelope).mul_(reached_PEN.gather(2, index_PEF))
     sounding = (at_F < off)[:, None]
-    gain = torch.where(sounding, held_gain(since_PF[:, None], of), released)
+    gain = torch.where(sounding, held_gain(since_PF[:, None], envelope), released)
     return gain.mul_((velocity * cut_fade_gain(at_F, end, format.rate, format.cut_fade_ms))[:, None])
 
 
@@ -118,11 +118,11 @@ def gain_vectorised(
 def _curves(envelopes: tuple[Envelope, ...], rate: int) -> tuple[F32, F32]:
     """Computes the gain until all envelopes have settled, [E, S], and the release's factor, [E, R]."""
     batch = envelope_batch(envelopes)
-    of, per_ms = segments(batch, rate), rate / 1000.0
+    envelope, per_ms = segments(batch, rate), rate / 1000.0
     settled = math.ceil(float((batch.attack + batch.hold + batch.decay).max()) * per_ms) + 2
     released = math.ceil(float(batch.release.max()) * per_ms) + 2
-    rising = held_gain(torch.arange(float(settled)), of)
-    releasing = release_gain(torch.arange(float(released)), of)
+    rising = held_gain(torch.arange(float(settled)), envelope)
+    releasing = release_gain(torch.arange(float(released)), envelope)
     return rising.numpy(), releasing.numpy()
 
 

@@ -52,11 +52,11 @@ class PitchShiftTable:
 def _kernel(frames: int, semitones: float) -> tuple[Tensor, Tensor]:
     ratio = 2.0 ** (semitones / 12.0)
     places = np.arange(frames) * ratio
-    whole = np.floor(places)
+    integer_part = np.floor(places)
     cutoff = min(1.0, 1.0 / ratio)
-    distance = tap_offsets(TAPS)[None, :] - (places - whole)[:, None]
+    distance = tap_offsets(TAPS)[None, :] - (places - integer_part)[:, None]
     weights = kaiser_sinc(distance, TAPS, KAISER, cutoff) / np.i0(KAISER)
-    first = whole.astype(np.int64) - TAPS // 2 + 1
+    first = integer_part.astype(np.int64) - TAPS // 2 + 1
     return torch.from_numpy(first), torch.from_numpy(weights.astype(np.float32))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.nn.convolutions import conv
+from train.nn.convolutions import ResidualUnit
 
 DILATIONS = (1, 3, 9)
 """Dilations of the three residual blocks at every level."""
@@ -26,26 +26,9 @@ class SnakeBeta(nn.Module):
         return x + torch.sin(self.alpha.exp() * x).square() / (self.beta.exp() + 1e-9)
 
 
-class ResidualBlock(nn.Module):
-    """Residual block: SnakeBeta, dilated convolution of 5, SnakeBeta, convolution of 1."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(
-            SnakeBeta(channels),
-            conv(channels, channels, 5, dilation=dilation),
-            SnakeBeta(channels),
-            conv(channels, channels, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = x + self.inner(x)
-        return added
-
-
 def residual_blocks(channels: int) -> list[nn.Module]:
-    """Makes the residual blocks of one level."""
-    return [ResidualBlock(channels, dilation) for dilation in DILATIONS]
+    """Makes the residual units of one level, with convolutions of kernel 5."""
+    return [ResidualUnit(SnakeBeta, channels, 5, dilation) for dilation in DILATIONS]
 
 
 class FrameNorm(nn.Module):

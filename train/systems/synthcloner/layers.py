@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from train.nn.convolutions import conv
+from train.nn.convolutions import ResidualUnit
 
 
 class Snake(nn.Module):
@@ -22,26 +22,9 @@ class Snake(nn.Module):
         return x + torch.sin(self.alpha * x).square() / (self.alpha + 1e-9)
 
 
-class ResidualUnit(nn.Module):
-    """Residual unit: Snake, dilated convolution of 7, Snake, convolution of 1."""
-
-    def __init__(self, channels: int, dilation: int) -> None:
-        super().__init__()
-        self.inner = nn.Sequential(
-            Snake(channels),
-            conv(channels, channels, 7, dilation=dilation),
-            Snake(channels),
-            conv(channels, channels, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        added: Tensor = x + self.inner(x)
-        return added
-
-
 def residual_units(channels: int) -> list[nn.Module]:
-    """Makes the units of dilations 1, 3 and 9 of one level."""
-    return [ResidualUnit(channels, dilation) for dilation in (1, 3, 9)]
+    """Makes the units of dilations 1, 3 and 9 of one level, with convolutions of kernel 7."""
+    return [ResidualUnit(Snake, channels, 7, dilation) for dilation in (1, 3, 9)]
 
 
 class SkipLSTM(nn.Module):
