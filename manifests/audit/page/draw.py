@@ -199,7 +199,7 @@ def gain_curves(lines: Sequence[tuple[str, Floats]], end_ms: float, gate_ms: flo
 
 
 def piano_roll(notes: Notes, seconds: float, name: str, low: int, high: int) -> Markup:
-    """Draws notes over `seconds`, MIDI pitches `low` to `high`. Louder notes are darker; `name` colours them."""
+    """Draws notes over `seconds` and MIDI pitches `low` to `high`, darker if louder; `name` colours them."""
     tall = 84.0
     step = tall / (high - low + 1)
     heights = [(high - pitch + 1) * step for pitch in range(low, high + 1) if pitch % 12 == 0]
