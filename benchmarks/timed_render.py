@@ -37,7 +37,7 @@ PARTS: list[tuple[Any, str, str]] = [
     (clips, "encode_flac", "flac"),
     (compose, "pcm_sha256", "hashing"),
     (compose, "rms", "describing"),
-    (clips, "observed", "describing"),
+    (clips, "observability", "describing"),
     (clips, "canonical_json", "describing"),
     (shard.tar_writer(), "write", "tar"),
     (shard.HashingWriter, "write", "tar"),
