@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 import yaml
 
-from benchmarks.ablated.results import tables, train_and_judge
+from benchmarks.ablated.results import format_tables, train_and_score
 from benchmarks.ablated.variants import DATASET, VARIANTS
 
 ROOT = Path(__file__).parents[1]
@@ -58,9 +58,9 @@ def main() -> None:
         data = make_bank(args.out.resolve())
         for seed in args.seeds:
             for name in args.only:
-                path = train_and_judge(name, seed, args.out, data, args.steps, args.pairs)
+                path = train_and_score(name, seed, args.out, data, args.steps, args.pairs)
                 print(path, flush=True)
-    print(tables(args.out))
+    print(format_tables(args.out))
 
 
 if __name__ == "__main__":

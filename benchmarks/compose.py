@@ -162,16 +162,16 @@ def measure(root: Path, device: torch.device, seconds: float, rounds: int) -> di
         Loader(source, EXAMPLE_KINDS, 1, 4, 1) as composing,
         Loader(ShardSource(tables), EXAMPLE_KINDS, 1, 4, 1) as reading,
     ):
-        mixes = [mix for number in range(4) for mix in source.compose_pool(number)]
+        blocks = [block for number in range(4) for block in source.compose_pool(number)]
         turn = iter(range(10**9))
 
         def compose_next(vectorised: bool | None = None) -> int:
-            mix = mixes[next(turn) % len(mixes)]
+            block = blocks[next(turn) % len(blocks)]
             return compose_block(
                 source.tones,
-                list(mix.timbres.values()),
-                list(mix.phrases.values()),
-                list(mix.envelopes.values()),
+                list(block.timbres.values()),
+                list(block.phrases.values()),
+                list(block.envelopes.values()),
                 format,
                 source.shifts,
                 vectorised,
@@ -180,7 +180,7 @@ def measure(root: Path, device: torch.device, seconds: float, rounds: int) -> di
         numpy_tones = {t: _renderer_tones(source, t) for t in timbres}
 
         def render_next() -> int:
-            return _compose_with_renderer(mixes[next(turn) % len(mixes)], numpy_tones, format)
+            return _compose_with_renderer(blocks[next(turn) % len(blocks)], numpy_tones, format)
 
         streams = {"examples, bank": iter(composing), "examples, loader": iter(reading)}
 
@@ -220,7 +220,7 @@ def _renderer_tones(source: BankSource, timbre: int) -> dict[int, tuple[Any, flo
 
 
 def _compose_with_renderer(
-    mix: ComposedBlock, tones: dict[int, dict[int, tuple[Any, float]]], format: Any
+    block: ComposedBlock, tones: dict[int, dict[int, tuple[Any, float]]], format: Any
 ) -> int:
     """Composes a block with `manifests.synthesis.compose`; makes each dry phrase and gain curve once.
 
@@ -228,15 +228,15 @@ def _compose_with_renderer(
     """
     gains = {
         (p, e): compose.gain(notes, envelope, format.rate, format.frames, format.cut_fade_ms)
-        for p, notes in mix.phrases.items()
-        for e, envelope in mix.envelopes.items()
+        for p, notes in block.phrases.items()
+        for e, envelope in block.envelopes.items()
     }
-    for timbre in mix.timbres.values():
-        for p, notes in mix.phrases.items():
+    for timbre in block.timbres.values():
+        for p, notes in block.phrases.items():
             dry = compose.dry(notes, tones[timbre], format.rate, format.frames)
-            for e in mix.envelopes:
+            for e in block.envelopes:
                 compose.to_int16(dry * gains[p, e], format.peak)
-    return mix.clips
+    return block.clips
 
 
 if __name__ == "__main__":

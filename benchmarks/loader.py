@@ -40,7 +40,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.codec_speed import built, step_seconds
+from benchmarks.codec_speed import build_system, step_seconds
 from manifests.dataset.clip_audio import decode_flac
 from manifests.dataset.layout import Layout
 from manifests.dataset.storage import location, read_range
@@ -303,7 +303,7 @@ def main() -> None:
     print(f"the loader delivers {1 / warm[0]:,.0f} examples a second, warm; training steps on this CPU:")
     for path in args.config or [ROOT / "configs" / "train" / "demo.yaml"]:
         config = load_config(path)
-        system = built(config, tables, torch.device("cpu"))
+        system = build_system(config, tables, torch.device("cpu"))
         with Loader(ShardSource(tables), system.kinds, 1, 16, threads) as loader:
             examples = list(islice(loader, config.batch))
         classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}

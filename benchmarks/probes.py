@@ -1,21 +1,21 @@
-"""What each of the codec's factors gives away of the others: probes on latents, with a ceiling and a floor.
+"""Measures with probes how much each of the codec's factors reveals of the other ones.
 
     .venv/bin/python -m benchmarks.probes --checkpoint RUN/best.safetensors --data DIR [--clips 1500]
 
-A probe is a two-layer MLP on the mean and standard deviation of a latent over time (over notes, for the
-note list), taught on some cells of the train split and asked about others: with the timbre (a class), the
-octave (a class, part of the timbre), the envelope (its five numbers, R^2), and the phrase (a class). Beside
-each latent stand log-mel frames as ceiling and shuffled labels as floor. Mean of five seeds.
+A probe is a two-layer MLP. Its input is the mean and standard deviation of a latent over time, or over notes
+for the note list. It predicts one factor: the class of the timbre, of the octave or of the phrase, or the
+five numbers of the envelope. Scores are accuracy, and R^2 for the envelope, as means of five seeds. Log-mel
+frames give an upper reference, shuffled labels a lower one.
 
-The cells of a probe's two sides are disjoint in what could give the answer away: a cell's (timbre, envelope,
-phrase) is on one side only, and so is each pair of the two factors that are not asked for.
+Probes are trained and tested on cells of the train split. Each pair of the two factors that are not predicted
+belongs to one side only, so a probe cannot recognise a cell by them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,24 +37,41 @@ from train.systems.triptych.system import Triptych
 SEEDS = range(5)
 LATENTS = ("content", "envelope", "timbre", "log-mel")
 FACTORS = ("timbre", "octave", "envelope", "phrase")
-OWN = {"content": ("phrase",), "envelope": ("envelope",), "timbre": ("timbre", "octave"), "log-mel": ()}
+OWN_FACTORS = {
+    "content": ("phrase",),
+    "envelope": ("envelope",),
+    "timbre": ("timbre", "octave"),
+    "log-mel": (),
+}
 
 
-class Clip(NamedTuple):
+class ProbeClip(NamedTuple):
+    """A clip's labels and latents.
+
+    Attributes:
+        id: the clip's ids.
+        octave: the octave of its timbre.
+        envelope: its five numbers in the units of the envelope head, float32 [5].
+        latents: pooled latents by name, float32 [n] each.
+    """
+
     id: ClipId
     octave: int
     envelope: np.ndarray
     latents: dict[str, np.ndarray]
 
 
-def pooled(frames: np.ndarray) -> np.ndarray:
-    """Mean and standard deviation over time, [2 * C] of [T, C]."""
+def pool_over_time(frames: np.ndarray) -> np.ndarray:
+    """Returns mean and standard deviation over time of frames [T, C]: float32 [2 * C]."""
     return np.concatenate([frames.mean(0), frames.std(0)]).astype(np.float32)
 
 
 @torch.no_grad()
-def latents_of(codec: Codec, audio: np.ndarray) -> dict[str, np.ndarray] | None:
-    """The codec's three factors and the log-mel of a clip; None where no note is analysis."""
+def pooled_latents(codec: Codec, audio: np.ndarray) -> dict[str, np.ndarray] | None:
+    """Encodes a clip, float32 [frames], and pools its factors and log-mel.
+
+    Returns None if it has no notes.
+    """
     system = codec.system
     assert isinstance(system, Triptych)
     (analysis,) = analyse(system, [audio])
@@ -62,15 +79,19 @@ def latents_of(codec: Codec, audio: np.ndarray) -> dict[str, np.ndarray] | None:
         return None
     timbre = extract_timbre(system, analysis.passage, analysis.envelope)
     return {
-        "content": pooled(content(analysis)),
-        "envelope": pooled(to_units(envelope_batch([analysis.envelope])).numpy()),
-        "timbre": pooled(timbre.vectors.flatten(1).numpy()),
-        "log-mel": pooled(analysis.passage.features.mel_BFM[0].numpy()),
+        "content": pool_over_time(note_matrix(analysis)),
+        "envelope": pool_over_time(to_units(envelope_batch([analysis.envelope])).numpy()),
+        "timbre": pool_over_time(timbre.vectors.flatten(1).numpy()),
+        "log-mel": pool_over_time(analysis.passage.features.mel_BFM[0].numpy()),
     }
 
 
-def content(analysis: Analysis) -> np.ndarray:
-    """The note list as it is handed on: the octave taken out, one row a note."""
+def note_matrix(analysis: Analysis) -> np.ndarray:
+    """Returns onset and duration in seconds, pitch in octaves from C4 and velocity of each note: float
+    [notes, 4].
+
+    The timbre's octave is subtracted from the pitch, as in the codec's content.
+    """
     return np.array(
         [
             [
@@ -84,75 +105,90 @@ def content(analysis: Analysis) -> np.ndarray:
     )
 
 
-def gather(codec: Codec, tables: Tables, count: int, seed: int) -> list[Clip]:
+def collect_latents(codec: Codec, tables: Tables, count: int, seed: int) -> list[ProbeClip]:
+    """Draws `count` clips of the train split and encodes them.
+
+    Clips in which no note is found are left out.
+    """
     blocks = tables.blocks("train")
     ids = [id for block in blocks for id in block.ids()]
     chosen = [ids[index] for index in permutation(seed, len(ids), "probes")[:count]]
     clips = []
     for start in range(0, len(chosen), 64):
-        some = chosen[start : start + 64]
-        sounds = read_clips(tables.layout, [id.key for id in some])
-        for id in some:
-            found = latents_of(codec, (sounds[id.key] / 32768.0).astype(np.float32))
-            if found is not None:
+        batch = chosen[start : start + 64]
+        sounds = read_clips(tables.layout, [id.key for id in batch])
+        for id in batch:
+            latents = pooled_latents(codec, (sounds[id.key] / 32768.0).astype(np.float32))
+            if latents is not None:
                 envelope = to_units(envelope_batch([tables.envelopes[id.envelope]]))[0, :5].numpy()
-                clips.append(Clip(id, tables.timbre_octaves[id.timbre], envelope, found))
+                clips.append(ProbeClip(id, tables.timbre_octaves[id.timbre], envelope, latents))
     return clips
 
 
-def label(factor: str) -> Callable[[Clip], Any]:
+def label_of(clip: ProbeClip, factor: str) -> Any:
+    """Returns the clip's label of a factor: an id, the octave, or the envelope's numbers, float32 [5]."""
     return {
-        "timbre": lambda clip: clip.id.timbre, "octave": lambda clip: clip.octave,
-        "envelope": lambda clip: clip.envelope, "phrase": lambda clip: clip.id.phrase,
+        "timbre": clip.id.timbre, "octave": clip.octave, "envelope": clip.envelope, "phrase": clip.id.phrase,
     }[factor]  # fmt: skip
 
 
-def sides(clips: Sequence[Clip], factor: str, seed: int) -> np.ndarray:
-    """Which clips are asked about: those whose pair of the two other factors is on that side, 30%."""
+def held_out_mask(clips: Sequence[ProbeClip], factor: str, seed: int) -> np.ndarray:
+    """Draws the clips to test a factor's probe on: bool [clips].
 
-    def pair(clip: Clip) -> tuple[int, int]:
+    They are the clips of 30% of the pairs of the two other factors.
+    """
+
+    def other_factors(clip: ProbeClip) -> tuple[int, int]:
         id = clip.id
         return {
             "timbre": (id.envelope, id.phrase), "octave": (id.envelope, id.phrase),
             "envelope": (id.timbre, id.phrase), "phrase": (id.timbre, id.envelope),
         }[factor]  # fmt: skip
 
-    pairs = sorted({pair(clip) for clip in clips})
+    pairs = sorted({other_factors(clip) for clip in clips})
     order = permutation(seed, len(pairs), "probe sides", factor)
-    asked = {pairs[index] for index in order[: round(0.3 * len(pairs))]}
-    return np.array([pair(clip) in asked for clip in clips])
+    held_out = {pairs[index] for index in order[: round(0.3 * len(pairs))]}
+    return np.array([other_factors(clip) in held_out for clip in clips])
 
 
-def probe(x: np.ndarray, y: np.ndarray, asked: np.ndarray, seed: int, classes: int) -> float:
-    """Accuracy (or R^2, mean over numbers, where `classes` is 0) of an MLP on the clips `asked`."""
+def fit_probe(x: np.ndarray, y: np.ndarray, held_out: np.ndarray, seed: int, classes: int) -> float:
+    """Trains an MLP on the clips outside the mask `held_out`, bool [clips], and scores it on those inside.
+
+    `x` are latents [clips, n]. `y` are class indices [clips], or with `classes` 0 numbers [clips, m]. Returns
+    the accuracy, or the mean R^2 over the numbers.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         inputs = torch.from_numpy(x).float()
-        taught = torch.from_numpy(~asked)
-        inputs = (inputs - inputs[taught].mean(0)) / (inputs[taught].std(0) + 1e-4)
+        training = torch.from_numpy(~held_out)
+        inputs = (inputs - inputs[training].mean(0)) / (inputs[training].std(0) + 1e-4)
         net = nn.Sequential(nn.Linear(x.shape[1], 128), nn.GELU(), nn.Linear(128, classes or y.shape[1]))
         target = torch.from_numpy(y) if classes else torch.from_numpy(y).float()
         if not classes:
-            target = (target - target[taught].mean(0)) / (target[taught].std(0) + 1e-6)
+            target = (target - target[training].mean(0)) / (target[training].std(0) + 1e-6)
         optimiser = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.05)
         loss_of = nn.functional.cross_entropy if classes else nn.functional.mse_loss
         for _ in range(300):
             optimiser.zero_grad()
-            loss = loss_of(net(inputs[taught]), target[taught])
+            loss = loss_of(net(inputs[training]), target[training])
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         with torch.no_grad():
-            said, true = net(inputs[~taught]), target[~taught]
+            predicted, true = net(inputs[~training]), target[~training]
         if classes:
-            return float((said.argmax(1) == true).float().mean())
-        return float((1.0 - (said - true).square().sum(0) / (true - true.mean(0)).square().sum(0)).mean())
+            return float((predicted.argmax(1) == true).float().mean())
+        residual = (predicted - true).square().sum(0)
+        return float((1.0 - residual / (true - true.mean(0)).square().sum(0)).mean())
 
 
-def figures(clips: Sequence[Clip]) -> dict[str, dict[str, dict[str, float]]]:
-    """For each factor and latent: the score, with shuffled labels, and what chance is."""
+def probe_scores(clips: Sequence[ProbeClip]) -> dict[str, dict[str, dict[str, float]]]:
+    """Predicts each factor from each latent:
+
+    factor -> latent -> `score`, `shuffled` (labels) and `chance`.
+    """
     result: dict[str, dict[str, dict[str, float]]] = {}
     for factor in FACTORS:
-        values = [label(factor)(clip) for clip in clips]
+        values = [label_of(clip, factor) for clip in clips]
         if factor == "envelope":
             y, classes, chance = np.stack(values), 0, 0.0
         else:
@@ -162,52 +198,62 @@ def figures(clips: Sequence[Clip]) -> dict[str, dict[str, dict[str, float]]]:
         result[factor] = {}
         for latent in LATENTS:
             x = np.stack([clip.latents[latent] for clip in clips])
-            scores, floors = [], []
+            scores, shuffled_scores = [], []
             for seed in SEEDS:
-                asked = sides(clips, factor, seed)
-                scores.append(probe(x, y, asked, seed, classes))
-                mixed = y[permutation(seed, len(y), "shuffled")]
-                floors.append(probe(x, mixed, asked, seed, classes))
+                held_out = held_out_mask(clips, factor, seed)
+                scores.append(fit_probe(x, y, held_out, seed, classes))
+                shuffled = y[permutation(seed, len(y), "shuffled")]
+                shuffled_scores.append(fit_probe(x, shuffled, held_out, seed, classes))
             result[factor][latent] = {
-                "score": float(np.mean(scores)), "shuffled": float(np.mean(floors)), "chance": chance,
-            }  # fmt: skip
+                "score": float(np.mean(scores)),
+                "shuffled": float(np.mean(shuffled_scores)),
+                "chance": chance,
+            }
     return result
 
 
-def verdicts(found: dict[str, dict[str, dict[str, float]]]) -> dict[str, bool]:
-    """Whether each latent tells its own factor (0.9 of log-mel's score) and no other (2x chance, R^2 0.1)."""
-    told = {}
+def check_targets(scores: dict[str, dict[str, dict[str, float]]]) -> dict[str, bool]:
+    """Compares the scores of `probe_scores` with the targets. Returns whether each is met, by a sentence.
+
+    A latent must predict its own factors with at least 0.9 of log-mel's score. It may predict any other
+    factor with at most twice chance, or R^2 0.1.
+    """
+    met = {}
     for latent in LATENTS[:-1]:
         for factor in FACTORS:
-            entry, ceiling = found[factor][latent], found[factor]["log-mel"]["score"]
-            if factor in OWN[latent]:
-                told[f"{latent} tells {factor}"] = entry["score"] >= 0.9 * ceiling
+            entry, ceiling = scores[factor][latent], scores[factor]["log-mel"]["score"]
+            if factor in OWN_FACTORS[latent]:
+                met[f"{latent} predicts {factor}"] = entry["score"] >= 0.9 * ceiling
             else:
                 limit = 0.1 if factor == "envelope" else 2.0 * entry["chance"]
-                told[f"{latent} hides {factor}"] = entry["score"] <= limit
-    return told
+                met[f"{latent} hides {factor}"] = entry["score"] <= limit
+    return met
 
 
 def main() -> None:
+    """Prints the scores as a table and whether each target is met, or both as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--clips", type=int, default=1500)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    clips = gather(load_codec(asked.checkpoint), Tables.open(asked.data), asked.clips, asked.seed)
-    found = figures(clips)
-    if asked.json:
-        print(json.dumps({"figures": found, "verdicts": verdicts(found)}))
+    parser.add_argument("--checkpoint", type=Path, required=True, help="the codec: RUN/best.safetensors")
+    parser.add_argument("--data", type=Path, required=True, help="folder of a rendered dataset")
+    parser.add_argument("--clips", type=int, default=1500, help="number of clips of the train split")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the draw of clips")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+    args = parser.parse_args()
+    clips = collect_latents(load_codec(args.checkpoint), Tables.open(args.data), args.clips, args.seed)
+    scores = probe_scores(clips)
+    targets = check_targets(scores)
+    if args.json:
+        print(json.dumps({"scores": scores, "targets": targets}))
         return
-    print(f"{len(clips)} clips; score (shuffled labels), of the envelope R^2, else accuracy")
+    print(
+        f"{len(clips)} clips; R^2 of the envelope, accuracy of the others; in brackets with shuffled labels"
+    )
     print(f"{'':10}" + "".join(f"{latent:>20}" for latent in LATENTS) + f"{'chance':>10}")
-    for factor, row in found.items():
+    for factor, row in scores.items():
         cells = "".join(f"{row[name]['score']:12.2f} ({row[name]['shuffled']:5.2f})" for name in LATENTS)
         print(f"{factor:10}{cells}{row['timbre']['chance']:10.2f}")
-    for name, fine in verdicts(found).items():
-        print(f"  {'yes' if fine else 'NO '}  {name}")
+    for target, met in targets.items():
+        print(f"  {'met    ' if met else 'NOT MET'}  {target}")
 
 
 if __name__ == "__main__":

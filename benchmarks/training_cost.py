@@ -1,11 +1,13 @@
-"""What a training step costs: operations counted, memory and time measured on this machine.
+"""Measures the cost of a training step on this machine: operations, memory and time.
 
     .venv/bin/python -m benchmarks.training_cost [--configs base small tiny demo] [--batches 2 6]
 
-Each config is built in a process of its own and trained two steps of the adversarial phase at each batch, on
-examples of 3 s (the built-in synth, rendered here). Operations are those of matrix products and convolutions,
-counted by torch (multiply and add apart) over forward and backward, the discriminator's too; memory is the
-process's peak, and its growth from the smaller to the larger batch is what one more example takes.
+Each config has its own process. It makes two steps of the adversarial phase at each batch size, on 3 s
+examples of the built-in synth, which are rendered first.
+
+- Operations are those of matrix products and convolutions, counted by torch over the forward and backward
+  passes of codec and discriminator. A multiply and an add count as two.
+- Memory of one example is the growth of the process's peak from the smaller to the larger batch, per example.
 """
 
 from __future__ import annotations
@@ -23,7 +25,14 @@ import torch
 import yaml
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.codec_speed import FAMILY, ROOT, built, millions, peak_mib, step_seconds
+from benchmarks.codec_speed import (
+    ENVELOPES,
+    ROOT,
+    build_system,
+    million_parameters,
+    peak_mib,
+    step_seconds,
+)
 from train.config import load_config
 from train.data.loader import Loader
 from train.data.shards import ShardSource
@@ -32,11 +41,11 @@ from train.data.tables import Tables
 CPU = torch.device("cpu")
 
 
-def dataset(folder: Path) -> Path:
-    """A small dataset of clips as they come: 3 s, five notes or so."""
+def make_dataset(folder: Path) -> Path:
+    """Renders a small dataset of clips of the default length, 3 s. Returns its folder."""
     config = {
         "name": "cost", "seed": 1, "timbres": [{"synth": "builtin", "count": 8}],
-        "envelopes": {"all": FAMILY}, "phrases": {"generated": {"count": 8}},
+        "envelopes": {"all": ENVELOPES}, "phrases": {"generated": {"count": 8}},
         "splits": {"test_timbres": 0.25, "test_envelopes": 0.25, "test_phrases": 0.25},
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
@@ -46,55 +55,61 @@ def dataset(folder: Path) -> Path:
     return folder / "set"
 
 
-def cost(config_path: Path, data: Path, batches: list[int]) -> dict[str, float]:
-    """Figures of one config, by this process."""
+def measure_cost(config_path: Path, data: Path, batches: list[int]) -> dict[str, float]:
+    """Measures one config in this process.
+
+    Returns `million_parameters`, `gflop_per_example`, `mib_per_example` and `seconds_per_example` of the
+    larger batch.
+    """
     config, tables = load_config(config_path), Tables.open(data)
-    system = built(config, tables, CPU)
-    classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}
+    system = build_system(config, tables, CPU)
+    classes = {timbre: index for index, timbre in enumerate(tables.train_timbres)}
     with Loader(ShardSource(tables), system.kinds, 1, 2, 1) as loader:
         examples = list(islice(loader, max(batches)))
-    found = {"millions": millions(system, "codec")}
+    figures = {"million_parameters": million_parameters(system, "codec")}
     peaks = []
     for count in sorted(batches):
-        found["step_s"] = (
-            step_seconds(system, system.collate(examples[:count], classes), False, 1)["step"] / count
-        )
+        batch = system.collate(examples[:count], classes)
+        figures["seconds_per_example"] = step_seconds(system, batch, False, 1)["step"] / count
         peaks.append(peak_mib(CPU))
-    found["mib_an_example"] = (peaks[-1] - peaks[0]) / (max(batches) - min(batches))
+    figures["mib_per_example"] = (peaks[-1] - peaks[0]) / (max(batches) - min(batches))
     with FlopCounterMode(display=False) as counter:
         for turn in system.training_losses(system.collate(examples[:2], classes), progress=0.99):
             torch.stack(list(turn.losses.values())).sum().backward(retain_graph=True)  # type: ignore[no-untyped-call]
-    found["gflop_an_example"] = counter.get_total_flops() / 2e9
-    return found
+    # The batch has two examples.
+    figures["gflop_per_example"] = counter.get_total_flops() / 2e9
+    return figures
 
 
 def main() -> None:
+    """Measures each config in its own process and prints a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--configs", nargs="+", default=["base", "small", "tiny", "demo"])
-    parser.add_argument("--batches", nargs=2, type=int, default=[2, 6])
+    default = ["base", "small", "tiny", "demo"]
+    parser.add_argument("--configs", nargs="+", default=default, help="names of configs in configs/train")
+    parser.add_argument("--batches", nargs=2, type=int, default=[2, 6], help="two batch sizes")
     parser.add_argument("--data", type=Path, help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.data is not None:
-        (name,) = asked.configs
-        print(json.dumps(cost(ROOT / "configs" / "train" / f"{name}.yaml", asked.data, asked.batches)))
+    args = parser.parse_args()
+    if args.data is not None:
+        (name,) = args.configs
+        print(json.dumps(measure_cost(ROOT / "configs" / "train" / f"{name}.yaml", args.data, args.batches)))
         return
     print(
         "| config | million parameters | GFLOP an example | MiB an example | s an example, one CPU thread |"
     )
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
-        data = dataset(Path(folder))
-        for name in asked.configs:
+        data = make_dataset(Path(folder))
+        for name in args.configs:
             command = [sys.executable, "-m", "benchmarks.training_cost", "--configs", name]
-            given = ["--data", str(data), "--batches", *map(str, asked.batches)]
-            told = subprocess.run(
-                [*command, *given], check=True, cwd=ROOT, capture_output=True, text=True,
+            options = ["--data", str(data), "--batches", *map(str, args.batches)]
+            completed = subprocess.run(
+                [*command, *options], check=True, cwd=ROOT, capture_output=True, text=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
-            row = json.loads(told.stdout)
+            row = json.loads(completed.stdout)
             print(
-                f"| `{name}` | {row['millions']:.1f} | {row['gflop_an_example']:.1f}"
-                f" | {row['mib_an_example']:.0f} | {row['step_s']:.2f} |", flush=True,
+                f"| `{name}` | {row['million_parameters']:.1f} | {row['gflop_per_example']:.1f}"
+                f" | {row['mib_per_example']:.0f} | {row['seconds_per_example']:.2f} |", flush=True,
             )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
-"""What Triptych was decided against: the same codec with one part taken out or put in place of another.
+"""Ablation variants: the codec with one part removed or replaced by an alternative that was rejected.
 
-No part of the product: `benchmarks/ablations.py` trains and judges these, nothing else knows of them. All of
-them play true notes (`system`), so that a decoder is not blamed for what was misheard, and a few hundred
-steps tell something. `decoders`, `codes` and `latent_gain` hold what was tried, `judging` scores it.
+Only `benchmarks/ablations.py` trains and scores them; the product never imports them. All variants get the
+true notes, so that their decoders are compared without errors of note estimation, and short trainings
+suffice. `codes`, `decoders` and `latent_gain` hold the alternatives, `system` trains them, `scoring` and
+`code_probes` measure them.
 """

@@ -1,7 +1,12 @@
-"""Content as codes: one of 512 every 1024 samples (43 Hz at 44.1 kHz, 390 bit/s), heard in the source.
+"""Encodes content as codes of a vector quantiser: one of 512 every 1024 samples (43 Hz at 44.1 kHz, 390
+bit/s).
 
-The trunk is the note encoder's, the codebook one stage of the reference's quantiser, looked up by cosine in
-eight dimensions. As in the reference, pitch is taught on what was quantised.
+The trunk is that of the note encoder. The codebook is one stage of SynthCloner's quantiser (arXiv
+2509.24286), looked up by cosine similarity in eight dimensions. As there, a pitch loss is applied to the
+quantised frames.
+
+Shapes: B clips, G code frames, D dimensions of a code's vector, P pitches, N notes, R rows, F frames of a
+row, M mel bands, C channels.
 """
 
 from __future__ import annotations
@@ -29,16 +34,22 @@ from train.systems.triptych.networks.features import (
 from train.systems.triptych.networks.note_head import held_frames
 
 
-class Coded(NamedTuple):
-    """Codes of B clips: their vectors [B, G, D], their numbers [B, G], and the losses."""
+class CodeSequence(NamedTuple):
+    """Codes of B clips.
+
+    Attributes:
+        vector_BGD: the codes' vectors, float32.
+        index_BG: the codes' indices in the codebook, int64.
+        losses: pitch, commitment and codebook losses, scalars.
+    """
 
     vector_BGD: Tensor
-    number_BG: Tensor
+    index_BG: Tensor
     losses: dict[str, Tensor]
 
 
-class Coder(nn.Module):
-    """Features -> codes."""
+class CodeEncoder(nn.Module):
+    """Encodes features and, for the pitch loss, true notes as codes."""
 
     def __init__(self, config: AblatedConfig) -> None:
         super().__init__()
@@ -49,26 +60,27 @@ class Coder(nn.Module):
         self.book = Codebook(SynthClonerConfig(latent=config.code_width, codes=config.codes, code_dims=8))
         self.pitch = nn.Linear(config.code_width, PITCHES)
 
-    def forward(self, heard: Features, notes: NoteBatch) -> Coded:
-        x = self.enter(torch.cat([heard.mel_BFM, heard.fine_BFC], dim=-1))
+    def forward(self, features: Features, notes: NoteBatch) -> CodeSequence:
+        """Returns the codes of B clips and their losses."""
+        x = self.enter(torch.cat([features.mel_BFM, features.fine_BFC], dim=-1))
         for block in self.blocks:
             x = block(x)
         frames_BCG = F.avg_pool1d(self.leave(x).transpose(1, 2), LONG_HOP // HOP, ceil_mode=True)
-        found = self.book(frames_BCG)
-        vector_BGD = found.frames.transpose(1, 2)
-        return Coded(
+        quantised = self.book(frames_BCG)
+        vector_BGD = quantised.frames.transpose(1, 2)
+        return CodeSequence(
             vector_BGD,
-            found.codes[:, 0],
+            quantised.codes[:, 0],
             {
                 "code_pitch": pitch_loss(self.pitch(vector_BGD), notes),
-                "commitment": 0.25 * found.commitment,
-                "codebook": found.codebook,
+                "commitment": 0.25 * quantised.commitment,
+                "codebook": quantised.codebook,
             },
         )
 
 
 def pitch_loss(logits_BGP: Tensor, notes: NoteBatch) -> Tensor:
-    """Cross-entropy of the pitch in frames where a note is held."""
+    """Computes the cross-entropy of the pitch over frames in which a note is held: a scalar."""
     held_BNG = held_frames(notes, logits_BGP.shape[1], LONG_HOP)
     pitch_BN = (notes.pitch_BN.round().long() - LOWEST_PITCH).clamp(0, PITCHES - 1)
     target_BG = pitch_BN.gather(1, held_BNG.float().argmax(1))
@@ -77,7 +89,10 @@ def pitch_loss(logits_BGP: Tensor, notes: NoteBatch) -> Tensor:
     return (loss_BG * held_BG).sum() / held_BG.sum().clamp(min=1)
 
 
-def read_at(vector_BGD: Tensor, clip_R: Tensor, at_RF: Tensor) -> Tensor:
-    """The codes' vectors of clip `clip_R` at samples `at_RF` of it: [R, F, D]. Held at both ends."""
-    place_RF = (at_RF / LONG_HOP - 0.25).round().long().clamp(0, vector_BGD.shape[1] - 1)
-    return vector_BGD[clip_R[:, None], place_RF]
+def codes_at(vector_BGD: Tensor, clip_R: Tensor, at_RF: Tensor) -> Tensor:
+    """Returns the code vectors of clips `clip_R` at their samples `at_RF`: float32 [R, F, D].
+
+    Before the first and after the last frame the nearest one is returned.
+    """
+    frame_RF = (at_RF / LONG_HOP - 0.25).round().long().clamp(0, vector_BGD.shape[1] - 1)
+    return vector_BGD[clip_R[:, None], frame_RF]

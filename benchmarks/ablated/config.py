@@ -1,4 +1,4 @@
-"""Which part of the codec is another one."""
+"""The model config of ablation variants: which part of the codec is replaced."""
 
 from __future__ import annotations
 
@@ -10,17 +10,20 @@ from train.systems.triptych.config import TriptychConfig
 
 
 class AblatedConfig(TriptychConfig):
-    """`model:` of a config whose system is `ablated`: the codec's, and what is put in place of its parts.
-    The defaults are the codec itself."""
+    """`model:` of a config with `system: ablated`: the codec's fields and the choice of its parts.
+
+    With the defaults all parts are the codec's own.
+    """
 
     decoder: Literal["real", "complex", "residual", "vocos"] = Field(
-        "real", description="filters of oscillators; with phases; with a free iSTFT added; that alone"
+        "real",
+        description="oscillators with real or complex filters, or with an iSTFT residual; or Vocos",
     )
     content: Literal["notes", "codes", "both"] = Field(
-        "notes", description="what tells the decoder of pitch: notes, one VQ of 512 codes at 43 Hz, or both"
+        "notes", description="content that the decoder gets: notes, codes of a vector quantiser, or both"
     )
     gain: Literal["explicit", "latent"] = Field(
-        "explicit", description="the closed form of an envelope's numbers, or what a network makes of six"
+        "explicit", description="gain from the envelope in closed form, or from a latent of six by a network"
     )
-    codes: int = Field(512, ge=2, le=65536)
-    code_width: int = Field(64, ge=8, le=1024)
+    codes: int = Field(512, ge=2, le=65536, description="size of the codebook")
+    code_width: int = Field(64, ge=8, le=1024, description="dimensions of a code's vector")

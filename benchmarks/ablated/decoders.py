@@ -1,9 +1,10 @@
-"""Decoders beside the codec's own, on its trunk: with phases, with a free-phase residual, plain Vocos.
+"""Alternative decoders on the codec's trunk: complex filters, an iSTFT residual, and Vocos.
 
-The free head is that of Vocos (Siuzdak, ICLR 2024): each frame's network output is the log magnitude and the
-phase of every bin, and an inverse STFT makes the sound. No oscillator tells it where phases go.
+The iSTFT head is that of Vocos (Siuzdak, ICLR 2024). It predicts the log magnitude and the phase of every bin
+in each frame, and an inverse STFT synthesises the sound. No oscillator gives it phases.
 
-Shapes as in `train.systems.triptych.networks.decoder`; D dimensions of what codes stand for.
+Shapes as in `train.systems.triptych.networks.decoder`: R rows (notes), F frames, C channels or bins, K
+harmonics; D dimensions of a vector.
 """
 
 from __future__ import annotations
@@ -28,21 +29,27 @@ from train.systems.triptych.networks.partials import SILENCE_LEVEL, interpolate_
 from train.systems.triptych.networks.timbre import Profile
 
 BINS = WINDOW // 2 + 1
-EDGE = WINDOW // 2
-"""Samples before and after a piece that are made with it, so that an all-pass finds what it turns in."""
-NO_PITCH = 60.0
-"""What a decoder is told that must hear the pitch from codes."""
-RESIDUAL = 10.0 ** (-40.0 / 20.0)
-"""How loud the residual is at first, against the whole."""
-FREE_LEVEL = math.log(0.1 * math.sqrt(WINDOW / 4.0))
-"""About the log magnitude of a bin in white noise of the tones' RMS, 0.1."""
+MARGIN = WINDOW // 2
+"""Samples that are synthesised before and after an excerpt and then dropped:
+
+the reach of an all-pass filter.
+"""
+NEUTRAL_PITCH = 60.0
+"""MIDI pitch of all notes for a decoder that gets its content as codes only."""
+RESIDUAL_GAIN = 10.0 ** (-40.0 / 20.0)
+"""Gain of the residual, -40 dB."""
+INITIAL_LOG_MAGNITUDE = math.log(0.1 * math.sqrt(WINDOW / 4.0))
+"""Offset of the predicted log magnitudes: about that of a bin in white noise of RMS 0.1, as tones have."""
 
 
-class Rows(NamedTuple):
-    """R notes to be played: in which clip's timbre, at which pitch, from which sample of the tone on.
+class NoteRows(NamedTuple):
+    """R notes to decode.
 
-    `code_RFD` are the codes' vectors at each frame, where content comes as codes; `pitch_R` then still says
-    how the profile is moved if the notes are known besides.
+    Attributes:
+        clip_R: index of the clip that gives the timbre, int64.
+        pitch_R: MIDI pitch; it transposes the profile, unless content is codes only.
+        start_R: first sample of the tone to decode, counted from its onset.
+        code_RFD: the codes' vectors at each frame, or None if content is notes only.
     """
 
     clip_R: Tensor
@@ -51,130 +58,145 @@ class Rows(NamedTuple):
     code_RFD: Tensor | None = None
 
 
-def frames_of(samples: int) -> int:
-    """Frames that a piece of so many samples is made of."""
-    return math.ceil((samples + 2 * EDGE) / HOP) + 4
+def frame_count(samples: int) -> int:
+    """Returns the number of frames that synthesise an excerpt of so many samples."""
+    return math.ceil((samples + 2 * MARGIN) / HOP) + 4
 
 
 def frame_starts(start_R: Tensor, frames: int) -> Tensor:
-    """Which sample of its tone each frame of `frames_of` begins the hop of: [R, F]."""
-    return start_R[:, None] - EDGE + (torch.arange(frames, device=start_R.device) - 2) * HOP
+    """Returns the sample of its tone at which each frame's hop begins, [R, F];
+
+    `frames` is `frame_count`'s.
+    """
+    return start_R[:, None] - MARGIN + (torch.arange(frames, device=start_R.device) - 2) * HOP
 
 
-class RealFilters(Decoder):
-    """The codec's own, whose trunk is open: it may be told codes and set `more` numbers in each frame."""
+class RealFilterDecoder(Decoder):
+    """The codec's decoder with two optional parts: an input of codes, and `extra_outputs` outputs a frame."""
 
-    def __init__(self, config: AblatedConfig, rate: int, more: int = 0) -> None:
+    def __init__(self, config: AblatedConfig, rate: int, extra_outputs: int = 0) -> None:
         super().__init__(config, rate)
-        self.by_notes = config.content != "codes"
-        self.told = nn.Linear(config.code_width, config.decoder_width) if config.content != "notes" else None
-        self.more = nn.Linear(config.decoder_width, more) if more else None
+        self.uses_pitch = config.content != "codes"
+        uses_codes = config.content != "notes"
+        self.code_input = nn.Linear(config.code_width, config.decoder_width) if uses_codes else None
+        self.extra_head = nn.Linear(config.decoder_width, extra_outputs) if extra_outputs else None
 
     def forward(  # type: ignore[override]
-        self, profile: Profile, vector_BKD: Tensor, rows: Rows, samples: int
+        self, profile: Profile, vector_BKD: Tensor, rows: NoteRows, samples: int
     ) -> Tensor:
-        """`samples` of each row's dry tone, [R, samples]."""
-        pitch_R = rows.pitch_R if self.by_notes else torch.full_like(rows.pitch_R, NO_PITCH)
-        frames = frames_of(samples)
-        moved = transpose_profile(profile, rows.clip_R, pitch_R, self.spread.abs() + 0.2)
+        """Decodes `samples` of each row's dry tone: float32 [R, samples]."""
+        pitch_R = rows.pitch_R if self.uses_pitch else torch.full_like(rows.pitch_R, NEUTRAL_PITCH)
+        frames = frame_count(samples)
+        transposed = transpose_profile(profile, rows.clip_R, pitch_R, self.spread.abs() + 0.2)
         if not self.config.profile:
-            moved = without_profile(moved)
+            transposed = without_profile(transposed)
         first_RF = frame_starts(rows.start_R, frames)
-        h_RFC = self.trunk(moved, vector_BKD[rows.clip_R], pitch_R, first_RF / self.rate, rows.code_RFD)
-        sound = self.sound(h_RFC, moved, pitch_R, rows.start_R - EDGE, samples + 2 * EDGE)
-        return sound[:, EDGE : EDGE + samples]
+        h_RFC = self.trunk(transposed, vector_BKD[rows.clip_R], pitch_R, first_RF / self.rate, rows.code_RFD)
+        sound = self.synthesise(h_RFC, transposed, pitch_R, rows.start_R - MARGIN, samples + 2 * MARGIN)
+        return sound[:, MARGIN : MARGIN + samples]
 
     def trunk(
         self,
-        moved: TransposedProfile,
+        transposed: TransposedProfile,
         vector_RKD: Tensor,
         pitch_R: Tensor,
         time_RF: Tensor,
         code_RFD: Tensor | None,
     ) -> Tensor:
-        """What the heads read, [R, F, C]."""
-        profile = torch.cat(moved[:4], -1)
+        """Computes the activations that all heads read, float32 [R, F, C].
+
+        Times are in seconds from the onset.
+        """
+        profile = torch.cat(transposed[:4], -1)
         h = self.enter((profile.clamp(min=SILENCE_LEVEL) + 7.0) / 4.0)[:, None] + self.place(
-            position_features(pitch_R, moved.distance_R, time_RF)
+            position_features(pitch_R, transposed.distance_R, time_RF)
         )
-        if self.told is not None:
+        if self.code_input is not None:
             assert code_RFD is not None
-            h = h + self.told(code_RFD)
+            h = h + self.code_input(code_RFD)
         if self.tokens is not None:
             h = h + self.tokens(h, vector_RKD[:, 1:])
         for block in self.blocks:
             h = block(h, vector_RKD[:, 0])
         return F.gelu(h)
 
-    def sound(
-        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    def synthesise(
+        self, h_RFC: Tensor, transposed: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
     ) -> Tensor:
-        """Oscillators through the filters that the trunk sets."""
+        """Synthesises `samples` from sample `start_R` of each tone with filtered oscillators:
+
+        float32 [R, samples].
+        """
         noise_seed_R = torch.arange(len(pitch_R), device=pitch_R.device)
         return self._synthesise(
-            *self.output_levels(h_RFC, moved, pitch_R), pitch_R, start_R, noise_seed_R, samples
+            *self.output_levels(h_RFC, transposed, pitch_R), pitch_R, start_R, noise_seed_R, samples
         )
 
 
-class ComplexFilters(RealFilters):
-    """Filters with phases: an all-pass in series with the real ones, an angle for each harmonic and frame."""
+class ComplexFilterDecoder(RealFilterDecoder):
+    """Real filters in series with an all-pass filter, which has an angle for each harmonic and frame."""
 
     def __init__(self, config: AblatedConfig, rate: int) -> None:
-        super().__init__(config, rate, more=config.harmonics)
-        assert self.more is not None
-        nn.init.zeros_(self.more.weight)
-        nn.init.zeros_(self.more.bias)
+        super().__init__(config, rate, extra_outputs=config.harmonics)
+        assert self.extra_head is not None
+        nn.init.zeros_(self.extra_head.weight)
+        nn.init.zeros_(self.extra_head.bias)
 
-    def sound(
-        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    def synthesise(
+        self, h_RFC: Tensor, transposed: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
     ) -> Tensor:
-        assert self.more is not None
-        plain = super().sound(h_RFC, moved, pitch_R, start_R, samples)
+        assert self.extra_head is not None
+        plain = super().synthesise(h_RFC, transposed, pitch_R, start_R, samples)
         spectra_RFC = frame_spectra(F.pad(plain, (WINDOW, WINDOW)))
-        # Padded by a window, they stand where the trunk's frames do; the last may have none.
-        angle_RFK = F.pad(self.more(h_RFC), (0, 0, 0, 1))[:, : spectra_RFC.shape[1]]
+        # Padded by a window, the spectra's frames coincide with the trunk's. The last one may have no angle.
+        angle_RFK = F.pad(self.extra_head(h_RFC), (0, 0, 0, 1))[:, : spectra_RFC.shape[1]]
         bins = torch.arange(BINS, device=pitch_R.device) * (self.rate / WINDOW)
         angle = interpolate_levels(angle_RFK, bins / midi_to_hz(pitch_R)[:, None] - 1.0)
         turned = overlap_add(spectra_RFC * torch.polar(torch.ones_like(angle), angle))
         return turned[:, WINDOW : WINDOW + samples]
 
 
-class Free(RealFilters):
-    """A free head beside the trunk's own ones."""
+class ISTFTDecoder(RealFilterDecoder):
+    """The decoder with an iSTFT head beside its own heads."""
 
     def __init__(self, config: AblatedConfig, rate: int) -> None:
-        super().__init__(config, rate, more=2 * BINS)
+        super().__init__(config, rate, extra_outputs=2 * BINS)
 
-    def free(self, h_RFC: Tensor, samples: int) -> Tensor:
-        """The sound of magnitudes and phases that the trunk sets for every bin.
+    def istft(self, h_RFC: Tensor, samples: int) -> Tensor:
+        """Synthesises the predicted magnitudes and phases of all bins: float32 [R, samples].
 
-        Phases count from the middle of a frame: from its first sample, where the window is nothing, an
-        untrained head would be silent, and would be long in getting away from that.
+        Phases are relative to the middle of a frame. Relative to its first sample, where the window is 0, an
+        untrained head would be silent and slow to learn.
         """
-        assert self.more is not None
-        log_RFC, angle_RFC = self.more(h_RFC).chunk(2, dim=-1)
-        magnitude = (log_RFC + FREE_LEVEL).clamp(SILENCE_LEVEL, 5.0).exp()
+        assert self.extra_head is not None
+        log_RFC, angle_RFC = self.extra_head(h_RFC).chunk(2, dim=-1)
+        magnitude = (log_RFC + INITIAL_LOG_MAGNITUDE).clamp(SILENCE_LEVEL, 5.0).exp()
         angle_RFC = angle_RFC + math.pi * torch.arange(BINS, device=h_RFC.device)
         return overlap_add(torch.polar(magnitude, angle_RFC))[:, 2 * HOP + WINDOW // 2 :][:, :samples]
 
 
-class Residual(Free):
-    """The codec's sound and a free-phase one, which starts at -40 dB."""
+class ResidualDecoder(ISTFTDecoder):
+    """Adds the output of an iSTFT head, which starts at -40 dB, to the codec's sound."""
 
-    def sound(
-        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    def synthesise(
+        self, h_RFC: Tensor, transposed: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
     ) -> Tensor:
-        own = super().sound(h_RFC, moved, pitch_R, start_R, samples)
-        return own + RESIDUAL * self.free(h_RFC, samples)
+        own = super().synthesise(h_RFC, transposed, pitch_R, start_R, samples)
+        return own + RESIDUAL_GAIN * self.istft(h_RFC, samples)
 
 
-class Vocos(Free):
-    """The free head alone."""
+class VocosDecoder(ISTFTDecoder):
+    """Synthesises with the iSTFT head alone."""
 
-    def sound(
-        self, h_RFC: Tensor, moved: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
+    def synthesise(
+        self, h_RFC: Tensor, transposed: TransposedProfile, pitch_R: Tensor, start_R: Tensor, samples: int
     ) -> Tensor:
-        return self.free(h_RFC, samples)
+        return self.istft(h_RFC, samples)
 
 
-DECODERS = {"real": RealFilters, "complex": ComplexFilters, "residual": Residual, "vocos": Vocos}
+DECODERS = {
+    "real": RealFilterDecoder,
+    "complex": ComplexFilterDecoder,
+    "residual": ResidualDecoder,
+    "vocos": VocosDecoder,
+}

@@ -1,7 +1,9 @@
-"""An envelope that is learned: six numbers without names, and a network that unfolds them on any note.
+"""A learned envelope: a latent of six numbers, and a network that predicts the gain of any note from it.
 
-Level curves are read by the codec's own envelope head, so only what its numbers mean is left to training. The
-reference's envelope is learned too, but goes frame by frame and fits no other rhythm; this one does.
+The codec's envelope head encodes level curves, so training only decides what its numbers mean. SynthCloner's
+envelope latent is learned too, but has one value a frame and fits no other rhythm.
+
+Shapes: B clips, L points of a level curve, P numbers of a latent, R notes.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from train.systems.triptych.networks.envelope_head import PARAMETERS, EnvelopeHe
 from train.systems.triptych.networks.features import LEVEL_HOP
 
 TAUS_S = (0.005, 0.02, 0.06, 0.2, 0.6)
+"""Time constants of the exponential features of time, in seconds."""
 
 
 class LatentGain(nn.Module):
-    """Level curves and notes of B clips -> latents [B, 6]; latents and R notes -> gains."""
+    """Encodes level curves as latents, and predicts gains of notes from latents."""
 
     def __init__(self, width: int, rate: int, cut_fade_ms: float) -> None:
         super().__init__()
@@ -29,24 +32,28 @@ class LatentGain(nn.Module):
         self.unfold = mlp(PARAMETERS + 2 * len(TAUS_S) + 4, 96, 1)
 
     def latent(self, level_BL: Tensor, notes: NoteBatch) -> Tensor:
-        """What the curves of B clips come to, [B, 6]; near 0 and 1."""
+        """Encodes the level curves and notes of B clips: latents, float32 [B, P], of magnitude about 1."""
         units: Tensor = self.reader(level_BL, notes).clip_BP
         return (units - self.reader.start) / 2.0
 
     def forward(self, latent_RP: Tensor, notes: NoteBatch, start_R: Tensor, samples: int) -> Tensor:
-        """The gain of notes (R clips of one note each) from sample `start_R` of each on, [R, samples]."""
+        """Predicts the gain of R notes from sample `start_R` of each: float32 [R, samples], 0 outside the
+        note.
+
+        `notes` has one note in each row.
+        """
         points = samples // LEVEL_HOP + 2
         onset, off, end = notes.onset_BN, notes.off_BN, notes.end_BN
-        place = torch.arange(points, device=start_R.device) * float(LEVEL_HOP)
-        since = (start_R[:, None] + place) / self.rate
-        held = (off - onset) / self.rate
-        after = since - held
-        seen = [since, held.expand_as(since), after, (after > 0.0).float()]
-        for time in (since, after):
-            seen += [torch.exp(-time.clamp(min=0.0) / tau) for tau in TAUS_S]
-        told = latent_RP[:, None].expand(-1, points, -1)
-        level = self.unfold(torch.cat([told, torch.stack(seen, dim=-1)], dim=-1))[..., 0]
-        # A gain of 1 is in reach, and so is silence.
+        position = torch.arange(points, device=start_R.device) * float(LEVEL_HOP)
+        since_onset = (start_R[:, None] + position) / self.rate
+        duration = (off - onset) / self.rate
+        since_off = since_onset - duration
+        inputs = [since_onset, duration.expand_as(since_onset), since_off, (since_off > 0.0).float()]
+        for time in (since_onset, since_off):
+            inputs += [torch.exp(-time.clamp(min=0.0) / tau) for tau in TAUS_S]
+        latent = latent_RP[:, None].expand(-1, points, -1)
+        level = self.unfold(torch.cat([latent, torch.stack(inputs, dim=-1)], dim=-1))[..., 0]
+        # The curve can reach both 1 and silence.
         curve = (-F.softplus(-2.0 * level)).exp()
         at = torch.arange(samples, device=start_R.device).float()
         gain = interpolate_curve(curve, (at / LEVEL_HOP).expand(len(curve), -1))

@@ -1,167 +1,202 @@
-"""Training and judging one variant, what is kept of it, and the tables made from that."""
+"""Trains and scores a variant, stores its results and formats all results as Markdown tables."""
 
 from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
+from benchmarks.ablated.code_probes import probe_codes
 from benchmarks.ablated.config import AblatedConfig
-from benchmarks.ablated.judging import Convert, Scores, Trial, by_recordings, scores_of, trials_of
-from benchmarks.ablated.leaks import leaks_of
-from benchmarks.ablated.system import Ablated
-from benchmarks.ablated.variants import OURS, QUESTIONS, SPLITS, VARIANTS, Row, config_of
+from benchmarks.ablated.scoring import (
+    Convert,
+    Scores,
+    Trial,
+    convert_from_recordings,
+    draw_trials,
+    score_trials,
+)
+from benchmarks.ablated.system import AblatedCodec
+from benchmarks.ablated.variants import BASELINE, SPLITS, TABLES, VARIANTS, Row, config_of
 from manifests.dataset import files
 from train.checkpoint import load_system
 from train.config import parse_config
 from train.data.tables import Tables
 from train.fitting.loop import fit
 from train.systems import SYSTEMS
+from train.systems.base import System
 
-SYSTEMS[Ablated.name] = (AblatedConfig, Ablated)
+SYSTEMS[AblatedCodec.name] = (AblatedConfig, AblatedCodec)
+
+Result = dict[str, Any]
+"""The content of a run's `scores.json`."""
 
 
 @lru_cache(maxsize=1)
-def trials(data: Path, pairs: int) -> list[Trial]:
-    return trials_of(Tables.open(data), SPLITS, pairs)
+def cached_trials(data: Path, pairs: int) -> list[Trial]:
+    """Draws the trials of all splits once."""
+    return draw_trials(Tables.open(data), SPLITS, pairs)
 
 
-def train_and_judge(name: str, seed: int, out: Path, data: Path, steps: int, pairs: int) -> Path:
-    """A variant's run and its scores, in a file; what is there is not made again."""
+def train_and_score(name: str, seed: int, out: Path, data: Path, steps: int, pairs: int) -> Path:
+    """Trains and scores a variant, and writes `scores.json` to its folder in `out`. Existing results are
+    kept.
+
+    Returns the file. Raises SystemExit if a signal stopped training; called again, training resumes.
+    """
     variant = VARIANTS[name]
     folder = out / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
     path = folder / "scores.json"
     if path.exists():
         return path
-    begun = time.process_time()
+    start = time.process_time()
     outcome = fit(parse_config(config_of(variant, steps, seed), name), data, folder / "run")
     if outcome.signal:
-        # What is half trained is not judged; called again, the run goes on.
         raise SystemExit(128 + outcome.signal)
-    trained = time.process_time() - begun
+    train_cpu_s = time.process_time() - start
     system = load_system(folder / "run" / "last.safetensors")[0]
-    kept: dict[str, Any] = {
-        "variant": name, "seed": seed, "steps": steps, "pairs": pairs, "train_cpu_s": round(trained, 1),
-        "parameters": count(system.parameter_groups()["codec"]),
-        "losses": outcome.losses, "scores": judged(system, name, trials(data, pairs)),
+    trials = cached_trials(data, pairs)
+    result: Result = {
+        "variant": name, "seed": seed, "steps": steps, "pairs": pairs, "train_cpu_s": round(train_cpu_s, 1),
+        "parameters": count_parameters(system.parameter_groups()["codec"]),
+        "losses": outcome.losses, "scores": score_system(system, name, trials),
     }  # fmt: skip
-    if isinstance(system, Ablated) and system.coder is not None:
-        kept["codes"] = perplexity(system, trials(data, pairs))
-        kept["codes_tell"] = leaks_of(system, Tables.open(data))
-    kept["cpu_s"] = round(time.process_time() - begun, 1)
-    files.replace(path, f"{json.dumps(kept)}\n".encode())
+    if isinstance(system, AblatedCodec) and system.coder is not None:
+        result["code_perplexity"] = code_perplexity(system, trials)
+        result["code_probes"] = probe_codes(system, Tables.open(data))
+    result["cpu_s"] = round(time.process_time() - start, 1)
+    files.replace(path, f"{json.dumps(result)}\n".encode())
     return path
 
 
 @torch.no_grad()
-def judged(system: Any, name: str, some: list[Trial]) -> dict[str, Scores]:
-    """Scores by how it was judged: notes and envelope `given`, the envelope heard `by ear`, `recordings`."""
-    ways: dict[str, Convert] = {}
-    if isinstance(system, Ablated):
-        ways["given"] = partial(system.sing, by_ear=False)
-        if name == OURS:
-            ways["by ear"] = partial(system.sing, by_ear=True)
+def score_system(system: System, name: str, trials: list[Trial]) -> dict[str, Scores]:
+    """Scores a system under the conditions that apply to it.
+
+    - `ground_truth`: notes and envelope are given.
+    - `estimated_envelope`: notes are given; only the variant without changes is scored so.
+    - `recordings`: notes and envelope are estimated; only the codec itself can do that.
+    """
+    conditions: dict[str, Convert] = {}
+    if isinstance(system, AblatedCodec):
+        conditions["ground_truth"] = partial(system.convert_with_true_notes, estimate_envelope=False)
+        if name == BASELINE:
+            conditions["estimated_envelope"] = partial(system.convert_with_true_notes, estimate_envelope=True)
     else:
-        ways["recordings"] = by_recordings(system)
-    return {way: scores_of(convert, some) for way, convert in ways.items()}
+        conditions["recordings"] = convert_from_recordings(system)
+    return {condition: score_trials(convert, trials) for condition, convert in conditions.items()}
 
 
 @torch.no_grad()
-def perplexity(system: Ablated, some: list[Trial]) -> float:
-    """How many codes are used, evenly counted, in the trials' sources."""
+def code_perplexity(system: AblatedCodec, trials: list[Trial]) -> float:
+    """Computes the perplexity of the codes in the trials' sources:
+
+    the number of codes in use, if used equally.
+    """
     counts = np.zeros(system.config.codes)
-    for trial in some:
+    for trial in trials:
         batch = system.collate([trial.example], {})
-        coded = system.hear(batch).coded
-        assert coded is not None
-        counts += np.bincount(coded.number_BG.flatten().numpy(), minlength=len(counts))
+        codes = system.analyse(batch).codes
+        assert codes is not None
+        counts += np.bincount(codes.index_BG.flatten().numpy(), minlength=len(counts))
     share = counts[counts > 0] / counts.sum()
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
-def count(parameters: Any) -> int:
+def count_parameters(parameters: Iterable[nn.Parameter]) -> int:
+    """Returns how many numbers the parameters have."""
     return sum(parameter.numel() for parameter in parameters)
 
 
-def read(out: Path) -> dict[str, list[dict[str, Any]]]:
-    """All results in a folder, by variant, in the order of their seeds."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def read_results(out: Path) -> dict[str, list[Result]]:
+    """Reads all results in a folder: by variant, in the order of their seeds."""
+    results: dict[str, list[Result]] = {}
     for path in sorted(out.glob("*/scores.json")):
-        kept = json.loads(path.read_text())
-        found.setdefault(kept["variant"], []).append(kept)
-    return found
+        result = json.loads(path.read_text())
+        results.setdefault(result["variant"], []).append(result)
+    return results
 
 
-def values(kept: dict[str, Any], how: str, split: str) -> np.ndarray:
-    """Scores [kinds, pairs, metrics] of a run on a split."""
-    return np.array(list(kept["scores"][how][split].values()))
+def score_array(result: Result, condition: str, split: str) -> np.ndarray:
+    """Returns a run's scores on a split: float [kinds, pairs, metrics]."""
+    return np.array(list(result["scores"][condition][split].values()))
 
 
-def cell(runs: list[dict[str, Any]], how: str, split: str) -> str:
-    """Mean over pairs, kinds and seeds, and how far seeds are from it."""
-    means = np.array([values(kept, how, split).mean((0, 1)) for kept in runs])
-    spread = (means.max(0) - means.min(0)) / 2.0
-    middle = means.mean(0)
-    if len(runs) == 1:
-        return f"{middle[0]:.2f} / {middle[1]:.2f}"
-    return f"{middle[0]:.2f} ±{spread[0]:.2f} / {middle[1]:.2f} ±{spread[1]:.2f}"
+def format_cell(results: list[Result], condition: str, split: str) -> str:
+    """Formats the mean of both metrics over pairs, kinds and seeds, with half the range over seeds."""
+    means = np.array([score_array(result, condition, split).mean((0, 1)) for result in results])
+    half_range = (means.max(0) - means.min(0)) / 2.0
+    mean = means.mean(0)
+    if len(results) == 1:
+        return f"{mean[0]:.2f} / {mean[1]:.2f}"
+    return f"{mean[0]:.2f} ±{half_range[0]:.2f} / {mean[1]:.2f} ±{half_range[1]:.2f}"
 
 
-def against(row: Row, first: Row, found: dict[str, list[dict[str, Any]]], split: str) -> str:
-    """How much worse (+) than the first row, MSTFT by pairs over the seeds that both have, and its standard
-    error over pairs."""
-    runs = [{kept["seed"]: kept for kept in found[r.variant]} for r in (row, first)]
-    shared = sorted(runs[0].keys() & runs[1].keys())
+def format_difference(row: Row, first: Row, results: dict[str, list[Result]], split: str) -> str:
+    """Formats the difference in MSTFT to the first row, pair by pair, with its standard error over pairs.
+
+    Only seeds that both rows have count. Positive means worse. Returns "" if they share no seed.
+    """
+    by_seed = [{result["seed"]: result for result in results[r.variant]} for r in (row, first)]
+    shared = sorted(by_seed[0].keys() & by_seed[1].keys())
     if not shared:
         return ""
-    ours, theirs = (
-        np.mean([values(some[seed], r.how, split)[..., 0] for seed in shared], axis=0).flatten()
-        for some, r in zip(runs, (row, first), strict=True)
+    own, reference = (
+        np.mean([score_array(of_row[seed], r.condition, split)[..., 0] for seed in shared], axis=0).flatten()
+        for of_row, r in zip(by_seed, (row, first), strict=True)
     )
-    difference = ours - theirs
+    difference = own - reference
     return f"{difference.mean():+.2f} ±{difference.std(ddof=1) / np.sqrt(len(difference)):.2f}"
 
 
-def tables(out: Path) -> str:
-    """A table a question, as far as results are there."""
-    found, lines = read(out), []
-    for question, rows in QUESTIONS.items():
-        there = [row for row in rows if row.variant in found and row.how in found[row.variant][0]["scores"]]
-        if rows[0] not in there or len(there) < 2:
+def format_tables(out: Path) -> str:
+    """Formats each of `TABLES` whose first row and one more have results, and the table of codes."""
+    results, lines = read_results(out), []
+    for title, rows in TABLES.items():
+        available = [
+            row for row in rows
+            if row.variant in results and row.condition in results[row.variant][0]["scores"]
+        ]  # fmt: skip
+        if rows[0] not in available or len(available) < 2:
             continue
         lines += [
-            f"### {question}", "",
-            f"| | seeds | {' | '.join(SPLITS)} | {SPLITS[-1]}, against the first |",
+            f"### {title}", "",
+            f"| | seeds | {' | '.join(SPLITS)} | {SPLITS[-1]}, difference to the first row |",
             "|---|---|" + "---|" * (len(SPLITS) + 1),
         ]  # fmt: skip
-        for row in there:
-            runs = found[row.variant]
-            cells = [cell(runs, row.how, split) for split in SPLITS]
-            worse = "" if row is rows[0] else against(row, rows[0], found, SPLITS[-1])
-            lines.append(f"| {row.title} | {len(runs)} | {' | '.join(cells)} | {worse} |")
+        for row in available:
+            of_row = results[row.variant]
+            cells = [format_cell(of_row, row.condition, split) for split in SPLITS]
+            difference = "" if row is rows[0] else format_difference(row, rows[0], results, SPLITS[-1])
+            lines.append(f"| {row.title} | {len(of_row)} | {' | '.join(cells)} | {difference} |")
         lines.append("")
-    return "\n".join(lines + told_by_codes(found))
+    return "\n".join(lines + format_code_probes(results))
 
 
-def told_by_codes(found: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """What codes give away, and how many are in use, as a table."""
-    runs = [kept for some in found.values() for kept in some if "codes_tell" in kept]
-    if not runs:
+def format_code_probes(results: dict[str, list[Result]]) -> list[str]:
+    """Formats the perplexity of codes and what they reveal as lines of a table; none if no run has codes."""
+    with_codes = [
+        result for of_variant in results.values() for result in of_variant if "code_probes" in result
+    ]
+    if not with_codes:
         return []
-    factors = list(runs[0]["codes_tell"])
+    factors = list(with_codes[0]["code_probes"])
     lines = [
-        "### What codes tell", "",
+        "### What the codes reveal", "",
         f"| | seed | codes in use | {' | '.join(factors)} |", "|---|---|---|" + "---|" * len(factors),
     ]  # fmt: skip
-    for kept in runs:
+    for result in with_codes:
         cells = [
-            "{codes:.2f} ({log-mel:.2f}; {chance:.2f})".format(**kept["codes_tell"][factor])
+            "{codes:.2f} ({log-mel:.2f}; {chance:.2f})".format(**result["code_probes"][factor])
             for factor in factors
         ]
-        lines.append(f"| {kept['variant']} | {kept['seed']} | {kept['codes']:.0f} | {' | '.join(cells)} |")
+        used = f"{result['code_perplexity']:.0f}"
+        lines.append(f"| {result['variant']} | {result['seed']} | {used} | {' | '.join(cells)} |")
     return lines

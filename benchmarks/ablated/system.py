@@ -1,8 +1,11 @@
-"""The codec with another part in place of one of its own, and true notes given, in training and after.
+"""The codec with one part replaced and true notes given, in training and in conversion.
 
-Nothing of the note encoder is trained: what is asked is how well notes that are known can be played. Its
-trained twin is the codec itself on the same examples. All else is Triptych's: examples, pieces, measuring,
-timbre encoder, envelope head, losses. No GAN.
+The note encoder is not trained: variants are compared by how well they synthesise known notes. The codec
+itself, trained on the same examples, is scored beside them. Everything else is the codec's: examples,
+excerpts, profile, timbre encoder, envelope head and losses. There is no GAN.
+
+Shapes: B clips, N notes, K vectors of a timbre, D dimensions, L points of a level curve, R rows (one excerpt
+of a note each), F frames, T samples of an excerpt.
 """
 
 from __future__ import annotations
@@ -13,9 +16,9 @@ from typing import NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from benchmarks.ablated.codes import Coded, Coder, read_at
+from benchmarks.ablated.codes import CodeEncoder, CodeSequence, codes_at
 from benchmarks.ablated.config import AblatedConfig
-from benchmarks.ablated.decoders import DECODERS, Rows, frame_starts, frames_of
+from benchmarks.ablated.decoders import DECODERS, NoteRows, frame_count, frame_starts
 from benchmarks.ablated.latent_gain import LatentGain
 from train.audio.spectral import level_curve
 from train.data.examples import Example
@@ -29,32 +32,50 @@ from train.systems.triptych.networks.timbre import TONE_RMS, Profile, divide_out
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
 from train.systems.triptych.system import Batch, Triptych, weighted
 
-OfClips = TypeVar("OfClips", NoteBatch, EnvelopeBatch)
+ClipTensors = TypeVar("ClipTensors", NoteBatch, EnvelopeBatch)
 
 
-class Givers(NamedTuple):
-    """A batch, and which of its input clips gives each row its content and its envelope; `octave_R` says how
-    many octaves the content is moved for the row's timbre."""
+class AblationBatch(NamedTuple):
+    """The codec's batch, and where its rows take content and envelope from.
+
+    Attributes:
+        batch: the codec's own batch.
+        content_R: index of the clip that gives a row its content, int64.
+        envelope_R: index of the clip that gives it its envelope, int64.
+        octave_R: octaves from the content's clip to the target, float32.
+    """
 
     batch: Batch
     content_R: Tensor
     envelope_R: Tensor
     octave_R: Tensor
 
-    def to(self, device: torch.device) -> Givers:
-        return Givers(*(part.to(device) for part in self))  # type: ignore[arg-type]
+    def to(self, device: torch.device) -> AblationBatch:
+        """Returns the batch on another device."""
+        return AblationBatch(*(part.to(device) for part in self))  # type: ignore[arg-type]
 
 
-class Heard(NamedTuple):
-    """What is read in a batch's clips: profiles and vectors of those that give rows their timbre, codes of
-    those that give content, levels of those that give envelopes (with their notes and true envelopes); and
-    which of them each row has."""
+class ClipAnalysis(NamedTuple):
+    """What a batch's clips are analysed as, and which of it each row uses.
+
+    Attributes:
+        profile: profiles of the clips that give timbres.
+        vector_BKD: their timbre vectors, float32.
+        consistency: the loss of agreement between halves of a clip, a scalar.
+        timbre_R: index into them, int64.
+        codes: codes of the clips that give content, or None for a variant without codes.
+        content_R: index into them, int64.
+        level_BL: level curves of the clips that give envelopes, float32.
+        notes: notes of those clips.
+        envelope: true envelopes of those clips.
+        envelope_R: index into them, int64.
+    """
 
     profile: Profile
     vector_BKD: Tensor
     consistency: Tensor
     timbre_R: Tensor
-    coded: Coded | None
+    codes: CodeSequence | None
     content_R: Tensor
     level_BL: Tensor
     notes: NoteBatch
@@ -62,8 +83,8 @@ class Heard(NamedTuple):
     envelope_R: Tensor
 
 
-class Ablated(Triptych):
-    """The codec, one part exchanged, that plays notes it is given."""
+class AblatedCodec(Triptych):
+    """The codec with one part replaced, which synthesises given notes. Registered as system `ablated`."""
 
     name = "ablated"
     config: AblatedConfig
@@ -71,130 +92,156 @@ class Ablated(Triptych):
     def __init__(self, config: AblatedConfig, format: Format) -> None:
         super().__init__(config, format)
         self.decoder = DECODERS[config.decoder](config, format.rate)
-        self.coder = Coder(config) if config.content != "notes" else None
-        self.octaves = nn.Linear(1, config.code_width) if config.content != "notes" else None
+        self.coder = CodeEncoder(config) if config.content != "notes" else None
+        self.octave_input = nn.Linear(1, config.code_width) if config.content != "notes" else None
         self.latent_gain = (
             LatentGain(config.envelope_width, format.rate, format.cut_fade_ms)
             if config.gain == "latent"
             else None
         )
 
-    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> Givers:  # type: ignore[override]
-        places: dict[str, int] = {}
+    def collate(self, examples: Sequence[Example], classes: dict[int, int]) -> AblationBatch:  # type: ignore[override]
+        index_of: dict[str, int] = {}
         for example in examples:
             for clip in (example.content, example.timbre, example.envelope):
-                places.setdefault(clip.id.key, len(places))
+                index_of.setdefault(clip.id.key, len(index_of))
         rows = [example for example in examples for _ in self._pieces(example)]
-        return Givers(
+        return AblationBatch(
             super().collate(examples, classes),
-            torch.tensor([places[example.content.id.key] for example in rows]),
-            torch.tensor([places[example.envelope.id.key] for example in rows]),
-            torch.tensor([octaves_up(example) for example in rows]),
+            torch.tensor([index_of[example.content.id.key] for example in rows]),
+            torch.tensor([index_of[example.envelope.id.key] for example in rows]),
+            torch.tensor([octave_shift(example) for example in rows]),
         )
 
-    def training_losses(self, batch: Givers, progress: float) -> Iterator[OptimizerTurn]:  # type: ignore[override]
-        of, rate = batch.batch, self.format.rate
-        heard = self.hear(batch)
-        guess = self.envelope_head(heard.level_BL, heard.notes)
-        losses = envelope_losses(guess, heard.envelope, heard.notes, rate)
+    def training_losses(self, batch: AblationBatch, progress: float) -> Iterator[OptimizerTurn]:  # type: ignore[override]
+        own, rate = batch.batch, self.format.rate
+        analysis = self.analyse(batch)
+        estimate = self.envelope_head(analysis.level_BL, analysis.notes)
+        losses = envelope_losses(estimate, analysis.envelope, analysis.notes, rate)
         losses = weighted(losses, self.config.envelope_weight)
-        losses["consistency"] = self.config.consistency_weight * heard.consistency
-        if heard.coded is not None:
-            losses |= heard.coded.losses
-        classes_B = of.class_B[torch.unique(of.timbre_R)]
+        losses["consistency"] = self.config.consistency_weight * analysis.consistency
+        if analysis.codes is not None:
+            losses |= analysis.codes.losses
+        classes_B = own.class_B[torch.unique(own.timbre_R)]
         known = classes_B >= 0
         if known.any():
-            said = nn.functional.cross_entropy(self.timbre_head(heard.vector_BKD[known, 0]), classes_B[known])
-            losses["timbre"] = self.config.timbre_weight * said
+            logits = self.timbre_head(analysis.vector_BKD[known, 0])
+            classification = nn.functional.cross_entropy(logits, classes_B[known])
+            losses["timbre"] = self.config.timbre_weight * classification
 
-        samples = of.piece_RT.shape[1]
-        dry_RT = self.dry(heard, of.pieces, of.start_R, batch.octave_R, samples)
-        gain_RT = self.gain(heard, of.pieces, of.piece_envelope, of.start_R, samples)
-        estimate_RT = dry_RT * gain_RT * of.scale_R[:, None]
-        spectral = spectral_losses(estimate_RT, of.piece_RT, rate)
+        samples = own.piece_RT.shape[1]
+        tone_RT = self.decode_tones(analysis, own.pieces, own.start_R, batch.octave_R, samples)
+        gain_RT = self.note_gains(analysis, own.pieces, own.piece_envelope, own.start_R, samples)
+        estimate_RT = tone_RT * gain_RT * own.scale_R[:, None]
+        spectral = spectral_losses(estimate_RT, own.piece_RT, rate)
         losses["stft"] = self.config.spectral_weight * spectral["stft"]
         losses["mel"] = self.config.mel_weight * spectral["mel"]
         yield OptimizerTurn("codec", losses)
 
-    def hear(self, batch: Givers) -> Heard:
-        """Clips read by their true envelopes and their notes, moved as in training (see `jitter_ms`)."""
-        of, config, rate, cut = batch.batch, self.config, self.format.rate, self.format.cut_fade_ms
-        timbres, timbre_R = torch.unique(of.timbre_R, return_inverse=True)
-        notes, envelope = pick(of.jittered, timbres), pick(of.envelope, timbres)
-        seen = extract_features(of.audio_BT[timbres], rate)
-        normalized = divide_out_gain(seen, notes, envelope, rate, cut)
+    def analyse(self, batch: AblationBatch) -> ClipAnalysis:
+        """Analyses the batch's clips with their true envelopes and their jittered notes (see `jitter_ms`)."""
+        own, config, rate, cut = batch.batch, self.config, self.format.rate, self.format.cut_fade_ms
+        timbres, timbre_R = torch.unique(own.timbre_R, return_inverse=True)
+        notes, envelope = select_clips(own.jittered, timbres), select_clips(own.envelope, timbres)
+        features = extract_features(own.audio_BT[timbres], rate)
+        normalized = divide_out_gain(features, notes, envelope, rate, cut)
         profile = measure_profile(normalized, notes, config, rate)
         views = self.timbre_encoder.views(normalized, notes, rate)
-        coded, content_R = None, batch.content_R
+        codes, content_R = None, batch.content_R
         if self.coder is not None:
             contents, content_R = torch.unique(batch.content_R, return_inverse=True)
-            coded = self.coder(extract_features(of.audio_BT[contents], rate), pick(of.notes, contents))
+            content_features = extract_features(own.audio_BT[contents], rate)
+            codes = self.coder(content_features, select_clips(own.notes, contents))
         shaping, envelope_R = torch.unique(batch.envelope_R, return_inverse=True)
-        level_BL = level_curve(of.audio_BT[shaping], LEVEL_HOP, 2)
-        return Heard(
-            profile, round_straight_through(views.whole_BKD), consistency_loss(views), timbre_R, coded,
-            content_R, level_BL, pick(of.jittered, shaping), pick(of.envelope, shaping), envelope_R,
-        )  # fmt: skip
+        level_BL = level_curve(own.audio_BT[shaping], LEVEL_HOP, 2)
+        return ClipAnalysis(
+            profile,
+            round_straight_through(views.whole_BKD),
+            consistency_loss(views),
+            timbre_R,
+            codes,
+            content_R,
+            level_BL,
+            select_clips(own.jittered, shaping),
+            select_clips(own.envelope, shaping),
+            envelope_R,
+        )
 
-    def dry(self, heard: Heard, pieces: NoteBatch, start_R: Tensor, octave_R: Tensor, samples: int) -> Tensor:
-        """The tones of rows (clips of one note) from sample `start_R` of each on, [R, samples]."""
-        codes = None
-        if heard.coded is not None:
-            assert self.octaves is not None
-            at_RF = pieces.onset_BN + frame_starts(start_R, frames_of(samples))
-            codes = read_at(heard.coded.vector_BGD, heard.content_R, at_RF)
-            codes = codes + self.octaves(octave_R[:, None])[:, None]
-        rows = Rows(heard.timbre_R, pieces.pitch_BN[:, 0], start_R, codes)
-        dry_RT: Tensor = self.decoder(heard.profile, heard.vector_BKD, rows, samples)
-        return dry_RT
-
-    def gain(
-        self, heard: Heard, pieces: NoteBatch, envelope: EnvelopeBatch, start_R: Tensor, samples: int
+    def decode_tones(
+        self, analysis: ClipAnalysis, pieces: NoteBatch, start_R: Tensor, octave_R: Tensor, samples: int
     ) -> Tensor:
-        """The gain of rows, [R, samples]: by their `envelope`, or by what is learned of the giver's level."""
+        """Decodes the dry tones of rows from sample `start_R` of each: float32 [R, samples].
+
+        `pieces` has one note in each row.
+        """
+        code_RFD = None
+        if analysis.codes is not None:
+            assert self.octave_input is not None
+            at_RF = pieces.onset_BN + frame_starts(start_R, frame_count(samples))
+            code_RFD = codes_at(analysis.codes.vector_BGD, analysis.content_R, at_RF)
+            code_RFD = code_RFD + self.octave_input(octave_R[:, None])[:, None]
+        rows = NoteRows(analysis.timbre_R, pieces.pitch_BN[:, 0], start_R, code_RFD)
+        tone_RT: Tensor = self.decoder(analysis.profile, analysis.vector_BKD, rows, samples)
+        return tone_RT
+
+    def note_gains(
+        self,
+        analysis: ClipAnalysis,
+        pieces: NoteBatch,
+        envelope: EnvelopeBatch,
+        start_R: Tensor,
+        samples: int,
+    ) -> Tensor:
+        """Computes the gain of rows: float32 [R, samples].
+
+        It is the closed form of `envelope`, or the variant's learned gain of the level that gives the
+        envelope.
+        """
         if self.latent_gain is not None:
-            latent_BP = self.latent_gain.latent(heard.level_BL, heard.notes)
-            gain_RT: Tensor = self.latent_gain(latent_BP[heard.envelope_R], pieces, start_R, samples)
+            latent_BP = self.latent_gain.latent(analysis.level_BL, analysis.notes)
+            gain_RT: Tensor = self.latent_gain(latent_BP[analysis.envelope_R], pieces, start_R, samples)
             return gain_RT
         at = pieces.onset_BN + start_R[:, None] + torch.arange(samples, device=start_R.device)
         return clip_gain(pieces, envelope, at, self.format.rate, self.format.cut_fade_ms)
 
     @torch.no_grad()
-    def sing(self, example: Example, by_ear: bool) -> Audio:
-        """The target's notes in the timbre and envelope of the others' clips: float32 [n].
+    def convert_with_true_notes(self, example: Example, estimate_envelope: bool) -> Audio:
+        """Synthesises the target's notes in the timbre and envelope of the example's clips: float32 [frames].
 
-        The envelope's numbers are the true ones, or heard in its giver's level and notes (`by_ear`), as the
-        codec hears them. As loud as the timbre's clip, as in `inference.synthesis`.
+        With `estimate_envelope` the envelope is estimated from level and true notes, as the codec does it;
+        otherwise it is the true one. The loudness is that of the timbre's clip, as in `inference.synthesis`.
         """
         rate, cut, samples = self.format.rate, self.format.cut_fade_ms, len(example.target.audio)
         batch = self.collate([example], {})
-        heard = self.hear(batch._replace(batch=batch.batch._replace(jittered=batch.batch.notes)))
+        analysis = self.analyse(batch._replace(batch=batch.batch._replace(jittered=batch.batch.notes)))
         notes = NoteBatch(*(part.T for part in note_batch([example.target.notes], rate, samples)))
         count = len(notes.onset_BN)
         row = torch.zeros(count, dtype=torch.long)
-        heard = heard._replace(timbre_R=row, content_R=row, envelope_R=row)
-        envelope = heard.envelope
-        if by_ear:
-            guess = self.envelope_head(heard.level_BL, heard.notes).clip_BP
-            envelope = from_units(fit_envelopes(heard.level_BL, heard.notes, guess, rate, cut).units_BP)
+        analysis = analysis._replace(timbre_R=row, content_R=row, envelope_R=row)
+        envelope = analysis.envelope
+        if estimate_envelope:
+            initial = self.envelope_head(analysis.level_BL, analysis.notes).clip_BP
+            envelope = from_units(
+                fit_envelopes(analysis.level_BL, analysis.notes, initial, rate, cut).units_BP
+            )
         longest = int((notes.end_BN - notes.onset_BN).max())
         start_R = torch.zeros(count)
-        octave_R = torch.full((count,), octaves_up(example))
-        gain_RT = self.gain(heard, notes, pick(envelope, row), start_R, longest)
-        sound_RT = gain_RT * self.dry(heard, notes, start_R, octave_R, longest)
-        whole = torch.zeros(samples + longest)
-        for onset, sound in zip(notes.onset_BN[:, 0].long().tolist(), sound_RT, strict=True):
-            whole[onset : onset + longest] += sound
-        factor = heard.profile.level_B[0] / (TONE_RMS * gain_RT.amax().clamp(min=1e-6))
-        audio: Audio = (whole[:samples] * factor).numpy()
+        octave_R = torch.full((count,), octave_shift(example))
+        gain_RT = self.note_gains(analysis, notes, select_clips(envelope, row), start_R, longest)
+        note_RT = gain_RT * self.decode_tones(analysis, notes, start_R, octave_R, longest)
+        mix = torch.zeros(samples + longest)
+        for onset, note in zip(notes.onset_BN[:, 0].long().tolist(), note_RT, strict=True):
+            mix[onset : onset + longest] += note
+        factor = analysis.profile.level_B[0] / (TONE_RMS * gain_RT.amax().clamp(min=1e-6))
+        audio: Audio = (mix[:samples] * factor).numpy()
         return audio
 
 
-def pick(batch: OfClips, index: Tensor) -> OfClips:
-    """The notes or the envelopes of some clips."""
+def select_clips(batch: ClipTensors, index: Tensor) -> ClipTensors:
+    """Returns the notes or envelopes of the clips with these indices, int64 [B]."""
     return type(batch)(*(tensor[index] for tensor in batch))
 
 
-def octaves_up(example: Example) -> float:
-    """How many octaves the target sounds above the clip that its content comes from."""
+def octave_shift(example: Example) -> float:
+    """Returns by how many octaves the target sounds above the clip that gives its content."""
     return (example.target.notes[0].pitch - example.content.notes[0].pitch) / 12.0

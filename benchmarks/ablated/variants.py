@@ -1,4 +1,4 @@
-"""What is compared: the questions, the variants that answer them, and the data that all of them see."""
+"""The ablation variants, the tables that compare them, and their dataset."""
 
 from __future__ import annotations
 
@@ -25,21 +25,27 @@ SPLITS = ("validation", "test_unseen_timbre", "test_unseen_synth")
 
 
 class Variant(NamedTuple):
-    """Changes of `model:`, the share of timbres altered in training (`data.altered`), and the system: the
-    codec with notes given (`ablated`), or itself (`triptych`), which has to hear them."""
+    """A variant of the codec.
+
+    Attributes:
+        model: changes of the config's `model:`.
+        altered: share of timbres that are altered in training (`data.altered`).
+        system: `ablated` gets the true notes; `triptych`, the codec itself, estimates them.
+    """
 
     model: Mapping[str, Any] = MappingProxyType({})
     altered: float = 0.0
     system: str = "ablated"
 
 
-OURS = "ours"
+BASELINE = "codec"
+"""The variant without changes."""
 VECTOR: dict[str, Any] = {"profile": False}
 TOKENS: dict[str, Any] = {"profile": False, "timbre_tokens": 8}
 VARIANTS = {
-    OURS: Variant(),
-    "ours, notes heard": Variant(system="triptych"),
-    "ours and codes": Variant({"content": "both"}),
+    BASELINE: Variant(),
+    "codec, notes estimated": Variant(system="triptych"),
+    "notes and codes": Variant({"content": "both"}),
     "notes, Vocos": Variant({"decoder": "vocos"}),
     "codes, Vocos": Variant({"content": "codes", "decoder": "vocos"}),
     "notes and codes, Vocos": Variant({"content": "both", "decoder": "vocos"}),
@@ -58,30 +64,33 @@ VARIANTS = {
 
 
 class Row(NamedTuple):
-    """A row of a table: a variant by the name it has there, and how it was judged (see `judging`)."""
+    """A row of a table:
+
+    its title, the variant's name and the condition of its scores (see `score_system`).
+    """
 
     title: str
     variant: str
-    how: str = "given"
+    condition: str = "ground_truth"
 
 
-QUESTIONS: dict[str, tuple[Row, ...]] = {
+TABLES: dict[str, tuple[Row, ...]] = {
     "Content": (
-        Row("notes (given)", OURS),
-        Row("notes, heard; envelope too", "ours, notes heard", "recordings"),
-        Row("notes (given) and codes", "ours and codes"),
+        Row("notes (given)", BASELINE),
+        Row("notes and envelope estimated", "codec, notes estimated", "recordings"),
+        Row("notes (given) and codes", "notes and codes"),
         Row("notes (given), Vocos decoder", "notes, Vocos"),
         Row("codes, Vocos decoder", "codes, Vocos"),
         Row("notes (given) and codes, Vocos decoder", "notes and codes, Vocos"),
     ),
     "Decoder": (
-        Row("real filters", OURS),
+        Row("real filters", BASELINE),
         Row("complex filters", "complex filters"),
         Row("real filters, free-phase residual", "free-phase residual"),
         Row("plain Vocos (free iSTFT)", "notes, Vocos"),
     ),
     "Timbre": (
-        Row("vector and profile", OURS),
+        Row("vector and profile", BASELINE),
         Row("vector and profile, altered", "vector, profile, altered"),
         Row("vector", "vector"),
         Row("vector, altered", "vector, altered"),
@@ -91,20 +100,20 @@ QUESTIONS: dict[str, tuple[Row, ...]] = {
         Row("vector, 8 tokens and profile, altered", "vector, 8 tokens, profile, altered"),
     ),
     "Envelope": (
-        Row("explicit gain, true numbers", OURS),
-        Row("explicit gain, numbers heard", OURS, "by ear"),
+        Row("explicit gain, true numbers", BASELINE),
+        Row("explicit gain, numbers estimated", BASELINE, "estimated_envelope"),
         Row("learned latent of six", "learned latent"),
     ),
     "Sub-octave": (
-        Row("32 odd multiples of f0/2", OURS),
+        Row("32 odd multiples of f0/2", BASELINE),
         Row("none", "no sub-octave"),
     ),
 }
-"""The first row of each is what the others are compared with."""
+"""By title, the rows of each table. The others are compared with the first."""
 
 
 def config_of(variant: Variant, steps: int, seed: int) -> dict[str, Any]:
-    """A run's config: the demo's, as long for every variant, with no GAN, from the tone bank."""
+    """Returns a run's config: the demo's sizes, `steps` steps of 8 examples, without a GAN."""
     return {
         "system": variant.system, "seed": seed, "steps": steps, "batch": 8,
         "save_every": steps, "validation_pairs": 0, "data": {"threads": 1, "altered": variant.altered},

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.codec_properties import roundtrip_ratios
-from benchmarks.probes import figures, gather, verdicts
+from benchmarks.probes import check_targets, collect_latents, probe_scores
 from manifests.dataset.layout import Layout
 from manifests.splits.seeds import stream
 from manifests.types import ClipId
@@ -41,8 +41,8 @@ def test_self_reference_and_swapping_back_lose_little(codec: Codec, demo_data: P
 
 
 def test_each_factor_encodes_only_itself(codec: Codec, demo_data: Path) -> None:
-    measured = verdicts(figures(gather(codec, Tables.open(demo_data), 1200, 1)))
-    assert all(measured.values()), {name for name, fine in measured.items() if not fine}
+    targets = check_targets(probe_scores(collect_latents(codec, Tables.open(demo_data), 1200, 1)))
+    assert all(targets.values()), {target for target, met in targets.items() if not met}
 
 
 def test_a_known_timbre_is_classified(

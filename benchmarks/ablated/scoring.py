@@ -1,4 +1,4 @@
-"""Conversions with known answers, scored by the two floored headlines: the same pairs for every variant."""
+"""Scores conversions with known targets by the two headline metrics. All variants get the same pairs."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ from train.metrics.spectral import SpectralComparison
 from train.systems.base import Audio, ConversionRequest, System
 
 SEED = 11
-"""Of the pairs: no run's own."""
-SCORED = tuple(metric for metric in METRICS if metric.name in HEADLINES)
+"""Seed of the draw of pairs, the same for all runs."""
+SCORED_METRICS = tuple(metric for metric in METRICS if metric.name in HEADLINES)
 
 Convert = Callable[[Example], Audio]
+"""Converts an example's source: float32 [frames] at the dataset's rate."""
 Scores = dict[str, dict[str, list[list[float]]]]
-"""By split and kind, for each pair the headlines in order."""
+"""By split and kind, a list for each pair: its scores in the order of `SCORED_METRICS`."""
 
 
 class Trial(NamedTuple):
-    """A pair as the example it would be in training, and its target to be scored against."""
+    """A pair as a training example, and the features of its target."""
 
     split: str
     kind: str
@@ -35,8 +36,8 @@ class Trial(NamedTuple):
     target: SpectralFeatures
 
 
-def trials_of(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
-    """`pairs` trials of each kind in each split."""
+def draw_trials(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
+    """Draws `pairs` trials of each kind in each split and reads their clips."""
     drawn = [
         (split, pair)
         for split in splits
@@ -47,7 +48,7 @@ def trials_of(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
     clips = {key: _clip(tables, key, audio) for key, audio in read_clips(tables.layout, keys).items()}
     return [
         Trial(
-            split, pair.kind, example_of(pair, clips), spectral_features(as_float(clips[pair.target].audio))
+            split, pair.kind, pair_example(pair, clips), spectral_features(as_float(clips[pair.target].audio))
         )
         for split, pair in drawn
     ]  # fmt: skip
@@ -55,12 +56,15 @@ def trials_of(tables: Tables, splits: Sequence[str], pairs: int) -> list[Trial]:
 
 def _clip(tables: Tables, key: str, audio: np.ndarray) -> Clip:
     id = ClipId.parse(key)
-    # What a target was normalised with is for training alone.
+    # Only training needs the normalising gain, so 1 stands for it.
     return Clip(id, audio, tables.sounding_notes(id.timbre, id.phrase), tables.envelopes[id.envelope], 1.0)
 
 
-def example_of(pair: Pair, clips: dict[str, Clip]) -> Example:
-    """A pair with the roles that its clips have."""
+def pair_example(pair: Pair, clips: dict[str, Clip]) -> Example:
+    """Returns a pair as an example:
+
+    the source gives the content, and whatever is not taken from the reference.
+    """
     source, reference, takes = clips[pair.source], clips[pair.reference], TAKES[pair.kind]
     return Example(
         pair.kind, clips[pair.target], source,
@@ -68,8 +72,8 @@ def example_of(pair: Pair, clips: dict[str, Clip]) -> Example:
     )  # fmt: skip
 
 
-def by_recordings(system: System) -> Convert:
-    """Conversion as it is used: from the recordings alone."""
+def convert_from_recordings(system: System) -> Convert:
+    """Returns a function that converts from the recordings alone, as `System.convert` does."""
 
     def convert(example: Example) -> Audio:
         source = as_float(example.content.audio)
@@ -80,11 +84,11 @@ def by_recordings(system: System) -> Convert:
     return convert
 
 
-def scores_of(convert: Convert, trials: Sequence[Trial]) -> Scores:
-    """Every trial's scores."""
-    found: Scores = {}
+def score_trials(convert: Convert, trials: Sequence[Trial]) -> Scores:
+    """Converts and scores every trial."""
+    scores: Scores = {}
     for trial in trials:
-        match = SpectralComparison(spectral_features(convert(trial.example)), trial.target)
-        values = [metric.compute(match, metric.floor) for metric in SCORED]
-        found.setdefault(trial.split, {}).setdefault(trial.kind, []).append(values)
-    return found
+        comparison = SpectralComparison(spectral_features(convert(trial.example)), trial.target)
+        values = [metric.compute(comparison, metric.floor) for metric in SCORED_METRICS]
+        scores.setdefault(trial.split, {}).setdefault(trial.kind, []).append(values)
+    return scores
