@@ -45,9 +45,9 @@ I64 = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Bank(TableFolder):
-    """The paths and tables of one bank folder.
+    """The paths and tables of one bank folder, local or remote.
 
-    Example: `Bank(Path("demo/tones")).shards()`
+    Example: `Bank(Path("dataset/tones")).shards()`.
     """
 
     @property
@@ -55,7 +55,7 @@ class Bank(TableFolder):
         return self.root / JSON
 
     def metadata(self) -> dict[str, Any]:
-        """Returns `bank.json`. Raises InputError where it is missing, torn, edited or of another schema."""
+        """Reads `bank.json`; raises InputError if it is missing, malformed, edited or of another schema."""
         loaded = read_header(self.json, "bank made by `python -m render tones`")
         of = loaded.get("fingerprint_of", {})
         if of.get("bank") != VERSION:
@@ -94,10 +94,10 @@ class Bank(TableFolder):
         """Reads a shard's table of tones; raises InputError unless it belongs to this bank, at its rate."""
         metadata, path = self.metadata(), self.tone_table(shard)
         table = read_table(path, "tones")
-        said = json.loads((table.schema.metadata or {}).get(b"triptych_bank", b"{}"))
-        if said.get("fingerprint") != metadata["fingerprint"]:
+        header = json.loads((table.schema.metadata or {}).get(b"triptych_bank", b"{}"))
+        if header.get("fingerprint") != metadata["fingerprint"]:
             raise InputError(
-                f"{path}: belongs to another bank: fingerprint {str(said.get('fingerprint'))[:12]}…,"
+                f"{path}: belongs to another bank: fingerprint {str(header.get('fingerprint'))[:12]}…,"
                 f" {JSON} says {metadata['fingerprint'][:12]}…"
             )
         rate = metadata["fingerprint_of"]["rate"]

@@ -10,7 +10,10 @@ import pytest
 
 from manifests.dataset.bank import FADE, Bank, kept_pitches, read_places, source_pitch
 from manifests.dataset.canonical import sha256_json
+from manifests.dataset.diff import diff
+from manifests.dataset.query import query
 from manifests.types import InputError
+from train.data.tables import Tables
 
 
 def test_unreadable_banks_are_refused_with_the_files_name(bank_copy: Path) -> None:
@@ -47,3 +50,12 @@ def test_pitches_between_kept_tones_are_read_from_the_nearest_tone() -> None:
     assert source_pitch(62, kept) == 60
     np.testing.assert_array_equal(read_places(9, 2, 5), [0, 1, 2, 3, 4, 2, 3, 4, 2])
     assert FADE > 0
+
+
+def test_tables_of_a_bank_are_queried_and_compared_though_it_has_no_clips(bank: Bank) -> None:
+    assert query(bank, "SELECT count(*) AS n FROM timbres").n[0] == bank.read("timbres").num_rows
+    assert not any(layer.lines for layer in diff(bank, bank))
+    with pytest.raises(InputError, match="clips does not exist"):
+        query(bank, "SELECT * FROM clips")
+    with pytest.raises(InputError, match="is a tone bank"):
+        _ = Tables.open(bank.root).rendered
