@@ -33,7 +33,11 @@ def element(tag: str, *content: str | Markup, **attributes: Value) -> Markup:
 
 
 def polyline_points(points: Iterable[Point]) -> str:
-    """Spells (x, y) pairs as the `points` of a polyline or polygon, with one decimal."""
+    """Spells (x, y) pairs as the `points` of a polyline or polygon, with one decimal.
+
+    >>> polyline_points([(0.0, 1.0), (2.0, 3.25)])
+    '0.0,1.0 2.0,3.2'
+    """
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
 
 

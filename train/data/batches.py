@@ -96,7 +96,7 @@ class Batches:
         count = len(self.numbers)
         return [self._threads.submit(self.collate, mine[place::count]) for place in range(count)]
 
-    def again(self) -> None:
+    def recollate(self) -> None:
         """Collates again what was collated ahead, after `collate` has changed."""
         for _ in range(len(self._coming)):
             mine, parts = self._coming.popleft()

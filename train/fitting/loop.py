@@ -203,7 +203,7 @@ def _prepare(run: TrainingRun, batches: Batches) -> None:
     with run.fabric.rank_zero_first():
         batches_changed = run.system.prepare(run.progress, run.tables, run.out)
     if batches_changed:
-        batches.again()
+        batches.recollate()
 
 
 def describe(run: TrainingRun) -> str:
