@@ -55,3 +55,22 @@ def test_examples_give_what_they_say(path: Path) -> None:
     result = doctest.testmod(import_module(".".join(path.with_suffix("").parts)))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def raised(function: ast.FunctionDef) -> set[str]:
+    """Returns the names of the errors that a function raises itself."""
+    calls = (node.exc for node in ast.walk(function) if isinstance(node, ast.Raise))
+    return {ast.unparse(call.func).split(".")[-1] for call in calls if isinstance(call, ast.Call)}
+
+
+def test_public_functions_document_the_errors_that_they_raise() -> None:
+    missing = []
+    for path in (path for package in PACKAGES for path in modules(package)):
+        # The docstring of a command is its help; its errors are lines on the terminal.
+        if "cli" in path.with_suffix("").parts:
+            continue
+        for node in ast.parse((ROOT / path).read_text()).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                unnamed = {error for error in raised(node) if error not in (ast.get_docstring(node) or "")}
+                missing += [f"{path}: {node.name}: {error}" for error in sorted(unnamed - {"SystemExit"})]
+    assert not missing

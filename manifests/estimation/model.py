@@ -94,7 +94,10 @@ def _smoothed(energy: F64, smoothing: F64) -> F64:
 
 
 def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, hop_ms: float) -> Measured:
-    """Measures the short-time levels of `sound`, float64 [frames], in each note's span, every `hop_ms`."""
+    """Measures the short-time levels of `sound`, float64 [frames], in each note's span, every `hop_ms`.
+
+    Raises InputError if the sound is silent or not finite, or if no note lies within it.
+    """
     hop = max(1, round(hop_ms * rate / 1000.0))
     note_spans = tuple(spans(notes, rate, len(sound))) if notes else ()
     places = places_of(note_spans, rate, cut_fade_ms, hop)

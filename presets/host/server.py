@@ -28,7 +28,10 @@ LOST_CLIENT = 3
 
 
 def main() -> None:
-    """Reads the configuration (JSON) from the only argument, reports that it is ready, serves requests."""
+    """Reads the configuration (JSON) from the only argument, reports that it is ready, serves requests.
+
+    A changed plugin (ValueError) or any other error of loading is reported to the client.
+    """
     config = json.loads(sys.argv[1])
     requests = Connection(config["requests"], writable=False)
     answers = Connection(config["answers"], readable=False)

@@ -32,7 +32,10 @@ def read_audio(path: Path) -> tuple[Audio, int]:
 
 
 def read_channels(path: Path) -> tuple[Audio, int]:
-    """Reads a file as float32 [n, channels], and its rate in Hz. Raises the errors of `read_audio`."""
+    """Reads a file as float32 [n, channels], and its rate in Hz.
+
+    Raises InputError if the file is missing, no audio, empty, or holds samples that are not finite.
+    """
     with _opened(path) as file:
         samples, rate = file.read(dtype="float32", always_2d=True), int(file.samplerate)
     if len(samples) == 0:
@@ -43,7 +46,10 @@ def read_channels(path: Path) -> tuple[Audio, int]:
 
 
 def check_audio(path: Path) -> None:
-    """Raises the errors of `read_audio` that the header shows, before many files are read."""
+    """Checks a file's header, before many files are read.
+
+    Raises InputError if the file is missing, no audio, or empty.
+    """
     with _opened(path) as file:
         if int(file.frames) <= 0:
             raise InputError(f"{path}: holds no samples")
@@ -117,14 +123,14 @@ def scratch(samples: int) -> Audio:
         return np.memmap(file, dtype=np.float32, mode="r+", shape=(samples,))
 
 
-FULL_SCALE = 32767.0 / 32768.0
+LARGEST_PCM16 = 32767.0 / 32768.0
 """The largest sample of a 16-bit file."""
 
 
 def headroom(audio: Audio) -> float:
     """Computes the factor, at most 1, that keeps a sound [n] within full scale. Conversions may exceed it."""
     peak = peak_of(audio)
-    return FULL_SCALE / peak if peak > 1.0 else 1.0
+    return LARGEST_PCM16 / peak if peak > 1.0 else 1.0
 
 
 def peak_of(audio: Float) -> float:
