@@ -1,10 +1,10 @@
-"""Checkpoints: weights as safetensors with everything needed to use them, and the state to train on.
+"""Writes and reads checkpoints: weights as safetensors, and the state from which a run resumes.
 
-`NAME.safetensors` holds the averaged weights; its metadata hold the format's version, the system's name and
-config, the sample rate, the cut fade, the dataset's fingerprint, the names of the train timbres, and the
-version of the package that wrote them (since 0.1.0).
-`NAME.state.pt` beside it holds raw weights, averages, optimisers and the place in the data; it is only ever
-read with `weights_only=True`, so neither file can run code.
+`NAME.safetensors` holds the averaged weights. Its metadata hold the format's version, the system's name and
+config, the sample rate, the cut fade, the dataset's fingerprint, the names of the train timbres, the step,
+and the version of the package (since 0.1.0).
+`NAME.state.pt` holds raw and averaged weights, the optimisers' states and the step. It is only read with
+`weights_only=True`. Neither file can run code.
 """
 
 from __future__ import annotations
@@ -29,11 +29,14 @@ from train.systems.base import Format, System
 
 VERSION = "1"
 LOWEST_RATE, HIGHEST_RATE, LONGEST_FADE_MS = 1000, 1_000_000, 1000.0
-"""What a checkpoint may say of its clips: beyond it nothing was trained, and arithmetic breaks."""
+"""Range of the sample rate in Hz and of the cut fade in ms that are accepted from metadata."""
 
 
 def metadata_of(config: RunConfig, system: System, step: int, fingerprint: str) -> dict[str, str]:
-    """What a checkpoint says of itself."""
+    """Returns the metadata of a checkpoint, by key.
+
+    `fingerprint` is that of the dataset, `step` the number of steps done.
+    """
     return {
         "triptych_checkpoint": VERSION,
         "system": system.name,
@@ -48,15 +51,18 @@ def metadata_of(config: RunConfig, system: System, step: int, fingerprint: str) 
 
 
 def save_weights(path: Path, weights: dict[str, Tensor], metadata: dict[str, str]) -> None:
-    """Writes weights and metadata, whole or not at all."""
+    """Writes weights and metadata atomically. Raises OSError if the file cannot be written."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     files.replace(path, save(plain, metadata=metadata))
 
 
 def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Weights and metadata of a checkpoint; InputError where it is missing, torn or none of ours.
+    """Reads the weights, by name, and the metadata of a checkpoint. fp16 weights are returned as float32.
 
-    Of a released one, in parts, `path` names the first; half precision comes as single.
+    For a release in parts, `path` is the first part. Raises InputError if a file is missing, torn or no
+    checkpoint, or if parts do not belong together.
+
+    Example: `weights, metadata = read_weights(Path("RUN/best.safetensors"))`.
     """
     weights, metadata = _read_file(path)
     for number in range(2, _parts(path) + 1):
@@ -68,27 +74,27 @@ def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def part_name(number: int, count: int) -> str:
-    """The name of a part of a released checkpoint."""
+    """Returns the file name of part `number`, counted from 1, of a release in `count` parts."""
     return "model.safetensors" if count == 1 else f"model-{number:05d}-of-{count:05d}.safetensors"
 
 
-def first_part(path: Path) -> bool:
-    """Whether a released checkpoint's file is the one to name."""
+def is_first_part(path: Path) -> bool:
+    """Whether a file is the first part of a release, which stands for all of them."""
     return path.name == part_name(1, 1) or path.name.startswith("model-00001-of-")
 
 
 def _parts(path: Path) -> int:
-    """How many parts a checkpoint has, by the name of its first."""
-    found = re.fullmatch(r"model-(\d{5})-of-(\d{5})\.safetensors", path.name)
-    if found is None:
+    """Returns the number of a checkpoint's parts, from the name of the first."""
+    match = re.fullmatch(r"model-(\d{5})-of-(\d{5})\.safetensors", path.name)
+    if match is None:
         return 1
-    if found[1] != "00001":
-        raise InputError(f"{path}: name the first part, {part_name(1, int(found[2]))}")
-    return int(found[2])
+    if match[1] != "00001":
+        raise InputError(f"{path}: name the first part, {part_name(1, int(match[2]))}")
+    return int(match[2])
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """What a checkpoint says of itself; the same errors as `read_weights`."""
+    """Reads the metadata of a checkpoint without its weights. Raises as `read_weights` does."""
     return _read_file(path, weights=False)[1]
 
 
@@ -109,7 +115,7 @@ def _read_file(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], dic
 
 
 def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
-    """InputError where something is missing or unreadable of what a checkpoint has to say of itself."""
+    """Raises InputError if metadata are missing or malformed."""
     try:
         format_of(metadata)
         int(metadata["step"])
@@ -124,7 +130,10 @@ def _check_metadata(path: Path, metadata: dict[str, str]) -> None:
 
 
 def format_of(metadata: dict[str, str]) -> Format:
-    """The format of a checkpoint by its metadata; KeyError, ValueError or TypeError where they tell none."""
+    """Parses the format in a checkpoint's metadata.
+
+    Raises KeyError, ValueError or TypeError if it is missing or malformed.
+    """
     rate, fade, timbres = (
         int(metadata["rate"]), float(metadata["cut_fade_ms"]), tuple(json.loads(metadata["timbres"]))
     )  # fmt: skip
@@ -134,7 +143,12 @@ def format_of(metadata: dict[str, str]) -> Format:
 
 
 def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:
-    """The system that a checkpoint holds, ready to convert (on the CPU); InputError names what is amiss."""
+    """Loads the system in a checkpoint on the CPU, in evaluation mode, with its config and metadata.
+
+    Raises InputError if the file is missing, torn or no checkpoint, or if its weights do not fit its config.
+
+    Example: `system, config, metadata = load_system(Path("RUN/best.safetensors"))`.
+    """
     weights, metadata = read_weights(path)
     config = parse_config(json.loads(metadata["config"]), f"{path}: its config")
     system = build(config.system, config.model, format_of(metadata))
@@ -143,7 +157,10 @@ def load_system(path: Path) -> tuple[System, RunConfig, dict[str, str]]:
 
 
 def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None:
-    """Puts weights into a system; InputError names the first that is missing, unknown or of another shape."""
+    """Loads weights into a system.
+
+    Raises InputError, which names the first weight that is missing, unknown, of another shape or not finite.
+    """
     own = system.state_dict()
     for name in sorted({*own, *weights}):
         if name not in weights:
@@ -151,18 +168,18 @@ def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None
         if name not in own:
             raise InputError(f"{path}: weight {name!r} is not part of system {system.name!r}")
         if own[name].shape != weights[name].shape:
-            found, expected = tuple(weights[name].shape), tuple(own[name].shape)
-            raise InputError(f"{path}: weight {name!r} has shape {found}, expected {expected}")
+            shape, expected = tuple(weights[name].shape), tuple(own[name].shape)
+            raise InputError(f"{path}: weight {name!r} has shape {shape}, expected {expected}")
         if not torch.isfinite(weights[name]).all():
             raise InputError(f"{path}: weight {name!r} is not finite")
     system.load_state_dict(weights)
 
 
 def start_from(system: System, path: Path) -> None:
-    """Puts a checkpoint's weights into a fresh system, for other timbres or another rate.
+    """Loads a checkpoint's weights into a new system, to fine-tune it on other timbres or at another rate.
 
-    What names the train timbres stays as it was drawn where their names differ; InputError names whatever
-    else does not fit.
+    If the train timbres differ, the weights that depend on them keep their random values. Raises InputError
+    if the checkpoint cannot be read, is of another system, or has weights of other shapes.
     """
     weights, metadata = read_weights(path)
     if metadata["system"] != system.name:
@@ -175,7 +192,7 @@ def start_from(system: System, path: Path) -> None:
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
-    """Writes the state of a run, whole or not at all."""
+    """Writes the state of a run atomically. Raises OSError if the file cannot be written."""
     with files.temporary(path.parent, path.name) as temporary:
         torch.save(state, temporary)
         files.sync(temporary)
@@ -183,7 +200,7 @@ def save_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """The state of a run; InputError where it is torn or holds anything but plain data."""
+    """Reads the state of a run. Raises InputError if it is torn, or holds objects other than data."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:

@@ -16,7 +16,7 @@ from tests.support import datasets
 from tests.support.paths import ROOT
 from tests.support.training.short_runs import SETTINGS
 from train.audio.files import write_audio
-from train.codec.release_card import TO_SAY
+from train.codec.release_card import TO_DO
 from train.data.bank.clips import compose_clips
 from train.data.pairs import draw_pairs
 
@@ -51,7 +51,7 @@ def test_the_release_script_from_nothing_to_a_release(banked: Path, tmp_path: Pa
     card = (out / "release" / "README.md").read_text()
     for split in ("test_unseen_timbre", "test_unseen_envelope", "test_unseen_phrase", "test_unseen_all"):
         assert f"### {split}, both" in card
-    assert card.count(TO_SAY) == 1
+    assert card.count(TO_DO) == 1
     assert "triptych" in (out / "given" / "scores" / "report.md").read_text().lower()
     assert len(list((out / "given" / "files").glob("*_triptych.wav"))) == 2
     assert any((out / "run" / "logs").iterdir())

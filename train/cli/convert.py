@@ -1,4 +1,4 @@
-"""`python -m train convert`: the codec on files."""
+"""`python -m train convert`: converts a recording."""
 
 from __future__ import annotations
 
@@ -17,23 +17,27 @@ from train.codec.released import released_checkpoint
 Checkpoint = Annotated[
     Path,
     typer.Option(
-        help="Weights, such as RUN/best.safetensors; by default the released ones.",
+        help="Checkpoint, such as RUN/best.safetensors. Default: the released weights.",
         default_factory=released_checkpoint,
         show_default=False,
     ),
 ]
-Octave = Annotated[int | None, typer.Option(min=-5, max=5, help="Octave to sound in; default: the timbre's.")]
-Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice what is heard.")]
-Shape = Annotated[str | None, typer.Option(help="linear or exponential.")]
+Octave = Annotated[
+    int | None, typer.Option(min=-5, max=5, help="Octave in which the notes sound. Default: the timbre's.")
+]
+Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice the value that it replaces.")]
+Shape = Annotated[str | None, typer.Option(help="Shape of the segments: linear or exponential.")]
 
 
 def convert_command(
     checkpoint: Checkpoint,
-    source: Annotated[Path, typer.Option(help="Recording whose notes are kept.")],
-    out: Annotated[Path, typer.Option(help="Where to write: .wav or .flac.")],
-    reference: Annotated[Path | None, typer.Option(help="Recording that is taken from.")] = None,
+    source: Annotated[Path, typer.Option(help="Recording whose notes are played.")],
+    out: Annotated[Path, typer.Option(help="Audio file to write: .wav or .flac.")],
+    reference: Annotated[
+        Path | None, typer.Option(help="Recording with the other timbre or envelope.")
+    ] = None,
     take: Annotated[
-        str | None, typer.Option(help="What to take of the reference: timbre, envelope or timbre,envelope.")
+        str | None, typer.Option(help="What comes from the reference: timbre, envelope or timbre,envelope.")
     ] = None,
     attack_ms: Number = None,
     hold_ms: Number = None,
@@ -43,11 +47,11 @@ def convert_command(
     curve: Shape = None,
     octave: Octave = None,
 ) -> None:
-    """Play a recording's notes with another's timbre, envelope or both, or with an envelope by number.
+    """Play a recording's notes with the timbre or envelope of another, or with an envelope given by number.
 
-    Numbers that are not given come from the envelope that is heard: the reference's where it is taken,
-    else the source's. A factor (--release-ms x2) changes the heard one. Attack, decay, sustain and release
-    given as numbers are an envelope of their own: no hold and linear, unless said.
+    Options for the envelope change the measured one: the reference's if it is taken, else the source's. If
+    attack, decay, sustain and release are all given as numbers, nothing is measured: the envelope then has
+    no hold and is linear, unless --hold-ms or --curve is given.
     """
     format_of(out)
     takes = None if take is None else parse_take(take, "--take")
@@ -62,20 +66,21 @@ def convert_command(
         raise InputError(f"{checkpoint}: system {codec.system.name} takes no envelope by number")
     sound = read_for(codec, source)
     other = read_for(codec, reference) if reference is not None else None
-    made = codec.convert(sound, other, takes, edits.asked(), octave)
-    save_result(made, out)
-    warn(made.doubts)
-    if made.notes is None or made.envelope is None:
-        typer.echo(f"{out}: made by {codec.system.name}, which tells no notes and no envelope")
+    result = codec.convert(sound, other, takes, edits.request(), octave)
+    save_result(result, out)
+    warn(result.doubts)
+    if result.notes is None or result.envelope is None:
+        typer.echo(f"{out}: converted by {codec.system.name}, which has no notes and no envelope to show")
         return
-    if not made.notes:
+    if not result.notes:
         typer.echo(f"{out}: silent")
         return
-    typer.echo(f"{out}: {len(made.notes)} notes, octave {made.octave}, {spell(made.envelope)}")
+    envelope_text = format_envelope(result.envelope)
+    typer.echo(f"{out}: {len(result.notes)} notes, octave {result.octave}, {envelope_text}")
 
 
-def spell(envelope: Envelope) -> str:
-    """An envelope in one line."""
+def format_envelope(envelope: Envelope) -> str:
+    """Formats an envelope in one line, times in ms."""
     return (
         f"attack {envelope.attack_ms:.1f} ms, hold {envelope.hold_ms:.1f} ms,"
         f" decay {envelope.decay_ms:.1f} ms, sustain {envelope.sustain:.3f},"

@@ -1,4 +1,4 @@
-"""`python -m train describe`: what the codec hears in a recording."""
+"""`python -m train describe`: measures a recording's notes, envelope and timbre."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from train.codec.api import load_codec
 from train.codec.factors import envelope_json, notes_json
 
 BEAT_US = 500_000
-"""A file's tempo: 120 beats a minute."""
+"""Tempo of MIDI files, in µs per beat: 120 beats per minute."""
 
 
 def describe_command(
     checkpoint: Checkpoint,
     recording: Annotated[Path, typer.Argument(help="Recording to describe.")],
-    midi: Annotated[Path | None, typer.Option(help="Write the notes as a .mid as well.")] = None,
+    midi: Annotated[Path | None, typer.Option(help="MIDI file to write the notes to.")] = None,
 ) -> None:
-    """Print what the codec hears in a recording as JSON: envelope, notes, octave, nearest timbres.
+    """Print a recording's envelope, notes, octave and nearest known timbres as JSON.
 
-    A confidence is the probability of being within 20% (sustain: within 0.05).
+    Confidences are probabilities that a number is within 20% of the true one (sustain: within 0.05).
     """
     codec = load_codec(checkpoint)
-    said = codec.describe(read_for(codec, recording))
-    warn(said.doubts)
+    description = codec.describe(read_for(codec, recording))
+    warn(description.doubts)
     if midi is not None:
         with writing(midi):
-            files.replace(midi, midi_file(said.notes, beat_us=BEAT_US))
-        typer.echo(f"{midi}: {len(said.notes)} notes", err=True)
-    told = {
-        "envelope": envelope_json(said.envelope) if said.notes else None,
-        "confidence": said.confidence,
-        "octave": said.octave if said.notes else None,
-        "nearest_timbres": [{"name": name, "probability": value} for name, value in said.nearest],
-        "notes": notes_json(said.notes),
+            files.replace(midi, midi_file(description.notes, beat_us=BEAT_US))
+        typer.echo(f"{midi}: {len(description.notes)} notes", err=True)
+    report = {
+        "envelope": envelope_json(description.envelope) if description.notes else None,
+        "confidence": description.confidence,
+        "octave": description.octave if description.notes else None,
+        "nearest_timbres": [{"name": name, "probability": value} for name, value in description.nearest],
+        "notes": notes_json(description.notes),
     }
-    typer.echo(json.dumps(told, indent=1))
+    typer.echo(json.dumps(report, indent=1))

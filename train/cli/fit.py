@@ -1,4 +1,4 @@
-"""`python -m train fit`: trains with a progress bar."""
+"""`python -m train fit`: trains a system, with a progress bar."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from train.fitting.loop import Callbacks, fit
 def fit_command(
     config: Annotated[Path, typer.Argument(help="YAML config, such as configs/train/demo.yaml.")],
     data: Annotated[str, typer.Option(help="Dataset folder, or its URL (s3://…).")],
-    out: Annotated[Path, typer.Option(help="Run folder; one that was begun is gone on with.")],
+    out: Annotated[Path, typer.Option(help="Run folder. An unfinished run in it is resumed.")],
 ) -> None:
-    """Train a codec; running it again goes on where it stopped."""
+    """Train a codec. A run that was stopped resumes when the same command is given again."""
     checked = load_config(config)
     console = Console(stderr=True)
     columns = (
@@ -32,38 +32,39 @@ def fit_command(
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=console)
-    # The bar is begun by the first of several devices only.
-    with ExitStack() as begun:
+    # Only the first of several devices shows the bar, which its `on_start` starts.
+    with ExitStack() as started:
         task = bar.add_task("training", total=checked.steps, speed="", loss="")
-        first: list[bool] = []
-        running: list[float] = []
+        recent_losses: list[float] = []
         speeds: list[float] = []
 
-        def on_start(what: str, step: int) -> None:
-            console.print(what if not step else f"{what}; going on from step {step}", highlight=False)
-            begun.enter_context(bar)
-            first.append(True)
+        console.quiet = True
+
+        def on_start(description: str, step: int) -> None:
+            console.quiet = False
+            resumed = f"; resumed at step {step}" if step else ""
+            console.print(f"{description}{resumed}", highlight=False)
+            started.enter_context(bar)
 
         def on_step(step: int, losses: dict[str, float], speed: float) -> None:
-            running.append(sum(v for name, v in losses.items() if not name.endswith("gradient")))
+            recent_losses.append(sum(v for name, v in losses.items() if not name.endswith("gradient")))
             speeds.append(speed)
-            del running[:-50], speeds[:-20]
+            del recent_losses[:-50], speeds[:-20]
             bar.update(
                 task,
                 completed=step,
                 speed=f"{sum(speeds) / len(speeds):.2f} steps/s",
-                loss=f"{sum(running) / len(running):.3f}",
+                loss=f"{sum(recent_losses) / len(recent_losses):.3f}",
             )
 
         def on_scores(step: int, scores: dict[str, float]) -> None:
-            told = ", ".join(f"{kind} {value:.2f}" for kind, value in scores.items())
-            if told:
-                console.print(f"step {step}: validation, floored MSTFT: {told}")
+            values = ", ".join(f"{kind} {value:.2f}" for kind, value in scores.items())
+            if values:
+                console.print(f"step {step}: validation, floored MSTFT: {values}")
 
-        outcome = fit(checked, location(data), out, Callbacks(on_start, on_step, on_scores))
-    console.quiet = not first
-    where = f"{outcome.step} steps in {outcome.seconds:.0f} s"
-    if outcome.interrupted:
-        console.print(f"stopped after {where}; run the same command again to go on")
-        raise typer.Exit(128 + outcome.signal)
-    console.print(f"{where}: {out}/best.safetensors")
+        result = fit(checked, location(data), out, Callbacks(on_start, on_step, on_scores))
+    done = f"{result.step} steps in {result.seconds:.0f} s"
+    if result.interrupted:
+        console.print(f"stopped after {done}; run the same command again to go on")
+        raise typer.Exit(128 + result.signal)
+    console.print(f"{done}: {out}/best.safetensors")

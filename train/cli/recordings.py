@@ -1,4 +1,4 @@
-"""Recordings for the commands: what was changed while reading or writing them is printed on stderr."""
+"""Reads and writes recordings for the commands, and prints on stderr what was changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from train.codec.recordings import Recording
 
 
 def read_for(codec: Codec, path: Path) -> Recording:
-    """Reads a file as the codec takes it; prints what had to be converted."""
+    """Reads an audio file at the codec's rate, and prints what was converted.
+
+    Raises InputError if the file cannot be read.
+    """
     recording = codec.read(path)
     for line in recording.changes:
         typer.echo(line, err=True)
@@ -21,15 +24,18 @@ def read_for(codec: Codec, path: Path) -> Recording:
 
 
 def save_result(result: ConversionResult, path: Path) -> None:
-    """Writes a conversion; prints by how much it had to be attenuated to fit the file."""
+    """Writes a conversion, and prints by how much it was attenuated.
+
+    Raises InputError if the file cannot be written.
+    """
     factor = result.save(path)
     if factor < 1.0:
         typer.echo(
-            f"{path}: {-20.0 * math.log10(factor):.1f} dB softer, to keep its peaks in 16 bits", err=True
+            f"{path}: {-20.0 * math.log10(factor):.1f} dB softer, so that its peaks fit 16 bits", err=True
         )
 
 
 def warn(doubts: Sequence[str]) -> None:
-    """Prints a system's doubts on stderr."""
+    """Prints what a system could not measure, one warning each."""
     for line in doubts:
         typer.echo(f"warning: {line}", err=True)

@@ -1,11 +1,11 @@
-"""A recording's factors as a folder, so that each can be taken from another one or edited by hand.
+"""Writes and reads a recording's factors as a folder, so that each can be exchanged or edited by hand.
 
-    FOLDER/notes.json            seconds, and the phrase: notes in the register, without the timbre's octave
+    FOLDER/notes.json            length in seconds, and the phrase: its notes without the timbre's octave
     FOLDER/envelope.json         attack, hold, decay, release in ms, sustain, curve
-    FOLDER/timbre.safetensors    what the codec's decoder needs of the sound; its octave among the metadata
+    FOLDER/timbre.safetensors    the timbre's tensors for the decoder; its octave is in the metadata
 
-Notes and envelopes belong to no codec. A timbre can be read by the weights that wrote it alone; their
-SHA-256 is in the file.
+Notes and envelopes fit any codec. A timbre can only be used by the weights that wrote it. The file holds
+their SHA-256.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ VERSION = "1"
 
 
 def notes_json(notes: Notes) -> list[dict[str, float | int]]:
-    """Notes as plain rows, times in seconds to 0.1 ms."""
+    """Converts notes to JSON rows, times in seconds rounded to 0.1 ms."""
     return [
         {
             "onset": round(n.onset, 4),
@@ -41,23 +41,30 @@ def notes_json(notes: Notes) -> list[dict[str, float | int]]:
 
 
 def envelope_json(envelope: Envelope) -> dict[str, float | str]:
-    """An envelope's numbers, rounded to what can be heard."""
+    """Converts an envelope to a JSON object, numbers rounded to 4 decimals."""
     return {k: round(v, 4) if isinstance(v, float) else v for k, v in envelope.values().items()}
 
 
 def save_factors(folder: Path, factors: Factors, rate: int, weights: str) -> None:
-    """Writes the three files; `weights` is the SHA-256 of the checkpoint."""
+    """Writes the three files of a folder.
+
+    `rate` is the codec's sample rate in Hz, `weights` the SHA-256 of its checkpoint. Raises OSError if a file
+    cannot be written.
+    """
     phrase = {"seconds": factors.samples / rate, "notes": notes_json(factors.notes)}
     files.replace(folder / NOTES, f"{json.dumps(phrase, indent=1)}\n".encode())
-    shape = json.dumps(envelope_json(factors.envelope), indent=1)
-    files.replace(folder / ENVELOPE, f"{shape}\n".encode())
+    envelope = json.dumps(envelope_json(factors.envelope), indent=1)
+    files.replace(folder / ENVELOPE, f"{envelope}\n".encode())
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in factors.timbre.items()}
     metadata = {"triptych_timbre": VERSION, "octave": str(factors.octave), "weights": weights}
     files.replace(folder / TIMBRE, save(plain, metadata=metadata))
 
 
 def read_notes(path: Path) -> tuple[Notes, float]:
-    """The phrase in a folder (or a file) and its length in seconds; InputError says what is wrong with it."""
+    """Reads the phrase in a folder or file. Returns its notes and the length in seconds.
+
+    Raises InputError if the file is missing or malformed, or the notes are no phrase of that length.
+    """
     path = path / NOTES if path.is_dir() else path
     loaded = _read_json(path)
     try:
@@ -73,13 +80,13 @@ def read_notes(path: Path) -> tuple[Notes, float]:
     if not 0.0 < seconds <= 86_400.0:
         raise InputError(f"{path}: seconds: expected more than 0 and at most a day, got {seconds}")
     try:
-        return check_notes(fitted(notes, seconds), seconds), seconds
+        return check_notes(trim_last_note(notes, seconds), seconds), seconds
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def fitted(notes: Notes, seconds: float) -> Notes:
-    """Notes whose last one, told to a millisecond, may end that much after a recording that it fills."""
+def trim_last_note(notes: Notes, seconds: float) -> Notes:
+    """Ends the last note with the recording if rounding let it end up to 1 ms later."""
     if notes and 0.0 < notes[-1].off - seconds <= 1e-3:
         last = notes[-1]
         return (*notes[:-1], replace(last, duration=seconds - last.onset))
@@ -87,7 +94,7 @@ def fitted(notes: Notes, seconds: float) -> Notes:
 
 
 def read_envelope(path: Path) -> Envelope:
-    """The envelope in a folder (or a file); InputError says what is wrong with it."""
+    """Reads the envelope in a folder or file. Raises InputError if it is missing or malformed."""
     path = path / ENVELOPE if path.is_dir() else path
     loaded = _read_json(path)
     for name, value in loaded.items():
@@ -103,7 +110,7 @@ def read_envelope(path: Path) -> Envelope:
 
 
 def read_factors(folder: Path, rate: int, weights: str) -> Factors:
-    """Reads the three files of a folder, for a codec at `rate` Hz whose checkpoint's SHA-256 is `weights`.
+    """Reads the three files of a folder for a codec at `rate` Hz with the checkpoint SHA-256 `weights`.
 
     Raises InputError if a file is missing or malformed, or other weights wrote the timbre.
     """
@@ -113,7 +120,10 @@ def read_factors(folder: Path, rate: int, weights: str) -> Factors:
 
 
 def read_timbre(path: Path, weights: str) -> tuple[dict[str, Tensor], int]:
-    """The timbre in a folder (or a file) and its octave; InputError where other weights wrote it."""
+    """Reads the timbre in a folder or file. Returns its tensors by name, and its octave.
+
+    Raises InputError if the file is missing or malformed, or other weights wrote it.
+    """
     path = path / TIMBRE if path.is_dir() else path
     if not path.is_file():
         raise InputError(f"{path}: no such file; `python -m train encode` makes it")
@@ -130,7 +140,7 @@ def read_timbre(path: Path, weights: str) -> tuple[dict[str, Tensor], int]:
     try:
         return tensors, int(metadata["octave"])
     except (KeyError, ValueError):
-        raise InputError(f"{path}: its metadata name no octave") from None
+        raise InputError(f"{path}: the octave is missing in its metadata") from None
 
 
 def _read_json(path: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""A checkpoint as it is released: fp16 weights in parts, a card that says what it is, a dozen conversions.
+"""Writes a release of a checkpoint: fp16 weights in parts, a card, and example conversions.
 
 OUT/model-00001-of-00002.safetensors …   below 16 MiB each; `--checkpoint` takes the first
 OUT/README.md                            the release card
-OUT/clips/01_timbre_….flac               source, reference, target and what the codec makes of them
+OUT/clips/01_timbre_….flac               source, reference, target and conversion of each example
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from train.codec.api import Codec
 from train.data.clips import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
 
-LIMIT = 16 * 2**20
-"""No file of weights is larger, in bytes."""
-HEADER = 2**19
-"""Room in a file for its metadata and its weights' names."""
+MAX_FILE_BYTES = 16 * 2**20
+"""Largest size of a file of weights."""
+HEADER_BYTES = 2**19
+"""Space that is kept in a file for metadata and names of weights."""
 
 
-def write_parts(checkpoint: Path, out: Path, limit: int = LIMIT) -> list[Path]:
+def write_parts(checkpoint: Path, out: Path, limit: int = MAX_FILE_BYTES) -> list[Path]:
     """Writes a checkpoint's weights as fp16 files of at most `limit` bytes.
 
     Raises InputError if a single tensor is larger.
@@ -37,14 +37,14 @@ def write_parts(checkpoint: Path, out: Path, limit: int = LIMIT) -> list[Path]:
     weights, metadata = read_weights(checkpoint)
     halves = {name: as_half(checkpoint, name, value) for name, value in sorted(weights.items())}
     parts: list[dict[str, Tensor]] = [{}]
-    room = limit - HEADER
+    room = limit - HEADER_BYTES
     for name, value in halves.items():
         size = value.numel() * value.element_size()
-        if size > limit - HEADER:
-            raise InputError(f"{checkpoint}: weight {name!r} alone takes {size} bytes, a file holds {limit}")
+        if size > limit - HEADER_BYTES:
+            raise InputError(f"{checkpoint}: weight {name!r} has {size} bytes, a file at most {limit}")
         if size > room:
             parts.append({})
-            room = limit - HEADER
+            room = limit - HEADER_BYTES
         parts[-1][name] = value
         room -= size
     out.mkdir(parents=True, exist_ok=True)
@@ -57,13 +57,17 @@ def write_parts(checkpoint: Path, out: Path, limit: int = LIMIT) -> list[Path]:
 
 
 def as_half(checkpoint: Path, name: str, value: Tensor) -> Tensor:
-    """A weight in half precision, if it is a real number; InputError if it is beyond what that holds."""
+    """Converts a floating-point tensor to fp16, and returns others unchanged.
+
+    Raises InputError, which names the checkpoint and the weight, if a value exceeds the range of fp16.
+    """
     if not value.is_floating_point():
         return value
     half = value.to(torch.float16)
     if not torch.isfinite(half).all():
         raise InputError(
-            f"{checkpoint}: weight {name!r} reaches {float(value.abs().max()):.3g}, fp16 holds 65504"
+            f"{checkpoint}: weight {name!r} reaches {float(value.abs().max()):.3g}, above the largest fp16"
+            " number 65504"
         )
     return half
 
@@ -71,24 +75,30 @@ def as_half(checkpoint: Path, name: str, value: Tensor) -> Tensor:
 def sample_pairs(
     layout: Layout | Bank, splits: Sequence[str], count: int, seed: int
 ) -> list[tuple[str, Pair]]:
-    """`count` pairs with their splits: splits and kinds in turns."""
-    turns = [(split, kind) for split in splits for kind in KINDS]
+    """Draws `count` pairs and returns them with their splits, alternating splits and kinds.
+
+    Raises InputError if a split holds too few pairs.
+    """
+    cycle = [(split, kind) for split in splits for kind in KINDS]
     chosen: list[tuple[str, Pair]] = []
-    for place in range(count):
-        split, kind = turns[place % len(turns)]
-        again = place // len(turns)
-        chosen.append((split, draw_pairs(layout, split, kind, again + 1, seed)[again]))
+    for index in range(count):
+        split, kind = cycle[index % len(cycle)]
+        round = index // len(cycle)
+        chosen.append((split, draw_pairs(layout, split, kind, round + 1, seed)[round]))
     return chosen
 
 
 def write_samples(
     codec: Codec, layout: Layout | Bank, splits: Sequence[str], out: Path, count: int, seed: int
 ) -> None:
-    """Writes `count` conversions of held-out pairs as FLAC: source, reference, target, and the codec's."""
+    """Writes `count` conversions of held-out pairs as FLAC, with their sources, references and targets.
+
+    Raises InputError if a split holds too few pairs, or a clip cannot be read or written.
+    """
     for number, (split, pair) in enumerate(sample_pairs(layout, splits, count, seed), start=1):
         keys = {"source": pair.source, "reference": pair.reference, "target": pair.target}
         clips = read_clips(layout, list(keys.values()))
         audio = {role: as_float(clips[key]) for role, key in keys.items()}
-        made = codec.convert(audio["source"], audio["reference"], TAKES[pair.kind])
-        for role, sound in (*audio.items(), ("made", made.audio)):
+        result = codec.convert(audio["source"], audio["reference"], TAKES[pair.kind])
+        for role, sound in (*audio.items(), ("made", result.audio)):
             write_audio(out / f"{number:02d}_{pair.kind}_{split}_{role}.flac", sound, codec.rate)

@@ -1,4 +1,4 @@
-"""The card of a released checkpoint: what follows from its files, and places for what people have to say."""
+"""Writes the card of a released checkpoint, with marks where a person must add text."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import yaml
 
-TO_SAY = "TO BE WRITTEN"
-"""Marks what no file tells. A release is not ready while it is there."""
+TO_DO = "TO BE WRITTEN"
+"""Marks what follows from no file. A card with this mark is unfinished."""
 LICENCES = {
     "builtin": "Apache-2.0, as this project",
     "amsynth": "GPL-2.0-or-later (Debian's amsynth)",
     "zynaddsubfx": "GPL-2.0-or-later (Debian's zynaddsubfx-data)",
 }
-"""Of the presets of the synths that `configs/release.yaml` names, by their packages' copyright files."""
+"""Licences of presets, by synth of `configs/release.yaml`, from the packages' copyright files."""
 
 
 def release_card(
@@ -43,9 +43,9 @@ def release_card(
     )
     trained = Counter(row["synth"] for row in timbres if row["side"] == "train")
     held = Counter(row["synth"] for row in timbres if row["side"] != "train")
-    to_say = f"{TO_SAY}: licence of its presets"
+    to_do = f"{TO_DO}: licence of its presets"
     presets = "\n".join(
-        f"| {synth} | {trained[synth]} | {held[synth]} | {LICENCES.get(synth, to_say)} |"
+        f"| {synth} | {trained[synth]} | {held[synth]} | {LICENCES.get(synth, to_do)} |"
         for synth in sorted({*trained, *held})
     )
     first = next(iter(files))
@@ -74,11 +74,11 @@ Trained from `{data["name"]}`, rendered with Triptych: seed {data["seed"]}, fing
 
 On pairs of held-out clips, beside copies of source and reference, silence and a training-free transplant.
 
-{report.split("# Scores", 1)[-1].replace(chr(10) + "## ", chr(10) + "### ").strip() or TO_SAY}
+{report.split("# Scores", 1)[-1].replace(chr(10) + "## ", chr(10) + "### ").strip() or TO_DO}
 
 ## Known failures
 
-{TO_SAY}: what it does badly, with clips.
+{TO_DO}: what it does badly, with clips.
 
 ## Training
 

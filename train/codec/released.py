@@ -1,4 +1,4 @@
-"""The released weights: package data that commands and `load_codec` use where no checkpoint is named."""
+"""Finds the released weights, which commands and `load_codec` use if no checkpoint is given."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from importlib.resources import files
 from pathlib import Path
 
 from manifests.types import InputError
-from train.checkpoint import first_part
+from train.checkpoint import is_first_part
 
 FOLDER = Path(str(files("train") / "released_weights"))
-"""Where the files of `python -m train release` are put: in a checkout, and from there in a wheel."""
+"""Folder of the released weights. A wheel built from this checkout contains it."""
 
 
 def released_checkpoint() -> Path:
@@ -17,7 +17,7 @@ def released_checkpoint() -> Path:
 
     Raises InputError if the package holds no released weights, or more than one set of them.
     """
-    found = [path for path in sorted(FOLDER.glob("model*.safetensors")) if first_part(path)]
+    found = [path for path in sorted(FOLDER.glob("model*.safetensors")) if is_first_part(path)]
     if len(found) != 1:
         raise InputError(
             f"{FOLDER}: {'no' if not found else len(found)} released weights there; name a checkpoint,"

@@ -17,18 +17,18 @@ def test_an_edit_sets_or_scales() -> None:
     assert parse_edit("release_ms", " X2.5") == Edit(2.5, True)
     edits = parse_edits({"release_ms": "x2", "sustain": "x3", "attack_ms": "7", "hold_ms": None})
     assert edits(ENVELOPE) == Envelope(7.0, 80.0, 1.0, 180.0, 5.0)
-    assert edits.asked() == edits
+    assert edits.request() == edits
     assert parse_edits({}, "exponential")(ENVELOPE) == replace(ENVELOPE, curve="exponential")
-    assert parse_edits({"hold_ms": None}).asked() is None
+    assert parse_edits({"hold_ms": None}).request() is None
 
 
 def test_four_values_make_a_complete_envelope() -> None:
     numbers = {"attack_ms": "5", "decay_ms": "200", "sustain": "0.3", "release_ms": "120"}
-    assert parse_edits(numbers).asked() == Envelope(5.0, 200.0, 0.3, 120.0)
+    assert parse_edits(numbers).request() == Envelope(5.0, 200.0, 0.3, 120.0)
     more = parse_edits({**numbers, "hold_ms": "9"}, "exponential")
-    assert more.asked() == Envelope(5.0, 200.0, 0.3, 120.0, 9.0, "exponential")
+    assert more.request() == Envelope(5.0, 200.0, 0.3, 120.0, 9.0, "exponential")
     for name in numbers:
-        heard = parse_edits({**numbers, name: "x1"}).asked()
+        heard = parse_edits({**numbers, name: "x1"}).request()
         assert callable(heard)
         assert heard(ENVELOPE).hold_ms == ENVELOPE.hold_ms
 
@@ -48,7 +48,7 @@ def test_an_unknown_curve_is_refused() -> None:
 
 def test_editing_release_keeps_the_other_values(codec: Codec) -> None:
     plain = codec.convert(tune(), take=frozenset())
-    longer = codec.convert(tune(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).asked())
+    longer = codec.convert(tune(), take=frozenset(), envelope=parse_edits({"release_ms": "x2"}).request())
     assert longer.envelope.release_ms == pytest.approx(2.0 * plain.envelope.release_ms)
     assert longer.envelope.attack_ms == plain.envelope.attack_ms
     assert longer.notes == plain.notes

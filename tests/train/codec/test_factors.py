@@ -58,8 +58,8 @@ def test_only_used_values_raise_doubts(codec: Codec) -> None:
     legato = np.asarray(0.5 * np.sin(2 * np.pi * 220 * np.arange(RATE // 2) / RATE), dtype=np.float32)
     for asked, guessed in (
         (None, True),
-        (parse_edits({"release_ms": "x2"}).asked(), True),
-        (parse_edits({"release_ms": "80"}).asked(), False),
+        (parse_edits({"release_ms": "x2"}).request(), True),
+        (parse_edits({"release_ms": "80"}).request(), False),
         (ENVELOPE, False),
     ):
         said = codec.convert(legato, take=frozenset(), envelope=asked).doubts

@@ -10,17 +10,17 @@ import torch
 from manifests.types import InputError
 from train.checkpoint import read_weights, save_weights
 from train.codec.api import load_codec
-from train.codec.release import HEADER, write_parts
+from train.codec.release import HEADER_BYTES, write_parts
 
 
 def test_parts_load_as_one_checkpoint(release_checkpoint: Path, tmp_path: Path) -> None:
     weights, metadata = read_weights(release_checkpoint)
     largest = max(value.numel() * 2 for value in weights.values())
     total = sum(value.numel() * 2 for value in weights.values())
-    paths = write_parts(release_checkpoint, tmp_path, HEADER + max(largest, total // 3))
+    paths = write_parts(release_checkpoint, tmp_path, HEADER_BYTES + max(largest, total // 3))
     assert [path.name for path in paths][:1] == [f"model-00001-of-{len(paths):05d}.safetensors"]
     assert len(paths) >= 3
-    assert all(path.stat().st_size < HEADER + max(largest, total // 3) for path in paths)
+    assert all(path.stat().st_size < HEADER_BYTES + max(largest, total // 3) for path in paths)
     again, part_metadata = read_weights(paths[0])
     assert part_metadata == metadata
     assert again.keys() == weights.keys()

@@ -8,7 +8,7 @@ import yaml
 
 from manifests.dataset.bank import Bank
 from tests.support import commands
-from train.codec.release_card import TO_SAY
+from train.codec.release_card import TO_DO
 
 
 def test_a_release_card_states_what_is_missing(
@@ -20,11 +20,11 @@ def test_a_release_card_states_what_is_missing(
     card = (out / "README.md").read_text()
     assert yaml.safe_load(card.split("---")[1])["tags"][0] == "audio"
     assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in card
-    assert card.count(TO_SAY) == 2, "scores, failures"
+    assert card.count(TO_DO) == 2, "scores, failures"
     assert Bank(banked / "tones").metadata()["fingerprint"] in card
     clips = sorted(path.name for path in (out / "clips").iterdir())
     assert len(clips) == 8
     assert "01_timbre_validation_made.flac" in clips
     refused = commands.run(*command, banked)
     assert refused.returncode == 2
-    assert "was not trained from" in refused.stderr
+    assert "was not trained on" in refused.stderr

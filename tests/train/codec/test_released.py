@@ -15,7 +15,7 @@ from tests.support.paths import ROOT
 from train.audio.files import write_audio
 from train.checkpoint import read_weights
 from train.cli.app import app, register
-from train.codec.release import HEADER, LIMIT, write_parts
+from train.codec.release import HEADER_BYTES, MAX_FILE_BYTES, write_parts
 from train.codec.released import released_checkpoint
 
 
@@ -26,7 +26,7 @@ def test_the_released_codec_is_the_one_that_is_used(
     with pytest.raises(InputError, match="released_weights: no released weights there; name a checkpoint"):
         released_checkpoint()
     largest = max(value.numel() * 2 for value in read_weights(release_checkpoint)[0].values())
-    paths = write_parts(release_checkpoint, tmp_path / "train" / "released_weights", HEADER + largest)
+    paths = write_parts(release_checkpoint, tmp_path / "train" / "released_weights", HEADER_BYTES + largest)
     assert len(paths) > 1
     assert released_checkpoint() == paths[0]
     time_s = np.arange(44_100) / 44_100
@@ -42,5 +42,5 @@ def test_the_released_codec_is_the_one_that_is_used(
     makefile = ["make", "-n", "-f", str(ROOT / "Makefile"), "demo"]
     demo = subprocess.run(makefile, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
     assert f"--checkpoint released=train/released_weights/{paths[0].name}" in demo
-    write_parts(release_checkpoint, tmp_path / "train" / "released_weights", LIMIT)
+    write_parts(release_checkpoint, tmp_path / "train" / "released_weights", MAX_FILE_BYTES)
     assert released_checkpoint().name == "model.safetensors"
