@@ -1,9 +1,10 @@
-"""Measures the audit and a query of manifests with millions of rows: `python -m benchmarks.audit_scale --out
-DIR`.
+"""Measures the audit and a query of manifests with millions of rows.
+
+    .venv/bin/python -m benchmarks.audit_scale --out DIR
 
 It plans a dataset with the renderer's own code and writes all its tables, but no audio. Offsets, hashes and
 levels are synthetic and consistent. Then it runs `manifests audit --no-audio`, the same with `--html`, and
-`manifests query`, each in its own process, and prints seconds, CPU seconds and peak memory.
+`manifests query`, each in its own process. It prints their seconds, CPU seconds and peak memory.
 """
 
 from __future__ import annotations
@@ -72,7 +73,7 @@ def synthetic_timbre_rows(config: Config) -> list[dict[str, Any]]:
     draw = np.random.Generator(np.random.PCG64(3))
     return [
         {
-            "timbre": i, "name": f"made-up {i}", "synth": "builtin", "preset": f"made-up/{i}",
+            "timbre": i, "name": f"synthetic {i}", "synth": "builtin", "preset": f"synthetic/{i}",
             "bank_sha256": fake_sha256("bank"), "plugin_sha256": fake_sha256("plugin"),
             "parameters": {"cutoff": float(draw.random())}, "state": None, "deterministic": True,
             "group": fake_sha256("group", i), "tones_sha256": fake_sha256("tones", i), "lowest_pitch": 48,

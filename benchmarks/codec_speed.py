@@ -119,6 +119,22 @@ def step_seconds(system: System, batch: Any, bf16: bool, repeats: int) -> dict[s
     return min(runs[1:], key=lambda run: run["step"])
 
 
+def examples_per_second(config: RunConfig, tables: Tables, threads: int) -> tuple[float, float]:
+    """Measures how many examples a second a training step on the CPU consumes.
+
+    Returns that and how many one thread collates.
+    """
+    system = build_system(config, tables, torch.device("cpu"))
+    with Loader(ShardSource(tables), system.kinds, 1, 16, threads) as loader:
+        examples = list(islice(loader, config.batch))
+    classes = {timbre: index for index, timbre in enumerate(tables.train_timbres)}
+    start = time.perf_counter()
+    for _ in range(5):
+        batch = system.collate(examples, classes)
+    collated = 5 * config.batch / (time.perf_counter() - start)
+    return config.batch / step_seconds(system, batch, False, 2)["step"], collated
+
+
 class Stopwatch:
     """Measures wall seconds between laps, including a GPU's pending work."""
 

@@ -61,10 +61,10 @@ class MemoryTrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        made = func(*args, **(kwargs or {}))
+        result = func(*args, **(kwargs or {}))
         if not func.is_view:
             read = [x for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)]
-            written = [x for x in tree_leaves(made) if isinstance(x, torch.Tensor)]
+            written = [x for x in tree_leaves(result) if isinstance(x, torch.Tensor)]
             # A gather reads only the indexed elements of its table.
             largest = max([x.numel() for x in written], default=0)
             self.bytes += sum(
@@ -74,7 +74,7 @@ class MemoryTrafficCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             )
             self.bytes += sum(x.numel() * x.element_size() for x in written)
             self.operations += 1
-        return made
+        return result
 
 
 def make_dataset(folder: Path) -> Path:

@@ -38,9 +38,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from benchmarks.codec_speed import build_system, step_seconds
+from benchmarks.codec_speed import examples_per_second
 from manifests.dataset.clip_audio import decode_flac
 from manifests.dataset.layout import Layout
 from manifests.dataset.storage import location, read_range
@@ -55,6 +54,13 @@ from train.data.tables import Tables
 
 ROOT = Path(__file__).parents[1]
 AXES = ("timbre", "envelope", "phrase")
+PARTNER_AXES = {
+    "reconstruction": (("phrase",), ("timbre",), ("envelope",)),
+    "both": (("phrase",), ("timbre", "envelope")),
+    "timbre": (("phrase", "envelope"), ("timbre",)),
+    "envelope": (("phrase", "timbre"), ("envelope",)),
+}
+"""By kind of example, the ids that each partner shares with the target."""
 BUCKET = "loader"
 
 
@@ -71,8 +77,7 @@ class FileExamples:
         self.ids = sorted(self.rows)
         self.columns = {axis: np.array([getattr(id, axis) for id in self.ids]) for axis in AXES}
         self.index: dict[tuple[str, ...], dict[tuple[int, ...], list[ClipId]]] = {}
-        for axes in (("phrase",), ("timbre",), ("envelope",), ("phrase", "envelope"), ("phrase", "timbre"),
-                     ("timbre", "envelope")):  # fmt: skip
+        for axes in {axes for partners in PARTNER_AXES.values() for axes in partners}:
             by_ids: dict[tuple[int, ...], list[ClipId]] = defaultdict(list)
             for id in self.ids:
                 by_ids[tuple(getattr(id, axis) for axis in axes)].append(id)
@@ -106,23 +111,7 @@ class FileExamples:
         target = self.ids[self.order[number % len(self.ids)]]
         draws = stream(1, "example", number)
         kind = EXAMPLE_KINDS[int(draws.random() * 4)]
-        if kind == "reconstruction":
-            chosen = [self.draw_partner(target, draws, axis) for axis in ("phrase", "timbre", "envelope")]
-        elif kind == "both":
-            chosen = [
-                self.draw_partner(target, draws, "phrase"),
-                self.draw_partner(target, draws, "timbre", "envelope"),
-            ]
-        elif kind == "timbre":
-            chosen = [
-                self.draw_partner(target, draws, "phrase", "envelope"),
-                self.draw_partner(target, draws, "timbre"),
-            ]
-        else:
-            chosen = [
-                self.draw_partner(target, draws, "phrase", "timbre"),
-                self.draw_partner(target, draws, "envelope"),
-            ]
+        chosen = [self.draw_partner(target, draws, *axes) for axes in PARTNER_AXES[kind]]
         clips = [self.read_clip(id) for id in (target, *chosen)]
         return Example(kind, clips[0], clips[1], clips[2], clips[-1], number)
 
@@ -302,16 +291,7 @@ def main() -> None:
         compare_over_store(args.data, folder, threads, count, args.latency_ms)
     print(f"the loader delivers {1 / warm[0]:,.0f} examples a second, warm; training steps on this CPU:")
     for path in args.config or [ROOT / "configs" / "train" / "demo.yaml"]:
-        config = load_config(path)
-        system = build_system(config, tables, torch.device("cpu"))
-        with Loader(ShardSource(tables), system.kinds, 1, 16, threads) as loader:
-            examples = list(islice(loader, config.batch))
-        classes = {timbre: place for place, timbre in enumerate(tables.train_timbres)}
-        start = time.perf_counter()
-        for _ in range(5):
-            batch = system.collate(examples, classes)
-        collate = 5 * config.batch / (time.perf_counter() - start)
-        step = config.batch / step_seconds(system, batch, False, 2)["step"]
+        step, collate = examples_per_second(load_config(path), tables, threads)
         print(
             f"  {path.stem}: a step consumes {step:,.1f} examples a second, the loader delivers"
             f" {1 / warm[0] / step:,.0f} times that; one thread collates {collate:,.0f} a second"

@@ -1,8 +1,8 @@
 """Measures the time and memory of planning 3 and 30 million clips: `python -m benchmarks.plan_scale`.
 
-It plans 250 timbres x 120 envelopes x 112 phrases, the size of the SynthCAT dataset, and ten times that along
-each axis, with the renderer's own code. Each plan has its own process. Timbres are synthetic, because
-selecting real ones is rendering. The steps are:
+It plans 250 timbres x 120 envelopes x 112 phrases, the size of the SynthCAT dataset, with the renderer's own
+code. Three more plans have ten times as many timbres, envelopes or phrases. Each plan has its own process.
+Timbres are synthetic, because selecting real ones is rendering. The steps are:
 
 - ids: draws envelopes, phrases and their sides, and writes their tables;
 - cut: cuts blocks and shards, and writes their tables;

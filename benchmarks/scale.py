@@ -1,8 +1,8 @@
 """Renders 100,000 clips and extrapolates the cost of millions: `python -m benchmarks.scale --out DIR`.
 
 It runs `render plan --estimate`, renders with two workers, samples the memory of all their processes and
-audits the tables. It prints the estimate beside the measured cost, and extrapolates to 3 and 30 million
-clips, the size of the SynthCAT dataset and ten times that. Run it on an idle machine. DIR needs 10 GB.
+audits the tables. It prints the estimate beside the measured cost. Then it extrapolates to 3 and 30 million
+clips: the size of the SynthCAT dataset, and ten times that. Run it on an idle machine. DIR needs 10 GB.
 """
 
 from __future__ import annotations
