@@ -22,6 +22,7 @@ from tests.support.synthetic_dataset import make_dataset
 from tests.support.training.baseline_systems import SYNTHCLONER
 from tests.support.training.distributed_run import train_and_record
 from tests.support.training.short_runs import SETTINGS
+from tests.support.training.tiny_ctd import SIZES as CTD
 from train.checkpoint import read_state
 
 BATCH, PARTS = 4, 2
@@ -137,6 +138,23 @@ def test_the_reference_trains_equally_on_one_and_two_devices(
     ranks = notes(tmp_path / "two")
     assert {"discriminator", "generator", "feature_matching"} <= set(ranks[0]["losses"]["5"])
     check_equals_one_device(alone, out, ranks, first=0)
+
+
+def test_ctd_prepares_its_second_stage_equally_on_one_and_two_devices(
+    layout: Layout, tmp_path: Path, one_thread: None
+) -> None:
+    """The first device writes the latents of all clips, and the second reads them."""
+    changes = {"system": "ctd", "model": CTD}
+    alone = train_on_one_device(tmp_path / "alone", layout, **changes)
+    config, out = write_config(tmp_path / "two.yaml", **changes, devices=2), tmp_path / "run"
+    command = program("tests.support.training.distributed_run", config, layout.root, out, tmp_path / "two")
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert list((out / "latents").rglob("*.safetensors"))
+    one, two = (read_state(run / "last.state.pt") for run in (alone / "run", out))
+    assert one["step"] == two["step"] == 5
+    for name, value in one["weights"].items():
+        torch.testing.assert_close(two["weights"][name], value, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.verify
