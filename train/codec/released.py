@@ -17,10 +17,10 @@ def released_checkpoint() -> Path:
 
     Raises InputError if the package holds no released weights, or more than one set of them.
     """
-    first_parts = [path for path in sorted(FOLDER.glob("model*.safetensors")) if is_first_part(path)]
-    if len(first_parts) != 1:
+    parts = [path for path in sorted(FOLDER.glob("model*.safetensors")) if is_first_part(path)]
+    if len(parts) != 1:
         raise InputError(
-            f"{FOLDER}: {'no' if not first_parts else len(first_parts)} released weights there; name a checkpoint,"
+            f"{FOLDER}: {'no' if not parts else len(parts)} released weights there; name a checkpoint,"
             " such as RUN/best.safetensors of `python -m train fit` (option --checkpoint)"
         )
-    return first_parts[0]
+    return parts[0]
