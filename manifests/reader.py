@@ -82,8 +82,8 @@ class Dataset:
     def __init__(self, folder: str | Path) -> None:
         """Opens a dataset.
 
-        Raises InputError if there is no dataset, if it is a tone bank, if its schema is of another version,
-        or if the kind of URL cannot be opened.
+        Raises InputError if there is no dataset, or if it is a tone bank. Raises it also for a schema of
+        another version, and for a kind of URL that cannot be opened.
         """
         root = location(folder) if isinstance(folder, str) else folder
         if is_bank(root):

@@ -56,8 +56,8 @@ def make_bank(root: Path, out: Path, every: int, console: Console, executor: Exe
     """Writes the missing shards of the bank at `out`; returns their number.
 
     `root` is a planned dataset; its timbres are cast first if no run has done so. `every` keeps each N-th
-    semitone. Raises InputError if `out` holds another bank or something else, or if the dataset has
-    `shaping: plugin`, and MachineFault if this machine cannot make the tones.
+    semitone. Raises InputError if `out` holds anything else, or if the dataset has `shaping: plugin`.
+    Raises MachineFault if this machine cannot make the tones.
     """
     dataset = PlannedDataset(root.absolute())
     if dataset.config.shaping == "plugin":

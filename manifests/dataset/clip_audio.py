@@ -1,7 +1,7 @@
 """Clips out of shards, local or remote: byte ranges of the tar, FLAC decoded to int16, nothing unpickled.
 
-Where a FLAC file lies comes from the clip table, and the tar is only ever read there: a tar's own
-headers, names and other members are never trusted.
+Where a FLAC file lies comes from the clip table, and the tar is read only there. A tar's own headers, names
+and other members are never trusted.
 """
 
 from __future__ import annotations

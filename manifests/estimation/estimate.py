@@ -68,8 +68,8 @@ class EnvelopeEstimate:
     """An estimated envelope with its reliability.
 
     `level_db` is the loudest note's RMS at full gain in dB re full scale. `residual` is the median relative
-    deviation of the level from the fit. A flag is False if the sound does not show that value: no note is
-    long enough, no rest exists, or nothing is left to release. The value is then arbitrary.
+    deviation of the level from the fit. A flag is False if the sound does not show that value. Then no note
+    is long enough, no rest exists, or nothing is left to release. The value is then arbitrary.
     """
 
     envelope: Envelope

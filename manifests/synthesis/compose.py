@@ -1,8 +1,7 @@
 """Defines how a clip is composed: y(t) = gain(notes, envelope; t) * dry(notes, timbre; t).
 
 All times become whole samples, `floor(seconds * rate + 0.5)`. A phrase is monophonic, so each sample
-belongs to at most one note: note i owns the samples from its onset to the next onset (or the clip's
-end), its *span*.
+belongs to at most one note. The *span* of a note is from its onset to the next onset, or to the clip's end.
 
 - dry: within a note's span, the tone of its pitch from the tone's first sample on, as far as it goes;
   0 before the first note.

@@ -1,8 +1,8 @@
 """Runs a plugin in a host process: starts the process, sends it render jobs, and reads the audio back.
 
-The host is a fresh interpreter that loads the plugin once and forks a child for each job (a group). Audio is
-shared through an anonymous file in memory (memfd): nothing is left behind after a crash, and the size limit
-of /dev/shm does not apply.
+The host is a fresh interpreter that loads the plugin once and forks a child for each job (a group). Audio
+is shared through an anonymous file in memory (memfd). Nothing is left behind after a crash, and the size
+limit of /dev/shm does not apply.
 """
 
 from __future__ import annotations
@@ -84,8 +84,9 @@ class SnapshotHost:
     def render(self, job: GroupJob) -> F32:
         """Renders a group in a fork of the pristine plugin: float32 [channels, samples].
 
-        A host that dies is restarted once. Raises GroupFailure if the preset is at fault (crash, time limit,
-        memory limit), MachineFailure if the machine is (no memory, killed from outside, host dead twice).
+        A host that dies is restarted once. Raises GroupFailure if the preset is at fault (crash, time
+        limit, memory limit). Raises MachineFailure if the machine is (no memory, killed from outside, host
+        dead twice).
         """
         for attempt in (1, 2):
             process = self._running()

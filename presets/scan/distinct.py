@@ -108,9 +108,10 @@ def compare_presets(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], d
 def maximal_independent_set(apart: npt.NDArray[np.float64], threshold: float) -> list[int]:
     """Finds a maximal independent set of the graph that connects indices at most `threshold` apart.
 
-    `apart` are the pairwise distances, float64 [n, n], symmetric. The algorithm is the minimum-degree greedy
-    one (Halldorsson and Radhakrishnan 1997): take the remaining vertex with the fewest remaining neighbours,
-    the first of several, and remove it and its neighbours. Returns the indices taken, sorted.
+    `apart` are the pairwise distances, float64 [n, n], symmetric. The algorithm is the minimum-degree
+    greedy one (Halldorsson and Radhakrishnan 1997): it takes the remaining vertex with the fewest remaining
+    neighbours (the first of several), and removes it with its neighbours. Returns the indices taken,
+    sorted.
 
     Example::
 

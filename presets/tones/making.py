@@ -132,8 +132,8 @@ def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
     """Renders, checks and crops a timbre's tones.
 
-    Raises GroupFailure if the preset is at fault (silent, clipped, unsteady, unpitched, ...), MachineFailure
-    if the machine is, and InputError if the preset's file is damaged.
+    Raises GroupFailure if the preset is at fault (silent, clipped, unsteady, unpitched, ...). Raises
+    MachineFailure if the machine is, and InputError if the preset's file is damaged.
 
     Example: `make_tone_set(host, synth, preset, ToneSpec(...)).octave`.
     """

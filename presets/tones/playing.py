@@ -84,8 +84,8 @@ def play_group(
 
     With `first`, only that many clips are rendered, as they are in the whole group.
 
-    Raises GroupFailure if the preset is at fault, MachineFailure if the machine is, InputError if the synth
-    cannot play an envelope, ValueError if the profile has no envelope.
+    Raises GroupFailure if the preset is at fault, and MachineFailure if the machine is. Raises InputError
+    if the synth cannot play an envelope, and ValueError if the profile has none.
 
     Example: `play_group(host, synth, preset, [PlayedCell(notes, envelope)], PlaySpec(44_100, 132_300, 3.0))`.
     """

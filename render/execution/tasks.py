@@ -1,7 +1,8 @@
 """Tasks of a worker process: try one preset, or render one shard.
 
-A task never raises. It returns its result, a `TaskFault` of this machine, or a `TaskRefusal` if this machine
-must not work on the dataset: another plugin version, another platform class, or no such folder.
+A task never raises. It returns its result, a `TaskFault` of this machine, or a `TaskRefusal` if this
+machine must not work on the dataset. Reasons are another plugin version, another platform class, or a
+missing folder.
 """
 
 from __future__ import annotations

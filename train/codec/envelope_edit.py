@@ -55,7 +55,7 @@ class Edits:
     def request(self) -> Envelope | EnvelopeTransform | None:
         """Returns the edits as the argument `envelope` of `Codec.convert`.
 
-        That is an envelope if attack, decay, sustain and release are all set; it has no hold and is linear,
+        That is an envelope if attack, decay, sustain and release are all set. It has no hold and is linear,
         unless these are set as well. Otherwise it is a function of the measured envelope, or None without
         edits.
         """

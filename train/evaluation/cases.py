@@ -1,7 +1,7 @@
 """Hard cases of conversions: names by which systems are compared apart.
 
-They are derived from true notes and envelopes where these are known, and from estimates elsewhere, so that
-published pairs and those of a dataset are classified alike.
+They are derived from true notes and envelopes if these are known, else from estimates. So published pairs
+and those of a dataset are classified alike.
 """
 
 from __future__ import annotations

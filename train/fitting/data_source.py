@@ -20,8 +20,8 @@ from train.systems.base import System
 def check_source(tables: Tables, config: RunConfig) -> None:
     """Checks a dataset or bank before any device is started and any file is written.
 
-    Raises InputError if a shard is missing or has another size, if there are fewer blocks than devices, or
-    if a step's examples cannot be divided evenly between the devices.
+    Raises InputError if a shard is missing or has another size, or if there are fewer blocks than devices.
+    Raises it also if a step's examples cannot be divided evenly between the devices.
     """
     world, pool = config.devices * config.num_nodes, config.data.pool_blocks
     parts_of(config.batch, config.micro_batch, world)

@@ -13,8 +13,9 @@ Tensors = tuple[Tensor, ...] | list[Tensor]
 def lr_factor(step: int, progress: float, config: OptimiserConfig) -> float:
     """Returns the factor on the learning rate at a step, counted from 0.
 
-    It is the product of a linear warm-up over `warmup_steps`, of `lr_gamma` to the power of the step, and of
-    a linear decay to 0 over the last share `decay` of the run. `progress` is the share of the run done, 0..1.
+    It is a product of three factors: a linear warm-up over `warmup_steps`, `lr_gamma` to the power of the
+    step, and a linear decay to 0 over the last share `decay`. `progress` is the share of the run done,
+    0..1.
     """
     factor = min(1.0, (step + 1) / max(1, config.warmup_steps)) * config.lr_gamma**step
     return factor * min(1.0, (1.0 - progress) / config.decay) if config.decay else factor

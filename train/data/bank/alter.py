@@ -1,8 +1,8 @@
 """Alters a bank's timbres: layers, unison, octave and formant shifts, equaliser, drive, noise.
 
 A recipe changes a timbre's dry sound, before any envelope. So clip = gain * dry holds as for any other
-timbre, and all clips of the timbre in a block, target and partners alike, are changed equally.
-`docs/bank.md` states the ranges. An altered timbre belongs to no timbre class.
+timbre. All clips of the timbre in a block, target and partners alike, change equally. `docs/bank.md` states
+the ranges. An altered timbre belongs to no timbre class.
 
 Tensor names: F samples of a clip.
 """

@@ -1,9 +1,9 @@
 """Composes blocks of clips in torch, by the arithmetic of `manifests.synthesis.compose`: y = gain * dry.
 
 A block is a full factorial of T timbres, P phrases and E envelopes. Dry sounds are made once for all
-envelopes, and gain curves once for all timbres. Two ways give one result: `vectorised` evaluates every sample
-in closed form with few large operations, for a GPU; the other fills the samples note by note, for a CPU. Both
-compute in float32 from int16 tones. Clips are int16 at the set peak, as the renderer's are.
+envelopes, and gain curves once for all timbres. Two ways give one result. `vectorised` evaluates every
+sample in closed form with few large operations, for a GPU. The other fills the samples note by note, for a
+CPU. Both compute in float32 from int16 tones. Clips are int16 at the set peak, as the renderer's are.
 
 Tensor names: F samples of a clip, N notes of a phrase (padded), K tones of a timbre.
 """

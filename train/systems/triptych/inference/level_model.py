@@ -103,9 +103,9 @@ class LevelModel:
     def search_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor) -> Tensor:
         """Returns the latest of the note-offs that explain each note about as well as the best one.
 
-        Candidates are the present note-off and `SEARCH_POINTS` all over the note. The latest is taken for two
-        reasons: a note that has decayed to silence looks the same whenever it is released, and a decay can be
-        mistaken for an early release.
+        Candidates are the present note-off and `SEARCH_POINTS` all over the note. The latest is taken for
+        two reasons. A note that has decayed to silence looks the same whenever it is released. And a decay
+        can be mistaken for an early release.
         """
         onset, end = self.notes.onset_BN, self.notes.end_BN
         share_V = torch.arange(2, SEARCH_POINTS + 1, device=off_BN.device)[:, None, None] / SEARCH_POINTS
