@@ -14,8 +14,7 @@ The clips are read from three places:
 
 - warm: from the page cache;
 - cold: from disk, after `posix_fadvise(DONTNEED)` on all files;
-- store: from moto's S3 server, in a process on this machine. Each GET request is delayed by --latency-ms,
-  which stands for the time to first byte of a real store.
+- store: from moto's S3 server on this machine, where --latency-ms stands for the time to first byte.
 
 It prints wall and CPU milliseconds of this process an example, and ratios. Warm blocks are timed over whole
 pools. Other timings begin with the first read and include what is read ahead and not used. The files' side
@@ -128,8 +127,7 @@ def seconds_per_example(
 ) -> tuple[float, float]:
     """Times `count` examples of the stream that `make` opens. Returns wall and CPU seconds an example.
 
-    Without `skip`, timing begins before the first read. Otherwise it begins once `skip` + 1 examples are
-    drawn.
+    Timing begins before the first read, or with `skip` once `skip` + 1 examples are drawn.
     """
     stream = make()
     for _ in range(skip and skip + 1):
