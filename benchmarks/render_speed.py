@@ -11,7 +11,7 @@ which other load on the machine changes little:
   channels and writes a FLAC file, without isolation, tables or hashes. With `--shaping plugin` it also sets
   the envelope. It is timed on a sample of clips.
 
-Last, the renderer runs again with a profiler on its parts (`timed_render.py`).
+Last, the renderer runs again with a profiler on its parts (`helpers/timed_render.py`).
 """
 
 from __future__ import annotations
@@ -80,9 +80,9 @@ def render_cpu_s(root: Path, dataset: Path) -> float:
 
 
 def profile_render(root: Path) -> dict[str, Any]:
-    """Runs `benchmarks.timed_render` on `root/config.yaml` and returns its JSON."""
+    """Runs `benchmarks.helpers.timed_render` on `root/config.yaml` and returns its JSON."""
     completed = subprocess.run(
-        [sys.executable, "-m", "benchmarks.timed_render", root / "config.yaml", root / "timed"],
+        [sys.executable, "-m", "benchmarks.helpers.timed_render", root / "config.yaml", root / "timed"],
         check=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

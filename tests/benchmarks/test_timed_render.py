@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from benchmarks import timed_render
-from benchmarks.timed_render import PARTS, CpuProfiler
+from benchmarks.helpers.timed_render import PARTS, CpuProfiler
 
 
 def test_every_profiled_function_exists() -> None:

@@ -1,6 +1,6 @@
 """Renders a config in this process and prints a CPU profile as JSON.
 
-    .venv/bin/python -m benchmarks.timed_render CONFIG OUT
+    .venv/bin/python -m benchmarks.helpers.timed_render CONFIG OUT
 
 The profiler wraps the functions of each part. A part that is called within another one counts only as the
 inner one. `cpu_s` has CPU seconds by part; `plugin` is the CPU time of the plugin's processes. `rss_mib` is

@@ -1,0 +1,1 @@
+"""Modules that benchmarks run as processes of their own."""
