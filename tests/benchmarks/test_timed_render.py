@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks import timed_render
+from benchmarks.helpers import timed_render
 from benchmarks.helpers.timed_render import PARTS, CpuProfiler
 
 
