@@ -30,7 +30,8 @@ def register(names: list[str]) -> None:
     for name in names:
         if name not in registered:
             module, function = COMMANDS[name]
-            app.command(name)(getattr(import_module(module), function))
+            with console.requires("train"):
+                app.command(name)(getattr(import_module(module), function))
 
 
 def _command() -> None:

@@ -27,7 +27,7 @@ def wild(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TRIPTYCH_TEST_FAULTS", json.dumps(every))
     profile = yaml.safe_load((PROFILE_FOLDER / "builtin.yaml").read_text())
     for file in ("plugin", "banks"):
-        profile[file] = str(PROFILE_FOLDER.parent / profile[file])
+        profile[file] = str(PROFILE_FOLDER.parent / "synths" / profile[file])
     path = tmp_path / "wild.yaml"
     path.write_text(yaml.safe_dump({**profile, "name": "wild", "deterministic": False}))
     return path
