@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,7 +25,7 @@ COMPRESSION = "zstd"
 
 
 @dataclass(frozen=True, slots=True)
-class TableFolder:
+class TableFolder(ABC):
     """A folder of Parquet tables with a JSON header and a card: what datasets and tone banks share.
 
     `root` is local or remote (see `manifests.dataset.storage`).
@@ -58,17 +59,17 @@ class TableFolder:
             raise InputError(f"{self.root}: path {relative!r} in a table leaves the dataset folder")
         return self.root / pure
 
+    @abstractmethod
     def metadata(self) -> dict[str, Any]:
         """Reads the JSON header; raises InputError if it is missing, malformed, or of an unknown schema."""
-        raise NotImplementedError
 
     def read(self, name: str) -> pa.Table:
         """Reads one of the folder's tables; raises InputError if it is missing or malformed."""
         return read_table(self.table(name), name)
 
+    @abstractmethod
     def committed(self) -> set[str]:
         """Returns the committed shards: those whose table exists."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
