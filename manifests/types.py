@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Curve = Literal["linear", "exponential"]
-CURVES: tuple[Curve, ...] = ("linear", "exponential")
+Curve = Literal["linear", "linear_exponential", "exponential"]
+CURVES: tuple[Curve, ...] = ("linear", "linear_exponential", "exponential")
+"""Shapes of an envelope's segments; `linear_exponential` has a linear attack and exponential falls."""
 DEFAULT_CURVE: Curve = "linear"
 """Shape of an envelope's segments where nothing else is stated, in configs too."""
 

@@ -48,7 +48,12 @@ _ENVELOPE = [
     Column("decay_ms", pa.float64(), "ms", "full level to sustain level"),
     Column("sustain", pa.float64(), "linear 0..1", "level held until note-off"),
     Column("release_ms", pa.float64(), "ms", "note-off to silence, from the level reached"),
-    Column("curve", pa.string(), "", "shape of the segments: linear or exponential"),
+    Column(
+        "curve",
+        pa.string(),
+        "",
+        "shape of the segments: linear, exponential, or linear_exponential (only the attack linear)",
+    ),
 ]
 
 CLIPS = [

@@ -120,7 +120,7 @@ def estimate_envelope(
 ) -> EnvelopeEstimate:
     """Estimates the envelope that shapes every note of `sound` [frames]; uses only the times of `notes`.
 
-    `cut_fade_ms` is the clip's, as its manifest states. `curve=None` tries both shapes and keeps the better
+    `cut_fade_ms` is the clip's, as its manifest states. `curve=None` tries all shapes and keeps the better
     fit. `quick` refines two starts at a middle hop, in a third of the time, for scoring thousands of clips.
     Raises InputError if there is no note or no sound, or scipy is not installed.
 

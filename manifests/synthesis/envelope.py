@@ -6,7 +6,8 @@ falls to 0 in `release_ms`. Each segment reaches its target at exactly the state
 
 - `curve: linear`: straight lines in amplitude;
 - `curve: exponential`: (1 - exp(-k x)) / (1 - exp(-k)) of the way at the fraction x of the segment,
-  k = 5: the shape of an RC circuit, scaled so that it arrives.
+  k = 5: the shape of an RC circuit, scaled so that it arrives;
+- `curve: linear_exponential`: a linear attack, and an exponential decay and release, as in most synths.
 """
 
 from __future__ import annotations
@@ -46,12 +47,30 @@ class Envelopes:
         return cls(attack, hold, decay, sustain, release, curve)
 
 
-def progress(x: F64, curve: Curve) -> F64:
+def progress(x: F64, exponential: bool) -> F64:
     """Returns a segment's progress 0..1 at the fraction `x` of its time, clipped to 0..1; any shape."""
     x = np.minimum(np.maximum(x, 0.0), 1.0)
-    if curve == "linear":
+    if not exponential:
         return x
     return np.asarray(np.expm1(-EXPONENT * x) / np.expm1(-EXPONENT))
+
+
+def has_exponential_attack(curve: Curve) -> bool:
+    """Tells whether the attack of this curve is exponential; otherwise it is linear.
+
+    >>> [has_exponential_attack(curve) for curve in ("linear", "linear_exponential", "exponential")]
+    [False, False, True]
+    """
+    return curve == "exponential"
+
+
+def has_exponential_falls(curve: Curve) -> bool:
+    """Tells whether decay and release of this curve are exponential; otherwise they are linear.
+
+    >>> [has_exponential_falls(curve) for curve in ("linear", "linear_exponential", "exponential")]
+    [False, True, True]
+    """
+    return curve != "linear"
 
 
 def _fraction(time_ms: F64, start_ms: float | F64, length_ms: float | F64) -> F64:
@@ -66,9 +85,10 @@ def held_gain(envelope: Envelope | Envelopes, time_ms: F64) -> F64:
 
     `time_ms` is float64 [times]. The result is [times], or [envelopes, times] for a batch.
     """
-    rise = progress(_fraction(time_ms, 0.0, envelope.attack_ms), envelope.curve)
+    rise = progress(_fraction(time_ms, 0.0, envelope.attack_ms), has_exponential_attack(envelope.curve))
     fall = progress(
-        _fraction(time_ms, envelope.attack_ms + envelope.hold_ms, envelope.decay_ms), envelope.curve
+        _fraction(time_ms, envelope.attack_ms + envelope.hold_ms, envelope.decay_ms),
+        has_exponential_falls(envelope.curve),
     )
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
@@ -76,7 +96,8 @@ def held_gain(envelope: Envelope | Envelopes, time_ms: F64) -> F64:
 def released_gain(envelope: Envelope | Envelopes, gate_ms: float | F64, time_ms: F64) -> F64:
     """Returns a released note's gain at `time_ms` after its onset; note-off was at `gate_ms`, before that."""
     reached = held_gain(envelope, np.asarray(gate_ms, dtype=np.float64))
-    return reached * (1.0 - progress(_fraction(time_ms, gate_ms, envelope.release_ms), envelope.curve))
+    gone = progress(_fraction(time_ms, gate_ms, envelope.release_ms), has_exponential_falls(envelope.curve))
+    return reached * (1.0 - gone)
 
 
 def gain_curve(envelope: Envelope, gate_ms: float | F64, time_ms: npt.ArrayLike) -> F64:

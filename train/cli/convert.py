@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from manifests.types import Envelope, InputError
+from manifests.types import CURVES, Envelope, InputError
 from train.audio.files import format_of
 from train.cli.recordings import read_for, save_result, warn
 from train.codec.api import load_codec, parse_take
@@ -26,7 +26,7 @@ Octave = Annotated[
     int | None, typer.Option(min=-5, max=5, help="Octave in which the notes sound. Default: the timbre's.")
 ]
 Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice the value that it replaces.")]
-Shape = Annotated[str | None, typer.Option(help="Shape of the segments: linear or exponential.")]
+Shape = Annotated[str | None, typer.Option(help=f"Shape of the segments: {', '.join(CURVES)}.")]
 
 
 def convert_command(

@@ -90,6 +90,6 @@ def parse_edits(given: dict[str, str | None], curve: str | None = None) -> Edits
     Raises InputError if an edit is malformed or out of range, or the curve is unknown.
     """
     if curve is not None and curve not in CURVES:
-        raise InputError(f"--curve {curve!r}: expected {' or '.join(CURVES)}")
+        raise InputError(f"--curve {curve!r}: expected one of {', '.join(CURVES)}")
     numbers = {name: parse_edit(name, text) for name, text in given.items() if text is not None}
     return Edits(numbers, curve)

@@ -15,7 +15,10 @@ from torch import Tensor
 from manifests.synthesis import compose
 from manifests.synthesis.compose import Span
 from manifests.synthesis.envelope import EXPONENT
-from manifests.types import Envelope, Note
+from manifests.types import CURVES, Curve, Envelope, Note
+
+CURVE_NUMBERS: dict[Curve, float] = {"linear": 0.0, "linear_exponential": 0.5, "exponential": 1.0}
+"""Each curve as a number, for `EnvelopeBatch.curve`."""
 
 
 class NoteBatch(NamedTuple):
@@ -64,7 +67,11 @@ def span_batch(clips: Sequence[Sequence[tuple[Note, Span]]], frames: int) -> Not
 
 
 class EnvelopeBatch(NamedTuple):
-    """Envelopes as tensors of one shape: times in ms, sustain 0..1, `curve` 0 (linear) to 1 (exponential)."""
+    """Envelopes as tensors of one shape: times in ms, sustain 0..1, `curve` 0..1.
+
+    `curve` is 0 for linear, 0.5 for a linear attack with exponential decay and release, 1 for exponential.
+    Between them the shapes blend: see `attack_curvature` and `fall_curvature`.
+    """
 
     attack: Tensor
     hold: Tensor
@@ -89,30 +96,61 @@ def envelope_batch(envelopes: Sequence[Envelope]) -> EnvelopeBatch:
         torch.tensor([e.decay_ms for e in envelopes], dtype=torch.float32),
         torch.tensor([e.sustain for e in envelopes], dtype=torch.float32),
         torch.tensor([e.release_ms for e in envelopes], dtype=torch.float32),
-        torch.tensor([float(e.curve == "exponential") for e in envelopes], dtype=torch.float32),
+        torch.tensor([CURVE_NUMBERS[e.curve] for e in envelopes], dtype=torch.float32),
     )
 
 
-def _progress(x: Tensor, curve: Tensor) -> Tensor:
-    """Computes a segment's progress at fraction `x` of its time; `curve` blends linear and exponential."""
+def attack_curvature(curve: Tensor) -> Tensor:
+    """Computes the attack's curvature, 0 (linear) to 1 (exponential), of `EnvelopeBatch.curve`.
+
+    >>> attack_curvature(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])).tolist()
+    [0.0, 0.0, 0.0, 0.5, 1.0]
+    """
+    return (2.0 * curve - 1.0).clamp(0.0, 1.0)
+
+
+def fall_curvature(curve: Tensor) -> Tensor:
+    """Computes the curvature of decay and release, 0 (linear) to 1 (exponential), of `EnvelopeBatch.curve`.
+
+    >>> fall_curvature(torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])).tolist()
+    [0.0, 0.5, 1.0, 1.0, 1.0]
+    """
+    return (2.0 * curve).clamp(0.0, 1.0)
+
+
+def nearest_curve(number: float) -> Curve:
+    """Returns the curve whose number in `EnvelopeBatch.curve` is nearest.
+
+    >>> nearest_curve(0.6)
+    'linear_exponential'
+    """
+    return min(CURVES, key=lambda curve: abs(CURVE_NUMBERS[curve] - number))
+
+
+def _progress(x: Tensor, curvature: Tensor) -> Tensor:
+    """Computes a segment's progress at fraction `x` of its time; see `segment_progress`."""
     x = x.clamp(0.0, 1.0)
-    if curve.device.type == "cpu" and not curve.requires_grad and not curve.any():
+    if curvature.device.type == "cpu" and not curvature.requires_grad and not curvature.any():
         return x  # the exponential takes most of a gain's time
     exponential = torch.expm1(-EXPONENT * x) / math.expm1(-EXPONENT)
-    return x + curve * (exponential - x)
+    return x + curvature * (exponential - x)
 
 
-def segment_progress(time: Tensor, start: Tensor | float, length: Tensor, curve: Tensor) -> Tensor:
-    """Computes the progress, 0..1, at `time` of a segment that begins at `start` and takes `length` (ms)."""
+def segment_progress(time: Tensor, start: Tensor | float, length: Tensor, curvature: Tensor) -> Tensor:
+    """Computes the progress, 0..1, at `time` of a segment that begins at `start` and takes `length` (ms).
+
+    `curvature` is 0 for a linear to 1 for an exponential segment.
+    """
     # A segment of no length is over once it starts.
     passed = (time - start) / length.clamp(min=1e-6) + (length <= 0.0)
-    return _progress(passed, curve)
+    return _progress(passed, curvature)
 
 
 def held_curve(envelope: EnvelopeBatch, time: Tensor) -> Tensor:
     """Computes the gain of a held note at `time` ms after its onset."""
-    rise = segment_progress(time, 0.0, envelope.attack, envelope.curve)
-    fall = segment_progress(time, envelope.attack + envelope.hold, envelope.decay, envelope.curve)
+    rise = segment_progress(time, 0.0, envelope.attack, attack_curvature(envelope.curve))
+    start = envelope.attack + envelope.hold
+    fall = segment_progress(time, start, envelope.decay, fall_curvature(envelope.curve))
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
@@ -122,7 +160,7 @@ def gain_curve(envelope: EnvelopeBatch, gate: Tensor, time: Tensor) -> Tensor:
     `gate` and `time` are in ms; all arguments broadcast against each other.
     """
     release = held_curve(envelope, gate) * (
-        1.0 - segment_progress(time, gate, envelope.release, envelope.curve)
+        1.0 - segment_progress(time, gate, envelope.release, fall_curvature(envelope.curve))
     )
     gain = torch.where(time < gate, held_curve(envelope, time), release)
     return torch.where(time < 0.0, torch.zeros_like(gain), gain)

@@ -9,7 +9,7 @@ import pytest
 
 from manifests.estimation.estimate import estimate_envelope, measure_gain
 from manifests.splits.seeds import stream
-from manifests.types import Envelope, InputError, Note
+from manifests.types import CURVES, Envelope, InputError, Note
 from tests.support.envelope_cases import CUT_MS, RATE, check_estimate, is_near, random_case, steady_clip
 
 
@@ -24,7 +24,7 @@ def test_200_random_envelopes_are_recovered(part: int) -> None:
 
 def test_the_curve_is_estimated_from_the_sound() -> None:
     for index in range(6):
-        for curve in ("linear", "exponential"):
+        for curve in CURVES:
             expected, notes, sound = random_case(index, curve)
             estimate = estimate_envelope(sound, notes, RATE, CUT_MS, curve=None)
             assert estimate.envelope.curve == curve

@@ -8,11 +8,11 @@ import pytest
 from manifests.estimation.model import measure, predicted, predictions
 from manifests.splits.seeds import stream
 from manifests.synthesis.envelope import Envelopes
-from manifests.types import Curve, Envelope
+from manifests.types import CURVES, Curve, Envelope
 from tests.support.envelope_cases import CUT_MS, RATE, random_case
 
 
-@pytest.mark.parametrize("curve", ["linear", "exponential"])
+@pytest.mark.parametrize("curve", CURVES)
 def test_a_batch_of_envelopes_predicts_what_each_predicts_alone(curve: Curve) -> None:
     _, notes, sound = random_case(5)
     measured = measure(sound, notes, RATE, CUT_MS, 2.0)

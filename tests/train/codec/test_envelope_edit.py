@@ -42,7 +42,9 @@ def test_an_invalid_edit_is_refused_by_option_name(name: str, text: str) -> None
 
 
 def test_an_unknown_curve_is_refused() -> None:
-    with pytest.raises(InputError, match="--curve 'round': expected linear or exponential"):
+    with pytest.raises(
+        InputError, match="--curve 'round': expected one of linear, linear_exponential, exponential"
+    ):
         parse_edits({}, "round")
 
 

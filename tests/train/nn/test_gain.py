@@ -31,9 +31,10 @@ def torch_and_numpy_gain(
 @pytest.mark.parametrize("index", range(12))
 def test_torch_gain_equals_numpy_gain(index: int) -> None:
     envelope = make_envelope(3, index)[1]
-    if index % 3 == 2:
+    if index % 3 != 0:
+        curve = "exponential" if index % 3 == 1 else "linear_exponential"
         envelope = Envelope(
-            envelope.attack_ms, envelope.decay_ms, envelope.sustain, envelope.release_ms, 0.0, "exponential"
+            envelope.attack_ms, envelope.decay_ms, envelope.sustain, envelope.release_ms, 0.0, curve
         )
     actual, expected = torch_and_numpy_gain(make_phrase(3, index, 3.0), envelope, 3 * RATE, 5.0)
     assert expected.max() > 0.3
@@ -46,6 +47,7 @@ def test_torch_gain_equals_numpy_gain(index: int) -> None:
         Envelope(0.0, 0.0, 0.5, 0.0),
         Envelope(0.0, 50.0, 0.0, 10.0, 20.0),
         Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "exponential"),
+        Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "linear_exponential"),
     ],
 )
 def test_gain_of_extreme_envelopes(envelope: Envelope) -> None:

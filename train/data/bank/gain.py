@@ -24,7 +24,14 @@ from manifests.synthesis.compose import Span, cut_fade, to_samples
 from manifests.synthesis.envelope import EXPONENT
 from manifests.types import Envelope, Notes
 from train.data.bank.format import ClipFormat
-from train.nn.gain import EnvelopeBatch, NoteBatch, cut_fade_gain, envelope_batch
+from train.nn.gain import (
+    EnvelopeBatch,
+    NoteBatch,
+    attack_curvature,
+    cut_fade_gain,
+    envelope_batch,
+    fall_curvature,
+)
 
 F32 = npt.NDArray[np.float32]
 
@@ -32,12 +39,24 @@ EARLY, AT_ONCE = 0.25, 8.0
 """Lead of a segment of no length, in samples, and its slope per sample: it ends at the first whole sample."""
 
 
+class Shape(NamedTuple):
+    """Which of E segments are exponential, bool [E], and whether linear and exponential ones occur."""
+
+    exponential: Tensor
+    some_linear: bool
+    some_exponential: bool
+
+
+def _shape(exponential: Tensor) -> Shape:
+    return Shape(exponential, not bool(exponential.all()), bool(exponential.any()))
+
+
 class Segments(NamedTuple):
     """Envelopes counted in samples, tensors [E].
 
     `attack_from` and `decay_from` count from the onset, `release_from` from the note-off. `attack`, `decay`
-    and `release` are slopes per sample, and `sustain` is a level 0..1. `exponential` is bool, and `curves`
-    tells whether linear and exponential envelopes occur.
+    and `release` are slopes per sample, and `sustain` is a level 0..1. `rise` is the shape of the attacks,
+    `fall` that of decays and releases.
     """
 
     attack_from: Tensor
@@ -47,8 +66,8 @@ class Segments(NamedTuple):
     release_from: Tensor
     release: Tensor
     sustain: Tensor
-    exponential: Tensor
-    curves: tuple[bool, bool]
+    rise: Shape
+    fall: Shape
 
 
 def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
@@ -65,31 +84,31 @@ def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
         slope(length) for length in (envelopes.attack, envelopes.decay, envelopes.release)
     )
     begins = (envelopes.attack + envelopes.hold) * per_ms
-    exponential = envelopes.curve > 0.5
-    shapes = (not bool(exponential.all()), bool(exponential.any()))
-    return Segments(-a_early, a, begins - d_early, d, -r_early, r, envelopes.sustain, exponential, shapes)
+    shapes = [_shape(of(envelopes.curve) > 0.5) for of in (attack_curvature, fall_curvature)]
+    return Segments(-a_early, a, begins - d_early, d, -r_early, r, envelopes.sustain, *shapes)
 
 
-def _progress(x: Tensor, envelope: Segments) -> Tensor:
+def _progress(x: Tensor, shape: Shape) -> Tensor:
     """Computes the progress of a segment, in place. The envelopes are the last but one axis of `x`."""
     x.clamp_(0.0, 1.0)
-    linear, exponential = envelope.curves
-    if not exponential:
+    if not shape.some_exponential:
         return x
     curved = torch.expm1(-EXPONENT * x).mul_(1.0 / math.expm1(-EXPONENT))
-    return torch.where(envelope.exponential[:, None], curved, x) if linear else curved
+    return torch.where(shape.exponential[:, None], curved, x) if shape.some_linear else curved
 
 
 def held_gain(since: Tensor, envelope: Segments) -> Tensor:
     """Computes a held note's gain, [..., E, X], at `since` [..., 1, X] (or [X]) samples after its onset."""
-    fall = _progress((since - envelope.decay_from[:, None]).mul_(envelope.decay[:, None]), envelope)
-    rise = _progress((since - envelope.attack_from[:, None]).mul_(envelope.attack[:, None]), envelope)
+    fall = _progress((since - envelope.decay_from[:, None]).mul_(envelope.decay[:, None]), envelope.fall)
+    rise = _progress((since - envelope.attack_from[:, None]).mul_(envelope.attack[:, None]), envelope.rise)
     return fall.mul_(envelope.sustain[:, None] - 1.0).add_(1.0).mul_(rise)
 
 
 def release_gain(since_off: Tensor, envelope: Segments) -> Tensor:
     """Computes the release's factor, 1..0, at `since_off` samples after a note-off; shapes as `held_gain`."""
-    gone = _progress((since_off - envelope.release_from[:, None]).mul_(envelope.release[:, None]), envelope)
+    gone = _progress(
+        (since_off - envelope.release_from[:, None]).mul_(envelope.release[:, None]), envelope.fall
+    )
     return gone.neg_().add_(1.0)
 
 

@@ -48,6 +48,7 @@ def test_the_stored_vectors_pass_in_torch(case: dict) -> None:
         Envelope(0.0, 0.0, 0.5, 0.0),
         Envelope(0.0, 50.0, 0.0, 10.0, 20.0),
         Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "exponential"),
+        Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "linear_exponential"),
         Envelope(0.01, 0.01, 0.3, 0.01),
     ],
 )

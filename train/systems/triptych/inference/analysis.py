@@ -20,7 +20,15 @@ from manifests.synthesis.compose import Span, spans, to_samples
 from manifests.synthesis.octaves import octave_of
 from manifests.types import Envelope, Notes
 from train.audio.files import peak_of
-from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_at, span_batch
+from train.nn.gain import (
+    EnvelopeBatch,
+    NoteBatch,
+    clip_gain,
+    envelope_batch,
+    nearest_curve,
+    note_at,
+    span_batch,
+)
 from train.systems.base import Audio
 from train.systems.peak import PEAK
 from train.systems.triptych.inference.envelope_fit import EnvelopeFit
@@ -242,7 +250,7 @@ class _RecordingAnalyser:
 def to_envelope(batch: EnvelopeBatch) -> Envelope:
     """Converts the first envelope of a batch to the dataclass, times in ms."""
     attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch)
-    return Envelope(attack, decay, sustain, release, hold, "exponential" if curve > 0.5 else "linear")
+    return Envelope(attack, decay, sustain, release, hold, nearest_curve(curve))
 
 
 def note_loudness(

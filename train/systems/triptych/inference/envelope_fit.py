@@ -66,7 +66,8 @@ def fit_envelopes(
     Args:
         level_BL: mean power every 64 samples, float32.
         notes: notes of the clips, times in samples; velocities are ignored.
-        units_BP: initial envelopes in the head's units, float32 [B, 6]; the curve's shape is kept.
+        units_BP: initial envelopes in the head's units, float32 [B, 6]; the curve's shape is kept,
+            rounded to the nearest of the three.
         rate: sample rate in Hz.
         cut_fade_ms: fade at the end of a cut note, in ms.
         fixed_envelopes: whether the envelopes are known, so that only note-offs are fitted.
@@ -77,7 +78,7 @@ def fit_envelopes(
         envelopes = from_units(fit.units_BP)
     """
     levels = LevelModel(level_BL, notes, rate, cut_fade_ms)
-    initial_BP, curve_B = units_BP[:, :5], units_BP[:, 5].clamp(0.0, 1.0).round()
+    initial_BP, curve_B = units_BP[:, :5], (2.0 * units_BP[:, 5].clamp(0.0, 1.0)).round() / 2.0
     units, off = initial_BP, notes.off_BN
     shift = torch.zeros_like(off)
     damping_B = torch.full((len(units),), 1e-2, device=off.device)

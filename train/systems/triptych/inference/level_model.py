@@ -12,7 +12,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from train.nn.gain import EnvelopeBatch, NoteBatch, cut_fade_gain, held_curve, note_at, segment_progress
+from train.nn.gain import (
+    EnvelopeBatch,
+    NoteBatch,
+    cut_fade_gain,
+    fall_curvature,
+    held_curve,
+    note_at,
+    segment_progress,
+)
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import LEVEL_HOP
 
@@ -86,7 +94,8 @@ class LevelModel:
         gate_VBN = (off_VBN - self.notes.onset_BN) * (1000.0 / self.rate)
         gate = gate_VBN.gather(-1, index)
         reached = held_curve(envelope, gate_VBN).gather(-1, index)
-        released = reached * (1.0 - segment_progress(self.time_BL, gate, envelope.release, envelope.curve))
+        curvature = fall_curvature(envelope.curve)
+        released = reached * (1.0 - segment_progress(self.time_BL, gate, envelope.release, curvature))
         gain = torch.where(self.time_BL < gate, held_curve(envelope, self.time_BL), released) * self.cut_BL
         power = F.pad(gain.square(), (1, 1))
         # The same smoothing that the measured level went through.

@@ -43,7 +43,7 @@ def to_units(envelope: EnvelopeBatch) -> Tensor:
     """Converts envelopes to the head's units, [..., 6].
 
     Attack, decay and release become log(ms + 1), and the hold log(ms + 10). The sustain level is multiplied
-    by 4. The curve is 0 for linear to 1 for exponential.
+    by 4. The curve is 0 (linear) to 1 (exponential).
     """
     return torch.stack(
         [
