@@ -2,8 +2,8 @@
 
 Pitches are a random walk over the degrees of a drawn scale. A motif of two to four steps is repeated,
 transposed and inverted. The walk reverses when it is too far from the tonic, and ends on a note of the tonic
-triad. `midi.rhythm` draws the rhythm. A phrase depends only on (seed, index), unless it would repeat an
-earlier phrase of its set.
+triad. `midi.rhythm` draws the rhythm, `midi.style` register and articulation. A phrase depends only on
+(seed, index), unless it would repeat an earlier phrase of its set.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from manifests.splits.seeds import stream
-from manifests.synthesis.octaves import LOWEST_MEDIAN, to_register
+from manifests.synthesis.octaves import LOWEST_MEDIAN, to_register, transpose
 from manifests.synthesis.phrase_constants import (
     FARTHEST_DEGREE,
     FIRST_DEGREES,
@@ -29,6 +29,7 @@ from manifests.types import InputError, Note, Notes, check_notes
 from midi.clusters import Intervals, intervals, same_melody
 from midi.rhythm import draw_rhythm, feasible_note_counts
 from midi.spec import SCALES, GenerateSpec, Observability
+from midi.style import draw_style, repeat_degrees
 
 __all__ = ["GenerateSpec", "Observability", "generate_phrase", "generate_phrases"]
 
@@ -70,13 +71,14 @@ def draw_degrees(rng: np.random.Generator, count: int, size: int) -> list[int]:
 
 def _draw(
     seed: int, index: int, attempt: int, spec: GenerateSpec, seconds: float, observe: Observability
-) -> Notes:
-    """Draws phrase `index` once; its pitches may be outside the spec's range."""
+) -> tuple[Notes, bool]:
+    """Draws phrase `index` once; returns it, and whether its pitches are in its register's range."""
     rng = stream(seed, "phrase", index, attempt)
+    style = draw_style(seed, index, attempt, spec)
     scale = SCALES[spec.scales[int(rng.random() * len(spec.scales))]]
     tonic = LOWEST_MEDIAN + int(rng.random() * 12)
-    sounding = draw_rhythm(rng, spec, seconds, observe)
-    degrees = draw_degrees(rng, len(sounding), len(scale))
+    sounding = draw_rhythm(rng, spec, seconds, observe, style.staccato)
+    degrees = repeat_degrees(draw_degrees(rng, len(sounding), len(scale)), style.repeats)
     low, high = spec.velocity
     of_phrase, of_note, accent = VELOCITY_WEIGHTS
     base = rng.random()
@@ -87,7 +89,9 @@ def _draw(
         force = of_phrase * base + of_note * rng.random() + (accent if on_beat else 0.0)
         velocity = low + int(force * (high - low + 1))
         notes.append(Note(onset, off - onset, pitch, min(velocity, high)))
-    return to_register(notes)[0]
+    in_register = to_register(notes)[0]
+    inside = all(spec.lowest_pitch <= note.pitch <= spec.highest_pitch for note in in_register)
+    return transpose(in_register, 12 * style.register), inside
 
 
 def _phrase(
@@ -105,8 +109,7 @@ def _phrase(
     """
     feasible_note_counts(spec, seconds, observe)
     for attempt in range(ATTEMPTS):
-        notes = _draw(seed, index, attempt, spec, seconds, observe)
-        inside = all(spec.lowest_pitch <= note.pitch <= spec.highest_pitch for note in notes)
+        notes, inside = _draw(seed, index, attempt, spec, seconds, observe)
         if (
             inside
             and accept(notes)

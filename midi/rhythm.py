@@ -14,6 +14,7 @@ random weights that repeat every two to four notes, so the rhythm has a motif.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -27,6 +28,7 @@ from manifests.synthesis.phrase_constants import (
     ROUNDING,
     SHORTER_PROBABILITY,
     SHORTEST_NOTE_S,
+    SHORTEST_STACCATO_S,
 )
 from manifests.types import InputError
 from midi.spec import GenerateSpec, Observability
@@ -106,9 +108,16 @@ def feasible_note_counts(spec: GenerateSpec, seconds: float, observe: Observabil
 
 
 def draw_rhythm(
-    rng: np.random.Generator, spec: GenerateSpec, seconds: float, observe: Observability
+    rng: np.random.Generator,
+    spec: GenerateSpec,
+    seconds: float,
+    observe: Observability,
+    staccato: Sequence[float] | None = None,
 ) -> list[tuple[float, float]]:
     """Draws (onset, note-off) of each note of a phrase, in seconds, with microsecond precision.
+
+    In a staccato phrase `staccato` holds the share of its slot that each note sounds for. Onsets and the
+    random numbers used are the same with and without it. The long note keeps its role.
 
     Raises InputError if no number of notes within `spec.notes` fits the clip.
 
@@ -144,6 +153,10 @@ def draw_rhythm(
             length = (end - onset) * DETACHED_SHARES[0 if rng.random() < SHORTER_PROBABILITY else 1]
         elif silent[index] > 0.0:  # off on the grid's halves where that leaves enough
             length = math.floor(full / (spec.grid_s / 2) + ROUNDING) * (spec.grid_s / 2)
-        length = min(max(length, held[index]), full)
+        shortest = held[index]
+        if staccato is not None:
+            length = (end - onset) * staccato[index]
+            shortest = shortest if index == long else SHORTEST_STACCATO_S
+        length = min(max(length, shortest), full)
         sounding.append((round(onset, 6), math.floor((onset + length) * 1e6 + 0.5) / 1e6))
     return sounding

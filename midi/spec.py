@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from manifests.synthesis.octaves import LOWEST_MEDIAN
 from manifests.synthesis.phrase_constants import ENVELOPE_MARGIN_MS
@@ -59,13 +67,28 @@ class PitchRange(BaseModel):
     highest_pitch: int = Field(79, ge=LOWEST_MEDIAN + 11, le=127)
 
 
+LATER_FIELDS: dict[str, Any] = {"register": [0, 0], "staccato": 0.0, "repeats": 0.0}
+"""Settings that are left out of plain data at these values, so that older fingerprints hold."""
+
+
 class GenerateSpec(PitchRange):
-    """Configures the generator. The defaults are the reference dataset's: 5-10 notes on a 0.25 s grid."""
+    """Configures the generator. The defaults are the reference dataset's: 5-10 notes on a 0.25 s grid.
+
+    `lowest_pitch` and `highest_pitch` hold for register 0. A phrase of another register is transposed by
+    whole octaves, and so is its range: see `written_range`.
+
+    Example: `GenerateSpec(register=(-1, 1), staccato=0.3, repeats=0.2).written_range()` is (36, 91).
+    """
 
     notes: tuple[int, int] = Field((5, 10), description="lowest and highest number of notes of a phrase")
     grid_s: float = Field(0.25, ge=0.1, le=2.0, description="onset grid, s")
     velocity: tuple[int, int] = Field((72, 120), description="lowest and highest velocity")
     legato: float = Field(0.8, ge=0.0, le=1.0, description="share of notes held to the next onset")
+    registers: tuple[int, int] = Field(
+        (0, 0), alias="register", description="lowest and highest octave of a phrase; 0: median in 56..67"
+    )
+    staccato: float = Field(0.0, ge=0.0, le=1.0, description="share of phrases played staccato")
+    repeats: float = Field(0.0, ge=0.0, le=1.0, description="probability that a note repeats a pitch")
     scales: tuple[Scale, ...] = Field(tuple(SCALES), min_length=1, description="scales to draw from")  # type: ignore[arg-type]
 
     @model_validator(mode="after")
@@ -76,4 +99,35 @@ class GenerateSpec(PitchRange):
             raise ValueError(
                 f"velocity: expected [lowest, highest] within 1..127, in order, got {list(self.velocity)}"
             )
+        low, high = self.written_range()
+        if self.registers[0] > self.registers[1] or low < 0 or high > 127:
+            raise ValueError(
+                f"register: expected [lowest, highest] octave, in order, got {list(self.registers)}:"
+                f" pitches {low}..{high} must lie within 0..127"
+            )
         return self
+
+    @field_validator("registers", mode="before")
+    @classmethod
+    def _from_number(cls, value: Any) -> Any:
+        return (value, value) if isinstance(value, int) else value
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        # Before pydantic 2.11 a model cannot ask for its aliases.
+        plain["register"] = list(plain.pop("registers", plain.get("register", ())))
+        return {
+            name: value
+            for name, value in plain.items()
+            if name not in LATER_FIELDS or value != LATER_FIELDS[name]
+        }
+
+    def written_range(self) -> tuple[int, int]:
+        """Returns the lowest and the highest MIDI pitch that a phrase can have in any of its registers.
+
+        >>> GenerateSpec(register=(-1, 0)).written_range()
+        (36, 79)
+        """
+        low, high = self.registers
+        return self.lowest_pitch + 12 * low, self.highest_pitch + 12 * high

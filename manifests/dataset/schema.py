@@ -69,7 +69,12 @@ CLIPS = [
     *_ENVELOPE,
     Column("sustain_reached", pa.bool_(), "", "a note lasts attack + hold + decay or longer"),
     Column("release_heard", pa.bool_(), "", "a release runs to its end before the next onset"),
-    Column("octave", pa.int16(), "octaves", "octave that sounds: phrase plus timbre"),
+    Column(
+        "octave",
+        pa.int16(),
+        "octaves",
+        "the timbre's octave: it sounds 12 times as many semitones above the phrase",
+    ),
     Column("frames", pa.int64(), "samples", "length of the clip"),
     Column("rate", pa.int32(), "Hz", "sample rate"),
     Column("cut_fade_ms", pa.float64(), "ms", "fade before the next onset that cuts a note's tail"),

@@ -54,5 +54,11 @@ DETACHED_SHARES = (0.5, 0.75)
 
 SHORTER_PROBABILITY = 0.5
 
+STACCATO_SHARES = (0.15, 0.5)
+"""Range of the share of its slot that a note of a staccato phrase sounds for."""
+
+SHORTEST_STACCATO_S = 0.04
+"""Shortest note of a staccato phrase, in seconds; the long note stays as long as in other phrases."""
+
 ROUNDING = 1e-9
 """Tolerance when times are counted in grid cells or compared, against float64 rounding."""

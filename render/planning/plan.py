@@ -84,9 +84,10 @@ def gather_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
     low, high = config.tones.lowest_pitch, config.tones.highest_pitch
     if (wanted := config.phrases.generated) is not None:
         spec = wanted.generate
-        if spec.lowest_pitch < low or spec.highest_pitch > high:
+        lowest, highest = spec.written_range()
+        if lowest < low or highest > high:
             raise InputError(
-                f"phrases.generated.generate: pitches {spec.lowest_pitch}..{spec.highest_pitch} go beyond"
+                f"phrases.generated.generate: pitches {lowest}..{highest} go beyond"
                 f" the tones' {low}..{high}; widen tones or narrow the phrases"
             )
         observe = Observability(config.longest_settle_ms(), config.longest_release_ms())

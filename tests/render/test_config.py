@@ -38,6 +38,14 @@ def planning_error(tmp_path: Path, **changes: Any) -> str:
         ({"timbres": []}, ["timbres"]),
         ({"timbres": [{"synth": "moog", "count": 4}]}, ["moog"]),
         ({"phrases": {}}, ["phrases", "generated"]),
+        (
+            {"phrases": {"generated": {"count": 8, "generate": {"register": [-1, 1]}}}},
+            ["phrases.generated.generate", "pitches 36..91", "beyond the tones' 52..72"],
+        ),
+        (
+            {"phrases": {"generated": {"count": 8, "generate": {"register": [1, -1]}}}},
+            ["phrases.generated.generate", "register", "[1, -1]"],
+        ),
     ],
 )
 def test_an_invalid_setting_is_named(tmp_path: Path, changes: dict[str, Any], named: list[str]) -> None:

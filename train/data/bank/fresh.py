@@ -48,10 +48,12 @@ class FreshMaterial:
         """Draws `count` phrases of pool number `pool`; all None if the dataset's come from MIDI files."""
         if self.melodies is None:
             return [None] * count
-        key = derive(self.seed, "fresh", "phrases", pool)
-        notes, counts, inside = self.melodies.draw(
-            uniforms(key, count * TRIES, self.melodies.draws, self.device)
+        widths = {"phrases": self.melodies.draws, "styles": self.melodies.style_draws}
+        numbers = (
+            uniforms(derive(self.seed, "fresh", what, pool), count * TRIES, width, self.device)
+            for what, width in widths.items()
         )
+        notes, counts, inside = self.melodies.draw(*numbers)
         usable = (inside & ~self.unseen_phrases.matches(notes, counts)).tolist()
         return _first(to_phrases(notes, counts), usable)
 

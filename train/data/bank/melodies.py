@@ -26,6 +26,7 @@ from manifests.synthesis.phrase_constants import (
     ROUNDING,
     SCALE_STEP_WEIGHTS,
     SCALE_STEPS,
+    STACCATO_SHARES,
     VARY_PROBABILITY,
     VELOCITY_WEIGHTS,
 )
@@ -54,8 +55,13 @@ class Melodies:
         """An upper bound of the uniform numbers that one phrase takes."""
         return 2 + self.rhythms.draws + 7 + 3 * self.rhythms.most + 1 + self.rhythms.most
 
-    def draw(self, u_BU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws phrases from `draws` uniform numbers each.
+    @property
+    def style_draws(self) -> int:
+        """The uniform numbers that one phrase's style takes (`midi.style`)."""
+        return 2 + 2 * self.rhythms.most
+
+    def draw(self, u_BU: Tensor, style_BU: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draws phrases from `draws` uniform numbers each, and `style_draws` for their styles.
 
         Returns onset and note-off in s, pitch and velocity, float64 [B, N, 4]; the number of notes, int64
         [B]; and which phrases stay in the pitch range, bool [B].
@@ -63,8 +69,14 @@ class Melodies:
         draws = UniformRows(u_BU)
         scale_B = (draws.take() * len(self.size_C)).long()
         tonic_B = LOWEST_MEDIAN + (draws.take() * 12).long()
-        onset_BN, off_BN, count_B = self.rhythms.draw(draws)
-        degree_BN = self._degrees(draws, count_B, self.size_C[scale_B])
+        most, (shortest, longest) = self.rhythms.most, STACCATO_SHARES
+        staccato_BN = shortest + (longest - shortest) * style_BU[:, 2 : 2 + most]
+        onset_BN, off_BN, count_B = self.rhythms.draw(
+            draws, staccato_BN, style_BU[:, 1] < self.spec.get("staccato", 0.0)
+        )
+        degree_BN = self._repeated(
+            self._degrees(draws, count_B, self.size_C[scale_B]), count_B, style_BU[:, 2 + most :]
+        )
         size_B1 = self.size_C[scale_B][:, None]
         octave_BN = torch.div(degree_BN, size_B1, rounding_mode="floor")
         pitch_BN = tonic_B[:, None] + self.scales_CD[scale_B].gather(1, degree_BN % size_B1) + 12 * octave_BN
@@ -79,7 +91,10 @@ class Melodies:
             force_B = force_B + accent * on_beat_BN[:, n].double()
             velocities.append((low + (force_B * (high - low + 1)).long()).clamp(max=high))
         pitch_BN = pitch_BN - 12 * self._octave(pitch_BN, off_BN - onset_BN, real_BN)[:, None]
+        low, high = self.spec.get("register", (0, 0))
+        register_B = low + (style_BU[:, 0] * (high - low + 1)).long()
         inside_BN = (pitch_BN >= self.spec["lowest_pitch"]) & (pitch_BN <= self.spec["highest_pitch"])
+        pitch_BN = pitch_BN + 12 * register_B[:, None]
         notes = torch.stack(
             [onset_BN, off_BN, pitch_BN.double(), torch.stack(velocities, dim=1).double()], dim=2
         )
@@ -120,6 +135,14 @@ class Melodies:
         last_B = torch.where(~same_B | stays_B, near_B, next_B)
         degree_BN = torch.stack(degrees, dim=1)
         return degree_BN.scatter(1, count_B[:, None] - 1, last_B[:, None])
+
+    def _repeated(self, degree_BN: Tensor, count_B: Tensor, u_BN: Tensor) -> Tensor:
+        """Repeats the degree before where the numbers say so, but in the first and last note: [B, N]."""
+        degrees = [degree_BN[:, 0]]
+        for n in range(1, degree_BN.shape[1]):
+            repeats_B = (u_BN[:, n] < self.spec.get("repeats", 0.0)) & (n < count_B - 1)
+            degrees.append(torch.where(repeats_B, degrees[-1], degree_BN[:, n]))
+        return torch.stack(degrees, dim=1)
 
     def _step(self, u_B: Tensor) -> Tensor:
         return self.step_S[(self.until_S <= u_B[:, None]).sum(1).clamp(max=len(SCALE_STEPS) - 1)]

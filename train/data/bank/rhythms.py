@@ -25,6 +25,7 @@ from manifests.synthesis.phrase_constants import (
     ROUNDING,
     SHORTER_PROBABILITY,
     SHORTEST_NOTE_S,
+    SHORTEST_STACCATO_S,
 )
 
 
@@ -54,6 +55,7 @@ class Rhythms:
         odd = seconds - self.cells * self.grid_s
         fewest, most = (int(bound) for bound in spec["notes"])
         held: list[list[float]] = []
+        detached: list[list[float]] = []
         silent: list[list[float]] = []
         slots: list[list[int]] = []
         counts, first, many = [], [], []
@@ -71,6 +73,8 @@ class Rhythms:
                     ]
                     if sum(cells) <= self.cells:
                         held.append(h + [0.0] * (most - count))
+                        shortest = [*[SHORTEST_STACCATO_S] * long, h[long]]
+                        detached.append(shortest + [SHORTEST_STACCATO_S] * (most - long - 1))
                         silent.append(s + [0.0] * (most - count))
                         slots.append(cells + [0] * (most - count))
             if len(slots) > begun:
@@ -79,6 +83,7 @@ class Rhythms:
                 many.append(len(slots) - begun)
         self.most = most
         self.held_RN = torch.tensor(held, dtype=torch.float64, device=device)
+        self.staccato_held_RN = torch.tensor(detached, dtype=torch.float64, device=device)
         self.silent_RN = torch.tensor(silent, dtype=torch.float64, device=device)
         self.slots_RN = torch.tensor(slots, device=device)
         self.count_C, self.first_C, self.many_C = (
@@ -90,8 +95,13 @@ class Rhythms:
         """An upper bound of the uniform numbers that one rhythm takes."""
         return 2 + 1 + 1 + 4 + self.cells + 2 * self.most
 
-    def draw(self, draws: UniformRows) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws onsets and note-offs in s, float64 [B, N] (padded), and the numbers of notes, int64 [B]."""
+    def draw(
+        self, draws: UniformRows, staccato_BN: Tensor, is_staccato_B: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draws onsets and note-offs in s, float64 [B, N] (padded), and the numbers of notes, int64 [B].
+
+        Notes of phrases in `is_staccato_B` (bool) sound for the shares `staccato_BN` of their slots.
+        """
         choice_B = (draws.take() * len(self.count_C)).long()
         count_B = self.count_C[choice_B]
         role_B = self.first_C[choice_B] + (draws.take() * self.many_C[choice_B]).long()
@@ -128,6 +138,8 @@ class Rhythms:
             on_grid_B = torch.floor(full_B / half + ROUNDING) * half
             tied_B = torch.where(silent_BN[:, n] > 0.0, on_grid_B, full_B)
             length_B = torch.where(detached_B, slot_B * torch.where(half_B, *DETACHED_SHARES), tied_B)
-            lengths.append(torch.minimum(torch.maximum(length_B, held_BN[:, n]), full_B))
+            length_B = torch.where(is_staccato_B, slot_B * staccato_BN[:, n], length_B)
+            least_B = torch.where(is_staccato_B, self.staccato_held_RN[role_B, n], held_BN[:, n])
+            lengths.append(torch.minimum(torch.maximum(length_B, least_B), full_B))
         off_BN = torch.floor((onset_BN + torch.stack(lengths, dim=1)) * 1e6 + 0.5) / 1e6
         return (onset_BN * 1e6).round() / 1e6, off_BN, count_B

@@ -10,7 +10,7 @@ import torch
 
 from manifests.splits.clusters import envelope_clusters
 from manifests.splits.seeds import stream
-from manifests.synthesis.octaves import median_pitch
+from manifests.synthesis.octaves import median_pitch, octave_of
 from manifests.types import Envelope
 from midi import generate
 from midi.spec import SCALES, GenerateSpec, Observability
@@ -35,6 +35,8 @@ FAMILIES: dict[str, dict[str, Any]] = {
 SPECS: list[tuple[dict[str, Any], float, Observability]] = [
     ({}, SECONDS, OBSERVE),
     ({"notes": (2, 20), "grid_s": 0.1, "legato": 0.3, "velocity": (1, 127)}, 4.0, Observability(200.0, 50.0)),
+    ({"register": (-2, 1), "staccato": 0.5, "repeats": 0.4, "notes": (4, 9)}, SECONDS, OBSERVE),
+    ({"staccato": 1.0, "notes": (2, 20), "grid_s": 0.1}, 4.0, Observability(20.0, 50.0)),
     ({"notes": (3, 4), "grid_s": 0.3, "legato": 1.0, "scales": ("minor_pentatonic",)}, 3.1, OBSERVE),
 ]
 
@@ -57,18 +59,17 @@ def test_phrases_equal_the_renderers_for_the_same_random_numbers(
     melodies = Melodies(described(spec, observe), seconds, CPU)
     count = 300
     numbers = np.stack([stream(5, "phrase", i, 0).random(melodies.draws) for i in range(count)])
-    notes, counts, inside = melodies.draw(torch.from_numpy(numbers))
+    styles = np.stack([stream(5, "style", i, 0).random(melodies.style_draws) for i in range(count)])
+    notes, counts, inside = melodies.draw(torch.from_numpy(numbers), torch.from_numpy(styles))
     made = to_phrases(notes, counts)
     assert len({len(phrase) for phrase in made}) > 1
     for index in range(count):
-        expected = generate._draw(5, index, 0, spec, seconds, observe)
+        expected, is_inside = generate._draw(5, index, 0, spec, seconds, observe)
         assert [(n.pitch, n.velocity) for n in made[index]] == [(n.pitch, n.velocity) for n in expected]
         times = [[(n.onset, n.off) for n in notes] for notes in (made[index], expected)]
         np.testing.assert_allclose(*times, rtol=0, atol=1e-9)
-        assert bool(inside[index]) == all(
-            spec.lowest_pitch <= n.pitch <= spec.highest_pitch for n in expected
-        )
-        assert 56 <= median_pitch(made[index]) <= 67
+        assert bool(inside[index]) == is_inside
+        assert spec.registers[0] <= octave_of(median_pitch(made[index])) <= spec.registers[1]
     assert inside.float().mean() > 0.8
 
 
@@ -117,7 +118,9 @@ def test_envelopes_near_held_out_ones_are_detected() -> None:
 def test_held_out_phrases_are_detected_in_any_key_and_shifted() -> None:
     spec = described(GenerateSpec(), OBSERVE)
     melodies = Melodies(spec, SECONDS, CPU)
-    notes, counts, _ = melodies.draw(uniforms(9, 50, melodies.draws, CPU))
+    notes, counts, _ = melodies.draw(
+        uniforms(9, 50, melodies.draws, CPU), uniforms(10, 50, melodies.style_draws, CPU)
+    )
     unseen = HeldOutPhrases(to_phrases(notes, counts)[:3], notes.shape[1], CPU)
     moved = notes.clone()
     moved[..., 2] += 5.0
