@@ -17,12 +17,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from benchmarks.hearing.clip_set import draw_test_set
 from benchmarks.hearing.given_pairs import pair_test_set
 from benchmarks.hearing.systems import hear_by_codec, hear_by_transcriber
 from benchmarks.hearing.table import largest_deviation, markdown_table, score_test_sets
+from manifests.types import InputError
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -54,8 +56,16 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Runs one of the commands."""
-    args = parse_arguments()
+    """Runs one of the commands. Bad input gets one line and exit status 2."""
+    try:
+        run(parse_arguments())
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the command that was parsed. Raises InputError for a folder or file that cannot be used."""
     if args.command == "draw":
         draw_test_set(args.data, args.split, args.clips, args.seed, args.out)
     elif args.command == "pairs":

@@ -203,8 +203,14 @@ def test_notes_of_given_pairs_are_read_on_their_grid(tmp_path: Path) -> None:
     assert (truths["1_ref"].states_envelope, truths["1_orig"].states_envelope) == (True, False)
 
 
-def test_a_folder_without_pairs_or_truth_is_named(tmp_path: Path) -> None:
+def test_a_folder_without_pairs_or_truth_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(InputError, match=r"no file \*_gt.wav"):
         pair_test_set(tmp_path, 0.25, tmp_path / "set")
     with pytest.raises(InputError, match=r"no truth\.json"):
         read_truths(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["hearing", "transcriber", str(tmp_path)])
+    with pytest.raises(SystemExit, match="2"):
+        command.main()
+    assert len(capsys.readouterr().err.splitlines()) == 1
