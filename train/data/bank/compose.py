@@ -23,7 +23,8 @@ from manifests.types import Envelope, Notes
 from train.data.bank.alter import Recipe, apply_recipe
 from train.data.bank.format import ClipFormat
 from train.data.bank.gain import gain_per_note, gain_vectorised
-from train.data.bank.pitch_shift import PitchShiftTable, tones_per_note, tones_vectorised
+from train.data.bank.modulate import Timeline
+from train.data.bank.pitch_shift import PitchShiftTable, Reading, tones_per_note, tones_vectorised
 from train.data.bank.tones import Tones
 from train.nn.gain import NoteBatch, envelope_batch, note_batch
 
@@ -110,7 +111,10 @@ def _vectorised(block: _Block) -> ComposedClips:
         for p in range(len(phrases)):
             one = NoteBatch(*(part[p : p + 1] for part in notes))
             read = partial(_read_vectorised, block, t, phrases[p : p + 1], one, index_PF[p : p + 1], at_F)
-            dry_TPF[t, p] = apply_recipe(recipe, read, format.rate, p)
+            onset_F = notes.onset_BN[p].gather(0, index_PF[p])
+            pitch_F = notes.pitch_BN[p].gather(0, index_PF[p])
+            timeline = Timeline(pitch_F.long(), (at_F - onset_F).long().clamp_(min=0))
+            dry_TPF[t, p] = apply_recipe(recipe, read, timeline, format.rate, p)
     sound = dry_TPF[:, :, None] * gain_PEF
     factor = format.peak / sound.abs().amax(dim=-1).clamp_(min=1e-9)
     pcm = sound.mul_(factor[..., None]).round_().to(torch.int16)
@@ -132,7 +136,7 @@ def _per_note(block: _Block) -> ComposedClips:
             tones_per_note(block.tones, row, notes, where, block.shifts, dry_F)
             if (recipe := block.recipes[t]) is not None:
                 read = partial(_read_per_note, block, t, notes, where)
-                dry_F[:] = apply_recipe(recipe, read, format.rate, p).numpy()
+                dry_F[:] = apply_recipe(recipe, read, _timeline(notes, where), format.rate, p).numpy()
             for e in range(len(envelopes)):
                 np.multiply(dry_F, gain_EF[e], out=sound_F)
                 factor = np.float32(format.peak / max(sound_F.max(), -sound_F.min(), np.float32(1e-9)))
@@ -140,6 +144,15 @@ def _per_note(block: _Block) -> ComposedClips:
                 np.copyto(pcm_TPEF[t, p, e], np.rint(sound_F, out=sound_F), casting="unsafe")
                 gain_TPE[t, p, e] = factor / FULL_SCALE
     return ComposedClips(torch.from_numpy(pcm_TPEF), torch.from_numpy(gain_TPE))
+
+
+def _timeline(notes: Notes, where: Sequence[Span]) -> Timeline:
+    """Returns a phrase's timeline on the CPU."""
+    ends = [span.end for span in where]
+    lengths = np.diff([0, *ends])
+    pitch_F = np.repeat([note.pitch for note in notes], lengths)
+    since_F = np.arange(ends[-1]) - np.repeat([span.onset for span in where], lengths)
+    return Timeline(torch.from_numpy(pitch_F), torch.from_numpy(np.maximum(since_F, 0)))
 
 
 def _read_vectorised(
@@ -150,20 +163,19 @@ def _read_vectorised(
     index_1F: Tensor,
     at_F: Tensor,
     other: int | None,
-    cents: float,
-    below: int,
+    reading: Reading,
 ) -> Tensor:
     """Reads one phrase for `apply_recipe`, on timbre `t`'s own tones or those of timbre id `other`: [F]."""
     row = block.rows[t] if other is None else block.tones.row_of[other]
-    dry_TPF = tones_vectorised(block.tones, [row], phrase, notes, index_1F, at_F, block.shifts, cents, below)
+    dry_TPF = tones_vectorised(block.tones, [row], phrase, notes, index_1F, at_F, block.shifts, reading)
     return dry_TPF[0, 0]
 
 
 def _read_per_note(
-    block: _Block, t: int, notes: Notes, where: Sequence[Span], other: int | None, cents: float, below: int
+    block: _Block, t: int, notes: Notes, where: Sequence[Span], other: int | None, reading: Reading
 ) -> Tensor:
     """Reads one phrase for `apply_recipe` on the CPU; see `_read_vectorised`."""
     dry_F = np.empty(block.shifts.frames, dtype=np.float32)
     row = block.rows[t] if other is None else block.tones.row_of[other]
-    tones_per_note(block.tones, row, notes, where, block.shifts, dry_F, cents, below)
+    tones_per_note(block.tones, row, notes, where, block.shifts, dry_F, reading)
     return torch.from_numpy(dry_F)

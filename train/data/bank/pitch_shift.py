@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,23 @@ from train.nn.gain import NoteBatch
 F32 = npt.NDArray[np.float32]
 
 TAPS, KAISER = 16, 9.0
+
+
+class Reading(NamedTuple):
+    """How a phrase's notes are read from tones other than their own.
+
+    Attributes:
+        cents: Shift of the pitch.
+        below: Shift of the formants in semitones (see `Tones.source_tone`).
+        zone: Width and offset of the zones in semitones within which all notes are read from one tone.
+    """
+
+    cents: float = 0.0
+    below: int = 0
+    zone: tuple[int, int] | None = None
+
+
+PLAIN = Reading()
 
 
 class PitchShiftTable:
@@ -76,19 +94,18 @@ def tones_per_note(
     where: Sequence[Span],
     shifts: PitchShiftTable,
     out_F: F32,
-    cents: float = 0.0,
-    below: int = 0,
+    reading: Reading = PLAIN,
 ) -> None:
     """Reads one phrase from one timbre's tones, in place into `out_F`, on the CPU.
 
-    `row` is the timbre's row in the tones, `where` the notes' spans. The phrase is shifted by `cents`, and
-    its formants by `below` semitones (see `Tones.source_tone`). Raises InputError if a pitch has no tone.
+    `row` is the timbre's row in the tones, `where` the notes' spans. Raises InputError if a pitch has
+    no tone.
     """
     pcm_S = tones.pcm_S.numpy()
     out_F[: where[0].onset] = 0.0
     for note, (onset, _, end) in zip(notes, where, strict=True):
-        tone, above = tones.source_tone(note.pitch, below)
-        semitones = above + cents / 100.0
+        tone, above = tones.source_tone(note.pitch, reading.below, reading.zone)
+        semitones = above + reading.cents / 100.0
         start, loop_start, loop_end, scale = tones.tables[row][tone]
         count, piece = end - onset, out_F[onset:end]
         if semitones:
@@ -111,16 +128,17 @@ def tones_vectorised(
     index_PF: Tensor,
     at_F: Tensor,
     shifts: PitchShiftTable,
-    cents: float = 0.0,
-    below: int = 0,
+    reading: Reading = PLAIN,
 ) -> Tensor:
     """Reads P phrases from the tones of T timbres at every sample: float32 [T, P, F].
 
-    `index_PF` is the note at each sample. Samples before a first note are finite, and not meant. See
-    `tones_per_note` for `cents` and `below`. Raises InputError if a pitch has no tone.
+    `index_PF` is the note at each sample. Samples before a first note are finite, and not meant.
+    Raises InputError if a pitch has no tone.
     """
     device, width = tones.device, notes.onset_BN.shape[1]
-    sources = [[tones.source_tone(note.pitch, below) for note in phrase] for phrase in phrases]
+    sources = [
+        [tones.source_tone(note.pitch, reading.below, reading.zone) for note in phrase] for phrase in phrases
+    ]
     tone_PN = torch.tensor([[s[0] for s in row] + [0] * (width - len(row)) for row in sources], device=device)
     row_T = torch.tensor(list(rows), device=device)
 
@@ -131,7 +149,7 @@ def tones_vectorised(
     start_TPN, scale_TPN = of_note(tones.start_TK), of_note(tones.scale_TK)
     since_PF = (at_F - notes.onset_BN.gather(1, index_PF)).long().clamp_(min=0)
     longest = int((notes.end_BN - notes.onset_BN).max())
-    moved = cents != 0.0 or any(semitones for row in sources for _, semitones in row)
+    moved = reading.cents != 0.0 or any(semitones for row in sources for _, semitones in row)
     start_TPF = start_TPN.gather(2, index_TPF)
     if not moved and longest <= tones.shortest_loop_end:
         dry = tones.pcm_S[start_TPF.add_(since_PF)].float()
@@ -143,7 +161,7 @@ def tones_vectorised(
         dry = tones.pcm_S[start_TPF + wrap_loop(since_PF, loop_start, loop_end)].float()
         return dry.mul_(scale_TPN.gather(2, index_TPF))
     steps = sorted({semitones for row in sources for _, semitones in row})
-    firsts, weights = zip(*(shifts.at(step + cents / 100.0) for step in steps), strict=True)
+    firsts, weights = zip(*(shifts.at(step + reading.cents / 100.0) for step in steps), strict=True)
     step_PN = torch.tensor(
         [[steps.index(s[1]) for s in row] + [0] * (width - len(row)) for row in sources], device=device
     )

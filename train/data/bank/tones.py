@@ -50,29 +50,32 @@ class Tones:
         return [list(zip(*(column[t] for column in rows), strict=True)) for t in range(len(rows[0]))]
 
     @cached_property
-    def _sources(self) -> dict[tuple[int, int], tuple[int, int]]:
+    def _sources(self) -> dict[tuple[int, int, tuple[int, int] | None], tuple[int, int]]:
         return {}
 
     @property
     def device(self) -> torch.device:
         return self.pcm_S.device
 
-    def source_tone(self, pitch: int, below: int = 0) -> tuple[int, int]:
+    def source_tone(self, pitch: int, below: int = 0, zone: tuple[int, int] | None = None) -> tuple[int, int]:
         """Returns the place of the tone that a MIDI pitch is read from, and the pitch's semitones above it.
 
         With `below` it is the tone so many semitones below, as far as there is one. Read faster, its formants
-        move up by as many. Raises InputError if the pitch is farther from any tone than the bank's step.
+        move up by as many. With a `zone` of a width and an offset it is the tone at the middle of the
+        pitch's zone, as samplers stretch one sample over some keys. Raises InputError if the pitch is farther
+        from any tone than the bank's step.
         """
-        if (pitch, below) in self._sources:
-            return self._sources[pitch, below]
+        if (pitch, below, zone) in self._sources:
+            return self._sources[pitch, below, zone]
         kept = source_pitch(pitch, self.pitches)
         step = self.pitches[1] - self.pitches[0] if len(self.pitches) > 1 else 1
         if abs(pitch - kept) >= step:
             raise InputError(f"pitch {pitch}: the bank's tones are {self.pitches[0]}..{self.pitches[-1]}")
-        if below:
-            kept = source_pitch(pitch - below, self.pitches)
-        self._sources[pitch, below] = self.pitches.index(kept), pitch - kept
-        return self._sources[pitch, below]
+        if below or zone is not None:
+            root = pitch if zone is None else zone_root(pitch, *zone)
+            kept = source_pitch(root - below, self.pitches)
+        self._sources[pitch, below, zone] = self.pitches.index(kept), pitch - kept
+        return self._sources[pitch, below, zone]
 
     @classmethod
     def load(cls, bank: Bank, timbres: Sequence[int], device: torch.device) -> Tones:
@@ -122,6 +125,15 @@ class Tones:
             pitches,
             int(loop_end.min()),
         )
+
+
+def zone_root(pitch: int, width: int, offset: int) -> int:
+    """Returns the MIDI pitch at the middle of a pitch's zone; zones are `width` semitones, from `offset` on.
+
+    >>> [zone_root(pitch, 3, 60) for pitch in (59, 60, 61, 62, 63)]
+    [58, 61, 61, 61, 64]
+    """
+    return pitch - (pitch - offset) % width + (width - 1) // 2
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from scipy.signal import hilbert
 
 from manifests.dataset.bank import Bank
 from manifests.synthesis import compose
@@ -15,18 +17,34 @@ from tests.support.training.tone_bank import same_example, sine_tones, take_exam
 from train.data.bank.alter import Recipe, draw_recipe
 from train.data.bank.compose import compose_block
 from train.data.bank.format import ClipFormat, clip_format
+from train.data.bank.modulate import Inharmonic, Motion
 from train.data.bank.tones import Tones
 from train.data.tables import Tables
 
 CPU = torch.device("cpu")
 
 
-def test_altered_timbres_are_gain_times_dry_by_both_algorithms(bank: Bank) -> None:
+BAR = Inharmonic(0.0, 0.0, -12.0, (2.756, 5.404), 0.5)
+MOVED = [
+    (Inharmonic(0.4, 1.37, 0.0, (), math.inf), Motion("drift", 1.0, 0.0, 500.0)),
+    (BAR, Motion("tremolo", 0.7, 5.0, 500.0)),
+    (Inharmonic(0.0, 0.0, -20.0, (2.01, 3.05), math.inf), Motion("vibrato", 0.6, 5.0, 500.0)),
+    (None, Motion("chorus", 0.5, 0.7, 500.0)),
+    (None, Motion("closing", 1.0, 4.0, 500.0)),
+]
+
+
+@pytest.mark.parametrize("moved", [None, *MOVED])
+def test_altered_timbres_are_gain_times_dry_by_both_algorithms(
+    bank: Bank, moved: tuple[Inharmonic | None, Motion] | None
+) -> None:
     tables, format = Tables.open(bank.root), clip_format(bank)
     tones = Tones.load(bank, tables.train_timbres, CPU)
     first, second = tables.train_timbres[:2]
     bands = (6.0, -6.0, 3.0, 0.0, -9.0, 9.0, 0.0, 5.0, -5.0)
     everything = Recipe(second, 0.4, (-8.0, 8.0), bands, 12.0, -30.0, 7, 1, 3)
+    if moved is not None:
+        everything = Recipe(second, 0.4, (), bands, 6.0, -40.0, 7, 0, 0, (3, 1), *moved, (-20.0, 2000.0), 12)
     block = (tones, [first, second], tables.phrases[:2], tables.envelopes[:2], format)
     plain = compose_block(*block)
     rows, vectorised = (
@@ -83,14 +101,97 @@ def test_octaves_and_formants_are_read_from_other_tones(vectorised: bool) -> Non
         assert moved / 293.66 == pytest.approx(round(moved / 293.66), abs=0.01), "the pitch stays"
 
 
+def clip_of(recipe: Recipe, notes: tuple[Note, ...], seconds: float = 1.0) -> np.ndarray:
+    """Plays notes on a sine by a recipe, without an envelope and without a fade: float64 [frames]."""
+    frames = round(seconds * 44_100)
+    format, flat = ClipFormat(44_100, frames, 32767, 0.0), [Envelope(0.0, 0.0, 1.0, 0.0)]
+    clips = compose_block(sine_tones(1, 2.0), [0], [notes], flat, format, vectorised=False, recipes=[recipe])
+    return np.asarray(clips.pcm_TPEF[0, 0, 0].numpy() / 32767)
+
+
+PLAIN = Recipe(None, 0.0, (), (), None, None, 0)
+
+
+def test_zones_step_in_level_and_spectrum_but_not_in_pitch() -> None:
+    notes = tuple(Note(0.5 * k, 0.5, 57 + k, 127) for k in range(13))
+    sound = clip_of(replace(PLAIN, zone=(4, 1), key=3), notes, 6.5).reshape(13, -1)
+    for note, piece in zip(notes, sound, strict=True):
+        assert hertz(piece) == pytest.approx(440.0 * 2 ** ((note.pitch - 69) / 12), abs=1.0)
+    level_db = 20 * np.log10(np.sqrt(np.mean(np.square(sound[:, 2000:-2000]), axis=1)))
+    # 57..60 are a zone, then 61..64 and so on. Within a zone only the tilt changes the level of a sine.
+    steps = np.abs(np.diff(level_db))
+    at_border = np.arange(12) % 4 == 3
+    assert steps[~at_border].max() < 0.35
+    assert steps[at_border].max() > 1.0
+    assert np.ptp(level_db) < 12.0
+
+
+def test_inharmonic_partials_lie_at_their_ratios_and_die_away() -> None:
+    sound = clip_of(replace(PLAIN, inharmonic=BAR), (Note(0.0, 1.0, 69, 127),))
+    pure = clip_of(PLAIN, (Note(0.0, 1.0, 69, 127),))
+    rest = sound - pure * (sound @ pure) / (pure @ pure)
+    assert min(abs(hertz(rest[:8820]) - 440.0 * ratio) for ratio in BAR.ratios) < 3.0
+    fall_db = 20 * np.log10(np.std(rest[17640:26460]) / np.std(rest[:8820]))
+    assert fall_db < -35.0
+    ring = clip_of(replace(PLAIN, inharmonic=MOVED[0][0]), (Note(0.0, 1.0, 69, 127),))
+    power = np.abs(np.fft.rfft(ring * np.hanning(len(ring))))
+    assert power[round(440 * 0.37)] > 0.1 * power.max()
+    assert power[round(440 * 2.37)] > 0.1 * power.max()
+    assert power[440] == power.max()
+
+
+@pytest.mark.parametrize(("_", "motion"), MOVED)
+def test_motions_move_and_begin_anew_at_each_onset(_: object, motion: Motion) -> None:
+    notes = (Note(0.0, 0.5, 69, 127), Note(0.5, 0.5, 69, 127))
+    recipe = replace(PLAIN, motion=motion, key=5)
+    first, second = clip_of(recipe, notes).reshape(2, -1)
+    still = clip_of(PLAIN, notes)[: len(first)]
+    assert np.abs(first / np.std(first) - still / np.std(still)).max() > 0.05
+    if motion.kind in ("tremolo", "vibrato", "chorus"):
+        np.testing.assert_allclose(first, second, atol=1e-3)
+    if motion.kind == "vibrato":
+        phase = np.unwrap(np.angle(hilbert(first)))[4000:-4000]
+        cents = 1200 * np.log2(np.diff(phase) * 44_100 / (2 * np.pi) / 440.0)
+        assert np.abs(np.convolve(cents, np.ones(200) / 200, "valid")).max() == pytest.approx(26.0, abs=3.0)
+
+
+def test_a_closing_filter_darkens_each_note() -> None:
+    recipe = replace(
+        PLAIN, motion=Motion("closing", 1.0, 8.0, 200.0), inharmonic=Inharmonic(0, 0, -6, (8.0,), math.inf)
+    )
+    notes = (Note(0.0, 0.5, 69, 127), Note(0.5, 0.5, 69, 127))
+    for note in clip_of(recipe, notes).reshape(2, -1):
+        shares = []
+        for piece in (note[1000:5410], note[-5410:-1000]):
+            power = np.abs(np.fft.rfft(piece * np.hanning(len(piece)))) ** 2
+            shares.append(power[200:].sum() / power.sum())
+        assert shares[1] < 0.3 * shares[0]
+
+
+def test_breath_is_a_band_of_noise_at_its_level() -> None:
+    notes = (Note(0.0, 1.0, 60, 127),)
+    sound = clip_of(replace(PLAIN, breath=(-20.0, 6000.0)), notes)
+    power = np.abs(np.fft.rfft(sound)) ** 2
+    assert 10 * np.log10(power[1000:].sum() / power[:1000].sum()) == pytest.approx(-20.0, abs=0.5)
+    assert 4000 < np.argmax(np.convolve(power[1000:], np.ones(500), "same")) + 1000 < 7500
+
+
 def test_recipes_cover_their_ranges() -> None:
     recipes = [draw_recipe(np.random.default_rng(i), (7,), i, i % 3 - 1) for i in range(600)]
     assert {len(recipe.cents) for recipe in recipes} == {0, 1, 2, 3, 4, 5, 6}
     assert {recipe.formant for recipe in recipes} == {-5, -3, 0, 3, 5}
     for i, recipe in enumerate(recipes):
         assert abs(i % 3 - 1 + recipe.octave) <= 1
-        assert (len(recipe.cents) > 0) + (recipe.formant != 0) + (recipe.octave != 0) <= 1
+        shifts = (len(recipe.cents) > 0, recipe.formant != 0, recipe.octave != 0, recipe.zone is not None)
+        assert sum(shifts) <= 1
+        assert recipe.semitones == 12 * (i % 3 - 1 + recipe.octave)
         assert recipe != replace(recipes[0], key=recipe.key) or i == 0
+    for name in ("zone", "inharmonic", "motion", "breath"):
+        assert 0.4 < np.mean([getattr(recipe, name) is not None for recipe in recipes]) < 0.6
+    assert {recipe.zone[0] for recipe in recipes if recipe.zone} == {2, 3, 4, 5}
+    kinds = [recipe.motion.kind for recipe in recipes if recipe.motion]
+    assert min(kinds.count(kind) for kind in set(kinds)) > 30
+    assert len(set(kinds)) == 5
     noises = [recipe.noise_db for recipe in recipes if recipe.noise_db is not None]
     assert -60.0 <= min(noises) < -58.0 < -22.0 < max(noises) <= -20.0
 
