@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,8 +16,12 @@ from manifests.dataset.storage import location
 from manifests.types import InputError
 from train.evaluation.files import parse_roles
 from train.evaluation.formatting import comparison_sentences, rich_tables
-from train.evaluation.run import ProgressStarter, evaluate_checkpoints, evaluate_files, evaluate_folder
+from train.evaluation.given_pairs import PairCodecs, evaluate_files, evaluate_folder
+from train.evaluation.run import ProgressStarter, evaluate_checkpoints
 from train.evaluation.trial import ESTIMATE, is_system
+
+if TYPE_CHECKING:
+    from train.codec.api import Codec
 
 
 @contextmanager
@@ -58,6 +62,19 @@ def one_torch_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def load_codecs(checkpoints: Mapping[str, Path]) -> dict[str, Codec]:
+    """Loads the codec of each checkpoint, by name; torch is imported if there is one.
+
+    Raises:
+        InputError: If a checkpoint cannot be used.
+    """
+    if not checkpoints:
+        return {}
+    from train.codec.api import load_codec
+
+    return {name: load_codec(path) for name, path in checkpoints.items()}
+
+
 def named_checkpoints(checkpoints: list[str]) -> dict[str, Path]:
     """Parse `--checkpoint` options, PATH or NAME=PATH, into paths by name.
 
@@ -83,7 +100,7 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for scores.parquet, summary.json and the reports.")],
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option(help="Checkpoint to score (with --data), or NAME=PATH; repeat to compare several."),
+        typer.Option(help="Checkpoint to score on --data, --folder or --files, or NAME=PATH; repeatable."),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Dataset folder, or its URL, to draw held-out pairs from.")
@@ -114,6 +131,9 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Conversions and scores computed at a time. Default: all cores.")
     ] = None,
+    octave_told: Annotated[
+        bool, typer.Option(help="Also convert the files with the octave put into that of the target.")
+    ] = False,
 ) -> None:
     """Score conversions against their targets, beside baselines that need no training.
 
@@ -121,38 +141,39 @@ def evaluate(
     """
     console = Console()
     asked = [name for name, value in (("--files", files), ("--folder", folder)) if value is not None]
-    if len(asked) > 1 or (asked and (checkpoint or data)):
-        raise InputError(f"{asked[0]}: scores the files as they are; leave out the other inputs")
-    with tracking("scoring", "pairs", console) as track:
+    if len(asked) > 1 or (asked and data):
+        raise InputError(f"{asked[0]}: names the pairs to score; leave out the other inputs")
+    if octave_told and not (asked and checkpoint):
+        raise InputError("--octave-told: expected --checkpoint with --folder or --files")
+    if not asked and not (checkpoint and data):
+        raise InputError("evaluate: expected --checkpoint with --data, or --files, or --folder")
+    named = named_checkpoints(checkpoint or [])
+    codecs = load_codecs(named)
+    with tracking("scoring", "pairs", console) as track, one_torch_thread() if codecs else nullcontext():
         if files is not None:
-            summary = evaluate_files(files, seed, out, track, workers, crepe)
+            given = PairCodecs(codecs, named, octave_told)
+            summary = evaluate_files(files, seed, out, track, workers, crepe, given)
         elif folder is not None:
+            given = PairCodecs(codecs, named, octave_told)
             summary = evaluate_folder(
-                folder, pattern, parse_roles(roles), seed, out, console.print, track, workers, crepe
+                folder, pattern, parse_roles(roles), seed, out, console.print, track, workers, crepe, given
             )
         else:
-            if not checkpoint or data is None:
-                raise InputError("evaluate: expected --checkpoint with --data, or --files, or --folder")
-            from train.codec.api import load_codec
-
-            named = named_checkpoints(checkpoint)
-            codecs = {name: load_codec(path) for name, path in named.items()}
-            with one_torch_thread():
-                summary = evaluate_checkpoints(
-                    codecs,
-                    named,
-                    location(data),
-                    split or [],
-                    pairs,
-                    seed,
-                    out,
-                    console.print,
-                    track,
-                    workers,
-                    robustness,
-                    retake,
-                    crepe,
-                )
+            summary = evaluate_checkpoints(
+                codecs,
+                named,
+                location(data or ""),
+                split or [],
+                pairs,
+                seed,
+                out,
+                console.print,
+                track,
+                workers,
+                robustness,
+                retake,
+                crepe,
+            )
     if summary.get("heading"):
         console.print(f"[bold]{escape(summary['heading'])}.[/]", soft_wrap=True)
     for table in rich_tables(summary):

@@ -37,8 +37,10 @@ FileRow = dict[str, str]
 """The files of one estimate: the columns of `COLUMNS` and `OPTIONAL`, and the pair's name, if it has one."""
 
 
-def read_rows(table: Path) -> list[FileRow]:
+def read_rows(table: Path, estimates: bool = True) -> list[FileRow]:
     """Reads the rows of a CSV table; its paths are relative to its folder.
+
+    Without `estimates`, the column `estimate` may be absent or empty: codecs convert the pairs.
 
     Raises:
         InputError: Names file, line and column.
@@ -54,16 +56,17 @@ def read_rows(table: Path) -> list[FileRow]:
         raise InputError(f"{table}: a folder; give it with --folder") from None
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table}: not a CSV table in UTF-8 ({error})") from None
-    missing = [column for column in COLUMNS if column not in header]
+    needed = COLUMNS if estimates else ROLES
+    missing = [column for column in needed if column not in header]
     unknown = [column for column in header if column not in COLUMNS + OPTIONAL]
     if missing or unknown:
         what = f"column {missing[0]!r} is missing" if missing else f"unknown column {unknown[0]!r}"
-        raise InputError(f"{table}: {what}; expected {', '.join(COLUMNS)} and maybe {', '.join(OPTIONAL)}")
+        raise InputError(f"{table}: {what}; expected {', '.join(needed)} and maybe {', '.join(OPTIONAL)}")
     if not rows:
         raise InputError(f"{table}: holds no rows; expected one for each estimate")
     seen: dict[tuple[str, ...], int] = {}
     for line, row in enumerate(rows, start=2):
-        _check_row(table, line, row)
+        _check_row(table, line, row, needed)
         first = seen.setdefault((*_pair(row), row["method"]), line)
         if first != line:
             raise InputError(
@@ -72,18 +75,19 @@ def read_rows(table: Path) -> list[FileRow]:
     return rows
 
 
-def _check_row(table: Path, line: int, row: FileRow) -> None:
-    """Checks a row of the table and fills in its defaults; InputError if it cannot be used."""
+def _check_row(table: Path, line: int, row: FileRow, needed: Sequence[str]) -> None:
+    """Checks a row of the table, whose columns `needed` may not be empty, and fills in its defaults."""
     if None in row or None in row.values():
         raise InputError(f"{table} line {line}: expected as many fields as the header has")
     for column in (*COLUMNS, "notes", "source_notes"):
         name = row.get(column)
         if not name:
-            if column in COLUMNS:
+            if column in needed:
                 raise InputError(f"{table} line {line}: column {column!r} is empty")
             continue
         if not (table.parent / name).is_file():
             raise InputError(f"{table} line {line}: {column} {name!r} is not a file")
+    row["estimate"] = row.get("estimate") or ""
     row["method"] = row.get("method") or ESTIMATE
     row["kind"] = row.get("kind") or "all"
     row["split"] = row.get("split") or "files"
@@ -92,7 +96,9 @@ def _check_row(table: Path, line: int, row: FileRow) -> None:
         raise InputError(f"{table} line {line}: {reserved}")
 
 
-def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[list[FileRow], list[str]]:
+def scan_folder(
+    folder: Path, pattern: str, roles: Mapping[str, str], estimates: bool = True
+) -> tuple[list[FileRow], list[str]]:
     """Makes rows of a folder's files by their names.
 
     Args:
@@ -100,6 +106,7 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
         pattern: Names of files with `{pair}` and `{system}`, as in `{pair}_{system}.wav`. Without a suffix it
             matches any audio file.
         roles: Names of source, reference and target that replace the usual ones (`ALIASES`).
+        estimates: Whether to say which pairs no system converted; not if codecs will convert them.
 
     Returns:
         The rows, and messages about pairs that are incomplete.
@@ -136,7 +143,7 @@ def scan_folder(folder: Path, pattern: str, roles: Mapping[str, str]) -> tuple[l
             if not is_accepted_method(system):
                 reserved = f"{system!r} is the name of a baseline or topline; choose another"
                 raise InputError(f"{folder}/{files[system]}: {reserved}")
-        if not systems:
+        if estimates and not systems:
             messages.append(f"pair {pair!r}: no system converted it; only the baselines are scored")
         for system in systems or [""]:
             estimate = files.get(system, "")

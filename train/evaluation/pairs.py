@@ -26,7 +26,7 @@ PAIRS_AT_ONCE = 16
 
 
 class Converted(Protocol):
-    """A conversion: audio, and the notes and envelope that it was made of, None if the system has none.
+    """A conversion: audio, and the notes, envelope and octave it was made of, None if the system has none.
 
     `train.systems.base.Conversion` is one. These protocols are here so that scoring does not import torch.
     """
@@ -37,6 +37,8 @@ class Converted(Protocol):
     def notes(self) -> Notes | None: ...
     @property
     def envelope(self) -> Envelope | None: ...
+    @property
+    def octave(self) -> int | None: ...
 
 
 class Converter(Protocol):
@@ -49,7 +51,7 @@ class Converter(Protocol):
 
     @property
     def by_number(self) -> bool:
-        """Whether it takes envelopes by number. Only the page asks."""
+        """Whether it takes envelopes and octaves by number."""
         ...
 
     def convert(
@@ -58,6 +60,7 @@ class Converter(Protocol):
         reference: Audio | None = None,
         take: frozenset[str] | None = None,
         envelope: Envelope | None = None,
+        octave: int | None = None,
     ) -> Converted:
         """Converts float32 [samples] to the source's notes with what `take` names of the reference."""
         ...

@@ -13,11 +13,9 @@ from manifests.dataset.bank import Bank
 from manifests.dataset.canonical import sha256_file
 from manifests.dataset.layout import Layout
 from manifests.types import SPLITS, InputError
-from train.audio.files import check_audio
 from train.data.pairs import KINDS, Pair, draw_pairs, possible_pairs
 from train.data.tables import Tables, readable_blocks, split_blocks
 from train.evaluation.effects import EFFECTS, ROBUST
-from train.evaluation.files import FileRow, file_trials, group_by_pair, read_rows, scan_folder
 from train.evaluation.pairs import ConversionTimer, Converter, dataset_trials, reconstruction_pairs
 from train.evaluation.report import write_reports
 from train.evaluation.scoring import JOURNAL_FILE, Journal, score_trials
@@ -106,6 +104,29 @@ def check_rate(rate: int, tables: Tables) -> None:
         )
 
 
+def describe_checkpoints(checkpoints: Mapping[str, Path]) -> tuple[dict[str, Any], SeedGroups]:
+    """Returns what a summary says of checkpoints, with their digests, and the means over seeds among them.
+
+    Raises:
+        InputError: If a checkpoint cannot be read, or does not state its config.
+    """
+    groups = group_by_training(checkpoints)
+    about = {
+        "heading": one_seed_heading(groups),
+        "checkpoints": {
+            name: {"file": path.name, "sha256": sha256_file(path)} for name, path in checkpoints.items()
+        },
+        "seeds": {name: seed for group in groups for name, seed in group.items()},
+    }
+    return about, seed_groups(groups)
+
+
+def write_timings(timer: ConversionTimer, out: Path) -> None:
+    """Writes the speed of conversion into `timings.json`: it differs from run to run."""
+    timings = json.dumps(timer.real_time_factors(), indent=1)
+    files.replace(out / "timings.json", f"{timings}\n".encode())
+
+
 def evaluate_checkpoints(
     codecs: Mapping[str, Converter],
     checkpoints: Mapping[str, Path],
@@ -157,16 +178,12 @@ def evaluate_checkpoints(
         dataset_trials(tables, split, pairs, codecs, timer, retaken, toplines=True)
         for split, pairs in plan.items()
     )
-    groups = group_by_training(checkpoints)
+    stated, pools = describe_checkpoints(checkpoints)
     about = {
-        "heading": one_seed_heading(groups),
-        "checkpoints": {
-            name: {"file": path.name, "sha256": sha256_file(path)} for name, path in checkpoints.items()
-        },
+        **stated,
         "dataset": metadata.get("name"),
         "fingerprint": metadata.get("fingerprint"),
         "pairs_per_kind": count,
-        "seeds": {name: seed for group in groups for name, seed in group.items()},
     }
     if retaken is not None:
         about["another_take"] = retaken.metadata().get("fingerprint")
@@ -174,76 +191,9 @@ def evaluate_checkpoints(
         "splits": {split: [(p.kind, p.source, p.reference) for p in pairs] for split, pairs in plan.items()}
     }
     total = sum(len(pairs) for pairs in plan.values())
-    summary = score_all(trials, total, seed, about, request, out, track, workers, crepe, seed_groups(groups))
-    timings = json.dumps(timer.real_time_factors(), indent=1)
-    files.replace(out / "timings.json", f"{timings}\n".encode())
+    summary = score_all(trials, total, seed, about, request, out, track, workers, crepe, pools)
+    write_timings(timer, out)
     return summary
-
-
-def evaluate_files(
-    table: Path, seed: int, out: Path, track: ProgressStarter, workers: int | None = None, crepe: bool = False
-) -> dict[str, Any]:
-    """Scores the estimates that a CSV table names, writes all files, and returns the summary.
-
-    The arguments are those of `evaluate_checkpoints`.
-
-    Raises:
-        InputError: If the table or a file cannot be used.
-    """
-    about = {"files": table.name, "files_sha256": sha256_file(table) if table.is_file() else ""}
-    return _evaluate_rows(read_rows(table), table.parent, about, seed, out, track, workers, crepe)
-
-
-def evaluate_folder(
-    folder: Path,
-    pattern: str,
-    roles: Mapping[str, str],
-    seed: int,
-    out: Path,
-    say: Say,
-    track: ProgressStarter,
-    workers: int | None = None,
-    crepe: bool = False,
-) -> dict[str, Any]:
-    """Scores the estimates in a folder, writes all files, and returns the summary.
-
-    `pattern` and `roles` are those of `scan_folder`, the other arguments those of `evaluate_checkpoints`.
-
-    Raises:
-        InputError: If the folder or a file cannot be used.
-    """
-    rows, messages = scan_folder(folder, pattern, roles)
-    for message in messages:
-        say(message)
-    about = {"folder": folder.resolve().name, "pattern": pattern}
-    return _evaluate_rows(rows, folder, about, seed, out, track, workers, crepe)
-
-
-def _evaluate_rows(
-    rows: Sequence[FileRow],
-    folder: Path,
-    about: dict[str, Any],
-    seed: int,
-    out: Path,
-    track: ProgressStarter,
-    workers: int | None,
-    crepe: bool,
-) -> dict[str, Any]:
-    pairs = group_by_pair(rows)
-    names = sorted({row[column] for row in rows for column in ("source", "reference", "target", "estimate")})
-    for name in filter(None, names):
-        check_audio(folder / name)
-    request = {
-        "rows": [dict(row) for row in rows],
-        "files": {n: _file_state(folder / n) for n in names if n},
-    }
-    return score_all(file_trials(folder, pairs), len(pairs), seed, about, request, out, track, workers, crepe)
-
-
-def _file_state(path: Path) -> list[int]:
-    """Returns size and modification time (ns) of a file, which change when it does."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
 
 
 def score_all(

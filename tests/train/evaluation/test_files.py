@@ -14,7 +14,7 @@ import soundfile
 from manifests.types import InputError
 from tests.support.sounds import sine
 from train.cli.evaluate import evaluate
-from train.evaluation.run import evaluate_files
+from train.evaluation.given_pairs import evaluate_files
 from train.evaluation.summary import find_row
 from train.evaluation.trial import COPIES
 
