@@ -18,6 +18,7 @@ from train.evaluation.files import parse_roles
 from train.evaluation.formatting import comparison_sentences, rich_tables
 from train.evaluation.given_pairs import PairCodecs, evaluate_files, evaluate_folder
 from train.evaluation.run import ProgressStarter, evaluate_checkpoints
+from train.evaluation.targets import targets_sentence
 from train.evaluation.trial import ESTIMATE, is_system
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ def evaluate(
             )
     if summary.get("heading"):
         console.print(f"[bold]{escape(summary['heading'])}.[/]", soft_wrap=True)
+    if sentence := targets_sentence(summary):
+        console.print(f"{sentence}.", soft_wrap=True, highlight=False)
     for table in rich_tables(summary):
         console.print(table)
     for line in comparison_sentences(summary):

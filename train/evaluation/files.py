@@ -241,7 +241,7 @@ def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
     """Reads the trial of one pair.
 
     For the intervals, pairs with equal reference recordings share a timbre cluster, and those with equal
-    sources a phrase cluster, unless columns name the clusters. Audio is resampled to the target's rate.
+    targets a phrase cluster, unless columns name the clusters. Audio is resampled to the target's rate.
 
     Args:
         folder: What the paths of the rows are relative to.
@@ -274,7 +274,7 @@ def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
         target=target,
         estimates={name: audio for name, audio in sounds.items() if not is_topline(name)},
         timbre_cluster=first.get("timbre_cluster") or _fingerprint(reference),
-        phrase_cluster=first.get("phrase_cluster") or _fingerprint(source),
+        phrase_cluster=first.get("phrase_cluster") or _fingerprint(target),
         names={
             **{role: first[role] for role in ROLES},
             **{row["method"]: row["estimate"] for row in rows if row["estimate"]},
@@ -282,4 +282,5 @@ def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
         truths=truths,
         toplines={name: audio for name, audio in sounds.items() if is_topline(name)},
         cases=tuple((first.get("cases") or "").split()),
+        target_id=_fingerprint(target),
     )

@@ -17,6 +17,7 @@ from train.evaluation.formatting import (
     method_title,
 )
 from train.evaluation.summary import find_row, kinds_of, methods_of, splits_of, systems_of
+from train.evaluation.targets import targets_sentence
 from train.metrics.catalogue import BY_NAME, HEADLINES
 
 Rows = list[dict[str, Any]]
@@ -72,15 +73,23 @@ def markdown_report(summary: Summary) -> str:
 
 def _about(summary: Summary) -> str:
     intervals = (
-        "Mean with its 95% interval, resampled by timbre and phrase cluster. Lower is better but for F."
+        f"Mean with its 95% interval, resampled by timbre and {_second_cluster(summary)} cluster."
+        " Lower is better but for F."
     )
+    targets = f" {sentence}." if (sentence := targets_sentence(summary)) else ""
     systems = systems_of(summary)
     fails = sum(row["failed"] for row in summary["scores"] if row["method"] in systems)
     left = sum(row["excluded"] for row in summary["scores"] if row["method"] == "silence")
     return (
         f"{intervals} Failures of systems (undefined by the estimate alone), all tables together: {fails}."
         f" Values that targets leave undefined, left out for all methods alike: {left}."
+        f"{targets}"
     )
+
+
+def _second_cluster(summary: Summary) -> str:
+    """Names what intervals are clustered by besides timbres: phrases, or the targets of given pairs."""
+    return "target" if "targets" in summary else "phrase"
 
 
 def markdown_table(rows: Rows, metrics: Sequence[str], format_score: Callable[..., str]) -> list[str]:
@@ -134,7 +143,8 @@ def _paired(summary: Summary, split: str, kind: str) -> list[str]:
 
 def latex_report(summary: Summary) -> str:
     """Formats the headline metrics as LaTeX: a booktabs table for each split, of its mean of kinds."""
-    parts = ["% Needs \\usepackage{booktabs}. Mean with 95% interval, by timbre and phrase cluster."]
+    by = _second_cluster(summary)
+    parts = [f"% Needs \\usepackage{{booktabs}}. Mean with 95% interval, by timbre and {by} cluster."]
     heading = f" {_tex(summary['heading'])}." if summary.get("heading") else ""
     for split in splits_of(summary):
         kind = kinds_of(summary, split)[-1]
@@ -199,7 +209,7 @@ def interval_plot(rows: Rows, metric: str, split: str) -> str:
 
     unit = f" [{column.unit}]" if column.unit else ""
     better = "higher is better" if column.higher else "lower is better"
-    about = f"{split.replace('_', ' ')}; {better}; lines: 95% intervals by timbre and phrase"
+    about = f"{split.replace('_', ' ')}; {better}; lines: 95% intervals by cluster"
     parts = [
         element("title", f"{column.title} on {split}"),
         element("rect", width=WIDTH, height=height, fill="#ffffff"),

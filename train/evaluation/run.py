@@ -27,6 +27,7 @@ from train.evaluation.seeds import (
     seed_groups,
 )
 from train.evaluation.summary import scores_parquet, summarise_scores, to_frame
+from train.evaluation.targets import count_targets
 from train.evaluation.trial import Trial
 from train.metrics.catalogue import COLUMNS
 
@@ -35,7 +36,7 @@ Say = Callable[[str], Any]
 ProgressStarter = Callable[[int], Callable[[], Any]]
 """Starts a progress bar: given the number of trials, returns what is called after each."""
 
-VERSION = 2
+VERSION = 3
 """Increased whenever a metric or baseline changes its values: no run is resumed across a change."""
 
 
@@ -235,7 +236,8 @@ def score_all(
         for c in COLUMNS
         if c.name in scored
     ]
-    summary = {**about, "seed": seed, "metrics": metrics, **summarise_scores(frame, seed, pools=pools)}
+    summary = {**about, **count_targets(frame), "seed": seed, "metrics": metrics}
+    summary |= summarise_scores(frame, seed, pools=pools)
     files.replace(out / "scores.parquet", scores_parquet(frame))
     text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
     files.replace(out / "summary.json", f"{text}\n".encode())

@@ -18,6 +18,7 @@ from train.evaluation.bootstrap import RESAMPLES, ClusterBootstrap, adjust_holm
 from train.evaluation.cases import CASES
 from train.evaluation.effects import ROBUST
 from train.evaluation.seeds import SeedGroups
+from train.evaluation.targets import average_by_target
 from train.evaluation.trial import BASELINES, Score, is_system
 from train.metrics.catalogue import BY_NAME, HEADLINES
 
@@ -47,6 +48,8 @@ def summarise_scores(
     frame: pd.DataFrame, seed: int, resamples: int = RESAMPLES, pools: SeedGroups | None = None
 ) -> dict[str, Any]:
     """Summarises scores by split, kind, method and metric.
+
+    Given pairs with one target are averaged first (`average_by_target`) and count as one pair.
 
     A score has a mean with its interval over the pairs that define it. It counts the pairs that `failed`
     (the method left the metric undefined) and that were `excluded` (the target did). A difference is a
@@ -102,7 +105,7 @@ def _cases(frame: pd.DataFrame, seed: int, resamples: int) -> list[Row]:
 
 
 class ScoreMatrix:
-    """Scores with a row for each pair and a column for each metric and method.
+    """Scores with a row for each pair (given pairs: for each target) and a column for each metric and method.
 
     Args:
         rows: Rows of the table of scores, of one split and kind, or one hard case.
@@ -112,6 +115,7 @@ class ScoreMatrix:
 
     def __init__(self, rows: pd.DataFrame, seed: int, resamples: int) -> None:
         index = ["split", "pair", "kind", "timbre_cluster", "phrase_cluster"]
+        rows = average_by_target(rows)
         wide = rows.pivot(index=index, columns=["metric", "method"], values="value")
         clusters = wide.index.to_frame()
         self._seed = seed

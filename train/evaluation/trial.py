@@ -79,6 +79,7 @@ class Trial:
         estimates: The conversion by each system.
         timbre_cluster: Cluster of the target's timbre, for the intervals.
         phrase_cluster: Cluster of the target's phrase, for the intervals.
+        target_id: Hash of a given target: pairs with one target count as one. Empty for pairs of a dataset.
         names: Clip or file of each sound, for messages.
         truths: True notes and envelopes of source, reference and target, where they are known.
         toplines: Audio of methods in `TOPLINES`.
@@ -99,6 +100,7 @@ class Trial:
     truths: dict[str, GroundTruth] = field(default_factory=dict)
     toplines: dict[str, Audio] = field(default_factory=dict)
     cases: tuple[str, ...] = ()
+    target_id: str = ""
 
 
 TrialJob = Callable[[], Trial]
@@ -125,6 +127,7 @@ class Score(NamedTuple):
     target: str
     timbre_cluster: str
     phrase_cluster: str
+    target_id: str
 
 
 def annotate_estimated(audio: Audio, features: AudioFeatures) -> AnnotatedAudio:
@@ -250,6 +253,7 @@ def score_trial(trial: Trial, crepe: bool = False) -> list[Score]:
                     trial.names["target"],
                     trial.timbre_cluster,
                     trial.phrase_cluster,
+                    trial.target_id,
                 )
             )
     return rows
