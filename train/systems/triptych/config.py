@@ -61,6 +61,12 @@ class TriptychConfig(BaseModel):
         validation_alias=AliasChoices("reverb_probability", "rooms"),
         description="share of clips that the note encoder is trained on with reverberation",
     )
+    corruption_probability: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="share of clips that the note encoder is trained on with clicks, hum, rumble or echo",
+    )
 
     spectral_weight: float = Field(1.0, ge=0.0)
     mel_weight: float = Field(1.0, ge=0.0)

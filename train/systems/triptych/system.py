@@ -1,7 +1,7 @@
 """Trains the codec: makes batches of examples, computes the losses, and converts through `inference`.
 
 Shape suffixes: B input clips, T samples, R excerpts of target notes, N notes (1 in an excerpt), E equaliser
-bands, K timbre vectors of D numbers.
+bands, C numbers of a corruption, K timbre vectors of D numbers.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from train.systems.base import (
 )
 from train.systems.triptych.augment import EQUALISER_BANDS, ROOM_NUMBERS, add_reverb, equalise, rms_ratio
 from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.corruption import corrupt, draw_corruptions
 from train.systems.triptych.inference import conversion, description
 from train.systems.triptych.networks.envelope_head import envelope_losses
 from train.systems.triptych.networks.features import HOP, extract_features
@@ -62,6 +63,7 @@ class Batch(NamedTuple):
             clip.
         room_BR: numbers of each clip's room, 0..1, float32 [B, ROOM_NUMBERS].
         room_key: seed of the rooms' noise, int64 [].
+        corruption_BC: numbers of each clip's corruption, 0..1, float32 [B, CORRUPTION_NUMBERS].
     """
 
     audio_BT: Tensor
@@ -78,6 +80,7 @@ class Batch(NamedTuple):
     equaliser_BE: Tensor
     room_BR: Tensor
     room_key: Tensor
+    corruption_BC: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Copies the batch to a device."""
@@ -144,6 +147,7 @@ class Triptych(TriptychModel, System):
             torch.tensor([index_of[example.timbre.id.key] for example, *_ in pieces]),
             self._draw_equalisers(len(clips), examples[0].seed),
             *self._draw_rooms(len(clips), examples[0].seed),
+            draw_corruptions(len(clips), examples[0].seed, self.config.corruption_probability),
         )
 
     def _draw_equalisers(self, clips: int, seed: int) -> Tensor:
@@ -199,11 +203,13 @@ class Triptych(TriptychModel, System):
         if config.equaliser_db:
             batch = self._equalised(batch)
         features = extract_features(batch.audio_BT, rate)
-        note_features = features
+        # Reverberation and corruption are not to be reproduced: only the note encoder is trained with them.
+        heard_BT = batch.audio_BT
         if config.reverb_probability:
-            # Reverberation is not to be reproduced: only the note encoder is trained with it.
-            wet_BT = add_reverb(batch.audio_BT, batch.room_BR, batch.room_key, rate)
-            note_features = extract_features(wet_BT, rate)
+            heard_BT = add_reverb(heard_BT, batch.room_BR, batch.room_key, rate)
+        if config.corruption_probability:
+            heard_BT = corrupt(heard_BT, batch.corruption_BC, batch.room_key + 1, rate)
+        note_features = features if heard_BT is batch.audio_BT else extract_features(heard_BT, rate)
         losses = weighted(note_losses(self.encoder(note_features), batch.notes), config.note_weight)
         estimate = self.envelope_head(features.level_BL, batch.jittered)
         losses |= weighted(
