@@ -24,6 +24,10 @@ COLUMNS: tuple[Column, ...] = (
         Column(m.name, m.title, m.title.replace("floor ", "").replace("level-matched", "matched"))
         for m in METRICS
     ),
+    Column("mstft_highpassed", "MSTFT, floor 0.001, above 45 Hz", "MSTFT 0.001 above 45 Hz"),
+    Column(
+        "mstft_bridged", "MSTFT, floor 0.001, without the 8 ms before onsets", "MSTFT 0.001 without clicks"
+    ),
     Column("envelope_db", "Envelope, gain-curve error", "envelope", "dB"),
     Column("attack_ms", "Attack error", "attack", "ms", decimals=1),
     Column("decay_ms", "Hold + decay error", "decay", "ms", decimals=1),

@@ -9,11 +9,15 @@ from functools import cached_property
 
 import numpy.typing as npt
 
+from train.audio.highpass import highpass
 from train.metrics.loudness import loudness
 from train.metrics.onsets import detect_onsets
 from train.metrics.spectral import SpectralFeatures, check_sound, fit_length, spectral_features
 from train.metrics.timbre import TimbreFeatures, measure_timbre
 from train.metrics.tracker import F64, PitchTrack, track_pitch
+
+HIGHPASS_HZ = 45.0
+"""Cutoff of the high-pass before one of the spectral distances: below the lowest notes of most phrases."""
 
 
 class AudioFeatures:
@@ -39,6 +43,11 @@ class AudioFeatures:
     def spectral(self) -> SpectralFeatures:
         """The magnitude spectra and frame levels."""
         return spectral_features(self.audio, self.name)
+
+    @cached_property
+    def spectral_highpassed(self) -> SpectralFeatures:
+        """The same without what lies below `HIGHPASS_HZ`: constant offsets and rumble."""
+        return spectral_features(highpass(self.audio, HIGHPASS_HZ, self.rate), self.name)
 
     @cached_property
     def pitch_track(self) -> PitchTrack:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from manifests.types import Envelope
+from manifests.types import Envelope, Note
 from tests.support.sounds import RATE, play_phrase, sine
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.metrics.features import AudioFeatures
@@ -43,3 +43,60 @@ def test_sounds_of_any_length_are_measured(samples: int) -> None:
         measure(AudioFeatures(sound, RATE), (), 5.0), measure_target(AudioFeatures(sound, RATE), None)
     )
     assert values["mstft"] == 0.0
+
+
+def scores_of(estimate: np.ndarray, target: np.ndarray, notes: tuple, rate: int = RATE) -> dict[str, float]:
+    """Scores an estimate whose target's notes are known."""
+    known = measure_target(AudioFeatures(target, rate), GroundTruth(notes))
+    return compare(measure(AudioFeatures(estimate, rate), notes, 5.0), known)
+
+
+NOTES = (Note(0.0, 0.5, 69, 100), Note(0.5, 0.5, 69, 100))
+
+
+def test_a_constant_and_rumble_do_not_count_above_45_hz() -> None:
+    target = sine(440.0)
+    for added in (0.1, sine(12.0, level=0.1)):
+        values = scores_of(target + added, target, NOTES)
+        assert values["mstft_floored"] > 0.1
+        assert values["mstft_highpassed"] < 0.1 * values["mstft_floored"]
+    heard = scores_of(target + sine(110.0, level=0.1), target, NOTES)
+    assert heard["mstft_highpassed"] > 0.9 * heard["mstft_floored"], "110 Hz are heard"
+
+
+@pytest.mark.parametrize("rate", [RATE, 48_000])
+def test_a_click_before_an_onset_does_not_count(rate: int) -> None:
+    target = sine(440.0, rate=rate)
+    clicks = {}
+    for before_ms in (30, 7.5, 0.5):
+        estimate = target.copy()
+        estimate[round((0.5 - before_ms / 1000) * rate)] += 0.5
+        clicks[before_ms] = scores_of(estimate, target, NOTES, rate)
+    assert clicks[30]["mstft_bridged"] == clicks[30]["mstft_floored"] > 0.01
+    assert clicks[7.5]["mstft_bridged"] == pytest.approx(0.0, abs=1e-9)
+    assert clicks[0.5]["mstft_bridged"] == pytest.approx(0.0, abs=1e-9)
+    assert clicks[7.5]["mstft_floored"] > 0.01
+
+
+@pytest.mark.parametrize("phase", range(3))
+def test_bridges_between_tones_of_other_phases_cost_little(phase: int) -> None:
+    time = np.arange(RATE) / RATE
+    target, estimate = (
+        sum(0.2 / k * np.sin(2 * np.pi * k * 220.0 * time + moved * k * (k + phase)) for k in range(1, 13))
+        for moved in (0, 1.7)
+    )
+    values = scores_of(np.asarray(estimate), np.asarray(target), NOTES)
+    assert values["mstft_bridged"] < values["mstft_floored"] + 0.02
+
+
+def test_detected_onsets_are_bridged_where_notes_are_unknown() -> None:
+    envelope = Envelope(attack_ms=5, decay_ms=100, sustain=0.3, release_ms=20)
+    target, notes = play_phrase(1, 0, envelope)
+    heard = measure_target(AudioFeatures(target, RATE), None)
+    onsets = heard.measured.features.onsets
+    assert len(onsets) == len(notes)
+    estimate = target.copy()
+    estimate[np.round((onsets[1:] - 0.004) * RATE).astype(int)] += 0.3
+    values = compare(measure(AudioFeatures(estimate, RATE), heard.notes, 5.0), heard)
+    assert values["mstft_bridged"] == pytest.approx(0.0, abs=1e-9)
+    assert values["mstft_floored"] > 0.02
