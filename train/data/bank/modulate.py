@@ -1,7 +1,7 @@
 """Modulates dry phrases for altered timbres: inharmonic partials, and levels, pitches and spectra that move.
 
-Every function works note by note: a modulation begins anew at each onset, and nothing leaks from one note to
-the next. So a phrase's dry sound is made of its notes as before.
+Modulations begin anew at each onset, so that equal notes sound equal. Two do not: a drifting level runs on
+over the phrase, and so does breath. The closing low pass has no phase, and smears an onset by about 1 ms.
 
 Tensor names: F samples of a clip, K partials, X points of a slow curve.
 """

@@ -28,14 +28,17 @@ LEVEL_DB = {
 
 KINDS = tuple(LEVEL_DB)
 
-CORRUPTION_NUMBERS = len(KINDS) + 2
-"""Numbers of a corruption, each 0..1: each kind's level (0: none), the mains' frequency, the echo's delay."""
+CORRUPTION_NUMBERS = len(KINDS) + 3
+"""Numbers of a corruption, each 0..1: each kind's level (0: none), whether and how fast hum and rumble come
+and go (below 0.5: not), the mains' frequency, the echo's delay."""
 
 CLICKS_PER_S, CLICK_S = 3.0, 3e-4
 """Mean number of clicks a second, and the time constant with which one decays."""
 
 MAINS_HZ = (50.0, 60.0)
 RUMBLE_HZ = (3.0, 30.0)
+SWELL_HZ = (0.1, 1.0)
+"""How often hum and rumble come and go."""
 ECHO_S = (0.02, 0.25)
 
 
@@ -57,7 +60,8 @@ def corrupt(audio_BT: Tensor, corruption_BC: Tensor, key: Tensor, rate: int) -> 
     Args:
         audio_BT: float32 clips.
         corruption_BC: the numbers of each clip's corruption, see `CORRUPTION_NUMBERS`.
-        key: seed of clicks and rumble, int64 []; equal keys give equal noise on every device.
+        key: seed of clicks, of rumble and of when it comes, int64 []; equal keys give equal noise on every
+            device.
         rate: sample rate in Hz.
     """
     clips, samples = audio_BT.shape
@@ -67,21 +71,22 @@ def corrupt(audio_BT: Tensor, corruption_BC: Tensor, key: Tensor, rate: int) -> 
     low_L, high_L = torch.tensor(list(LEVEL_DB.values()), device=device).unbind(1)
     level_BL = torch.pow(10.0, torch.lerp(low_L, high_L, share_BL) / 20.0) * (share_BL > 0.0)
     level = dict(zip(LEVEL_DB, level_BL[..., None].unbind(1), strict=True))
-    mains_B, delay_B1 = corruption_BC[:, -2], corruption_BC[:, -1:]
+    swell_B1, mains_B, delay_B1 = corruption_BC[:, -3, None], corruption_BC[:, -2], corruption_BC[:, -1:]
 
     time_T = torch.arange(samples, device=device)
     late_BT = time_T - ((ECHO_S[0] + (ECHO_S[1] - ECHO_S[0]) * delay_B1) * rate).long()
     echo_BT = audio_BT.gather(1, late_BT.clamp(min=0)) * (late_BT >= 0)
     turns_MT = torch.tensor(MAINS_HZ, device=device)[:, None] * (time_T / rate)
     hum_MT = torch.stack([torch.sin(2.0 * math.pi * k * turns_MT) / k for k in (1, 2, 3)]).sum(0)
+    presence_BT = _presence(swell_B1, time_T / rate, key + 2)
     made_BT = (
         audio_BT
         + level["echo"] * echo_BT
         + peak_B1
         * (
             level["clicks"] * _clicks(clips, samples, key, rate, device)
-            + level["hum"] * hum_MT[(mains_B >= 0.5).long()]
-            + level["rumble"] * _rumble(clips, samples, key + 1, rate, device)
+            + level["hum"] * hum_MT[(mains_B >= 0.5).long()] * presence_BT
+            + level["rumble"] * _rumble(clips, samples, key + 1, rate, device) * presence_BT
             + level["offset"]
         )
     )
@@ -109,3 +114,11 @@ def _rumble(clips: int, samples: int, key: Tensor, rate: int, device: torch.devi
     spectrum_BX[:, first:last] = torch.complex(*part_BX.chunk(2, dim=1))
     rumble_BT: Tensor = torch.fft.irfft(spectrum_BX, samples)
     return rumble_BT / rumble_BT.abs().amax(1, keepdim=True).clamp(min=1e-12)
+
+
+def _presence(swell_B1: Tensor, time_T: Tensor, key: Tensor) -> Tensor:
+    """Computes what share of hum and rumble is there at each time (s): 1, or coming and going, [B, T]."""
+    phase_B1 = uniforms(key, len(swell_B1), 1, time_T.device).float()
+    hertz_B1 = SWELL_HZ[0] + (SWELL_HZ[1] - SWELL_HZ[0]) * (2.0 * swell_B1 - 1.0)
+    wave_BT = torch.sin(2.0 * math.pi * (phase_B1 + hertz_B1 * time_T))
+    return torch.where(swell_B1 < 0.5, 1.0, (0.5 + wave_BT).clamp(0.0, 1.0))

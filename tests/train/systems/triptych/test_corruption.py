@@ -19,11 +19,11 @@ KEY = torch.tensor(5)
 CLIP = torch.from_numpy(np.sin(2 * np.pi * 3000.0 * np.arange(2 * RATE) / RATE).astype(np.float32))[None]
 
 
-def added(kind: str, level: float, other: float = 0.0) -> np.ndarray:
+def added(kind: str, level: float, other: float = 0.0, swell: float = 0.0) -> np.ndarray:
     """Returns what one kind adds to a sine at 3 kHz of amplitude 1: float64 [samples]."""
     numbers = torch.zeros(1, CORRUPTION_NUMBERS)
     numbers[0, KINDS.index(kind)] = level
-    numbers[0, -2:] = other
+    numbers[0, -3], numbers[0, -2:] = swell, other
     made = corrupt(CLIP, numbers, KEY, RATE)[0].double().numpy()
     assert np.abs(made).max() == pytest.approx(1.0, abs=1e-3)
     pure = CLIP[0].double().numpy()
@@ -45,6 +45,19 @@ def test_hum_offset_and_rumble_have_their_levels_and_frequencies() -> None:
     assert 20 * np.log10(np.abs(rumble).max()) == pytest.approx(LEVEL_DB["rumble"][1], abs=0.5)
     power = spectrum(rumble) ** 2
     assert power[6:61].sum() > 0.99 * power.sum()
+
+
+@pytest.mark.parametrize("kind", ["hum", "rumble"])
+def test_hum_and_rumble_may_come_and_go(kind: str) -> None:
+    def level_db(swell: float) -> np.ndarray:
+        pieces = added(kind, 1.0, swell=swell).reshape(20, -1)
+        return np.asarray(20 * np.log10(np.abs(pieces).max(1)))
+
+    constant, swelling = level_db(0.49), level_db(1.0)
+    assert np.ptp(constant) < (1.0 if kind == "hum" else 15.0)
+    # At 1 Hz it is away for a third of each second, and there for another third.
+    assert np.sum(swelling < -60.0) >= 6
+    assert np.sum(np.abs(swelling - constant) < 1.0) >= 6
 
 
 def test_clicks_are_few_and_short_and_repeat_with_the_key() -> None:
