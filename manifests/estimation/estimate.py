@@ -70,6 +70,7 @@ class EnvelopeEstimate:
     `level_db` is the loudest note's RMS at full gain in dB re full scale. `residual` is the median relative
     deviation of the level from the fit. A flag is False if the sound does not show that value. Then no note
     is long enough, no rest exists, or nothing is left to release. The value is then arbitrary.
+    `release_interrupted` is True if in every rest that would show the release another sound begins first.
     """
 
     envelope: Envelope
@@ -79,6 +80,7 @@ class EnvelopeEstimate:
     decay_seen: bool
     sustain_seen: bool
     release_seen: bool
+    release_interrupted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,9 @@ def _rate_estimate(measured: Measured, envelope: Envelope, cut_fade_ms: float) -
     # An envelope that does not fall is at its sustain after the attack: hold and decay are undetermined.
     settled = gates >= (settle_ms(envelope) if falls else envelope.attack_ms)
     let_go = levels * held_gain(envelope, gates) > 1.5 * measured.floor
-    rings = measured.places.ends - gates >= envelope.release_ms + cut_fade_ms
+    rests = measured.rests
+    rings = rests.heard_ms - gates >= envelope.release_ms + cut_fade_ms
+    shown = let_go & (rests.heard_ms - gates > WINDOW_MS)
     return EnvelopeEstimate(
         envelope,
         level_db=20.0 * float(np.log10(max(loudest, 1e-12))),
@@ -275,4 +279,5 @@ def _rate_estimate(measured: Measured, envelope: Envelope, cut_fade_ms: float) -
         decay_seen=bool(np.any(settled)) and falls,
         sustain_seen=bool(np.any(settled)),
         release_seen=bool(np.any(let_go & rings)),
+        release_interrupted=bool(np.any(let_go & rests.interrupted) and not np.any(shown)),
     )

@@ -18,6 +18,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from manifests.estimation.rests import WINDOWS, Rests, hear_rest
 from manifests.synthesis.compose import Span, spans
 from manifests.synthesis.envelope import F64, Envelopes, gain_curve, held_gain, released_gain
 from manifests.types import Envelope, InputError, Note
@@ -79,6 +80,7 @@ class Measured:
 
     Arrays of [points]: measured `level` (noise taken out), its `weight`, and `power`, that of `places`
     times what else is known of the tones' power there. `floor` is the level that counts as silence.
+    `rests` is what the rests show besides releases.
     """
 
     places: Places
@@ -86,6 +88,7 @@ class Measured:
     level: F64
     weight: F64
     floor: float
+    rests: Rests
 
 
 def _smoothed(energy: F64, smoothing: F64) -> F64:
@@ -112,9 +115,33 @@ def measure(sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, ho
         raise InputError("envelope estimate: the sound is silent or not finite")
     quietest = float(np.quantile(level[power > 0.0], 0.02))
     noise = quietest if quietest < NOISE_CEILING * loudest else 0.0
+    rests = hear_rests(places, level, cut_fade_ms, max(FLOOR * loudest, noise))
+    noise = max(noise, rests.noise)
     level = np.sqrt(np.maximum(level**2 - noise**2, 0.0))
     floor = max(FLOOR * loudest, noise)
-    return Measured(places, power, level, 1.0 / (level + floor), floor)
+    return Measured(places, power, level, rests.counts / (level + floor), floor, rests)
+
+
+def hear_rests(places: Places, level: F64, cut_fade_ms: float, floor: float) -> Rests:
+    """Finds what else sounds in the rests after the notes; `floor` is the level that counts as silence."""
+    counts, heard = np.ones(len(level), dtype=bool), places.ends.copy()
+    interrupted = np.zeros(len(heard), dtype=bool)
+    noises: list[float] = []
+    rows = zip(places.starts, places.counts, places.lengths, places.gates, places.ends, strict=True)
+    for note, (start, points, length, gate, end) in enumerate(rows):
+        own = slice(start, start + points)
+        time = places.time_ms[own]
+        rest = hear_rest(level[own], time, gate, end - cut_fade_ms, WINDOW_MS, floor)
+        until = rest.ended_ms
+        if rest.begins_ms is not None:
+            interrupted[note] = rest.begins_ms - gate < WINDOWS * WINDOW_MS
+            until = gate if interrupted[note] else rest.begins_ms
+            heard[note] = until
+        if until is not None:
+            counts[start + int(np.searchsorted(time, until)) : start + length] = False
+        if rest.noise:
+            noises.append(rest.noise)
+    return Rests(counts, heard, interrupted, min(noises, default=0.0))
 
 
 @lru_cache(maxsize=16)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from manifests.estimation.estimate import EnvelopeEstimate, estimate_envelope
 from manifests.synthesis.envelope import gain_curve
 from manifests.types import DEFAULT_CURVE, Curve, Envelope, InputError, Note
+from train.metrics.high_pass import high_pass
 
 F64 = npt.NDArray[np.float64]
 
@@ -26,6 +27,9 @@ STEP_MS = 1.0
 
 NO_SOUND = 1e-5
 """RMS below which (-100 dBFS) a sound has no envelope."""
+
+RUMBLE_HZ = 20.0
+"""What lies below is not heard: a constant that stands, or is ramped to 0, is no note and no release."""
 
 
 def gain_db(envelope: Envelope | None) -> F64:
@@ -40,7 +44,7 @@ def gain_db(envelope: Envelope | None) -> F64:
 def gain_error_db(estimate: Envelope | None, target: Envelope, tail: bool = True) -> float:
     """Computes the mean absolute difference of two gain curves on the standard note: dB, 0..60.
 
-    Without `tail`, the 500 ms after note-off do not count: for targets whose release is inaudible.
+    Without `tail`, the 500 ms after note-off do not count: where a release is inaudible.
 
     Example: `gain_error_db(envelope, envelope)` is 0.0.
     """
@@ -53,16 +57,18 @@ def measure_envelope(
 ) -> EnvelopeEstimate | None:
     """Estimates the envelope of mono audio [samples] at `rate` Hz that plays `notes`.
 
-    `cut_fade_ms` is the fade before a new onset, and `curve` the segments' shape. Returns None without notes,
-    for silence, or where the estimate fails. Raises InputError if scipy is not installed.
+    `cut_fade_ms` is the fade before a new onset, and `curve` the segments' shape. What lies below 20 Hz is
+    filtered out first. Returns None without notes, for silence, or where the estimate fails. Raises
+    InputError if scipy is not installed.
 
     Example: `measure_envelope(audio, notes, 44_100, 5.0)`
     """
     sound = np.asarray(audio, dtype=np.float64)
     if not notes or not len(sound) or float(np.sqrt(np.mean(sound**2))) < NO_SOUND:
         return None
+    heard = high_pass(sound, rate, RUMBLE_HZ, order=1)
     try:
-        return estimate_envelope(sound, notes, rate, cut_fade_ms, curve, quick=True)
+        return estimate_envelope(heard, notes, rate, cut_fade_ms, curve, quick=True)
     except InputError as error:
         if "scipy" in str(error):
             raise

@@ -111,9 +111,11 @@ def compare(estimate: Measurement, target: Target, crepe: bool = False) -> dict[
     ours, theirs = estimate.features, target.measured.features
     values: dict[str, float | None] = dict(score(ours.spectral, theirs.spectral))
     if target.envelope is not None:
-        envelope = estimate.envelope.envelope if estimate.envelope else None
-        true, release = target.envelope.envelope, target.envelope.release_seen
-        values["envelope_db"] = gain_error_db(envelope, true, tail=release)
+        ours_envelope = estimate.envelope.envelope if estimate.envelope else None
+        interrupted = estimate.envelope is not None and estimate.envelope.release_interrupted
+        # Other sounds in the estimate's rests are judged by content metrics, not read as its release.
+        tail = target.envelope.release_seen and not interrupted
+        values["envelope_db"] = gain_error_db(ours_envelope, target.envelope.envelope, tail)
         values.update(parameter_errors(estimate.envelope, target.envelope))
     if theirs.timbre is not None:
         timbre = ours.timbre

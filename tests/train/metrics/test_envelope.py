@@ -47,3 +47,29 @@ def test_observable_envelope_parts_are_measured() -> None:
     assert all(math.isnan(value) for value in parameter_errors(None, measured).values())
     assert measure_envelope(np.zeros(frames), notes, RATE, 5.0) is None
     assert measure_envelope(sound, (), RATE, 5.0) is None
+
+
+@pytest.mark.parametrize("sustain", [0.2, 0.6])
+@pytest.mark.parametrize("constant", [0.02, 0.1])
+def test_a_constant_ramped_to_zero_is_no_release(sustain: float, constant: float) -> None:
+    """What published targets hold after a note: it stops, and an offset stands and is ramped out."""
+    envelope = Envelope(attack_ms=10, decay_ms=60, sustain=sustain, release_ms=1)
+    notes = (Note(0.0, 0.25, 60, 100), Note(0.5, 0.5, 62, 100))
+    sound = gain(notes, envelope, RATE, RATE, 5.0) * harmonic(262.0)
+    off, ramp = round(0.25 * RATE), round(0.12 * RATE)
+    sound[off : off + ramp] += constant * np.linspace(1.0, 0.0, ramp)
+    measured = measure_envelope(sound, notes, RATE, 5.0)
+    assert measured is not None
+    assert measured.envelope.release_ms < 30.0
+
+
+@pytest.mark.parametrize("offset", [0.01, 0.1])
+def test_a_constant_offset_changes_nothing(offset: float) -> None:
+    envelope = Envelope(attack_ms=10, decay_ms=60, sustain=0.2, release_ms=30)
+    notes = (Note(0.0, 0.25, 60, 100), Note(0.5, 0.25, 62, 100))
+    sound = gain(notes, envelope, RATE, RATE, 5.0) * harmonic(262.0)
+    clean, moved = (measure_envelope(x, notes, RATE, 5.0) for x in (sound, sound + offset))
+    assert clean is not None
+    assert moved is not None
+    assert gain_error_db(moved.envelope, clean.envelope) < 0.05
+    assert moved.release_seen

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import pytest
 
+from manifests.synthesis.compose import gain
 from manifests.types import Envelope, Note
-from tests.support.sounds import RATE, play_phrase, sine
+from tests.support.sounds import RATE, harmonic, play_phrase, sine
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.metrics.features import AudioFeatures
 from train.metrics.measurement import GroundTruth, compare, measure, measure_target
@@ -100,3 +101,18 @@ def test_detected_onsets_are_bridged_where_notes_are_unknown() -> None:
     values = compare(measure(AudioFeatures(estimate, RATE), heard.notes, 5.0), heard)
     assert values["mstft_bridged"] == pytest.approx(0.0, abs=1e-9)
     assert values["mstft_floored"] > 0.02
+
+
+def test_another_note_in_the_rest_is_not_read_as_a_release() -> None:
+    envelope = Envelope(attack_ms=40, decay_ms=60, sustain=0.2, release_ms=30)
+    notes = (Note(0.0, 0.25, 60, 100), Note(0.5, 0.5, 60, 100))
+    tone = harmonic(262.0)
+    sound = gain(notes, envelope, RATE, RATE, CUT_FADE_MS) * tone
+    target = measure_target(AudioFeatures(sound, RATE), GroundTruth(notes, envelope, CUT_FADE_MS))
+    assert target.envelope is not None
+    assert target.envelope.release_seen
+    extra = (notes[0], Note(0.26, 0.2, 60, 100), notes[1])
+    made = gain(extra, envelope, RATE, RATE, CUT_FADE_MS) * tone
+    values = compare(measure(AudioFeatures(made, RATE), notes, CUT_FADE_MS), target)
+    assert values["envelope_db"] < 0.5, "its envelope is the target's, its notes are not"
+    assert math.isnan(values["release_ms"]), "the release cannot be told: a failure"
