@@ -16,7 +16,6 @@ import numpy.typing as npt
 from manifests.estimation.estimate import EnvelopeEstimate, estimate_envelope
 from manifests.synthesis.envelope import gain_curve
 from manifests.types import DEFAULT_CURVE, Curve, Envelope, InputError, Note
-from train.metrics.high_pass import high_pass
 
 F64 = npt.NDArray[np.float64]
 
@@ -52,6 +51,25 @@ def gain_error_db(estimate: Envelope | None, target: Envelope, tail: bool = True
     return float(np.mean(apart if tail else apart[: round(GATE_MS / STEP_MS)]))
 
 
+def without_rumble(sound: F64, rate: int) -> F64:
+    """Filters a sound [samples] by a first-order Butterworth high-pass at 20 Hz, forwards and backwards.
+
+    It hardly rings, unlike the sharper `train.audio.highpass`: a ring would be read as a release. The ends go
+    on as constants, so that an offset has no edge there.
+
+    Raises InputError if scipy is not installed.
+
+    Example: `without_rumble(np.full(44_100, 0.1), 44_100)` is 0 everywhere.
+    """
+    try:
+        from scipy.signal import butter, sosfiltfilt
+    except ModuleNotFoundError:
+        raise InputError("scoring needs scipy: pip install 'triptych-audio[train]'") from None
+    sections = butter(1, RUMBLE_HZ, "highpass", fs=rate, output="sos")
+    padding = min(len(sound) - 1, round(4 * rate / RUMBLE_HZ))
+    return np.asarray(sosfiltfilt(sections, sound, padtype="constant", padlen=padding))
+
+
 def measure_envelope(
     audio: npt.ArrayLike, notes: Sequence[Note], rate: int, cut_fade_ms: float, curve: Curve = DEFAULT_CURVE
 ) -> EnvelopeEstimate | None:
@@ -66,8 +84,8 @@ def measure_envelope(
     sound = np.asarray(audio, dtype=np.float64)
     if not notes or not len(sound) or float(np.sqrt(np.mean(sound**2))) < NO_SOUND:
         return None
-    heard = high_pass(sound, rate, RUMBLE_HZ, order=1)
     try:
+        heard = without_rumble(sound, rate)
         return estimate_envelope(heard, notes, rate, cut_fade_ms, curve, quick=True)
     except InputError as error:
         if "scipy" in str(error):
