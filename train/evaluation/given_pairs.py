@@ -179,11 +179,11 @@ def _evaluate_rows(
     given: PairCodecs,
 ) -> dict[str, Any]:
     taken = {row["method"] for row in rows if row["estimate"]}
-    for method in given.methods():
-        if method in taken:
-            raise InputError(
-                f"--checkpoint: {method!r} names a system of the files; choose another by NAME=PATH"
-            )
+    methods = given.methods()
+    for method in methods:
+        if method in taken or methods.count(method) > 1:
+            other = "a system of the files" if method in taken else "two methods"
+            raise InputError(f"--checkpoint: {method!r} names {other}; choose another by NAME=PATH")
     pairs = group_by_pair(rows)
     names = sorted({row[column] for row in rows for column in ("source", "reference", "target", "estimate")})
     for name in filter(None, names):

@@ -36,7 +36,7 @@ Say = Callable[[str], Any]
 ProgressStarter = Callable[[int], Callable[[], Any]]
 """Starts a progress bar: given the number of trials, returns what is called after each."""
 
-VERSION = 3
+VERSION = 4
 """Increased whenever a metric or baseline changes its values: no run is resumed across a change."""
 
 

@@ -19,7 +19,7 @@ from train.metrics.features import AudioFeatures
 from train.metrics.loudness import QUIETEST
 from train.metrics.onsets import onset_f1
 from train.metrics.pitch import f0_rmse_cents, f_pitch, f_pitch_notes
-from train.metrics.spectral import bridge_onsets, floored_mstft, score, spectral_features
+from train.metrics.spectral import DETECTED_WITHIN_S, bridge_onsets, floored_mstft, score, spectral_features
 from train.metrics.timbre import embedding_distance, mfcc_distance
 from train.metrics.tracker import F64, HOP_S, Bools
 from train.metrics.transcribe import transcribe
@@ -131,7 +131,8 @@ def compare(estimate: Measurement, target: Target, crepe: bool = False) -> dict[
         onsets = np.array([note.onset for note in target.notes])
     values["onset_f1"] = onset_f1(ours.onsets, onsets)
     values["mstft_highpassed"] = floored_mstft(ours.spectral_highpassed, theirs.spectral_highpassed)
-    bridged = bridge_onsets(ours.audio, theirs.audio, onsets, theirs.rate)
+    margin = 0.0 if target.notes_known else DETECTED_WITHIN_S
+    bridged = bridge_onsets(ours.audio, theirs.audio, onsets, theirs.rate, margin)
     values["mstft_bridged"] = floored_mstft(*(spectral_features(sound) for sound in bridged))
     if crepe:
         values["f0_rmse_cents"] = f0_rmse_cents(ours.crepe_track, theirs.crepe_track)

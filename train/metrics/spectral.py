@@ -37,6 +37,9 @@ SILENT_RMS = 1e-5
 BRIDGED_S, BRIDGE_FADE_S = 0.008, 0.001
 """Stretch before an onset that `bridge_onsets` replaces, and its cross-fades, in seconds."""
 
+DETECTED_WITHIN_S = 0.01
+"""Error of detected onsets in seconds: around these, `bridge_onsets` replaces so much more on both sides."""
+
 TINY = 1e-20
 """Replaces a magnitude of 0 before its logarithm is taken: below every floor at any gain."""
 
@@ -97,7 +100,9 @@ def fit_length(audio: F64, samples: int) -> F64:
     return audio[:samples] if len(audio) >= samples else np.pad(audio, (0, samples - len(audio)))
 
 
-def bridge_onsets(estimate: F64, target: F64, onsets: npt.ArrayLike, rate: int) -> tuple[F64, F64]:
+def bridge_onsets(
+    estimate: F64, target: F64, onsets: npt.ArrayLike, rate: int, margin_s: float = 0.0
+) -> tuple[F64, F64]:
     """Replaces the last 8 ms before each onset, in both sounds, by their mean: clicks there do not count.
 
     Cross-fades of 1 ms (raised cosines) lie outside of these 8 ms. With the target's samples in place of the
@@ -108,18 +113,19 @@ def bridge_onsets(estimate: F64, target: F64, onsets: npt.ArrayLike, rate: int) 
         target: Its target, float64 [samples].
         onsets: Onsets of the target's notes, seconds [onsets].
         rate: Sample rate in Hz.
+        margin_s: How far off an onset may be, in seconds: the stretch is longer by this on both sides.
 
     Returns:
         Estimate and target, float64 [samples] each, unchanged elsewhere.
 
     Example: `bridge_onsets(estimate, target, [0.5], 44_100)[0][22_000]` is that of `[1][22_000]`.
     """
-    before, fade = round(BRIDGED_S * rate), round(BRIDGE_FADE_S * rate)
+    before, fade, margin = (round(s * rate) for s in (BRIDGED_S, BRIDGE_FADE_S, margin_s))
     rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(fade) + 0.5) / fade)
-    shape = np.concatenate([rise, np.ones(before), rise[::-1]])
+    shape = np.concatenate([rise, np.ones(before + 2 * margin), rise[::-1]])
     share = np.zeros(len(estimate))
     for onset in np.asarray(onsets, dtype=np.float64):
-        first = round(float(onset) * rate) - before - fade
+        first = round(float(onset) * rate) - before - margin - fade
         start, stop = max(first, 0), min(first + len(shape), len(share))
         if start < stop:
             share[start:stop] = np.maximum(share[start:stop], shape[start - first : stop - first])

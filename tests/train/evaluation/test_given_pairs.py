@@ -170,6 +170,9 @@ def test_scores_of_another_checkpoint_are_not_resumed(held_out: Layout, tmp_path
 
 def test_what_cannot_be_converted_is_refused(codec_checkpoint: Path, tmp_path: Path) -> None:
     folder, out = write_pairs(tmp_path / "pairs"), tmp_path / "out"
+    names = [f"a={codec_checkpoint}", f"a octave-told={codec_checkpoint}"]
+    with pytest.raises(InputError, match="'a octave-told' names two methods; choose another"):
+        evaluate(out, names, folder=folder, octave_told=True)
     with pytest.raises(InputError, match="'other' names a system of the files; choose another"):
         evaluate(out, [f"other={codec_checkpoint}"], folder=folder)
     with pytest.raises(InputError, match="--octave-told: expected --checkpoint with"):

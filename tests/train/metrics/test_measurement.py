@@ -13,6 +13,7 @@ from tests.support.sounds import RATE, harmonic, play_phrase, sine
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from train.metrics.features import AudioFeatures
 from train.metrics.measurement import GroundTruth, compare, measure, measure_target
+from train.metrics.spectral import DETECTED_WITHIN_S, bridge_onsets
 
 
 def test_equal_sounds_are_perfect_and_silence_fails() -> None:
@@ -98,6 +99,21 @@ def test_detected_onsets_are_bridged_where_notes_are_unknown() -> None:
     assert len(onsets) == len(notes)
     estimate = target.copy()
     estimate[np.round((onsets[1:] - 0.004) * RATE).astype(int)] += 0.3
+    values = compare(measure(AudioFeatures(estimate, RATE), heard.notes, 5.0), heard)
+    assert values["mstft_bridged"] == pytest.approx(0.0, abs=1e-9)
+    assert values["mstft_floored"] > 0.02
+
+
+@pytest.mark.parametrize("late_s", [-0.005, 0.0, 0.012])
+def test_bridges_of_detected_onsets_cover_the_clicks_of_the_true_ones(late_s: float) -> None:
+    """Detected onsets are a few ms off; a click 1 ms before the true one must still be covered."""
+    target, notes = play_phrase(1, 0, Envelope(attack_ms=5, decay_ms=100, sustain=0.3, release_ms=20))
+    estimate = target.copy()
+    onsets = np.array([note.onset for note in notes])
+    estimate[np.round((onsets[1:] - 0.001) * RATE).astype(int)] += 0.3
+    ours, theirs = bridge_onsets(estimate, target, onsets + late_s, RATE, DETECTED_WITHIN_S)
+    assert np.max(np.abs(ours - theirs)) < 1e-12
+    heard = measure_target(AudioFeatures(target, RATE), None)
     values = compare(measure(AudioFeatures(estimate, RATE), heard.notes, 5.0), heard)
     assert values["mstft_bridged"] == pytest.approx(0.0, abs=1e-9)
     assert values["mstft_floored"] > 0.02
