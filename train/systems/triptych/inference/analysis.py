@@ -32,13 +32,13 @@ from train.nn.gain import (
 from train.systems.base import Audio
 from train.systems.peak import PEAK
 from train.systems.triptych.inference.envelope_fit import EnvelopeFit
+from train.systems.triptych.inference.explanations import Gates, explain, fit_note_offs
 from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
 from train.systems.triptych.inference.recording import encode_recording, to_model_input
 from train.systems.triptych.inference.segments import (
     PlacedNote,
     Segment,
     SegmentLevel,
-    fit_segments,
     split_segments,
 )
 from train.systems.triptych.networks.envelope_head import from_units
@@ -117,7 +117,7 @@ def robust_median_pitch(notes: Notes) -> int:
     raise ValueError("robust_median_pitch of no notes")
 
 
-def analyse(model: TriptychModel, recordings: Sequence[Audio]) -> list[Analysis]:
+def analyse(model: TriptychModel, recordings: Sequence[Audio], gates: Gates = "prior") -> list[Analysis]:
     """Estimates notes, velocities and envelope of each recording; all envelopes are fitted in one batch.
 
     Args:
@@ -133,10 +133,9 @@ def analyse(model: TriptychModel, recordings: Sequence[Audio]) -> list[Analysis]
     with_notes = [analyser for analyser in analysers if analyser.placed]
     if with_notes:
         levels = [analyser.segment_level(analyser.segments[0]) for analyser in with_notes]
-        initial = [analyser.initial_units(level) for analyser, level in zip(with_notes, levels, strict=True)]
-        fit = fit_segments(model, levels, torch.cat(initial), fixed_envelopes=False)
+        explanation = explain(model, levels, gates)
         for row, analyser in enumerate(with_notes):
-            analyser.apply_fit(fit, row)
+            analyser.apply_fit(explanation.fit, row, gates)
     return [analyser.result() for analyser in analysers]
 
 
@@ -173,21 +172,15 @@ class _RecordingAnalyser:
         rows = self.segment_level(segment).rows
         return span_batch([rows], segment.stop - segment.start).to(self.encoded.level_L.device)
 
-    def initial_units(self, segment: SegmentLevel) -> Tensor:
-        """Returns the envelope head's estimate, float32 [1, P], as the starting point of the fit."""
-        notes = span_batch([segment.rows], len(segment.level_L) * LEVEL_HOP).to(segment.level_L.device)
-        units_1P: Tensor = self.model.envelope_head(segment.level_L[None], notes).clip_BP
-        return units_1P
-
-    def apply_fit(self, fit: EnvelopeFit, row: int) -> None:
+    def apply_fit(self, fit: EnvelopeFit, row: int, gates: Gates) -> None:
         """Takes the envelope fitted to the first segment, and fits the note-offs of the others under it."""
         units_1P = fit.units_BP[row : row + 1]
         self.envelope = to_envelope(from_units(units_1P))
         self.envelope_errors = tuple(fit.error_BP[row].tolist())
         self._set_note_offs(self.segments[0], fit.off_BN[row])
         for segment in self.segments[1:]:
-            later = fit_segments(self.model, [self.segment_level(segment)], units_1P, fixed_envelopes=True)
-            self._set_note_offs(segment, later.off_BN[0])
+            off_BN = fit_note_offs(self.model, self.segment_level(segment), units_1P, gates)
+            self._set_note_offs(segment, off_BN[0])
         self._estimate_velocities()
 
     def _set_note_offs(self, segment: Segment, off_N: Tensor) -> None:

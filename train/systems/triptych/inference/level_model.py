@@ -43,6 +43,10 @@ SEARCH_TOLERANCE = 1.1
 """A note-off counts as good as the best one if its distance is at most this many times the best."""
 
 
+HELD_TOLERANCE_MS = 4.0
+"""A note that is let go at most this long before its end, in ms, counts as held."""
+
+
 class NormalEquations(NamedTuple):
     """The quadratic model of the distance at a point: its value, gradients, and blocks of the Hessian.
 
@@ -109,20 +113,37 @@ class LevelModel:
             ((predicted + LOG_FLOOR).log() - self.measured_log_BL) * self.inside_BL,
         )
 
-    def search_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor) -> Tensor:
+    def note_distances(self, units_VBP: Tensor, curve_B: Tensor, off_VBN: Tensor) -> Tensor:
+        """Computes the mean distance over the level steps of each note: [V, B, N]."""
+        linear, log = self.residuals(units_VBP, curve_B, off_VBN)
+        return self.sum_by_note(linear.abs() + LOG_WEIGHT * log.abs()) / self.points_BN
+
+    def early_price(self, off_VBN: Tensor, price: float) -> Tensor:
+        """Returns the price of the notes that are let go before their end, 0 for the others: [V, B, N]."""
+        early = self.notes.end_BN - off_VBN > HELD_TOLERANCE_MS * self.rate / 1000.0
+        return torch.where(early & self.notes.mask_BN, price, 0.0)
+
+    def search_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor, price: float) -> Tensor:
         """Returns the latest of the note-offs that explain each note about as well as the best one.
 
         Candidates are the present note-off and `SEARCH_POINTS` all over the note. The latest is taken for
         two reasons. A note that has decayed to silence looks the same whenever it is released. And a decay
-        can be mistaken for an early release.
+        can be mistaken for an early release. `price` is added to the distance of note-offs before the end.
         """
         onset, end = self.notes.onset_BN, self.notes.end_BN
         share_V = torch.arange(2, SEARCH_POINTS + 1, device=off_BN.device)[:, None, None] / SEARCH_POINTS
         candidates = torch.cat([off_BN[None], onset + (end - onset) * share_V])
-        linear, log = self.residuals(units_BP.expand(len(candidates), -1, -1), curve_B, candidates)
-        distance = self.sum_by_note(linear.abs() + LOG_WEIGHT * log.abs()) / self.points_BN
-        good = distance <= distance.amin(0) * SEARCH_TOLERANCE + 1e-3
+        distance = self.note_distances(units_BP.expand(len(candidates), -1, -1), curve_B, candidates)
+        cost = distance + self.early_price(candidates, price)
+        good = cost <= cost.amin(0) * SEARCH_TOLERANCE + 1e-3
         return torch.where(good, candidates, torch.zeros_like(candidates)).amax(0)
+
+    def settle_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor, price: float) -> Tensor:
+        """Holds the notes whose early note-off explains their level less than `price` better: [B, N]."""
+        candidates = torch.stack([off_BN, self.notes.end_BN])
+        distance = self.note_distances(units_BP.expand(2, -1, -1), curve_B, candidates)
+        early, held = distance + self.early_price(candidates, price)
+        return torch.where(held <= early, candidates[1], candidates[0])
 
     def shift_offs(self, off_BN: Tensor, shift: Tensor) -> Tensor:
         """Shifts note-offs by units of `OFF_UNIT_MS`, within their notes."""

@@ -1,6 +1,6 @@
-"""Splits a long recording into segments of whole notes, and fits the envelopes of segments in one batch.
+"""Splits a long recording into segments of whole notes.
 
-Shape suffixes: B segments, L level steps of 64 samples, P = 6 envelope numbers in the head's units.
+Shape suffixes: L level steps of 64 samples.
 """
 
 from __future__ import annotations
@@ -8,16 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from manifests.synthesis.compose import Span
 from manifests.types import Note
-from train.nn.gain import span_batch
-from train.systems.triptych.inference.envelope_fit import EnvelopeFit, fit_envelopes
-from train.systems.triptych.networks.features import LEVEL_HOP, LONG_HOP
-from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.networks.features import LONG_HOP
 
 
 class PlacedNote(NamedTuple):
@@ -60,17 +55,3 @@ class SegmentLevel(NamedTuple):
 
     level_L: Tensor
     rows: list[tuple[Note, Span]]
-
-
-def fit_segments(
-    model: TriptychModel, segments: Sequence[SegmentLevel], units_BP: Tensor, fixed_envelopes: bool
-) -> EnvelopeFit:
-    """Pads segments of different lengths to one batch and calls `fit_envelopes`."""
-    longest = max(len(segment.level_L) for segment in segments)
-    level_BL = torch.stack(
-        [F.pad(segment.level_L, (0, longest - len(segment.level_L))) for segment in segments]
-    )
-    notes = span_batch([segment.rows for segment in segments], longest * LEVEL_HOP).to(level_BL.device)
-    return fit_envelopes(
-        level_BL, notes, units_BP, model.format.rate, model.format.cut_fade_ms, fixed_envelopes
-    )
