@@ -31,20 +31,31 @@ from train.nn.gain import (
 )
 from train.systems.base import Audio
 from train.systems.peak import PEAK
-from train.systems.triptych.inference.envelope_fit import EnvelopeFit
-from train.systems.triptych.inference.explanations import Gates, explain, fit_note_offs
+from train.systems.triptych.inference.explanations import (
+    Explanation,
+    Gates,
+    NoteList,
+    SegmentLists,
+    explain,
+    explain_under,
+)
 from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
+from train.systems.triptych.inference.note_decoding import (
+    ONSET_THRESHOLDS,
+    SHORTEST_NOTE_S,
+    NoteDecoder,
+    NoteEstimate,
+    Onset,
+)
 from train.systems.triptych.inference.recording import encode_recording, to_model_input
 from train.systems.triptych.inference.segments import (
     PlacedNote,
     Segment,
-    SegmentLevel,
     split_segments,
 )
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, Features, extract_features
 from train.systems.triptych.networks.model import TriptychModel
-from train.systems.triptych.networks.note_head import SHORTEST_NOTE_S, decode_notes
 
 PASSAGE_S = 30.0
 """Seconds of a recording from which envelope and timbre are estimated."""
@@ -117,12 +128,14 @@ def robust_median_pitch(notes: Notes) -> int:
     raise ValueError("robust_median_pitch of no notes")
 
 
+@torch.no_grad()
 def analyse(model: TriptychModel, recordings: Sequence[Audio], gates: Gates = "prior") -> list[Analysis]:
     """Estimates notes, velocities and envelope of each recording; all envelopes are fitted in one batch.
 
     Args:
         model: the model, in evaluation mode.
         recordings: float32 [n] each, at the model's rate; lengths may differ.
+        gates: how note-offs are chosen, see `explanations`.
 
     Example::
 
@@ -130,69 +143,82 @@ def analyse(model: TriptychModel, recordings: Sequence[Audio], gates: Gates = "p
         print(analysis.notes, analysis.envelope.release_ms)
     """
     analysers = [_RecordingAnalyser(model, audio) for audio in recordings]
-    with_notes = [analyser for analyser in analysers if analyser.placed]
+    with_notes = [analyser for analyser in analysers if analyser.segments]
     if with_notes:
-        levels = [analyser.segment_level(analyser.segments[0]) for analyser in with_notes]
-        explanation = explain(model, levels, gates)
-        for row, analyser in enumerate(with_notes):
-            analyser.apply_fit(explanation.fit, row, gates)
+        lists = [analyser.segment_lists(analyser.segments[0]) for analyser in with_notes]
+        for analyser, explanation in zip(with_notes, explain(model, lists, gates), strict=True):
+            analyser.apply(explanation, gates)
     return [analyser.result() for analyser in analysers]
 
 
 class _RecordingAnalyser:
-    """Analyses one recording: decodes its notes, then takes over the result of an envelope fit."""
+    """Analyses one recording: decodes its notes, then takes over the explanation of its first segment."""
 
     def __init__(self, model: TriptychModel, audio: Audio) -> None:
         self.model, self.audio, self.samples = model, audio, len(audio)
-        rate = model.format.rate
+        self.rate = model.format.rate
         peak = peak_of(audio)
         self.scale = PEAK / peak if peak > 0.0 else 0.0
         self.encoded = encode_recording(model, audio, self.scale)
-        logits, traits_GPS, level_L, _ = self.encoded
-        estimates = decode_notes(logits, 0, traits_GPS, level_L, LEVEL_HOP, rate, self.samples)
-        notes = [estimate.note for estimate in estimates]
-        self.pitch_confidence = tuple(estimate.pitch_confidence for estimate in estimates)
-        note_spans = spans(notes, rate, self.samples) if notes else []
-        self.placed = [PlacedNote(*pair) for pair in zip(notes, note_spans, strict=True)]
-        self.segments = split_segments(self.placed, self.samples, round(PASSAGE_S * rate))
+        decoder = NoteDecoder(self.encoded, self.rate, self.samples)
+        onset_lists: list[list[Onset]] = []
+        for threshold in ONSET_THRESHOLDS:
+            onsets = decoder.onsets(threshold)
+            if onsets and onsets not in onset_lists:
+                onset_lists.append(onsets)
+        self.lists = [
+            [PlacedNote(estimate, span) for estimate, span in zip(estimates, self._spans(estimates), strict=True)]
+            for estimates in map(decoder.decode, onset_lists)
+        ]
+        self.segments: list[Segment] = []
+        if self.lists:
+            longest = round(PASSAGE_S * self.rate)
+            self.segments = split_segments([note.span for note in self.lists[0]], self.samples, longest)
+        self.placed: list[PlacedNote] = []
+        self.passage_notes = 0
         self.envelope = DEFAULT_ENVELOPE
         self.envelope_errors: tuple[float, ...] = ()
 
-    def segment_level(self, segment: Segment) -> SegmentLevel:
-        """Cuts a segment's level and notes out of the recording."""
-        start = segment.start
-        rows = [
-            (note, Span(span.onset - start, span.off - start, span.end - start))
-            for note, span in self.placed[segment.first : segment.last]
-        ]
-        return SegmentLevel(self.encoded.level_L[start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1], rows)
+    def _spans(self, estimates: Sequence[NoteEstimate]) -> list[Span]:
+        return spans([estimate.note for estimate in estimates], self.rate, self.samples)
 
-    def segment_notes(self, segment: Segment) -> NoteBatch:
-        """Returns a segment's notes as a batch of one clip."""
-        rows = self.segment_level(segment).rows
-        return span_batch([rows], segment.stop - segment.start).to(self.encoded.level_L.device)
+    def segment_lists(self, segment: Segment) -> SegmentLists:
+        """Cuts a segment's level and note lists out of the recording."""
+        level_L = self.encoded.level_L[segment.start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1]
+        return SegmentLists(level_L, [_note_list(notes, segment) for notes in self._in_segment(segment)])
 
-    def apply_fit(self, fit: EnvelopeFit, row: int, gates: Gates) -> None:
-        """Takes the envelope fitted to the first segment, and fits the note-offs of the others under it."""
-        units_1P = fit.units_BP[row : row + 1]
-        self.envelope = to_envelope(from_units(units_1P))
-        self.envelope_errors = tuple(fit.error_BP[row].tolist())
-        self._set_note_offs(self.segments[0], fit.off_BN[row])
+    def _in_segment(self, segment: Segment) -> list[list[PlacedNote]]:
+        """Returns the notes of each list that begin in a segment, for the lists that have any."""
+        parts = (
+            [note for note in notes if segment.start <= note.span.onset < segment.stop] for notes in self.lists
+        )
+        return [part for part in parts if part]
+
+    def apply(self, explanation: Explanation, gates: Gates) -> None:
+        """Takes the envelope and the notes of the first segment, and explains the others under it."""
+        self.envelope = to_envelope(from_units(explanation.units_1P))
+        self.envelope_errors = tuple(explanation.error_P.tolist())
+        self._take(self.segments[0], explanation.index, explanation.off_N)
+        self.passage_notes = len(self.placed)
         for segment in self.segments[1:]:
-            off_BN = fit_note_offs(self.model, self.segment_level(segment), units_1P, gates)
-            self._set_note_offs(segment, off_BN[0])
+            lists = self.segment_lists(segment)
+            index, off_N = explain_under(self.model, lists, explanation.units_1P, gates)
+            self._take(segment, index, off_N)
         self._estimate_velocities()
 
-    def _set_note_offs(self, segment: Segment, off_N: Tensor) -> None:
-        """Moves note-offs to the fitted ones, rounded to 1 ms; a legato note ends at the next onset."""
-        rate = self.model.format.rate
-        for index, off in zip(range(segment.first, segment.last), off_N.tolist(), strict=False):
-            note, span = self.placed[index]
+    def _take(self, segment: Segment, index: int, off_N: Tensor) -> None:
+        """Adds the notes of a list, with fitted note-offs rounded to 1 ms.
+
+        A note that is held ends at the next onset.
+        """
+        for (estimate, span), off in zip(self._in_segment(segment)[index], off_N.tolist(), strict=False):
+            note, end = estimate.note, min(span.end, segment.stop)
             at = segment.start + off
-            last = span.end if span.end - at < 0.004 * rate else at
-            duration = max(round(last / rate, 3) - note.onset, 0.001)
-            note_off = min(to_samples(note.onset + duration, rate), span.end)
-            self.placed[index] = PlacedNote(replace(note, duration=duration), span._replace(off=note_off))
+            last = end if end - at < 0.004 * self.rate else at
+            duration = max(round(last / self.rate, 3) - note.onset, 0.001)
+            note_off = min(to_samples(note.onset + duration, self.rate), end)
+            placed = estimate._replace(note=replace(note, duration=duration))
+            self.placed.append(PlacedNote(placed, Span(span.onset, note_off, end)))
 
     def _estimate_velocities(self) -> None:
         """Sets velocities from each note's loudness under its envelope; the loudest note gets 127.
@@ -202,42 +228,67 @@ class _RecordingAnalyser:
         """
         ratios: list[float] = []
         for segment in self.segments:
-            level_L, _ = self.segment_level(segment)
+            notes = [note for note in self.placed if segment.start <= note.span.onset < segment.stop]
+            level_L = self.encoded.level_L[segment.start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1]
             ratios += note_loudness(
-                level_L, self.segment_notes(segment), self.envelope, self.model.format.rate,
+                level_L, _note_batch(notes, segment).to(level_L.device), self.envelope, self.rate,
                 self.model.format.cut_fade_ms,
             ).tolist()  # fmt: skip
         candidates = [
             ratio
-            for (note, _), ratio in zip(self.placed, ratios, strict=True)
-            if note.duration >= SHORTEST_NOTE_S
+            for (estimate, _), ratio in zip(self.placed, ratios, strict=True)
+            if estimate.note.duration >= SHORTEST_NOTE_S
         ]
         highest = max(max(candidates or ratios), 1e-9)
         self.placed = [
-            PlacedNote(replace(note, velocity=min(max(round(ratio / highest * 127.0), 1), 127)), span)
-            for (note, span), ratio in zip(self.placed, ratios, strict=True)
+            PlacedNote(
+                estimate._replace(
+                    note=replace(estimate.note, velocity=min(max(round(ratio / highest * 127.0), 1), 127))
+                ),
+                span,
+            )
+            for (estimate, span), ratio in zip(self.placed, ratios, strict=True)
         ]
 
     def result(self) -> Analysis:
         """Collects what was estimated."""
         if not self.placed:
             return Analysis((), DEFAULT_ENVELOPE, (), (), None)
-        rate, segment = self.model.format.rate, self.segments[0]
+        segment = self.segments[0]
         features = self.encoded.features
         if features is None or segment.stop - segment.start < self.samples:
             audio = self.audio[segment.start : segment.stop]
-            features = extract_features(to_model_input(audio, self.scale, self.model.device), rate)
-        passage = Passage(features, self.segment_notes(segment), self.scale)
+            features = extract_features(to_model_input(audio, self.scale, self.model.device), self.rate)
+        notes = _note_batch(self.placed[: self.passage_notes], segment).to(self.model.device)
+        passage = Passage(features, notes, self.scale)
         last = self.placed[-1].span
         return Analysis(
-            tuple(note for note, _ in self.placed),
+            tuple(estimate.note for estimate, _ in self.placed),
             self.envelope,
-            self.pitch_confidence,
+            tuple(estimate.pitch_confidence for estimate, _ in self.placed),
             self.envelope_errors,
             passage,
-            last_note_released=last.end - last.off >= 0.02 * rate,
-            nonharmonic_ratio=nonharmonic_power_ratio(features.long_BGC, passage.notes, rate),
+            last_note_released=last.end - last.off >= 0.02 * self.rate,
+            nonharmonic_ratio=nonharmonic_power_ratio(features.long_BGC, passage.notes, self.rate),
         )
+
+
+def _within(span: Span, segment: Segment) -> Span:
+    """Returns a span in samples from a segment's start, cut at its end."""
+    return Span(*(min(value, segment.stop) - segment.start for value in span))
+
+
+def _note_list(notes: Sequence[PlacedNote], segment: Segment) -> NoteList:
+    return NoteList(
+        [(estimate.note, _within(span, segment)) for estimate, span in notes],
+        [estimate.pitch_log_probability for estimate, _ in notes],
+    )
+
+
+def _note_batch(notes: Sequence[PlacedNote], segment: Segment) -> NoteBatch:
+    """Batches the notes of a segment as one clip."""
+    rows = [(estimate.note, _within(span, segment)) for estimate, span in notes]
+    return span_batch([rows], segment.stop - segment.start)
 
 
 def to_envelope(batch: EnvelopeBatch) -> Envelope:

@@ -25,11 +25,25 @@ from torch import Tensor
 from train.nn.gain import NoteBatch
 from train.systems.triptych.inference.level_model import LevelModel, NormalEquations, with_curve
 
-STEPS = 14
-"""Gauss-Newton steps."""
 
-SEARCH_STEPS = (0, 4, 8)
-"""Steps before which note-offs are searched for over whole notes, since Gauss-Newton only finds near ones."""
+class Schedule(NamedTuple):
+    """The steps of a fit.
+
+    Attributes:
+        steps: Gauss-Newton steps.
+        searches: steps before which note-offs are searched for over whole notes, since Gauss-Newton only
+            finds near ones.
+    """
+
+    steps: int
+    searches: tuple[int, ...]
+
+
+COARSE = Schedule(14, (0, 4, 8))
+"""Finds the explanation near a start."""
+
+FINE = Schedule(30, (6,))
+"""Converges from a coarse fit: a release and the note-offs before it nearly make up for each other."""
 
 MAX_STEP = 0.5
 """Largest change of a number in one step: a factor of 1.6 in a time, 0.12 in the sustain level."""
@@ -52,15 +66,15 @@ class EnvelopeFit(NamedTuple):
         units_BP: envelopes in the head's units with the curve, float32 [B, 6].
         off_BN: note-offs in samples, float32 [B, N].
         error_BP: standard errors of the five numbers, in the head's units, float32 [B, 5].
-        cost_B: mean distance of the notes' levels, prices of early note-offs included, float32.
-        misfit_B: the same without the prices.
+        misfit_BN: mean distance of each note's level, float32 [B, N].
+        cost_B: sum of distances over all level steps, prices of early note-offs included, float32.
     """
 
     units_BP: Tensor
     off_BN: Tensor
     error_BP: Tensor
+    misfit_BN: Tensor
     cost_B: Tensor
-    misfit_B: Tensor
 
 
 @torch.no_grad()
@@ -72,6 +86,8 @@ def fit_envelopes(
     cut_fade_ms: float,
     fixed_envelopes: bool = False,
     early_price: float = EARLY_PRICE,
+    prior_BP: Tensor | None = None,
+    schedule: Schedule = COARSE,
 ) -> EnvelopeFit:
     """Fits envelopes and note-offs to the levels of clips, from an estimate of both.
 
@@ -84,6 +100,8 @@ def fit_envelopes(
         cut_fade_ms: fade at the end of a cut note, in ms.
         fixed_envelopes: whether the envelopes are known, so that only note-offs are fitted.
         early_price: price of a note-off before the note's end; see `EARLY_PRICE`.
+        prior_BP: envelopes that the prior prefers, in the head's units; by default the initial ones.
+        schedule: the steps of the fit.
 
     Example::
 
@@ -91,19 +109,20 @@ def fit_envelopes(
         envelopes = from_units(fit.units_BP)
     """
     levels = LevelModel(level_BL, notes, rate, cut_fade_ms)
-    initial_BP, curve_B = units_BP[:, :5], (2.0 * units_BP[:, 5].clamp(0.0, 1.0)).round() / 2.0
-    units, off = initial_BP, notes.off_BN
+    prior_BP = (units_BP if prior_BP is None else prior_BP)[:, :5]
+    units, curve_B = units_BP[:, :5], (2.0 * units_BP[:, 5].clamp(0.0, 1.0)).round() / 2.0
+    off = notes.off_BN
     shift = torch.zeros_like(off)
     damping_B = torch.full((len(units),), 1e-2, device=off.device)
     prior, eye = PRIOR_WEIGHT / 5.0, torch.eye(5, device=off.device)
     off_prior_B1 = PRIOR_WEIGHT / notes.mask_BN.sum(1, keepdim=True).clamp(min=1)
 
     def penalty(units_BP: Tensor, shift_BN: Tensor) -> Tensor:
-        return prior * (units_BP - initial_BP).square().sum(1) + (off_prior_B1 * shift_BN.square()).sum(1)
+        return prior * (units_BP - prior_BP).square().sum(1) + (off_prior_B1 * shift_BN.square()).sum(1)
 
     equations: NormalEquations | None = None
-    for step in range(STEPS):
-        if step in SEARCH_STEPS:
+    for step in range(schedule.steps):
+        if step in schedule.searches:
             off = levels.search_offs(units, curve_B, levels.shift_offs(off, shift), early_price)
             shift = torch.zeros_like(off)
             equations = None
@@ -111,7 +130,7 @@ def fit_envelopes(
             equations = levels.linearise(units, curve_B, off, shift)
         units_step, off_step = _solve(
             equations,
-            prior * (units - initial_BP),
+            prior * (units - prior_BP),
             off_prior_B1 * shift,
             prior * eye,
             off_prior_B1,
@@ -134,16 +153,10 @@ def fit_envelopes(
         )
     assert equations is not None
     off = levels.settle_offs(units, curve_B, levels.shift_offs(off, shift), early_price)
-    distance_BN = levels.note_distances(units[None], curve_B, off[None])[0]
-    count_B = notes.mask_BN.sum(1).clamp(min=1)
-    misfit_B = (distance_BN * notes.mask_BN).sum(1) / count_B
-    return EnvelopeFit(
-        with_curve(units, curve_B),
-        off,
-        _standard_errors(equations, levels.points_B),
-        misfit_B + levels.early_price(off, early_price).sum(1) / count_B,
-        misfit_B,
-    )
+    misfit_BN = levels.note_distances(units[None], curve_B, off[None])[0]
+    cost_B = levels.sum_over_time((misfit_BN + levels.early_price(off, early_price))[None])[0]
+    errors_BP = _standard_errors(equations, levels.points_B)
+    return EnvelopeFit(with_curve(units, curve_B), off, errors_BP, misfit_BN, cost_B)
 
 
 def _solve(

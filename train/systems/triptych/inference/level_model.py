@@ -6,6 +6,7 @@ an envelope in the head's units (see `networks.envelope_head.to_units`).
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -84,6 +85,10 @@ class LevelModel:
         self.measured_log_BL = (self.measured_BL + LOG_FLOOR).log()
         self.points_BN = self.sum_by_note(self.inside_BL).clamp(min=1.0)
         self.points_B = self.inside_BL.sum(1).clamp(min=1.0)
+        # What sounds before the first note is predicted as silence.
+        before_BL = ~inside_BL
+        lead_log_BL = self.measured_log_BL - math.log(LOG_FLOOR)
+        self.lead_B = ((self.measured_BL + LOG_WEIGHT * lead_log_BL) * before_BL).sum(1)
 
     def sum_by_note(self, values: Tensor) -> Tensor:
         """Sums values over the level steps of each note: [..., B, L] -> [..., B, N]."""
@@ -122,6 +127,10 @@ class LevelModel:
         """Returns the price of the notes that are let go before their end, 0 for the others: [V, B, N]."""
         early = self.notes.end_BN - off_VBN > HELD_TOLERANCE_MS * self.rate / 1000.0
         return torch.where(early & self.notes.mask_BN, price, 0.0)
+
+    def sum_over_time(self, distance_VBN: Tensor) -> Tensor:
+        """Sums the distances of notes over their level steps, and adds what sounds before them: [V, B]."""
+        return (distance_VBN * self.points_BN * self.notes.mask_BN).sum(-1) + self.lead_B
 
     def search_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor, price: float) -> Tensor:
         """Returns the latest of the note-offs that explain each note about as well as the best one.
