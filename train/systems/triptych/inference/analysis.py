@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ from manifests.synthesis.compose import Span, spans, to_samples
 from manifests.synthesis.octaves import octave_of
 from manifests.types import Envelope, Notes
 from train.audio.files import peak_of
+from train.audio.highpass import highpass
 from train.nn.gain import (
     EnvelopeBatch,
     NoteBatch,
@@ -38,13 +40,14 @@ from train.systems.triptych.inference.explanations import (
     SegmentLists,
     explain,
     explain_under,
+    refine,
 )
 from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
+from train.systems.triptych.inference.note_checks import check_onsets
 from train.systems.triptych.inference.note_decoding import (
     ONSET_THRESHOLDS,
     SHORTEST_NOTE_S,
     NoteDecoder,
-    NoteEstimate,
     Onset,
 )
 from train.systems.triptych.inference.recording import encode_recording, to_model_input
@@ -59,6 +62,9 @@ from train.systems.triptych.networks.model import TriptychModel
 
 PASSAGE_S = 30.0
 """Seconds of a recording from which envelope and timbre are estimated."""
+
+HIGHPASS_HZ = 25.0
+"""Below this frequency nothing is heard."""
 
 MEDIAN_TOLERANCE = 0.02
 """Share of the sounding time: notes that end this close to half of it count as exactly half."""
@@ -142,83 +148,115 @@ def analyse(model: TriptychModel, recordings: Sequence[Audio], gates: Gates = "p
         (analysis,) = analyse(model, [audio])
         print(analysis.notes, analysis.envelope.release_ms)
     """
-    analysers = [_RecordingAnalyser(model, audio) for audio in recordings]
+    analysers = [_RecordingAnalyser(model, audio, gates) for audio in recordings]
     with_notes = [analyser for analyser in analysers if analyser.segments]
     if with_notes:
-        lists = [analyser.segment_lists(analyser.segments[0]) for analyser in with_notes]
-        for analyser, explanation in zip(with_notes, explain(model, lists, gates), strict=True):
-            analyser.apply(explanation, gates)
+        first = [analyser.onset_choices(analyser.segments[0]) for analyser in with_notes]
+        tried = [
+            analyser.segment_lists(analyser.segments[0], choices)
+            for analyser, choices in zip(with_notes, first, strict=True)
+        ]
+        coarse = [best for best, *_ in explain(model, tried, gates)]
+        checked = [
+            analyser.check(analyser.segments[0], choices[each.index], each.units_P)
+            for analyser, choices, each in zip(with_notes, first, coarse, strict=True)
+        ]
+        settled = [
+            analyser.segment_lists(analyser.segments[0], [onsets])
+            for analyser, onsets in zip(with_notes, checked, strict=True)
+        ]
+        fine = refine(model, settled, coarse, gates)
+        for analyser, onsets, explanation in zip(with_notes, checked, fine, strict=True):
+            analyser.apply(onsets, explanation)
     return [analyser.result() for analyser in analysers]
 
 
 class _RecordingAnalyser:
     """Analyses one recording: decodes its notes, then takes over the explanation of its first segment."""
 
-    def __init__(self, model: TriptychModel, audio: Audio) -> None:
-        self.model, self.audio, self.samples = model, audio, len(audio)
-        self.rate = model.format.rate
-        peak = peak_of(audio)
+    def __init__(self, model: TriptychModel, audio: Audio, gates: Gates) -> None:
+        self.model, self.gates = model, gates
+        self.samples, self.rate = len(audio), model.format.rate
+        # Constants and rumble would count as level.
+        self.audio = highpass(audio, HIGHPASS_HZ, self.rate)
+        peak = peak_of(self.audio)
         self.scale = PEAK / peak if peak > 0.0 else 0.0
-        self.encoded = encode_recording(model, audio, self.scale)
-        decoder = NoteDecoder(self.encoded, self.rate, self.samples)
-        onset_lists: list[list[Onset]] = []
-        for threshold in ONSET_THRESHOLDS:
-            onsets = decoder.onsets(threshold)
-            if onsets and onsets not in onset_lists:
-                onset_lists.append(onsets)
-        self.lists = [
-            [PlacedNote(estimate, span) for estimate, span in zip(estimates, self._spans(estimates), strict=True)]
-            for estimates in map(decoder.decode, onset_lists)
-        ]
+        self.encoded = encode_recording(model, self.audio, self.scale)
+        self.decoder = NoteDecoder(self.encoded, self.rate, self.samples)
+        self.onset_lists = [self.decoder.onsets(threshold) for threshold in ONSET_THRESHOLDS]
         self.segments: list[Segment] = []
-        if self.lists:
+        if self.onset_lists[0]:
+            notes = [estimate.note for estimate in self.decoder.decode(self.onset_lists[0])]
             longest = round(PASSAGE_S * self.rate)
-            self.segments = split_segments([note.span for note in self.lists[0]], self.samples, longest)
+            self.segments = split_segments(spans(notes, self.rate, self.samples), self.samples, longest)
         self.placed: list[PlacedNote] = []
-        self.passage_notes = 0
         self.envelope = DEFAULT_ENVELOPE
         self.envelope_errors: tuple[float, ...] = ()
 
-    def _spans(self, estimates: Sequence[NoteEstimate]) -> list[Span]:
-        return spans([estimate.note for estimate in estimates], self.rate, self.samples)
+    def onset_choices(self, segment: Segment) -> list[list[Onset]]:
+        """Returns the different lists of onsets of a segment, each of at least one onset."""
+        choices: list[list[Onset]] = []
+        for onsets in self.onset_lists:
+            inside = [onset for onset in onsets if segment.start <= onset.at < segment.stop]
+            if inside and inside not in choices:
+                choices.append(inside)
+        return choices
 
-    def segment_lists(self, segment: Segment) -> SegmentLists:
-        """Cuts a segment's level and note lists out of the recording."""
-        level_L = self.encoded.level_L[segment.start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1]
-        return SegmentLists(level_L, [_note_list(notes, segment) for notes in self._in_segment(segment)])
+    def segment_lists(self, segment: Segment, choices: Sequence[Sequence[Onset]]) -> SegmentLists:
+        """Cuts a segment's level out of the recording, and decodes the notes of lists of onsets."""
+        return SegmentLists(self._level(segment), [self._note_list(segment, onsets) for onsets in choices])
 
-    def _in_segment(self, segment: Segment) -> list[list[PlacedNote]]:
-        """Returns the notes of each list that begin in a segment, for the lists that have any."""
-        parts = (
-            [note for note in notes if segment.start <= note.span.onset < segment.stop] for notes in self.lists
+    def _level(self, segment: Segment) -> Tensor:
+        return self.encoded.level_L[segment.start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1]
+
+    def _note_list(self, segment: Segment, onsets: Sequence[Onset]) -> NoteList:
+        estimates = self.decoder.decode(onsets, segment.stop)
+        notes = [estimate.note for estimate in estimates]
+        return NoteList(
+            list(zip(notes, _relative(spans(notes, self.rate, segment.stop), segment.start), strict=True)),
+            [estimate.pitch_log_probability for estimate in estimates],
         )
-        return [part for part in parts if part]
 
-    def apply(self, explanation: Explanation, gates: Gates) -> None:
-        """Takes the envelope and the notes of the first segment, and explains the others under it."""
-        self.envelope = to_envelope(from_units(explanation.units_1P))
+    def check(self, segment: Segment, onsets: Sequence[Onset], units_P: Tensor) -> list[Onset]:
+        """Checks the onsets of a segment by playing them under an envelope, see `note_checks`."""
+        others = {onset for choice in self.onset_choices(segment) for onset in choice}
+        to_notes = partial(self._note_list, segment)
+        return check_onsets(
+            self.model, self._level(segment), onsets, sorted(others), to_notes, units_P, self.gates
+        )
+
+    def apply(self, onsets: Sequence[Onset], explanation: Explanation) -> None:
+        """Takes envelope, onsets and note-offs of the first segment, and explains the others under it."""
+        units_P = explanation.units_P
+        self.envelope = to_envelope(from_units(units_P))
         self.envelope_errors = tuple(explanation.error_P.tolist())
-        self._take(self.segments[0], explanation.index, explanation.off_N)
-        self.passage_notes = len(self.placed)
+        chosen, offs = [*onsets], [self.segments[0].start + off for off in explanation.off_N.tolist()]
+        offs = offs[: len(chosen)]
+        ends = [*(onset.at for onset in onsets[1:]), self.segments[0].stop]
         for segment in self.segments[1:]:
-            lists = self.segment_lists(segment)
-            index, off_N = explain_under(self.model, lists, explanation.units_1P, gates)
-            self._take(segment, index, off_N)
+            choices = self.onset_choices(segment)
+            tried = explain_under(self.model, self.segment_lists(segment, choices), units_P, self.gates)
+            best = min(tried, key=lambda each: each.cost)
+            kept = self.check(segment, choices[best.index], units_P)
+            (last,) = explain_under(self.model, self.segment_lists(segment, [kept]), units_P, self.gates)
+            chosen += kept
+            offs += [segment.start + off for off in last.off_N.tolist()[: len(kept)]]
+            ends += [*(onset.at for onset in kept[1:]), segment.stop]
+        self._place(chosen, offs, ends)
         self._estimate_velocities()
 
-    def _take(self, segment: Segment, index: int, off_N: Tensor) -> None:
-        """Adds the notes of a list, with fitted note-offs rounded to 1 ms.
+    def _place(self, onsets: Sequence[Onset], offs: Sequence[float], ends: Sequence[float]) -> None:
+        """Decodes all notes together, and sets their note-offs, rounded to 1 ms.
 
         A note that is held ends at the next onset.
         """
-        for (estimate, span), off in zip(self._in_segment(segment)[index], off_N.tolist(), strict=False):
-            note, end = estimate.note, min(span.end, segment.stop)
-            at = segment.start + off
-            last = end if end - at < 0.004 * self.rate else at
+        for estimate, off, until in zip(self.decoder.decode(onsets), offs, ends, strict=True):
+            note, onset = estimate.note, to_samples(estimate.note.onset, self.rate)
+            end = min(to_samples(round(until / self.rate, 3), self.rate), self.samples)
+            last = end if end - off < 0.004 * self.rate else off
             duration = max(round(last / self.rate, 3) - note.onset, 0.001)
-            note_off = min(to_samples(note.onset + duration, self.rate), end)
-            placed = estimate._replace(note=replace(note, duration=duration))
-            self.placed.append(PlacedNote(placed, Span(span.onset, note_off, end)))
+            span = Span(onset, min(to_samples(note.onset + duration, self.rate), end), end)
+            self.placed.append(PlacedNote(estimate._replace(note=replace(note, duration=duration)), span))
 
     def _estimate_velocities(self) -> None:
         """Sets velocities from each note's loudness under its envelope; the loudest note gets 127.
@@ -228,12 +266,10 @@ class _RecordingAnalyser:
         """
         ratios: list[float] = []
         for segment in self.segments:
-            notes = [note for note in self.placed if segment.start <= note.span.onset < segment.stop]
-            level_L = self.encoded.level_L[segment.start // LEVEL_HOP : segment.stop // LEVEL_HOP + 1]
+            level_L, notes = self._level(segment), self._notes_of(segment)
             ratios += note_loudness(
-                level_L, _note_batch(notes, segment).to(level_L.device), self.envelope, self.rate,
-                self.model.format.cut_fade_ms,
-            ).tolist()  # fmt: skip
+                level_L, notes, self.envelope, self.rate, self.model.format.cut_fade_ms
+            ).tolist()
         candidates = [
             ratio
             for (estimate, _), ratio in zip(self.placed, ratios, strict=True)
@@ -250,6 +286,13 @@ class _RecordingAnalyser:
             for (estimate, span), ratio in zip(self.placed, ratios, strict=True)
         ]
 
+    def _notes_of(self, segment: Segment) -> NoteBatch:
+        """Batches the notes that begin in a segment as one clip."""
+        notes = [each for each in self.placed if segment.start <= each.span.onset < segment.stop]
+        places = _relative([span for _, span in notes], segment.start)
+        rows = [(estimate.note, place) for (estimate, _), place in zip(notes, places, strict=True)]
+        return span_batch([rows], segment.stop - segment.start).to(self.model.device)
+
     def result(self) -> Analysis:
         """Collects what was estimated."""
         if not self.placed:
@@ -259,8 +302,7 @@ class _RecordingAnalyser:
         if features is None or segment.stop - segment.start < self.samples:
             audio = self.audio[segment.start : segment.stop]
             features = extract_features(to_model_input(audio, self.scale, self.model.device), self.rate)
-        notes = _note_batch(self.placed[: self.passage_notes], segment).to(self.model.device)
-        passage = Passage(features, notes, self.scale)
+        passage = Passage(features, self._notes_of(segment), self.scale)
         last = self.placed[-1].span
         return Analysis(
             tuple(estimate.note for estimate, _ in self.placed),
@@ -273,22 +315,9 @@ class _RecordingAnalyser:
         )
 
 
-def _within(span: Span, segment: Segment) -> Span:
-    """Returns a span in samples from a segment's start, cut at its end."""
-    return Span(*(min(value, segment.stop) - segment.start for value in span))
-
-
-def _note_list(notes: Sequence[PlacedNote], segment: Segment) -> NoteList:
-    return NoteList(
-        [(estimate.note, _within(span, segment)) for estimate, span in notes],
-        [estimate.pitch_log_probability for estimate, _ in notes],
-    )
-
-
-def _note_batch(notes: Sequence[PlacedNote], segment: Segment) -> NoteBatch:
-    """Batches the notes of a segment as one clip."""
-    rows = [(estimate.note, _within(span, segment)) for estimate, span in notes]
-    return span_batch([rows], segment.stop - segment.start)
+def _relative(note_spans: Sequence[Span], start: int) -> list[Span]:
+    """Returns spans in samples from `start`."""
+    return [Span(*(value - start for value in span)) for span in note_spans]
 
 
 def to_envelope(batch: EnvelopeBatch) -> Envelope:

@@ -84,7 +84,6 @@ def fit_envelopes(
     units_BP: Tensor,
     rate: int,
     cut_fade_ms: float,
-    fixed_envelopes: bool = False,
     early_price: float = EARLY_PRICE,
     prior_BP: Tensor | None = None,
     schedule: Schedule = COARSE,
@@ -98,7 +97,6 @@ def fit_envelopes(
             rounded to the nearest of the three.
         rate: sample rate in Hz.
         cut_fade_ms: fade at the end of a cut note, in ms.
-        fixed_envelopes: whether the envelopes are known, so that only note-offs are fitted.
         early_price: price of a note-off before the note's end; see `EARLY_PRICE`.
         prior_BP: envelopes that the prior prefers, in the head's units; by default the initial ones.
         schedule: the steps of the fit.
@@ -136,7 +134,6 @@ def fit_envelopes(
             off_prior_B1,
             damping_B,
         )
-        units_step = torch.zeros_like(units_step) if fixed_envelopes else units_step
         new_units, new_shift = (units + units_step).clamp(-1.0, 11.0), shift + off_step
         new_equations = levels.linearise(new_units, curve_B, off, new_shift)
         better_B = new_equations.loss_B + penalty(new_units, new_shift) < equations.loss_B + penalty(
@@ -153,10 +150,31 @@ def fit_envelopes(
         )
     assert equations is not None
     off = levels.settle_offs(units, curve_B, levels.shift_offs(off, shift), early_price)
+    return _result(levels, units, curve_B, off, early_price, _standard_errors(equations, levels.points_B))
+
+
+@torch.no_grad()
+def fit_note_offs(
+    level_BL: Tensor, notes: NoteBatch, units_BP: Tensor, rate: int, cut_fade_ms: float, early_price: float
+) -> EnvelopeFit:
+    """Fits the note-offs of clips under known envelopes, by a search of each.
+
+    The arguments are those of `fit_envelopes`; the standard errors are 0.
+    """
+    levels = LevelModel(level_BL, notes, rate, cut_fade_ms)
+    units, curve_B = units_BP[:, :5], units_BP[:, 5]
+    off = levels.search_offs(units, curve_B, notes.off_BN, early_price)
+    off = levels.refine_offs(units, curve_B, off, early_price)
+    off = levels.settle_offs(units, curve_B, off, early_price)
+    return _result(levels, units, curve_B, off, early_price, torch.zeros_like(units))
+
+
+def _result(
+    levels: LevelModel, units: Tensor, curve_B: Tensor, off: Tensor, early_price: float, error_BP: Tensor
+) -> EnvelopeFit:
     misfit_BN = levels.note_distances(units[None], curve_B, off[None])[0]
     cost_B = levels.sum_over_time((misfit_BN + levels.early_price(off, early_price))[None])[0]
-    errors_BP = _standard_errors(equations, levels.points_B)
-    return EnvelopeFit(with_curve(units, curve_B), off, errors_BP, misfit_BN, cost_B)
+    return EnvelopeFit(with_curve(units, curve_B), off, error_BP, misfit_BN, cost_B)
 
 
 def _solve(

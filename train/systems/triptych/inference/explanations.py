@@ -24,7 +24,13 @@ from manifests.synthesis.compose import Span
 from manifests.types import Note
 from train.nn.gain import NoteBatch, span_batch
 from train.systems.triptych.inference.average_fall import average_fall
-from train.systems.triptych.inference.envelope_fit import EARLY_PRICE, FINE, EnvelopeFit, fit_envelopes
+from train.systems.triptych.inference.envelope_fit import (
+    EARLY_PRICE,
+    FINE,
+    EnvelopeFit,
+    fit_envelopes,
+    fit_note_offs,
+)
 from train.systems.triptych.networks.features import LEVEL_HOP
 from train.systems.triptych.networks.model import TriptychModel
 
@@ -42,7 +48,7 @@ PITCH_WEIGHT = 0.01
 
 
 class NoteList(NamedTuple):
-    """Notes that may explain a segment, in samples from its start, and the log probabilities of their pitches."""
+    """Notes that may explain a segment, in samples from its start, and log probabilities of their pitches."""
 
     rows: Sequence[tuple[Note, Span]]
     log_probability: Sequence[float]
@@ -56,29 +62,29 @@ class SegmentLists(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """The chosen explanation of a segment.
+    """An explanation of a segment.
 
     Attributes:
         index: index of its note list.
-        units_1P: envelope in the head's units, float32 [1, P].
-        off_N: note-offs in samples, float32.
+        units_P: envelope in the head's units.
+        prior_P: the envelope that its prior prefers.
+        off_N: note-offs in samples, float32, padded.
         error_P: standard errors of the envelope's first five numbers.
         misfit: mean distance of the level from the predicted one, 0 to about 1.
-        runner_up_1P: envelope of the next explanation by cost.
-        runner_up_misfit: its misfit.
+        cost: the misfit's sum over all level steps, with all prices.
     """
 
     index: int
-    units_1P: Tensor
+    units_P: Tensor
+    prior_P: Tensor
     off_N: Tensor
     error_P: Tensor
     misfit: float
-    runner_up_1P: Tensor
-    runner_up_misfit: float
+    cost: float
 
 
-class Row(NamedTuple):
-    """A start of a fit: the index of its segment and of its note list, and whether all notes are held."""
+class Start(NamedTuple):
+    """A start of a fit: its segment and note list, whether all notes are held, and how the envelope begins."""
 
     segment: int
     index: int
@@ -89,85 +95,98 @@ class Row(NamedTuple):
 @torch.no_grad()
 def explain(
     model: TriptychModel, segments: Sequence[SegmentLists], gates: Gates = "prior"
-) -> list[Explanation]:
-    """Fits every note list of every segment from several starts at once, and chooses by cost.
+) -> list[list[Explanation]]:
+    """Fits every note list of every segment from several starts at once.
 
     The starts are the envelope head's estimates with the note-offs as decoded and with all notes held, and
-    the average fall of all notes.
+    the average fall of all notes. Returns the explanations of each segment, the one of lowest cost first.
 
     Example::
 
-        (explanation,) = explain(model, [SegmentLists(level_L, [NoteList(rows, log_probability)])])
-        from_units(explanation.units_1P)
+        ((best, *others),) = explain(model, [SegmentLists(level_L, [NoteList(rows, log_probability)])])
+        from_units(best.units_P)
     """
-    device = model.device
-    rows = [
-        Row(place, index, held, falling)
+    device, rate = model.device, model.format.rate
+    starts = [
+        Start(place, index, held, falling)
         for place, segment in enumerate(segments)
         for index in range(len(segment.lists))
         for held, falling in ((False, False), (True, False), (True, True))
         if held or gates != "legato"
     ]
-    level_BL = pad_levels([segment.level_L for segment in segments])
-    longest = level_BL.shape[1] * LEVEL_HOP
-    notes = span_batch([segments[row.segment].lists[row.index].rows for row in rows], longest).to(device)
-    held_R1 = torch.tensor([[row.held] for row in rows], device=device)
-    notes = notes._replace(off_BN=torch.where(held_R1, notes.end_BN, notes.off_BN))
-    level_RL = level_BL[[row.segment for row in rows]]
-    units_RP = model.envelope_head(level_RL, notes).clip_BP
-    fall_RP = average_fall(level_RL, notes, model.format.rate, units_RP)
-    falling_R1 = torch.tensor([[row.falling] for row in rows], device=device)
-    start_RP = torch.where(falling_R1, fall_RP, units_RP)
-    rate, fade, price = model.format.rate, model.format.cut_fade_ms, PRICES[gates]
-    fit = fit_envelopes(level_RL, notes, start_RP, rate, fade, early_price=price)
-    cost = [
-        float(value) + list_price(segments[row.segment].lists[row.index], rate)
-        for row, value in zip(rows, fit.cost_B, strict=True)
-    ]
-    order = sorted(range(len(rows)), key=lambda row: (rows[row].segment, cost[row]))
-    first = [next(row for row in order if rows[row].segment == place) for place in range(len(segments))]
-    second = [
-        next((row for row in order if rows[row].segment == place and row != best), best)
-        for place, best in enumerate(first)
-    ]
-    best = NoteBatch(*(part[first] for part in notes))._replace(off_BN=fit.off_BN[first])
-    fine = fit_envelopes(
-        level_RL[first], best, fit.units_BP[first], rate, fade, False, price, start_RP[first], FINE
+    lists = [segments[start.segment].lists[start.index] for start in starts]
+    level_RL = pad_levels([segments[start.segment].level_L for start in starts])
+    notes = span_batch([each.rows for each in lists], level_RL.shape[1] * LEVEL_HOP).to(device)
+    held_R1, falling_R1 = (
+        torch.tensor([[flag] for flag in flags], device=device)
+        for flags in ([start.held for start in starts], [start.falling for start in starts])
     )
+    notes = notes._replace(off_BN=torch.where(held_R1, notes.end_BN, notes.off_BN))
+    units_RP = model.envelope_head(level_RL, notes).clip_BP
+    units_RP = torch.where(falling_R1, average_fall(level_RL, notes, rate, units_RP), units_RP)
+    fit = fit_envelopes(level_RL, notes, units_RP, rate, model.format.cut_fade_ms, early_price=PRICES[gates])
+    rows = explanations_of(fit, notes, units_RP, lists, [start.index for start in starts], rate)
     return [
-        Explanation(
-            rows[row].index,
-            fine.units_BP[place : place + 1],
-            fine.off_BN[place],
-            fine.error_BP[place],
-            mean_misfit(fine, best, place),
-            fit.units_BP[other : other + 1],
-            mean_misfit(fit, notes, other),
+        sorted(
+            (row for row, start in zip(rows, starts, strict=True) if start.segment == place),
+            key=lambda row: row.cost,
         )
-        for place, (row, other) in enumerate(zip(first, second, strict=True))
+        for place in range(len(segments))
     ]
 
 
 @torch.no_grad()
-def explain_under(
-    model: TriptychModel, segment: SegmentLists, units_1P: Tensor, gates: Gates = "prior"
-) -> tuple[int, Tensor]:
-    """Chooses the note list of a segment under a known envelope.
+def refine(
+    model: TriptychModel,
+    segments: Sequence[SegmentLists],
+    coarse: Sequence[Explanation],
+    gates: Gates = "prior",
+) -> list[Explanation]:
+    """Fits the first note list of each segment until it has converged, from a coarse explanation."""
+    rate = model.format.rate
+    lists = [segment.lists[0] for segment in segments]
+    level_BL = pad_levels([segment.level_L for segment in segments])
+    notes = span_batch([each.rows for each in lists], level_BL.shape[1] * LEVEL_HOP).to(model.device)
+    units_BP, prior_BP = (
+        torch.stack([getattr(each, name) for each in coarse]) for name in ("units_P", "prior_P")
+    )
+    fit = fit_envelopes(
+        level_BL, notes, units_BP, rate, model.format.cut_fade_ms, PRICES[gates], prior_BP, FINE
+    )
+    return explanations_of(fit, notes, prior_BP, lists, [0] * len(lists), rate)
 
-    Returns the index of the list, and its note-offs in samples, float32 [N].
-    """
+
+@torch.no_grad()
+def explain_under(
+    model: TriptychModel, segment: SegmentLists, units_P: Tensor, gates: Gates = "prior"
+) -> list[Explanation]:
+    """Explains a segment by each of its note lists under a known envelope, in the order of the lists."""
     count, rate = len(segment.lists), model.format.rate
     level_RL = segment.level_L.expand(count, -1)
     frames = level_RL.shape[1] * LEVEL_HOP
     notes = span_batch([notes.rows for notes in segment.lists], frames).to(model.device)
-    fit = fit_envelopes(
-        level_RL, notes, units_1P.expand(count, -1), rate, model.format.cut_fade_ms, True, PRICES[gates]
-    )
-    cost = [
-        float(value) + list_price(notes, rate) for notes, value in zip(segment.lists, fit.cost_B, strict=True)
-    ]
-    best = cost.index(min(cost))
-    return best, fit.off_BN[best]
+    units_RP = units_P.expand(count, -1)
+    fit = fit_note_offs(level_RL, notes, units_RP, rate, model.format.cut_fade_ms, PRICES[gates])
+    return explanations_of(fit, notes, units_RP, segment.lists, list(range(count)), rate)
+
+
+def explanations_of(
+    fit: EnvelopeFit,
+    notes: NoteBatch,
+    prior_RP: Tensor,
+    lists: Sequence[NoteList],
+    indices: Sequence[int],
+    rate: int,
+) -> list[Explanation]:
+    """Makes an explanation of each row of a fit."""
+    misfit = (fit.misfit_BN * notes.mask_BN).sum(1) / notes.mask_BN.sum(1).clamp(min=1)
+    return [
+        Explanation(
+            index, fit.units_BP[row], prior_RP[row], fit.off_BN[row], fit.error_BP[row], float(misfit[row]),
+            float(fit.cost_B[row]) + list_price(lists[row], rate),
+        )
+        for row, index in enumerate(indices)
+    ]  # fmt: skip
 
 
 def list_price(notes: NoteList, rate: int) -> float:
@@ -178,11 +197,6 @@ def list_price(notes: NoteList, rate: int) -> float:
         for (_, span), log_probability in zip(notes.rows, notes.log_probability, strict=True)
     )
     return NOTE_PRICE_S * steps_s * len(notes.rows) + PITCH_WEIGHT * improbability
-
-
-def mean_misfit(fit: EnvelopeFit, notes: NoteBatch, row: int) -> float:
-    """Computes the mean misfit of a row's notes."""
-    return float(fit.misfit_BN[row][notes.mask_BN[row]].mean())
 
 
 def pad_levels(levels: Sequence[Tensor]) -> Tensor:

@@ -108,8 +108,8 @@ class NoteDecoder:
             or (onset.at - found[i - 1].at >= SHORTEST_NOTE_S * self.rate / 2 and onset.at <= latest)
         ]
 
-    def decode(self, onsets: Sequence[Onset]) -> list[NoteEstimate]:
-        """Decodes the notes that begin at `onsets`, in order.
+    def decode(self, onsets: Sequence[Onset], stop: int | None = None) -> list[NoteEstimate]:
+        """Decodes the notes that begin at `onsets`, in order; the last one ends at sample `stop`, or the end.
 
         A note's pitch is the one that most of its loud frames support, chosen jointly for all notes (see
         `pitch_path`). Its note-off is the likeliest position before the next onset; in a legato phrase it is
@@ -118,9 +118,10 @@ class NoteDecoder:
         if not onsets:
             return []
         starts = [onset.at for onset in onsets]
+        last = float(self.samples if stop is None else stop)
         spans = [
             (start, self._note_off(start, end), end)
-            for start, end in zip(starts, [*starts[1:], float(self.samples)], strict=True)
+            for start, end in zip(starts, [*starts[1:], last], strict=True)
         ]
         weights = [self._pitch_frames(*span) for span in spans]
         log_probability_NP, probability_NP, traits_NPQ = (
@@ -144,7 +145,7 @@ class NoteDecoder:
         return estimates
 
     def _note_off(self, start: float, end: float) -> float:
-        """Finds the likeliest note-off, in samples, of a note that starts at `start` and must end by `end`."""
+        """Finds the likeliest note-off, in samples, of a note from `start` that must end by `end`."""
         shortest = SHORTEST_NOTE_S * self.rate
         low = max(int((start + shortest) / SUBFRAME_HOP + CENTRE_SUBFRAME) + 1, 0)
         reach = int(np.ceil((end + EVENT_RADIUS * SUBFRAME_HOP) / SUBFRAME_HOP + CENTRE_SUBFRAME))
