@@ -42,7 +42,7 @@ class Schedule(NamedTuple):
 COARSE = Schedule(14, (0, 4, 8))
 """Finds the explanation near a start."""
 
-FINE = Schedule(30, (6,))
+FINE = Schedule(30, (0,))
 """Converges from a coarse fit: a release and the note-offs before it nearly make up for each other."""
 
 MAX_STEP = 0.5
