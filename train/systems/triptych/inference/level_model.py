@@ -86,6 +86,8 @@ class LevelModel:
         measured_BL = _smoothed(level_BL)
         self.measured_BL = measured_BL / measured_BL.amax(1, keepdim=True).clamp(min=1e-6)
         self.measured_log_BL = (self.measured_BL + LOG_FLOOR).log()
+        notes_N = torch.arange(notes.onset_BN.shape[1], device=level_BL.device)
+        self.of_note_BLN = (index_BL[..., None] == notes_N).float()
         self.points_BN = self.sum_by_note(self.inside_BL).clamp(min=1.0)
         self.points_B = self.inside_BL.sum(1).clamp(min=1.0)
         # What sounds before the first note is predicted as silence.
@@ -95,9 +97,8 @@ class LevelModel:
 
     def sum_by_note(self, values: Tensor) -> Tensor:
         """Sums values over the level steps of each note: [..., B, L] -> [..., B, N]."""
-        index = self.index_BL.expand(values.shape)
-        shape = (*values.shape[:-1], self.notes.onset_BN.shape[1])
-        return torch.zeros(shape, device=values.device).scatter_add(-1, index, values)
+        # A product with the notes' masks is several times as fast as a scatter on a CPU.
+        return torch.einsum("...bl,bln->...bn", values, self.of_note_BLN)
 
     def residuals(self, units_VBP: Tensor, curve_B: Tensor, off_VBN: Tensor) -> tuple[Tensor, Tensor]:
         """Computes predicted minus measured level, linear and logarithmic: [V, B, L] each."""
