@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,7 @@ from train.cli.recordings import read_for, save_result, warn
 from train.codec.api import load_codec, parse_take
 from train.codec.envelope_edit import parse_edits
 from train.codec.released import released_checkpoint
+from train.systems.base import Gates
 
 Checkpoint = Annotated[
     Path,
@@ -24,6 +25,20 @@ Checkpoint = Annotated[
 ]
 Octave = Annotated[
     int | None, typer.Option(min=-5, max=5, help="Octave in which the notes sound. Default: the timbre's.")
+]
+SoundingOctave = Annotated[
+    str | None,
+    typer.Option(
+        help="Octave of the timbre, -5 to 5; or source (keep its pitches), or reference (play in its register)."
+        " Default: the most probable one."
+    ),
+]
+NoteOffs = Annotated[
+    Gates,
+    typer.Option(
+        help="Note-offs: prior (notes are held unless their sound says otherwise), heard (what explains the"
+        " level best), legato (all are held)."
+    ),
 ]
 Number = Annotated[str | None, typer.Option(help="A number, or x2 for twice the value that it replaces.")]
 Shape = Annotated[str | None, typer.Option(help=f"Shape of the segments: {', '.join(CURVES)}.")]
@@ -45,7 +60,8 @@ def convert_command(
     sustain: Number = None,
     release_ms: Number = None,
     curve: Shape = None,
-    octave: Octave = None,
+    octave: SoundingOctave = None,
+    gates: NoteOffs = "prior",
 ) -> None:
     """Play a recording's notes with the timbre or envelope of another, or with an envelope given by number.
 
@@ -66,7 +82,7 @@ def convert_command(
         raise InputError(f"{checkpoint}: system {codec.system.name} takes no envelope by number")
     sound = read_for(codec, source)
     other = read_for(codec, reference) if reference is not None else None
-    result = codec.convert(sound, other, takes, edits.request(), octave)
+    result = codec.convert(sound, other, takes, edits.request(), parse_octave(octave), gates)
     save_result(result, out)
     warn(result.doubts)
     if result.notes is None or result.envelope is None:
@@ -76,7 +92,24 @@ def convert_command(
         typer.echo(f"{out}: silent")
         return
     envelope_text = format_envelope(result.envelope)
-    typer.echo(f"{out}: {len(result.notes)} notes, octave {result.octave}, {envelope_text}")
+    sure = f" ({result.octave_probability:.0%} sure)" if octave is None and result.octave_probability else ""
+    typer.echo(f"{out}: {len(result.notes)} notes, octave {result.octave}{sure}, {envelope_text}")
+
+
+def parse_octave(text: str | None) -> int | Literal["source", "reference"] | None:
+    """Parses `--octave`: a number from -5 to 5, "source" or "reference".
+
+    Raises InputError for anything else.
+    """
+    if text is None or text == "source" or text == "reference":
+        return text
+    try:
+        octave = int(text)
+    except ValueError:
+        octave = 99
+    if not -5 <= octave <= 5:
+        raise InputError(f"--octave {text!r}: expected a number from -5 to 5, source or reference")
+    return octave
 
 
 def format_envelope(envelope: Envelope) -> str:

@@ -40,6 +40,10 @@ def describe_command(
         "envelope": envelope_json(description.envelope) if description.notes else None,
         "confidence": description.confidence,
         "octave": description.octave if description.notes else None,
+        "octave_probability": round(description.octave_probability, 3) if description.notes else None,
+        "misfit": round(description.misfit, 4),
+        "runner_up": envelope_json(description.runner_up) if description.runner_up else None,
+        "runner_up_misfit": round(description.runner_up_misfit, 4),
         "nearest_timbres": [{"name": name, "probability": value} for name, value in description.nearest],
         "notes": notes_json(description.notes),
     }

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -24,6 +25,7 @@ from train.systems.base import (
     Description,
     EnvelopeTransform,
     Factors,
+    Gates,
     System,
 )
 
@@ -39,6 +41,7 @@ class ConversionResult:
         envelope: The envelope that was played. None from a system that tells none.
         octave: The timbre's octave, by which the notes sound above the phrase. None from such a system, too.
         doubts: One sentence for each thing that could not be measured, and what was done instead.
+        octave_probability: Probability 0..1 of the octave that was measured. None from such a system, too.
     """
 
     audio: Audio
@@ -47,6 +50,7 @@ class ConversionResult:
     envelope: Envelope | None
     octave: int | None
     doubts: tuple[str, ...] = ()
+    octave_probability: float | None = None
 
     def save(self, path: str | Path) -> float:
         """Writes the audio as a 16-bit WAV or FLAC file, whole or not at all.
@@ -111,7 +115,8 @@ class Codec:
         reference: AudioSource | None = None,
         take: str | Iterable[str] | None = None,
         envelope: Envelope | EnvelopeTransform | None = None,
-        octave: int | None = None,
+        octave: int | Literal["source", "reference"] | None = None,
+        gates: Gates = "prior",
         *,
         rate: int | None = None,
     ) -> ConversionResult:
@@ -124,7 +129,11 @@ class Codec:
                 there is a reference. What is not taken is the source's own.
             envelope: An envelope to play in place of the measured one (ms, and a level 0..1), or a function
                 that changes the measured one.
-            octave: The octave in which the notes sound, in place of the timbre's.
+            octave: The timbre's octave, by which the notes sound above the source's phrase. "source" keeps the
+                source's pitches, and "reference" plays in the reference's register. By default it is the most
+                probable octave.
+            gates: How note-offs are chosen: "prior" holds a note until the next onset unless its sound says
+                otherwise, "heard" takes what explains the level best, "legato" holds every note.
             rate: The sample rate in Hz of arrays; the codec's by default.
 
         Raises InputError if a recording cannot be used (see `Codec`), if `take` names something else or has
@@ -144,7 +153,7 @@ class Codec:
         other = given["reference"].audio if reference is not None else None
         with named_errors(names):
             made = self.system.convert(
-                ConversionRequest(given["source"].audio, other, takes, envelope, octave)
+                ConversionRequest(given["source"].audio, other, takes, envelope, octave, gates)
             )
         doubts = tuple(named(line, names) for line in made.doubts)
         if not self.by_number:
@@ -154,7 +163,9 @@ class Codec:
                 for recording in given.values()
                 if not recording.audio.any()
             )
-        return ConversionResult(made.audio, self.rate, made.notes, made.envelope, made.octave, doubts)
+        return ConversionResult(
+            made.audio, self.rate, made.notes, made.envelope, made.octave, doubts, made.octave_probability
+        )
 
     @torch.no_grad()
     def oracle(self, audio: Audio) -> Audio | None:

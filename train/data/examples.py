@@ -28,8 +28,9 @@ EXAMPLE_KINDS: tuple[ExampleKind, ...] = get_args(ExampleKind)
 class Clip:
     """A clip with its ground truth: audio int16 [frames], sounding notes, envelope.
 
-    `gain` is the factor from the composed sound (tones of RMS 0.1) to full scale. A tone bank on a GPU gives
-    `audio` as a tensor there, for systems that are `on_device`.
+    `gain` is the factor from the composed sound (tones of RMS 0.1) to full scale. `octave` is the timbre's:
+    the notes sound so many octaves above the phrase. A tone bank on a GPU gives `audio` as a tensor there,
+    for systems that are `on_device`.
     """
 
     id: ClipId
@@ -37,6 +38,7 @@ class Clip:
     notes: Notes
     envelope: Envelope
     gain: float
+    octave: int = 0
 
 
 class Roles(NamedTuple):

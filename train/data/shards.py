@@ -73,7 +73,8 @@ class ShardSource:
             flac = data[start : start + int(rows.lengths[place])]
             audio = decode_flac(flac, tables.frames, tables.rate, f"{path} clip {id.key}")
             notes = tables.sounding_notes(id.timbre, id.phrase)
-            made.append(Clip(id, audio, notes, tables.envelopes[id.envelope], float(rows.gains[place])))
+            envelope, octave = tables.envelopes[id.envelope], tables.timbre_octaves[id.timbre]
+            made.append(Clip(id, audio, notes, envelope, float(rows.gains[place]), octave))
         return made
 
     def _block_rows(self, block: Block) -> ClipRows:

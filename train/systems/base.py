@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,11 @@ Audio = npt.NDArray[np.float32]
 
 ALL_TAKES = frozenset({"timbre", "envelope"})
 """The factors that a conversion can take from the reference."""
+
+Gates = Literal["prior", "heard", "legato"]
+"""How the note-offs of a recording are chosen."""
+
+GATES: tuple[Gates, ...] = get_args(Gates)
 
 EnvelopeTransform = Callable[[Envelope], Envelope]
 """A function of the measured envelope, such as one that doubles its release."""
@@ -51,7 +56,11 @@ class ConversionRequest:
         reference: the recording to take from, float32 [m], or None. It may have another length and rhythm.
         take: what the reference gives, of `ALL_TAKES`; what it does not give comes from the source.
         envelope: an envelope to play in place of a measured one, or a function of the measured one.
-        octave: the octave in which the notes sound, in place of the timbre's.
+        octave: the octave of the timbre: the notes sound so many octaves above the source's phrase. "source"
+            keeps the pitches of the source, and "reference" plays in the register of the reference. By
+            default it is the most probable octave.
+        gates: how note-offs are chosen: "prior" holds a note until the next onset unless its sound says
+            otherwise, "heard" takes what explains the level best, "legato" holds every note.
 
     Raises InputError if `take` names anything else, or is not empty without a reference.
 
@@ -64,7 +73,8 @@ class ConversionRequest:
     reference: Audio | None = None
     take: frozenset[str] = frozenset()
     envelope: Envelope | EnvelopeTransform | None = None
-    octave: int | None = None
+    octave: int | Literal["source", "reference"] | None = None
+    gates: Gates = "prior"
 
     def __post_init__(self) -> None:
         unknown = sorted(self.take - ALL_TAKES)
@@ -82,8 +92,10 @@ class Conversion:
         audio: float32 [n] at the system's rate, as long as the source.
         notes: the notes as they sound, or None from a system without notes.
         envelope: the envelope that was played, or None from a system without one.
-        octave: the octave in which the notes sound, or None from a system without notes.
+        octave: the timbre's octave, by which the notes sound above the phrase, or None from a system without
+            notes.
         doubts: one sentence for each thing that could not be measured, and what was done instead.
+        octave_probability: probability 0..1 of the timbre's octave, or None from a system without notes.
     """
 
     audio: Audio
@@ -91,6 +103,7 @@ class Conversion:
     envelope: Envelope | None
     octave: int | None
     doubts: tuple[str, ...] = ()
+    octave_probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +114,12 @@ class Description:
         notes: the notes as they sound, times in seconds.
         envelope: the envelope.
         confidence: probability 0..1, by name, that each of the envelope's numbers is right.
-        octave: the octave in which the notes sound.
+        octave: the timbre's octave, by which the notes sound above the phrase.
+        octave_probability: its probability, 0..1.
+        misfit: mean distance of the recording's level from the one that its notes and envelope predict: 0 is
+            none, 1 the level of its loudest note.
+        runner_up: the envelope of the best explanation that was not chosen, or None.
+        runner_up_misfit: its misfit.
         nearest: names of the nearest train timbres, with their probabilities, the highest first.
         doubts: as in `Conversion`.
     """
@@ -112,6 +130,10 @@ class Description:
     octave: int
     nearest: tuple[tuple[str, float], ...]
     doubts: tuple[str, ...]
+    octave_probability: float = 1.0
+    misfit: float = 0.0
+    runner_up: Envelope | None = None
+    runner_up_misfit: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +187,8 @@ class System(nn.Module, ABC):
     """Kinds of examples that it is trained on."""
     timbre_class_prefixes: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the state-dict keys that classify the train timbres: of no use for other timbres."""
+    later_prefixes: ClassVar[tuple[str, ...]] = ()
+    """Prefixes of the state-dict keys that older checkpoints lack. They then keep their initial values."""
     format: Format
 
     @abstractmethod

@@ -145,7 +145,14 @@ class BankSource:
             for id, phrase in block.phrases.items()
         }
         return [
-            Clip(id, pcm[place], notes[id.timbre, id.phrase], block.envelopes[id.envelope], gains[place])
+            Clip(
+                id,
+                pcm[place],
+                notes[id.timbre, id.phrase],
+                block.envelopes[id.envelope],
+                gains[place],
+                octaves[id.timbre],
+            )
             for place in wanted
             for id in [ids[place]]
         ]

@@ -73,6 +73,7 @@ class TriptychConfig(BaseModel):
     note_weight: float = Field(1.0, ge=0.0)
     envelope_weight: float = Field(1.0, ge=0.0)
     timbre_weight: float = Field(0.1, ge=0.0, description="of the timbre classifier")
+    octave_weight: float = Field(0.1, ge=0.0, description="of the octave classifier")
     consistency_weight: float = Field(
         1.0, ge=0.0, validation_alias=AliasChoices("consistency_weight", "likeness_weight")
     )

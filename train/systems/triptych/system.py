@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from manifests.splits.seeds import stream
 from manifests.synthesis.compose import FULL_SCALE, spans
+from manifests.synthesis.octaves import median_pitch, octave_of
 from train.data.examples import Clip, Example, stack_audio
 from train.nn.discriminator import Discriminator, discriminator_loss, feature_matching_loss, generator_loss
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
@@ -52,6 +53,8 @@ class Batch(NamedTuple):
         notes: their true notes, times in samples.
         jittered: their notes with random shifts, which envelope and timbre are learned with.
         envelope: their true envelopes.
+        octave_B: octave of each clip's timbre, int64.
+        register_B: octave that each clip's phrase is written in, int64.
         class_B: class of each clip's timbre, int64; -1 for none.
         pieces: the note of each excerpt, as a clip of one note.
         piece_envelope: the envelope of each excerpt's target.
@@ -70,6 +73,8 @@ class Batch(NamedTuple):
     notes: NoteBatch
     jittered: NoteBatch
     envelope: EnvelopeBatch
+    octave_B: Tensor
+    register_B: Tensor
     class_B: Tensor
     pieces: NoteBatch
     piece_envelope: EnvelopeBatch
@@ -101,6 +106,7 @@ class Triptych(TriptychModel, System):
     name = "triptych"
     on_device = True
     timbre_class_prefixes = ("timbre_head.",)
+    later_prefixes = ("octave_head.",)
 
     def __init__(self, config: TriptychConfig, format: Format) -> None:
         super().__init__(config, format)
@@ -138,6 +144,8 @@ class Triptych(TriptychModel, System):
             notes,
             jittered,
             envelope_batch([clip.envelope for clip in clips]),
+            torch.tensor([clip.octave for clip in clips]),
+            torch.tensor([octave_of(median_pitch(clip.notes)) - clip.octave for clip in clips]),
             torch.tensor([classes.get(clip.id.timbre, -1) for clip in clips]),
             NoteBatch(onset, off, end, velocity, pitch, torch.ones_like(onset, dtype=torch.bool)),
             envelope_batch([example.target.envelope for example, *_ in pieces]),
@@ -222,6 +230,8 @@ class Triptych(TriptychModel, System):
         views = self.timbre_encoder.views(frames, batch.jittered, rate)
         losses["consistency"] = config.consistency_weight * consistency_loss(views)
         vector_BKD = round_straight_through(views.whole_BKD)
+        losses["octave"] = config.octave_weight * self.octave_head.loss(vector_BKD[:, 0], batch.octave_B)
+        self.octave_head.count_registers(batch.register_B)
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:
             logits = self.timbre_head(vector_BKD[known, 0])

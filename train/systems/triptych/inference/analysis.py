@@ -10,32 +10,21 @@ Shape suffixes: B clips, N notes, L level steps of 64 samples, P = 6 envelope nu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from manifests.synthesis.compose import Span, spans, to_samples
-from manifests.synthesis.octaves import octave_of
-from manifests.types import Envelope, Notes
 from train.audio.files import peak_of
 from train.audio.highpass import highpass
-from train.nn.gain import (
-    EnvelopeBatch,
-    NoteBatch,
-    clip_gain,
-    envelope_batch,
-    nearest_curve,
-    note_at,
-    span_batch,
-)
-from train.systems.base import Audio
+from train.nn.gain import NoteBatch, span_batch
+from train.systems.base import Audio, Gates
 from train.systems.peak import PEAK
+from train.systems.triptych.inference.analysis_result import DEFAULT_ENVELOPE, Analysis, Passage, to_envelope
 from train.systems.triptych.inference.explanations import (
     Explanation,
-    Gates,
     NoteList,
     SegmentLists,
     explain,
@@ -56,8 +45,9 @@ from train.systems.triptych.inference.segments import (
     Segment,
     split_segments,
 )
+from train.systems.triptych.inference.velocities import note_loudness
 from train.systems.triptych.networks.envelope_head import from_units
-from train.systems.triptych.networks.features import LEVEL_HOP, Features, extract_features
+from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel
 
 PASSAGE_S = 30.0
@@ -65,73 +55,6 @@ PASSAGE_S = 30.0
 
 HIGHPASS_HZ = 25.0
 """Below this frequency nothing is heard."""
-
-MEDIAN_TOLERANCE = 0.02
-"""Share of the sounding time: notes that end this close to half of it count as exactly half."""
-
-DEFAULT_ENVELOPE = Envelope(10.0, 100.0, 0.5, 100.0)
-"""The envelope reported for a recording without notes."""
-
-
-class Passage(NamedTuple):
-    """The stretch of a recording from which the timbre is extracted.
-
-    Attributes:
-        features: features of one clip at a peak of -1 dBFS.
-        notes: its notes as a batch of one clip, times in samples.
-        scale: factor that brought the recording to -1 dBFS.
-    """
-
-    features: Features
-    notes: NoteBatch
-    scale: float
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """The notes and the envelope estimated from a recording.
-
-    Attributes:
-        notes: notes at their sounding pitch, times in seconds; empty for silence.
-        envelope: the envelope, in ms; `DEFAULT_ENVELOPE` without notes.
-        pitch_confidence: probability 0..1 of each note's pitch.
-        envelope_errors: standard errors of attack, hold and decay (of their logarithms), sustain and release
-            (of its logarithm), in the head's units; empty without notes.
-        passage: what the timbre is extracted from; None without notes.
-        last_note_released: whether the last note's release begins before the recording ends.
-        nonharmonic_ratio: share 0..1 of the passage's power that lies at no harmonic of its notes.
-    """
-
-    notes: Notes
-    envelope: Envelope
-    pitch_confidence: tuple[float, ...]
-    envelope_errors: tuple[float, ...]
-    passage: Passage | None
-    last_note_released: bool = False
-    nonharmonic_ratio: float = 0.0
-
-    @property
-    def octave(self) -> int:
-        """The octave, relative to the written register, that the notes sound in; 0 without notes."""
-        return octave_of(robust_median_pitch(self.notes)) if self.notes else 0
-
-
-def robust_median_pitch(notes: Notes) -> int:
-    """Computes `manifests.synthesis.octaves.median_pitch` for estimated, so inexact, durations.
-
-    On a time grid the lower pitches often sound for exactly half the time. The definition then selects the
-    lower pitch, and an error of a few ms must not select another octave.
-
-    Raises ValueError if there are no notes.
-    """
-    ordered = sorted(notes, key=lambda note: note.pitch)
-    total = sum(note.duration for note in ordered)
-    passed = 0.0
-    for note in ordered:
-        passed += note.duration
-        if passed >= (0.5 - MEDIAN_TOLERANCE) * total:
-            return note.pitch
-    raise ValueError("robust_median_pitch of no notes")
 
 
 @torch.no_grad()
@@ -156,9 +79,10 @@ def analyse(model: TriptychModel, recordings: Sequence[Audio], gates: Gates = "p
             analyser.segment_lists(analyser.segments[0], choices)
             for analyser, choices in zip(with_notes, first, strict=True)
         ]
-        coarse = [best for best, *_ in explain(model, tried, gates)]
+        explained = explain(model, tried, gates)
+        coarse = [best for best, *_ in explained]
         checked = [
-            analyser.check(analyser.segments[0], choices[each.index], each.units_P)
+            analyser.check(analyser.segments[0], choices[each.of_list], each.units_P)
             for analyser, choices, each in zip(with_notes, first, coarse, strict=True)
         ]
         settled = [
@@ -166,8 +90,8 @@ def analyse(model: TriptychModel, recordings: Sequence[Audio], gates: Gates = "p
             for analyser, onsets in zip(with_notes, checked, strict=True)
         ]
         fine = refine(model, settled, coarse, gates)
-        for analyser, onsets, explanation in zip(with_notes, checked, fine, strict=True):
-            analyser.apply(onsets, explanation)
+        for analyser, onsets, best, (_, *others) in zip(with_notes, checked, fine, explained, strict=True):
+            analyser.apply(onsets, best, others)
     return [analyser.result() for analyser in analysers]
 
 
@@ -192,6 +116,8 @@ class _RecordingAnalyser:
         self.placed: list[PlacedNote] = []
         self.envelope = DEFAULT_ENVELOPE
         self.envelope_errors: tuple[float, ...] = ()
+        self.misfit = 0.0
+        self.runner_up: Explanation | None = None
 
     def onset_choices(self, segment: Segment) -> list[list[Onset]]:
         """Returns the different lists of onsets of a segment, each of at least one onset."""
@@ -225,11 +151,12 @@ class _RecordingAnalyser:
             self.model, self._level(segment), onsets, sorted(others), to_notes, units_P, self.gates
         )
 
-    def apply(self, onsets: Sequence[Onset], explanation: Explanation) -> None:
+    def apply(self, onsets: Sequence[Onset], explanation: Explanation, others: Sequence[Explanation]) -> None:
         """Takes envelope, onsets and note-offs of the first segment, and explains the others under it."""
         units_P = explanation.units_P
         self.envelope = to_envelope(from_units(units_P))
         self.envelope_errors = tuple(explanation.error_P.tolist())
+        self.misfit, self.runner_up = explanation.misfit, others[0] if others else None
         chosen, offs = [*onsets], [self.segments[0].start + off for off in explanation.off_N.tolist()]
         offs = offs[: len(chosen)]
         ends = [*(onset.at for onset in onsets[1:]), self.segments[0].stop]
@@ -237,7 +164,7 @@ class _RecordingAnalyser:
             choices = self.onset_choices(segment)
             tried = explain_under(self.model, self.segment_lists(segment, choices), units_P, self.gates)
             best = min(tried, key=lambda each: each.cost)
-            kept = self.check(segment, choices[best.index], units_P)
+            kept = self.check(segment, choices[best.of_list], units_P)
             (last,) = explain_under(self.model, self.segment_lists(segment, [kept]), units_P, self.gates)
             chosen += kept
             offs += [segment.start + off for off in last.off_N.tolist()[: len(kept)]]
@@ -312,37 +239,12 @@ class _RecordingAnalyser:
             passage,
             last_note_released=last.end - last.off >= 0.02 * self.rate,
             nonharmonic_ratio=nonharmonic_power_ratio(features.long_BGC, passage.notes, self.rate),
+            misfit=self.misfit,
+            runner_up=to_envelope(from_units(self.runner_up.units_P)) if self.runner_up else None,
+            runner_up_misfit=self.runner_up.misfit if self.runner_up else 0.0,
         )
 
 
 def _relative(note_spans: Sequence[Span], start: int) -> list[Span]:
     """Returns spans in samples from `start`."""
     return [Span(*(value - start for value in span)) for span in note_spans]
-
-
-def to_envelope(batch: EnvelopeBatch) -> Envelope:
-    """Converts the first envelope of a batch to the dataclass, times in ms."""
-    attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch)
-    return Envelope(attack, decay, sustain, release, hold, nearest_curve(curve))
-
-
-def note_loudness(
-    level_L: Tensor, notes: NoteBatch, envelope: Envelope, rate: int, cut_fade_ms: float
-) -> Tensor:
-    """Computes each note's RMS over the RMS of its gain at full velocity, float32 [N].
-
-    Args:
-        level_L: mean power of one clip every 64 samples.
-        notes: its notes as a batch of one clip, times in samples.
-        envelope: the envelope of the clip.
-        rate: sample rate in Hz.
-        cut_fade_ms: fade at the end of a cut note, in ms.
-    """
-    at_BL = (torch.arange(len(level_L), device=level_L.device) * float(LEVEL_HOP))[None]
-    full = notes._replace(velocity_BN=torch.ones_like(notes.velocity_BN))
-    gain_BL = clip_gain(full, envelope_batch([envelope]).to(level_L.device), at_BL, rate, cut_fade_ms)
-    index_BL, has_note_BL = note_at(notes, at_BL)
-    inside = (has_note_BL & (at_BL < notes.end_BN.gather(1, index_BL)))[0].float()
-    sums = torch.zeros(2, notes.onset_BN.shape[1], device=level_L.device)
-    sums.index_add_(1, index_BL[0], torch.stack([level_L * inside, gain_BL[0].square() * inside]))
-    return (sums[0] / sums[1].clamp(min=1e-6)).sqrt()

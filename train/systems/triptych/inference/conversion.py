@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from manifests.synthesis.octaves import transpose
 from manifests.types import Envelope, InputError, Notes
 from train.systems.base import Audio, Conversion, ConversionRequest, EnvelopeTransform, Factors
 from train.systems.triptych.inference.analysis import analyse
 from train.systems.triptych.inference.description import ENVELOPE_NUMBERS, envelope_doubts, note_doubts
+from train.systems.triptych.inference.octave import choose_octave, octave_doubts, shift_octaves
 from train.systems.triptych.inference.synthesis import synthesise
 from train.systems.triptych.inference.timbre_extraction import (
     extract_timbre,
@@ -20,6 +20,7 @@ from train.systems.triptych.inference.timbre_extraction import (
     timbre_from_tensors,
     timbre_to_tensors,
 )
+from train.systems.triptych.inference.velocities import transferred_velocities
 from train.systems.triptych.networks.model import TriptychModel
 
 
@@ -33,7 +34,7 @@ def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
         convert(model, ConversionRequest(source, reference, frozenset({"timbre"}))).audio
     """
     recordings = [request.source] if request.reference is None else [request.source, request.reference]
-    analyses = analyse(model, recordings)
+    analyses = analyse(model, recordings, request.gates)
     source, reference = analyses[0], analyses[-1]
     timbre_giver = reference if "timbre" in request.take else source
     envelope_giver = reference if "envelope" in request.take else source
@@ -44,9 +45,18 @@ def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
     elif request.envelope is not None:
         transform = request.envelope
         envelope = transform(envelope)
-    octave = timbre_giver.octave if request.octave is None else request.octave
+    own, given = (choose_octave(model, each) for each in (source, timbre_giver))
+    octave = given.octave
+    if request.octave == "source":
+        octave = own.octave
+    elif request.octave == "reference":
+        octave = timbre_giver.sounding_octave - source.sounding_octave + own.octave
+    elif request.octave is not None:
+        octave = request.octave
 
     doubts = note_doubts(source, "source")
+    if request.octave is None and timbre_giver is not source:
+        doubts += octave_doubts(own, given)
     if reference is not source and request.take:
         doubts += note_doubts(reference, "reference")
     if not envelope_given:
@@ -58,23 +68,20 @@ def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
         doubts += envelope_doubts(envelope_giver, "source" if envelope_giver is source else "reference", used)
     if not source.notes or timbre_giver.passage is None or not (envelope_given or envelope_giver.notes):
         silence = np.zeros(len(request.source), dtype=np.float32)
-        return Conversion(silence, (), envelope, octave, doubts)
-    notes = shift_octaves(source.notes, octave - source.octave)
+        return Conversion(silence, (), envelope, octave, doubts, given.probability)
+    notes = shift_octaves(source.notes, octave - own.octave)
     doubts += omitted_note_doubts(source.notes, notes, octave, "source")
+    if timbre_giver is not source:
+        notes = transferred_velocities(notes, reference.notes)
     timbre = extract_timbre(model, timbre_giver.passage, timbre_giver.envelope)
     audio = synthesise(model, notes, envelope, timbre, len(request.source))
-    return Conversion(audio, notes, envelope, octave, doubts)
+    return Conversion(audio, notes, envelope, octave, doubts, given.probability)
 
 
 def depends_on(transform: EnvelopeTransform, envelope: Envelope, number: str) -> bool:
     """Tells whether the result of `transform` changes with the envelope's field `number`."""
     changed: dict[str, Any] = {number: 0.0 if getattr(envelope, number) > 0.0 else 0.5}
     return transform(replace(envelope, **changed)) != transform(envelope)
-
-
-def shift_octaves(notes: Notes, octaves: int) -> Notes:
-    """Transposes notes by octaves, and drops those that leave MIDI's range of 0 to 127."""
-    return tuple(note for note in transpose(notes, 12 * octaves) if 0 <= note.pitch <= 127)
 
 
 def omitted_note_doubts(notes: Notes, kept: Notes, octave: int, name: str) -> tuple[str, ...]:
@@ -101,10 +108,11 @@ def encode(model: TriptychModel, audio: Audio) -> Factors:
     if analysis.passage is None:
         raise InputError("recording: no note is heard, so there is nothing to encode")
     timbre = timbre_to_tensors(extract_timbre(model, analysis.passage, analysis.envelope))
-    notes = shift_octaves(analysis.notes, -analysis.octave)
+    octave = choose_octave(model, analysis).octave
+    notes = shift_octaves(analysis.notes, -octave)
     doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
     doubts += omitted_note_doubts(analysis.notes, notes, 0, "recording")
-    return Factors(notes, analysis.envelope, timbre, analysis.octave, len(audio), doubts)
+    return Factors(notes, analysis.envelope, timbre, octave, len(audio), doubts)
 
 
 def decode(model: TriptychModel, factors: Factors) -> Conversion:

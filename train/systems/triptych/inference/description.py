@@ -12,7 +12,9 @@ import numpy as np
 
 from manifests.synthesis.envelope import settle_ms
 from train.systems.base import Audio, Description
-from train.systems.triptych.inference.analysis import Analysis, analyse
+from train.systems.triptych.inference.analysis import analyse
+from train.systems.triptych.inference.analysis_result import Analysis
+from train.systems.triptych.inference.octave import choose_octave
 from train.systems.triptych.inference.timbre_extraction import extract_timbre
 from train.systems.triptych.networks.model import TriptychModel
 
@@ -131,6 +133,16 @@ def describe(model: TriptychModel, audio: Audio, count: int = 3) -> Description:
             for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
     doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
+    octave = choose_octave(model, analysis)
     return Description(
-        analysis.notes, analysis.envelope, confidences(analysis), analysis.octave, nearest, doubts
+        notes=analysis.notes,
+        envelope=analysis.envelope,
+        confidence=confidences(analysis),
+        octave=octave.octave,
+        nearest=nearest,
+        doubts=doubts,
+        octave_probability=octave.probability,
+        misfit=analysis.misfit,
+        runner_up=analysis.runner_up,
+        runner_up_misfit=analysis.runner_up_misfit,
     )

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +23,7 @@ from torch import Tensor
 from manifests.synthesis.compose import Span
 from manifests.types import Note
 from train.nn.gain import NoteBatch, span_batch
+from train.systems.base import Gates
 from train.systems.triptych.inference.average_fall import average_fall
 from train.systems.triptych.inference.envelope_fit import (
     EARLY_PRICE,
@@ -33,9 +34,6 @@ from train.systems.triptych.inference.envelope_fit import (
 )
 from train.systems.triptych.networks.features import LEVEL_HOP
 from train.systems.triptych.networks.model import TriptychModel
-
-Gates = Literal["prior", "heard", "legato"]
-"""How note-offs are chosen: by the prior, by the lowest misfit alone, or all at the next onset."""
 
 PRICES: dict[Gates, float] = {"prior": EARLY_PRICE, "heard": 0.0, "legato": math.inf}
 """The price of an early note-off."""
@@ -65,7 +63,7 @@ class Explanation(NamedTuple):
     """An explanation of a segment.
 
     Attributes:
-        index: index of its note list.
+        of_list: index of its note list.
         units_P: envelope in the head's units.
         prior_P: the envelope that its prior prefers.
         off_N: note-offs in samples, float32, padded.
@@ -74,7 +72,7 @@ class Explanation(NamedTuple):
         cost: the misfit's sum over all level steps, with all prices.
     """
 
-    index: int
+    of_list: int
     units_P: Tensor
     prior_P: Tensor
     off_N: Tensor
@@ -84,10 +82,13 @@ class Explanation(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A start of a fit: its segment and note list, whether all notes are held, and how the envelope begins."""
+    """A start of a fit: its segment and note list.
+
+    `held` holds all notes, and `falling` reads the envelope from the average fall.
+    """
 
     segment: int
-    index: int
+    of_list: int
     held: bool
     falling: bool
 
@@ -108,13 +109,13 @@ def explain(
     """
     device, rate = model.device, model.format.rate
     starts = [
-        Start(place, index, held, falling)
+        Start(place, of_list, held, falling)
         for place, segment in enumerate(segments)
-        for index in range(len(segment.lists))
+        for of_list in range(len(segment.lists))
         for held, falling in ((False, False), (True, False), (True, True))
         if held or gates != "legato"
     ]
-    lists = [segments[start.segment].lists[start.index] for start in starts]
+    lists = [segments[start.segment].lists[start.of_list] for start in starts]
     level_RL = pad_levels([segments[start.segment].level_L for start in starts])
     notes = span_batch([each.rows for each in lists], level_RL.shape[1] * LEVEL_HOP).to(device)
     held_R1, falling_R1 = (
@@ -125,7 +126,7 @@ def explain(
     units_RP = model.envelope_head(level_RL, notes).clip_BP
     units_RP = torch.where(falling_R1, average_fall(level_RL, notes, rate, units_RP), units_RP)
     fit = fit_envelopes(level_RL, notes, units_RP, rate, model.format.cut_fade_ms, early_price=PRICES[gates])
-    rows = explanations_of(fit, notes, units_RP, lists, [start.index for start in starts], rate)
+    rows = explanations_of(fit, notes, units_RP, lists, [start.of_list for start in starts], rate)
     return [
         sorted(
             (row for row, start in zip(rows, starts, strict=True) if start.segment == place),

@@ -152,7 +152,7 @@ class LevelModel:
         return torch.where(good, candidates, torch.zeros_like(candidates)).amax(0)
 
     def refine_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor, price: float) -> Tensor:
-        """Returns the best note-offs near those that `search_offs` found, to a thousandth of a note: [B, N]."""
+        """Returns the best note-offs near those of `search_offs`, to a thousandth of a note: [B, N]."""
         onset, end = self.notes.onset_BN, self.notes.end_BN
         width_BN = (end - onset) / SEARCH_POINTS
         for _ in range(REFINEMENTS):

@@ -11,11 +11,12 @@ from train.systems.triptych.networks.decoder import Decoder
 from train.systems.triptych.networks.encoder import Encoder
 from train.systems.triptych.networks.envelope_head import EnvelopeHead
 from train.systems.triptych.networks.features import LEVEL_HOP
+from train.systems.triptych.networks.octave_head import OctaveHead
 from train.systems.triptych.networks.timbre_encoder import TimbreEncoder
 
 
 class TriptychModel(nn.Module):
-    """Holds the note encoder, envelope head, timbre encoder, timbre classifier and decoder.
+    """Holds the note encoder, envelope head, timbre encoder, timbre classifier, octave head and decoder.
 
     It has no `forward`: training (`system.py`) and inference (`inference/`) each call the networks they need.
 
@@ -32,6 +33,7 @@ class TriptychModel(nn.Module):
         self.envelope_head = EnvelopeHead(config.envelope_width, format.rate, LEVEL_HOP)
         self.timbre_encoder = TimbreEncoder(config)
         self.timbre_head = nn.Linear(config.timbre_dims, max(1, len(format.timbres)))
+        self.octave_head = OctaveHead(config.timbre_dims)
         self.decoder = Decoder(config, format.rate)
 
     @property

@@ -1,0 +1,82 @@
+"""Estimates the octave of a timbre: how many octaves above the written notes it sounds.
+
+From audio alone a phrase in a high register on a usual timbre, and a usual phrase on a timbre that sounds an
+octave higher, are one sound. So the octave is a maximum-a-posteriori choice:
+
+    P(octave | vector, sounding) ~ P(octave | vector) P(register = sounding - octave)
+
+The first factor is a classifier of the timbre vector. The second is the share of the phrases' registers that
+were met in training. Both begin at the stated priors `TIMBRE_PRIOR` and `REGISTER_PRIOR`.
+
+Shape suffixes: B clips, D numbers of a timbre vector, O octaves from -3 to 3.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FARTHEST = 3
+"""The octaves are -3 to 3."""
+
+TIMBRE_PRIOR = (0.005, 0.02, 0.075, 0.8, 0.075, 0.02, 0.005)
+"""Most timbres sound where they are played."""
+
+REGISTER_PRIOR = (0.001, 0.009, 0.24, 0.5, 0.24, 0.009, 0.001)
+"""The registers of phrases differ by an octave either way."""
+
+LEAST_SHARE = 1e-4
+"""Least share of a register: no octave is ruled out."""
+
+MOST_PHRASES = 60_000.0
+"""Phrases beyond which the oldest are forgotten, so that the count fits fp16 weights."""
+
+
+class OctaveHead(nn.Module):
+    """Estimates log probabilities of the octaves of timbres.
+
+    Example::
+
+        log_probability_BO = head(vector_BD, sounding_B)
+        octave_B = log_probability_BO.argmax(-1) - FARTHEST
+    """
+
+    register_shares: Tensor
+    phrases: Tensor
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(dims, 2 * FARTHEST + 1)
+        nn.init.zeros_(self.score.weight)
+        with torch.no_grad():
+            self.score.bias.copy_(torch.tensor(TIMBRE_PRIOR).log())
+        # The stated prior counts as one phrase.
+        self.register_buffer("register_shares", torch.tensor(REGISTER_PRIOR))
+        self.register_buffer("phrases", torch.tensor(1.0))
+
+    def forward(self, vector_BD: Tensor, sounding_B: Tensor) -> Tensor:
+        """Computes log probabilities, float32 [B, O].
+
+        Args:
+            vector_BD: timbre vectors.
+            sounding_B: octave of each clip's sounding median pitch, int64, see `manifests.synthesis.octaves`.
+        """
+        octave_O = torch.arange(-FARTHEST, FARTHEST + 1, device=vector_BD.device)
+        register_BO = (sounding_B[:, None] - octave_O).clamp(-FARTHEST, FARTHEST) + FARTHEST
+        register_log_BO = self.register_shares.clamp(min=LEAST_SHARE).log()[register_BO]
+        log_BO: Tensor = (self.score(vector_BD).log_softmax(-1) + register_log_BO).log_softmax(-1)
+        return log_BO
+
+    def loss(self, vector_BD: Tensor, octave_B: Tensor) -> Tensor:
+        """Computes the classifier's cross-entropy for true octaves, int64 [B]."""
+        target = octave_B.clamp(-FARTHEST, FARTHEST) + FARTHEST
+        return F.cross_entropy(self.score(vector_BD), target)
+
+    @torch.no_grad()
+    def count_registers(self, register_B: Tensor) -> None:
+        """Adds the registers of phrases, int64 [B], to the shares."""
+        places = register_B.clamp(-FARTHEST, FARTHEST) + FARTHEST
+        shares = torch.bincount(places, minlength=2 * FARTHEST + 1) / len(places)
+        self.phrases.add_(len(places)).clamp_(max=MOST_PHRASES)
+        self.register_shares.lerp_(shares, len(places) / float(self.phrases))
