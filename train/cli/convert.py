@@ -29,8 +29,8 @@ Octave = Annotated[
 SoundingOctave = Annotated[
     str | None,
     typer.Option(
-        help="Octave of the timbre, -5 to 5; or source (keep its pitches), or reference (play in its register)."
-        " Default: the most probable one."
+        help="Octave of the timbre, -5 to 5; or source (keep its pitches), or reference (play in its"
+        " register). Default: the most probable one."
     ),
 ]
 NoteOffs = Annotated[
@@ -101,8 +101,12 @@ def parse_octave(text: str | None) -> int | Literal["source", "reference"] | Non
 
     Raises InputError for anything else.
     """
-    if text is None or text == "source" or text == "reference":
-        return text
+    if text is None:
+        return None
+    if text == "source":
+        return "source"
+    if text == "reference":
+        return "reference"
     try:
         octave = int(text)
     except ValueError:

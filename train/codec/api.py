@@ -129,9 +129,9 @@ class Codec:
                 there is a reference. What is not taken is the source's own.
             envelope: An envelope to play in place of the measured one (ms, and a level 0..1), or a function
                 that changes the measured one.
-            octave: The timbre's octave, by which the notes sound above the source's phrase. "source" keeps the
-                source's pitches, and "reference" plays in the reference's register. By default it is the most
-                probable octave.
+            octave: The timbre's octave, by which the notes sound above the source's phrase. "source" keeps
+                the source's pitches, and "reference" plays in the reference's register. By default it is the
+                most probable octave.
             gates: How note-offs are chosen: "prior" holds a note until the next onset unless its sound says
                 otherwise, "heard" takes what explains the level best, "legato" holds every note.
             rate: The sample rate in Hz of arrays; the codec's by default.
