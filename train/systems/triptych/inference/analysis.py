@@ -45,6 +45,7 @@ from train.systems.triptych.inference.segments import (
     Segment,
     split_segments,
 )
+from train.systems.triptych.inference.tracked_pitch import mix_tracked_pitch
 from train.systems.triptych.inference.velocities import note_loudness
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
@@ -52,6 +53,9 @@ from train.systems.triptych.networks.model import TriptychModel
 
 PASSAGE_S = 30.0
 """Seconds of a recording from which envelope and timbre are estimated."""
+
+SURE_PITCH = 0.5
+"""Pitch confidence of a note below which the pitch tracker is asked."""
 
 HIGHPASS_HZ = 25.0
 """Below this frequency nothing is heard."""
@@ -110,7 +114,10 @@ class _RecordingAnalyser:
         self.onset_lists = [self.decoder.onsets(threshold) for threshold in ONSET_THRESHOLDS]
         self.segments: list[Segment] = []
         if self.onset_lists[0]:
-            notes = [estimate.note for estimate in self.decoder.decode(self.onset_lists[0])]
+            estimates = self.decoder.decode(self.onset_lists[0])
+            if min(estimate.pitch_confidence for estimate in estimates) < SURE_PITCH:
+                self.decoder.pitch_GP = mix_tracked_pitch(self.decoder.pitch_GP, self.audio, self.rate)
+            notes = [estimate.note for estimate in estimates]
             longest = round(PASSAGE_S * self.rate)
             self.segments = split_segments(spans(notes, self.rate, self.samples), self.samples, longest)
         self.placed: list[PlacedNote] = []
