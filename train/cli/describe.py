@@ -41,9 +41,9 @@ def describe_command(
         "confidence": description.confidence,
         "octave": description.octave if description.notes else None,
         "octave_probability": round(description.octave_probability, 3) if description.notes else None,
-        "misfit": round(description.misfit, 4),
+        "misfit_db": round(description.misfit_db, 2),
         "runner_up": envelope_json(description.runner_up) if description.runner_up else None,
-        "runner_up_misfit": round(description.runner_up_misfit, 4),
+        "runner_up_misfit_db": round(description.runner_up_misfit_db, 2),
         "nearest_timbres": [{"name": name, "probability": value} for name, value in description.nearest],
         "notes": notes_json(description.notes),
     }

@@ -116,10 +116,10 @@ class Description:
         confidence: probability 0..1, by name, that each of the envelope's numbers is right.
         octave: the timbre's octave, by which the notes sound above the phrase.
         octave_probability: its probability, 0..1.
-        misfit: mean distance of the recording's level from the one that its notes and envelope predict: 0 is
-            none, 1 the level of its loudest note.
+        misfit_db: mean absolute deviation of the recording's level from the one that its notes and envelope
+            predict, in dB.
         runner_up: the envelope of the best explanation that was not chosen, or None.
-        runner_up_misfit: its misfit.
+        runner_up_misfit_db: its deviation.
         nearest: names of the nearest train timbres, with their probabilities, the highest first.
         doubts: as in `Conversion`.
     """
@@ -131,9 +131,9 @@ class Description:
     nearest: tuple[tuple[str, float], ...]
     doubts: tuple[str, ...]
     octave_probability: float = 1.0
-    misfit: float = 0.0
+    misfit_db: float = 0.0
     runner_up: Envelope | None = None
-    runner_up_misfit: float = 0.0
+    runner_up_misfit_db: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,7 @@ class _RecordingAnalyser:
         self.placed: list[PlacedNote] = []
         self.envelope = DEFAULT_ENVELOPE
         self.envelope_errors: tuple[float, ...] = ()
-        self.misfit = 0.0
+        self.misfit_db = 0.0
         self.runner_up: Explanation | None = None
 
     def onset_choices(self, segment: Segment) -> list[list[Onset]]:
@@ -163,7 +163,7 @@ class _RecordingAnalyser:
         units_P = explanation.units_P
         self.envelope = to_envelope(from_units(units_P))
         self.envelope_errors = tuple(explanation.error_P.tolist())
-        self.misfit, self.runner_up = explanation.misfit, others[0] if others else None
+        self.misfit_db, self.runner_up = explanation.misfit_db, others[0] if others else None
         chosen, offs = [*onsets], [self.segments[0].start + off for off in explanation.off_N.tolist()]
         offs = offs[: len(chosen)]
         ends = [*(onset.at for onset in onsets[1:]), self.segments[0].stop]
@@ -246,9 +246,9 @@ class _RecordingAnalyser:
             passage,
             last_note_released=last.end - last.off >= 0.02 * self.rate,
             nonharmonic_ratio=nonharmonic_power_ratio(features.long_BGC, passage.notes, self.rate),
-            misfit=self.misfit,
+            misfit_db=self.misfit_db,
             runner_up=to_envelope(from_units(self.runner_up.units_P)) if self.runner_up else None,
-            runner_up_misfit=self.runner_up.misfit if self.runner_up else 0.0,
+            runner_up_misfit_db=self.runner_up.misfit_db if self.runner_up else 0.0,
         )
 
 

@@ -44,10 +44,9 @@ class Analysis:
         passage: what the timbre is extracted from; None without notes.
         last_note_released: whether the last note's release begins before the recording ends.
         nonharmonic_ratio: share 0..1 of the passage's power that lies at no harmonic of its notes.
-        misfit: mean distance of the level from the one that notes and envelope predict, 0 to about 1; see
-            `level_model`.
+        misfit_db: mean absolute deviation of the level from the one that notes and envelope predict, in dB.
         runner_up: the envelope of the best explanation that was not chosen, None if there was no other.
-        runner_up_misfit: its misfit.
+        runner_up_misfit_db: its misfit.
     """
 
     notes: Notes
@@ -57,9 +56,9 @@ class Analysis:
     passage: Passage | None
     last_note_released: bool = False
     nonharmonic_ratio: float = 0.0
-    misfit: float = 0.0
+    misfit_db: float = 0.0
     runner_up: Envelope | None = None
-    runner_up_misfit: float = 0.0
+    runner_up_misfit_db: float = 0.0
 
     @property
     def sounding_octave(self) -> int:

@@ -142,7 +142,7 @@ def describe(model: TriptychModel, audio: Audio, count: int = 3) -> Description:
         nearest=nearest,
         doubts=doubts,
         octave_probability=octave.probability,
-        misfit=analysis.misfit,
+        misfit_db=analysis.misfit_db,
         runner_up=analysis.runner_up,
-        runner_up_misfit=analysis.runner_up_misfit,
+        runner_up_misfit_db=analysis.runner_up_misfit_db,
     )

@@ -66,14 +66,14 @@ class EnvelopeFit(NamedTuple):
         units_BP: envelopes in the head's units with the curve, float32 [B, 6].
         off_BN: note-offs in samples, float32 [B, N].
         error_BP: standard errors of the five numbers, in the head's units, float32 [B, 5].
-        misfit_BN: mean distance of each note's level, float32 [B, N].
+        deviation_BN: mean absolute deviation of each note's level in dB, float32 [B, N].
         cost_B: sum of distances over all level steps, prices of early note-offs included, float32.
     """
 
     units_BP: Tensor
     off_BN: Tensor
     error_BP: Tensor
-    misfit_BN: Tensor
+    deviation_BN: Tensor
     cost_B: Tensor
 
 
@@ -172,9 +172,10 @@ def fit_note_offs(
 def _result(
     levels: LevelModel, units: Tensor, curve_B: Tensor, off: Tensor, early_price: float, error_BP: Tensor
 ) -> EnvelopeFit:
-    misfit_BN = levels.note_distances(units[None], curve_B, off[None])[0]
-    cost_B = levels.sum_over_time((misfit_BN + levels.early_price(off, early_price))[None])[0]
-    return EnvelopeFit(with_curve(units, curve_B), off, error_BP, misfit_BN, cost_B)
+    distance_BN = levels.note_distances(units[None], curve_B, off[None])[0]
+    cost_B = levels.sum_over_time((distance_BN + levels.early_price(off, early_price))[None])[0]
+    deviation_BN = levels.note_deviations_db(units, curve_B, off)
+    return EnvelopeFit(with_curve(units, curve_B), off, error_BP, deviation_BN, cost_B)
 
 
 def _solve(

@@ -45,6 +45,19 @@ PITCH_WEIGHT = 0.01
 """Weight of the mean log probability of a note's pitch beside the distance of its level."""
 
 
+CURVE_UNITS = (0.0, 0.5, 1.0)
+"""The curve of each shape in the head's units: linear, linear attack and exponential falls, exponential."""
+
+CLOSE_DB = 0.3
+"""Deviation of the level in dB below which no other shape is tried."""
+
+OTHER_SHAPE = 0.85
+"""Share of the cost of the head's shape that another one may have at most."""
+
+EXPONENTIAL_AREA = 2.6
+"""Ratio of the areas under a straight line and under an exponential segment of equal length."""
+
+
 class NoteList(NamedTuple):
     """Notes that may explain a segment, in samples from its start, and log probabilities of their pitches."""
 
@@ -68,8 +81,8 @@ class Explanation(NamedTuple):
         prior_P: the envelope that its prior prefers.
         off_N: note-offs in samples, float32, padded.
         error_P: standard errors of the envelope's first five numbers.
-        misfit: mean distance of the level from the predicted one, 0 to about 1.
-        cost: the misfit's sum over all level steps, with all prices.
+        misfit_db: mean absolute deviation of the level from the predicted one, in dB.
+        cost: sum of the distances of all level steps, with all prices.
     """
 
     of_list: int
@@ -77,7 +90,7 @@ class Explanation(NamedTuple):
     prior_P: Tensor
     off_N: Tensor
     error_P: Tensor
-    misfit: float
+    misfit_db: float
     cost: float
 
 
@@ -143,7 +156,41 @@ def refine(
     coarse: Sequence[Explanation],
     gates: Gates = "prior",
 ) -> list[Explanation]:
-    """Fits the first note list of each segment until it has converged, from a coarse explanation."""
+    """Fits the first note list of each segment until it has converged, from a coarse explanation.
+
+    Where that leaves a deviation, other shapes of segments are tried. Another one must cost clearly less.
+    """
+    best = _refine(model, segments, coarse, gates)
+    tries = [
+        (place, curve)
+        for place, each in enumerate(best)
+        for curve in CURVE_UNITS
+        if each.misfit_db > CLOSE_DB and curve != shape_of(each.units_P)
+    ]
+    if tries:
+        others = _refine(
+            model,
+            [segments[place] for place, _ in tries],
+            [
+                coarse[place]._replace(
+                    units_P=reshaped(coarse[place].units_P, curve),
+                    prior_P=reshaped(coarse[place].prior_P, curve),
+                )
+                for place, curve in tries
+            ],
+            gates,
+        )
+        own_cost = [each.cost for each in best]
+        for (place, _), other in zip(tries, others, strict=True):
+            if other.cost < min(OTHER_SHAPE * own_cost[place], best[place].cost):
+                best[place] = other
+    return best
+
+
+def _refine(
+    model: TriptychModel, segments: Sequence[SegmentLists], coarse: Sequence[Explanation], gates: Gates
+) -> list[Explanation]:
+    """Fits the first note list of each segment, with the shape of its coarse explanation."""
     rate = model.format.rate
     lists = [segment.lists[0] for segment in segments]
     level_BL = pad_levels([segment.level_L for segment in segments])
@@ -155,6 +202,24 @@ def refine(
         level_BL, notes, units_BP, rate, model.format.cut_fade_ms, PRICES[gates], prior_BP, FINE
     )
     return explanations_of(fit, notes, prior_BP, lists, [0] * len(lists), rate)
+
+
+def shape_of(units_P: Tensor) -> float:
+    """Returns the value of `CURVE_UNITS` that is nearest to an envelope's curve."""
+    return round(2.0 * min(max(float(units_P[5]), 0.0), 1.0)) / 2.0
+
+
+def reshaped(units_P: Tensor, curve: float) -> Tensor:
+    """Changes the shape of an envelope's segments, and keeps the areas under them.
+
+    An exponential segment has the area of a straight one that is `EXPONENTIAL_AREA` times shorter.
+    """
+    before = shape_of(units_P)
+    attack, fall = (
+        math.log(EXPONENTIAL_AREA) * ((curve >= least) - (before >= least)) for least in (1.0, 0.5)
+    )
+    shift_P = units_P.new_tensor([attack, 0.0, fall, 0.0, fall, 0.0])
+    return torch.cat([(units_P + shift_P)[:5], units_P.new_tensor([curve])])
 
 
 @torch.no_grad()
@@ -180,10 +245,11 @@ def explanations_of(
     rate: int,
 ) -> list[Explanation]:
     """Makes an explanation of each row of a fit."""
-    misfit = (fit.misfit_BN * notes.mask_BN).sum(1) / notes.mask_BN.sum(1).clamp(min=1)
+    length_BN = (notes.end_BN - notes.onset_BN) * notes.mask_BN
+    misfit_B = (fit.deviation_BN * length_BN).sum(1) / length_BN.sum(1).clamp(min=1.0)
     return [
         Explanation(
-            index, fit.units_BP[row], prior_RP[row], fit.off_BN[row], fit.error_BP[row], float(misfit[row]),
+            index, fit.units_BP[row], prior_RP[row], fit.off_BN[row], fit.error_BP[row], float(misfit_B[row]),
             float(fit.cost_B[row]) + list_price(lists[row], rate),
         )
         for row, index in enumerate(indices)

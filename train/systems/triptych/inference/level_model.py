@@ -34,6 +34,9 @@ LOG_WEIGHT = 0.15
 LOG_FLOOR = 3e-3
 """Level that is added before the logarithm, relative to the clip's highest."""
 
+DB_PER_NEPER = 8.686
+"""Decibels of a natural logarithm of 1."""
+
 OFF_UNIT_MS = 40.0
 """Unit of a note-off's shift in ms, chosen so that it converges as fast as the logarithms of times."""
 
@@ -126,6 +129,11 @@ class LevelModel:
         """Computes the mean distance over the level steps of each note: [V, B, N]."""
         linear, log = self.residuals(units_VBP, curve_B, off_VBN)
         return self.sum_by_note(linear.abs() + LOG_WEIGHT * log.abs()) / self.points_BN
+
+    def note_deviations_db(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor) -> Tensor:
+        """Computes the mean absolute deviation of each note's level in dB, floored at -50 dB: [B, N]."""
+        _, log = self.residuals(units_BP[None], curve_B, off_BN[None])
+        return DB_PER_NEPER * self.sum_by_note(log[0].abs()) / self.points_BN
 
     def early_price(self, off_VBN: Tensor, price: float) -> Tensor:
         """Returns the price of the notes that are let go before their end, 0 for the others: [V, B, N]."""
