@@ -28,7 +28,6 @@ import numpy as np
 import torch
 import yaml
 
-from manifests.types import Note
 from train.codec.api import Codec
 from train.config import RunConfig, load_config
 from train.data.loader import Loader
@@ -36,8 +35,7 @@ from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
-from train.systems.triptych.inference import analysis
-from train.systems.triptych.networks.note_head import NoteEstimate, decode_notes
+from train.systems.triptych.inference.note_decoding import NoteDecoder, Onset
 
 ROOT = Path(__file__).parents[1]
 ENVELOPES = {
@@ -157,10 +155,13 @@ def peak_mib(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def decode_six_notes(*arguments: Any) -> list[NoteEstimate]:
-    """Decodes notes as the codec does, and returns the six notes of the benchmark's recordings instead."""
-    decode_notes(*arguments)
-    return [NoteEstimate(Note(0.5 * place, 0.45, 57, 127), 1.0) for place in range(6)]
+find_onsets = NoteDecoder.onsets
+
+
+def six_onsets(decoder: NoteDecoder, *arguments: Any) -> list[Onset]:
+    """Finds onsets as the codec does, and returns the six of the benchmark's recordings instead."""
+    find_onsets(decoder, *arguments)
+    return [Onset(0.5 * place * decoder.rate, 1.0) for place in range(6)]
 
 
 def convert_seconds(system: System, rate: int, repeats: int) -> float:
@@ -178,7 +179,7 @@ def convert_seconds(system: System, rate: int, repeats: int) -> float:
     for _ in range(repeats + 1):
         synchronize(device)
         start = time.perf_counter()
-        with patch.object(analysis, "decode_notes", decode_six_notes):
+        with patch.object(NoteDecoder, "onsets", six_onsets):
             codec.convert(source, reference)
         synchronize(device)
         times.append(time.perf_counter() - start)

@@ -29,7 +29,8 @@ from train.codec.api import Codec, load_codec
 from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch
-from train.systems.triptych.inference.analysis import Analysis, analyse
+from train.systems.triptych.inference.analysis import analyse
+from train.systems.triptych.inference.analysis_result import Analysis
 from train.systems.triptych.inference.timbre_extraction import extract_timbre
 from train.systems.triptych.networks.envelope_head import to_units
 from train.systems.triptych.system import Triptych
@@ -97,7 +98,7 @@ def note_matrix(analysis: Analysis) -> np.ndarray:
             [
                 note.onset,
                 note.duration,
-                (note.pitch - 12 * analysis.octave - 60) / 12.0,
+                (note.pitch - 12 * analysis.sounding_octave - 60) / 12.0,
                 note.velocity / 127.0,
             ]
             for note in analysis.notes

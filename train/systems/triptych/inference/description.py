@@ -27,6 +27,12 @@ SUSTAIN_TOLERANCE = 0.05
 ERROR_SCALE = 0.6
 """Scale of the Laplace distribution of errors, in standard errors of the fit: from validation clips."""
 
+UNEXPLAINED_DB = 2.0
+"""Deviation of a level in dB from which no envelope explains it. Validation clips have at most 0.3."""
+
+DIED_S, DIED_SUSTAIN = 0.1, 0.02
+"""A held note has died away if it is this many seconds past its decay, to at most this sustain level."""
+
 SHORTEST_RELEASE_S = 0.02
 """A release counts as audible if at least this many seconds pass before the next onset."""
 
@@ -86,6 +92,11 @@ def note_doubts(analysis: Analysis, name: str) -> tuple[str, ...]:
             f"{name}: {analysis.nonharmonic_ratio:.0%} of its power is at no harmonic of its notes: several"
             " voices, or an inharmonic sound; one line of notes is taken, and the rest is lost"
         )
+    if dies_before_note_offs(analysis):
+        doubts.append(
+            f"{name}: its notes have died away before they end, so that no note-off is heard; each is taken"
+            " to be held until the next onset"
+        )
     if len(analysis.notes) == 1:
         doubts.append(f"{name}: one note only; envelope and timbre are estimated from it alone")
     return tuple(doubts)
@@ -94,16 +105,29 @@ def note_doubts(analysis: Analysis, name: str) -> tuple[str, ...]:
 def envelope_doubts(
     analysis: Analysis, name: str, used: Collection[str] = ENVELOPE_NUMBERS
 ) -> tuple[str, ...]:
-    """Writes the doubts about release and sustain level of a recording that messages call `name`.
+    """Writes the doubts about release, sustain level and shape of a recording that messages call `name`.
 
     Only numbers in `used`, those that the conversion depends on, are doubted.
     """
     doubts = []
     if "release_ms" in used and analysis.notes and not count_releases(analysis):
         doubts.append(f"{name}: no release is heard, every note is cut off; release_ms is a guess")
+    if used and analysis.misfit_db > UNEXPLAINED_DB:
+        doubts.append(
+            f"{name}: no envelope explains its level, which deviates by {analysis.misfit_db:.1f} dB on"
+            " average: its segments have other shapes, or its tone is unsteady"
+        )
     if "sustain" in used and analysis.notes and not reaches_sustain(analysis):
         doubts.append(f"{name}: no note is long enough to reach its sustain level; sustain is a guess")
     return tuple(doubts)
+
+
+def dies_before_note_offs(analysis: Analysis) -> bool:
+    """Tells whether most notes are silent before they end, so that only the prior tells their note-offs."""
+    if analysis.envelope.sustain > DIED_SUSTAIN:
+        return False
+    silent_s = settle_ms(analysis.envelope) / 1000.0 + DIED_S
+    return 2 * sum(note.duration >= silent_s for note in analysis.notes) > len(analysis.notes)
 
 
 def reaches_sustain(analysis: Analysis) -> bool:

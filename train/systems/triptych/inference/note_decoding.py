@@ -50,7 +50,7 @@ class NoteEstimate(NamedTuple):
     Attributes:
         note: times rounded to 1 ms, sounding pitch, velocity 127.
         pitch_confidence: probability 0..1 of its pitch, near 1 where one voice is clear.
-        pitch_log_probability: mean log probability of its pitch over its frames.
+        pitch_log_probability: mean log probability of its pitch, by level, until the next onset.
         onset: what it begins at.
     """
 
@@ -130,15 +130,16 @@ class NoteDecoder:
         )
         pitches = decode_pitches(log_probability_NP, traits_NPQ)
         estimates = []
-        for row, (start, finish, _) in enumerate(spans):
+        for row, (start, finish, end) in enumerate(spans):
             onset_s = round(start / self.rate, 3)
             duration = max(round(finish / self.rate, 3) - onset_s, 0.001)
             pitch = pitches[row]
+            held, weight = self._pitch_frames(start, end, end)
             estimates.append(
                 NoteEstimate(
                     Note(onset_s, duration, pitch + LOWEST_PITCH, 127),
                     float(probability_NP[row, pitch]),
-                    float(log_probability_NP[row, pitch]),
+                    float(weight @ self.pitch_GP[held, pitch]),
                     onsets[row],
                 )
             )

@@ -11,8 +11,9 @@ from manifests.types import Note
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
-from train.systems.triptych.inference import analysis
-from train.systems.triptych.inference.analysis import note_loudness
+from train.systems.triptych.inference.analysis_result import robust_median_pitch
+from train.systems.triptych.inference.segments import Segment, split_segments
+from train.systems.triptych.inference.velocities import note_loudness
 from train.systems.triptych.networks.features import extract_features
 
 
@@ -31,23 +32,16 @@ def test_loudness_of_notes_is_their_velocity() -> None:
 def test_a_tie_of_durations_does_not_change_the_octave() -> None:
     tie = (Note(0.0, 0.5, 54, 100), Note(0.5, 0.5, 70, 100))
     late = (Note(0.0, 0.499, 54, 100), Note(0.5, 0.503, 70, 100))
-    assert analysis.robust_median_pitch(late) == analysis.robust_median_pitch(tie) == median_pitch(tie) == 54
+    assert robust_median_pitch(late) == robust_median_pitch(tie) == median_pitch(tie) == 54
     clear = (Note(0.0, 0.4, 54, 100), Note(0.5, 0.5, 70, 100))
-    assert analysis.robust_median_pitch(clear) == median_pitch(clear) == 70
+    assert robust_median_pitch(clear) == median_pitch(clear) == 70
 
 
 def test_long_recordings_are_analysed_in_stretches_of_whole_notes() -> None:
     notes = tuple(
         Note(at, length, 60, 100) for at, length in ((1.0, 0.5), (2.0, 1.0), (4.0, 9.0), (14.0, 0.5))
     )
-    played = [
-        analysis.PlacedNote(*pair) for pair in zip(notes, compose.spans(notes, 1024, 15 * 1024), strict=True)
-    ]
-    segments = analysis.split_segments(played, 15 * 1024, 3 * 1024)
-    assert [(part.first, part.last) for part in segments] == [(0, 2), (2, 3), (3, 4)]
-    assert [(part.start, part.stop) for part in segments] == [
-        (1024, 4096),
-        (4096, 7168),
-        (14336, 15360),
-    ]
-    assert analysis.split_segments(played, 15 * 1024, 15 * 1024) == [analysis.Segment(0, 4, 0, 15 * 1024)]
+    placed = compose.spans(notes, 1024, 15 * 1024)
+    segments = split_segments(placed, 15 * 1024, 3 * 1024)
+    assert segments == [Segment(1024, 4096), Segment(4096, 7168), Segment(14336, 15360)]
+    assert split_segments(placed, 15 * 1024, 15 * 1024) == [Segment(0, 15 * 1024)]

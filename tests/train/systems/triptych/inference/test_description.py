@@ -7,7 +7,7 @@ from dataclasses import replace
 from manifests.types import Note
 from tests.support.tunes import ENVELOPE
 from train.systems.triptych.inference import description
-from train.systems.triptych.inference.analysis import Analysis
+from train.systems.triptych.inference.analysis_result import Analysis
 
 
 def analysed(
@@ -39,3 +39,18 @@ def test_confidence_falls_with_the_error_of_the_fit_and_needs_a_release() -> Non
     assert all(sure[name] > unsure[name] for name in sure)
     assert description.confidences(analysed((0, 0.5), (0.5, 0.2)))["release_ms"] == 0.0
     assert description.confidences(analysed()) == description.confidences(analysed())
+
+
+def test_what_no_envelope_explains_is_reported_with_its_size() -> None:
+    odd = replace(analysed((0, 0.3), (0.5, 0.2)), misfit_db=4.25)
+    (doubt,) = description.envelope_doubts(odd, "a")
+    assert "no envelope explains its level" in doubt
+    assert "4.2 dB" in doubt
+
+
+def test_notes_that_die_away_have_no_note_off_to_be_heard() -> None:
+    dying = replace(ENVELOPE, sustain=0.0, attack_ms=5.0, hold_ms=0.0, decay_ms=100.0)
+    long = replace(analysed((0, 0.5), (0.5, 0.5), rings=True), envelope=dying)
+    assert any("no note-off is heard" in doubt for doubt in description.note_doubts(long, "a"))
+    short = replace(analysed((0, 0.15), (0.5, 0.15), rings=True), envelope=dying)
+    assert not any("no note-off is heard" in doubt for doubt in description.note_doubts(short, "a"))

@@ -1,4 +1,4 @@
-"""The note head: logits are read as notes."""
+"""Decoding: perfect logits give the notes that they were made of."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import torch
 
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
+from train.systems.triptych.inference.note_decoding import NoteDecoder
+from train.systems.triptych.inference.recording import EncodedRecording
 from train.systems.triptych.networks.encoder import NoteLogits
 from train.systems.triptych.networks.features import HOP, extract_features, octave_traits
 from train.systems.triptych.networks.note_head import (
     SUBFRAME_HOP,
-    decode_notes,
     event_targets,
     note_losses,
     subframe_times,
@@ -35,10 +36,13 @@ def test_perfect_logits_decode_to_the_notes() -> None:
             near_on.logit(1e-4), shift_on, near_off.logit(1e-4), shift_off, torch.zeros(1, count // 4), pitch
         )
         traits = octave_traits(spectra.stack_HPN)
-        read = decode_notes(logits, 0, traits, spectra.level_BL[0], 64, RATE, len(audio))
+        encoded = EncodedRecording(logits, traits, spectra.level_BL[0], spectra)
+        decoder = NoteDecoder(encoded, RATE, len(audio))
+        read = decoder.decode(decoder.onsets())
         assert len(read) == len(notes)
-        for (actual, sure), expected in zip(read, notes, strict=True):
-            assert sure > 0.85
+        for estimate, expected in zip(read, notes, strict=True):
+            actual = estimate.note
+            assert estimate.pitch_confidence > 0.85
             assert actual.pitch == expected.pitch
             assert actual.onset == pytest.approx(expected.onset, abs=0.0011)
             assert actual.off == pytest.approx(expected.off, abs=0.0035)
@@ -59,4 +63,23 @@ def test_a_recording_that_is_cut_off_does_not_end_with_a_note() -> None:
         pitch = torch.zeros(1, RATE // 1024 + 1, 88)
         logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
         level, traits = torch.ones(RATE // 64 + 1), torch.zeros(RATE // 1024 + 1, 88, 2)
-        assert len(decode_notes(logits, 0, traits, level, 64, RATE, RATE)) == expected
+        decoder = NoteDecoder(EncodedRecording(logits, traits, level, None), RATE, RATE)
+        assert len(decoder.decode(decoder.onsets())) == expected
+
+
+def test_any_subset_of_onsets_can_be_decoded() -> None:
+    count = 4 * (RATE // HOP + 1)
+    near, shift = event_targets(torch.tensor([[0.1, 0.5]]) * RATE, torch.ones(1, 2, dtype=torch.bool), count)
+    quiet = torch.full((1, count), -9.0)
+    pitch = torch.zeros(1, RATE // 1024 + 1, 88)
+    pitch[0, :20, 30], pitch[0, 20:, 40] = 9.0, 9.0
+    logits = NoteLogits(near.logit(1e-4), shift, quiet, torch.zeros(1, count), quiet[:, ::4], pitch)
+    level, traits = torch.ones(RATE // 64 + 1), torch.zeros(RATE // 1024 + 1, 88, 2)
+    decoder = NoteDecoder(EncodedRecording(logits, traits, level, None), RATE, RATE)
+    first, second = decoder.onsets()
+    assert [estimate.note.pitch for estimate in decoder.decode([first, second])] == [51, 61]
+    (alone,) = decoder.decode([first])
+    assert alone.pitch_log_probability < -2.0  # half of its frames have another pitch
+    assert decoder.decode([]) == []
+    (cut,) = decoder.decode([second], stop=round(0.8 * RATE))
+    assert cut.note.off <= 0.8
