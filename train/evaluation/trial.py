@@ -158,11 +158,16 @@ def untrained_conversions(
     rate, takes = trial.rate, TAKES.get(trial.kind, TAKES["both"])
 
     def convert(
-        source: AnnotatedAudio, reference: AnnotatedAudio, fade_ms: float, suffix: str
+        source: AnnotatedAudio,
+        reference: AnnotatedAudio,
+        fade_ms: float,
+        suffix: str,
+        target: GroundTruth | None = None,
     ) -> dict[str, Audio]:
         envelope = (reference if "envelope" in takes else source).envelope
         donor = reference if "timbre" in takes else source
-        notes = match_octave(source.notes, donor.notes)
+        # Phrases differ in register, so only the target tells the octave for certain.
+        notes = match_octave(source.notes, target.notes if target else donor.notes)
         samples, peak = len(source.audio), peak_of(source.audio)
         return {
             f"transplant{suffix}": transplant(notes, envelope, donor, rate, samples, fade_ms, peak),
@@ -173,7 +178,8 @@ def untrained_conversions(
     true_source = annotate_known(trial.source, trial.truths.get("source"))
     true_reference = annotate_known(trial.reference, trial.truths.get("reference"))
     if true_source and true_reference:
-        made |= convert(true_source, true_reference, trial.truths["source"].cut_fade_ms, "_known")
+        fade_ms, target = trial.truths["source"].cut_fade_ms, trial.truths.get("target")
+        made |= convert(true_source, true_reference, fade_ms, "_known", target)
     return {name: made[name] for name in UNTRAINED if name in made}
 
 
