@@ -162,8 +162,7 @@ def load_weights(system: System, weights: dict[str, Tensor], path: Path) -> None
     Raises InputError, which names the first weight that is missing, unknown, of another shape or not finite.
     """
     own = system.state_dict()
-    later = {name: own[name] for name in own if name.startswith(system.later_prefixes)}
-    weights = later | weights
+    weights = system.weights_of_older() | weights
     for name in sorted({*own, *weights}):
         if name not in weights:
             raise InputError(f"{path}: weight {name!r} is missing; the checkpoint is of another model")

@@ -27,6 +27,8 @@ from train.codec.api import load_codec
 from train.fitting.loop import fit
 from train.systems import build
 from train.systems.base import Format
+from train.systems.triptych.networks.octave_head import FARTHEST
+from train.systems.triptych.system import Triptych
 
 
 def test_a_checkpoint_survives_saving_and_loading(finished: Path, layout: Layout) -> None:
@@ -37,6 +39,21 @@ def test_a_checkpoint_survives_saving_and_loading(finished: Path, layout: Layout
     weights, _ = read_weights(finished / "best.safetensors")
     for name, value in system.state_dict().items():
         assert torch.equal(value, weights[name])
+
+
+def test_a_checkpoint_from_before_the_octave_head_chooses_octaves_as_before(
+    finished: Path, tmp_path: Path
+) -> None:
+    weights, metadata = read_weights(finished / "best.safetensors")
+    older = {name: value for name, value in weights.items() if not name.startswith("octave_head.")}
+    assert len(older) < len(weights)
+    path = tmp_path / "older.safetensors"
+    save_weights(path, older, metadata)
+    system, _, _ = load_system(path)
+    assert isinstance(system, Triptych)
+    vectors = torch.zeros(3, system.config.timbre_dims)
+    chosen = system.octave_head(vectors, torch.tensor([-1, 0, 2])).argmax(-1) - FARTHEST
+    assert chosen.tolist() == [-1, 0, 2]
 
 
 def test_damaged_checkpoints_are_refused_by_name(finished: Path, tmp_path: Path) -> None:

@@ -187,8 +187,6 @@ class System(nn.Module, ABC):
     """Kinds of examples that it is trained on."""
     timbre_class_prefixes: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the state-dict keys that classify the train timbres: of no use for other timbres."""
-    later_prefixes: ClassVar[tuple[str, ...]] = ()
-    """Prefixes of the state-dict keys that older checkpoints lack. They then keep their initial values."""
     format: Format
 
     @abstractmethod
@@ -222,6 +220,10 @@ class System(nn.Module, ABC):
 
         Raises InputError if the request gives numbers and the system takes recordings only.
         """
+
+    def weights_of_older(self) -> dict[str, Tensor]:
+        """Returns the values that weights have which older checkpoints lack, by their state-dict keys."""
+        return {}
 
     def needs_preparation(self, progress: float) -> bool:
         """Whether `prepare` has work to do before the step at `progress`, 0..1. It is equal on all ranks."""

@@ -16,13 +16,16 @@ import train
 from manifests.dataset.layout import Layout
 from manifests.splits.seeds import stream
 from manifests.synthesis import compose
+from manifests.synthesis.octaves import octave_of
 from manifests.types import Envelope, InputError
 from manifests.version import DISTRIBUTION, package_version
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_checkpoint, make_clip, make_system
 from train.checkpoint import read_weights, save_weights
 from train.codec.api import Codec
+from train.metrics.envelope import gain_error_db
 from train.systems.triptych.inference import analysis, recording, synthesis
+from train.systems.triptych.inference.analysis_result import robust_median_pitch
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,35 @@ def test_an_octave_moves_the_notes_by_twelve(codec: Codec) -> None:
     moved = codec.convert(audio, take=frozenset(), octave=plain.octave + 1)
     assert [n.pitch + 12 for n in plain.notes if n.pitch + 12 <= 127] == [n.pitch for n in moved.notes]
     assert moved.octave == plain.octave + 1
+
+
+def test_an_octave_can_be_that_of_the_source_or_the_reference(codec: Codec) -> None:
+    low, high = make_clip(2, 2.0)[0], make_clip(3, 2.0, timbre=2, shift=12)[0]
+    heard = [codec.describe(audio).notes for audio in (low, high)]
+    kept = codec.convert(low, high, octave="source")
+    assert [note.pitch for note in kept.notes] == [note.pitch for note in heard[0]]
+    moved = codec.convert(low, high, octave="reference")
+    octaves = [octave_of(robust_median_pitch(notes)) for notes in (moved.notes, heard[1])]
+    assert octaves[0] == octaves[1]
+    assert 0.0 < kept.octave_probability <= 1.0
+
+
+def test_legato_gates_hold_every_note(codec: Codec) -> None:
+    made = codec.convert(make_clip(2, 2.0)[0], gates="legato")
+    ends = [*(note.onset for note in made.notes[1:]), 2.0]
+    assert [note.off for note in made.notes] == pytest.approx(ends, abs=0.002)
+
+
+def test_a_constant_and_rumble_change_nothing(codec: Codec) -> None:
+    audio, _, _ = make_clip(2, 2.0)
+    time_s = np.arange(len(audio)) / RATE
+    plain = codec.convert(audio)
+    for disturbance in (0.3, 0.2 * np.sin(2.0 * np.pi * 6.0 * time_s)):
+        made = codec.convert((audio + disturbance).astype(np.float32))
+        assert [note.pitch for note in made.notes] == [note.pitch for note in plain.notes]
+        onsets = [[note.onset for note in each.notes] for each in (made, plain)]
+        assert onsets[0] == pytest.approx(onsets[1], abs=0.002)
+        assert gain_error_db(made.envelope, plain.envelope) < 0.5
 
 
 def test_silence_and_noise_convert_without_a_crash(codec: Codec) -> None:

@@ -38,6 +38,7 @@ from train.systems.triptych.networks.envelope_head import envelope_losses
 from train.systems.triptych.networks.features import HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.note_head import note_losses
+from train.systems.triptych.networks.octave_head import MOST_PHRASES, OctaveHead
 from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
 
@@ -106,7 +107,6 @@ class Triptych(TriptychModel, System):
     name = "triptych"
     on_device = True
     timbre_class_prefixes = ("timbre_head.",)
-    later_prefixes = ("octave_head.",)
 
     def __init__(self, config: TriptychConfig, format: Format) -> None:
         super().__init__(config, format)
@@ -265,6 +265,12 @@ class Triptych(TriptychModel, System):
         gain = clip_gain(batch.pieces, batch.piece_envelope, at, self.format.rate, self.format.cut_fade_ms)
         estimate_RT: Tensor = tone_RT * gain * batch.scale_R[:, None]
         return estimate_RT
+
+    def weights_of_older(self) -> dict[str, Tensor]:
+        older = OctaveHead(self.config.timbre_dims)
+        # All their phrases were written in register 0.
+        older.count_registers(torch.zeros(round(MOST_PHRASES), dtype=torch.int64))
+        return {f"octave_head.{name}": value for name, value in older.state_dict().items()}
 
     def convert(self, request: ConversionRequest) -> Conversion:
         return conversion.convert(self, request)
