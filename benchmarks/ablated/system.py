@@ -25,12 +25,13 @@ from train.data.examples import Example
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, note_batch
 from train.nn.losses import spectral_losses
 from train.systems.base import Audio, Format, OptimizerTurn
+from train.systems.triptych.batch import Batch
 from train.systems.triptych.inference.envelope_fit import fit_envelopes
 from train.systems.triptych.networks.envelope_head import envelope_losses, from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
 from train.systems.triptych.networks.timbre import TONE_RMS, Profile, divide_out_gain, measure_profile
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
-from train.systems.triptych.system import Batch, Triptych, weighted
+from train.systems.triptych.system import Triptych, weighted
 
 ClipTensors = TypeVar("ClipTensors", NoteBatch, EnvelopeBatch)
 

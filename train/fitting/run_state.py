@@ -63,6 +63,7 @@ class TrainingRun:
         self.system: System = build(config.system, config.model, format, config.seed).to(fabric.device)
         if config.start_from is not None and not (out / "last.state.pt").exists():
             start_from(self.system, Path(config.start_from))
+        self.system.use_tables(tables)
         self.ema = WeightEMA(self.system, config.optimiser.ema)
         self.parameter_groups = self.system.parameter_groups()
         optimiser = config.optimiser

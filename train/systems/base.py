@@ -221,6 +221,9 @@ class System(nn.Module, ABC):
         Raises InputError if the request gives numbers and the system takes recordings only.
         """
 
+    def use_tables(self, tables: Tables) -> None:
+        """Sets the weights that follow from a dataset's tables. It is called once, before training starts."""
+
     def weights_of_older(self) -> dict[str, Tensor]:
         """Returns the values that weights have which older checkpoints lack, by their state-dict keys."""
         return {}

@@ -7,7 +7,6 @@ bands, C numbers of a corruption, K timbre vectors of D numbers.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,8 +16,9 @@ from manifests.splits.seeds import stream
 from manifests.synthesis.compose import FULL_SCALE, spans
 from manifests.synthesis.octaves import median_pitch, octave_of
 from train.data.examples import Clip, Example, stack_audio
+from train.data.tables import Tables
 from train.nn.discriminator import Discriminator, discriminator_loss, feature_matching_loss, generator_loss
-from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, envelope_batch, note_batch
+from train.nn.gain import NoteBatch, clip_gain, envelope_batch, note_batch
 from train.nn.losses import spectral_losses
 from train.systems.base import (
     Audio,
@@ -31,6 +31,7 @@ from train.systems.base import (
     System,
 )
 from train.systems.triptych.augment import EQUALISER_BANDS, ROOM_NUMBERS, add_reverb, equalise, rms_ratio
+from train.systems.triptych.batch import Batch, NoteFields, cut_out, jitter_notes
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.corruption import corrupt, draw_corruptions
 from train.systems.triptych.inference import conversion, description
@@ -38,59 +39,12 @@ from train.systems.triptych.networks.envelope_head import envelope_losses
 from train.systems.triptych.networks.features import HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.note_head import note_losses
-from train.systems.triptych.networks.octave_head import MOST_PHRASES, OctaveHead
+from train.systems.triptych.networks.octave_head import OctaveHead
 from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
 
-NoteFields = tuple[float, float, float, float, float]
-"""A note's onset, note-off and end in samples, its velocity 0..1, and its pitch in MIDI."""
-
-
-class Batch(NamedTuple):
-    """Input clips with their ground truth, and excerpts of the notes of target clips. Audio has full scale 1.
-
-    Attributes:
-        audio_BT: distinct input clips, float32.
-        notes: their true notes, times in samples.
-        jittered: their notes with random shifts, which envelope and timbre are learned with.
-        envelope: their true envelopes.
-        octave_B: octave of each clip's timbre, int64.
-        register_B: octave that each clip's phrase is written in, int64.
-        class_B: class of each clip's timbre, int64; -1 for none.
-        pieces: the note of each excerpt, as a clip of one note.
-        piece_envelope: the envelope of each excerpt's target.
-        start_R: sample of the note at which the excerpt begins, float32.
-        piece_RT: the sound of each excerpt, float32.
-        scale_R: factor by which a tone of RMS 0.1 was multiplied in the target clip, float32.
-        timbre_R: index of the input clip whose timbre the target has, int64.
-        equaliser_BE: equaliser gains of each input clip in dB, float32; excerpts get that of their timbre's
-            clip.
-        room_BR: numbers of each clip's room, 0..1, float32 [B, ROOM_NUMBERS].
-        room_key: seed of the rooms' noise, int64 [].
-        corruption_BC: numbers of each clip's corruption, 0..1, float32 [B, CORRUPTION_NUMBERS].
-    """
-
-    audio_BT: Tensor
-    notes: NoteBatch
-    jittered: NoteBatch
-    envelope: EnvelopeBatch
-    octave_B: Tensor
-    register_B: Tensor
-    class_B: Tensor
-    pieces: NoteBatch
-    piece_envelope: EnvelopeBatch
-    start_R: Tensor
-    piece_RT: Tensor
-    scale_R: Tensor
-    timbre_R: Tensor
-    equaliser_BE: Tensor
-    room_BR: Tensor
-    room_key: Tensor
-    corruption_BC: Tensor
-
-    def to(self, device: torch.device) -> Batch:
-        """Copies the batch to a device."""
-        return Batch(*(part.to(device) for part in self))  # type: ignore[arg-type]
+OLDER_PHRASES = 100
+"""Phrases that older checkpoints count as trained with, all written in register 0."""
 
 
 class Triptych(TriptychModel, System):
@@ -134,7 +88,7 @@ class Triptych(TriptychModel, System):
         rows = [row for example in examples for row in self._pieces(example)]
         samples = self._piece_samples()
         pieces = [
-            (example, note, start, _cut_out(example.target.audio, note[0] + start, samples, note[2]))
+            (example, note, start, cut_out(example.target.audio, note[0] + start, samples, note[2]))
             for example, note, start in rows
         ]
         fields = torch.tensor([list(note) for _, note, _, _ in pieces], dtype=torch.float32)
@@ -145,7 +99,6 @@ class Triptych(TriptychModel, System):
             jittered,
             envelope_batch([clip.envelope for clip in clips]),
             torch.tensor([clip.octave for clip in clips]),
-            torch.tensor([octave_of(median_pitch(clip.notes)) - clip.octave for clip in clips]),
             torch.tensor([classes.get(clip.id.timbre, -1) for clip in clips]),
             NoteBatch(onset, off, end, velocity, pitch, torch.ones_like(onset, dtype=torch.bool)),
             envelope_batch([example.target.envelope for example, *_ in pieces]),
@@ -231,7 +184,6 @@ class Triptych(TriptychModel, System):
         losses["consistency"] = config.consistency_weight * consistency_loss(views)
         vector_BKD = round_straight_through(views.whole_BKD)
         losses["octave"] = config.octave_weight * self.octave_head.loss(vector_BKD[:, 0], batch.octave_B)
-        self.octave_head.count_registers(batch.register_B)
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:
             logits = self.timbre_head(vector_BKD[known, 0])
@@ -266,10 +218,12 @@ class Triptych(TriptychModel, System):
         estimate_RT: Tensor = tone_RT * gain * batch.scale_R[:, None]
         return estimate_RT
 
+    def use_tables(self, tables: Tables) -> None:
+        self.octave_head.set_registers([octave_of(median_pitch(notes)) for notes in tables.phrases])
+
     def weights_of_older(self) -> dict[str, Tensor]:
         older = OctaveHead(self.config.timbre_dims)
-        # All their phrases were written in register 0.
-        older.count_registers(torch.zeros(round(MOST_PHRASES), dtype=torch.int64))
+        older.set_registers([0] * OLDER_PHRASES)
         return {f"octave_head.{name}": value for name, value in older.state_dict().items()}
 
     def convert(self, request: ConversionRequest) -> Conversion:
@@ -290,25 +244,6 @@ class Triptych(TriptychModel, System):
         return conversion.interpolate_timbre_tensors(self, start, end, share)
 
 
-def jitter_notes(notes: NoteBatch, jitter_2BN: Tensor) -> NoteBatch:
-    """Shifts onsets (row 0) and note-offs (row 1) by samples, and keeps the notes in order."""
-    onset = torch.where(notes.mask_BN, (notes.onset_BN + jitter_2BN[0]).clamp(min=0.0), notes.onset_BN)
-    after = torch.cat([onset[:, 1:], notes.end_BN[:, -1:]], dim=1)
-    end = torch.where(notes.mask_BN, torch.minimum(after, notes.end_BN.amax(1, keepdim=True)), notes.end_BN)
-    legato = notes.off_BN >= notes.end_BN
-    off = torch.where(legato, end, torch.minimum(notes.off_BN + jitter_2BN[1], end))
-    return notes._replace(onset_BN=onset, off_BN=torch.maximum(off, onset + 1.0), end_BN=end)
-
-
 def weighted(losses: dict[str, Tensor], weight: float) -> dict[str, Tensor]:
     """Multiplies every loss by a weight."""
     return {name: weight * loss for name, loss in losses.items()}
-
-
-def _cut_out(audio: np.ndarray, start: float, samples: int, end: float) -> np.ndarray:
-    """Cuts `samples` out of a clip from `start` on, with silence from `end` on."""
-    first, last = int(start), min(int(start) + samples, int(end))
-    # From a tone bank on a GPU, audio is a tensor.
-    piece = audio.new_zeros(samples) if isinstance(audio, Tensor) else np.zeros(samples, dtype=audio.dtype)
-    piece[: max(last - first, 0)] = audio[first:last]
-    return piece

@@ -5,13 +5,15 @@ octave higher, are one sound. So the octave is a maximum-a-posteriori choice:
 
     P(octave | vector, sounding) ~ P(octave | vector) P(register = sounding - octave)
 
-The first factor is a classifier of the timbre vector. The second is the share of the phrases' registers that
-were met in training. Both begin at the stated priors `TIMBRE_PRIOR` and `REGISTER_PRIOR`.
+The first factor is a classifier of the timbre vector. The second is the share of registers among the phrases
+of the dataset. Both begin at the stated priors `TIMBRE_PRIOR` and `REGISTER_PRIOR`.
 
 Shape suffixes: B clips, D numbers of a timbre vector, O octaves from -3 to 3.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -26,12 +28,6 @@ TIMBRE_PRIOR = (0.005, 0.02, 0.075, 0.8, 0.075, 0.02, 0.005)
 REGISTER_PRIOR = (0.001, 0.009, 0.24, 0.5, 0.24, 0.009, 0.001)
 """The registers of phrases differ by an octave either way."""
 
-LEAST_SHARE = 1e-4
-"""Least share of a register: no octave is ruled out."""
-
-MOST_PHRASES = 60_000.0
-"""Phrases beyond which the oldest are forgotten, so that the count fits fp16 weights."""
-
 
 class OctaveHead(nn.Module):
     """Estimates log probabilities of the octaves of timbres.
@@ -43,7 +39,6 @@ class OctaveHead(nn.Module):
     """
 
     register_shares: Tensor
-    phrases: Tensor
 
     def __init__(self, dims: int) -> None:
         super().__init__()
@@ -51,9 +46,7 @@ class OctaveHead(nn.Module):
         nn.init.zeros_(self.score.weight)
         with torch.no_grad():
             self.score.bias.copy_(torch.tensor(TIMBRE_PRIOR).log())
-        # The stated prior counts as one phrase.
         self.register_buffer("register_shares", torch.tensor(REGISTER_PRIOR))
-        self.register_buffer("phrases", torch.tensor(1.0))
 
     def forward(self, vector_BD: Tensor, sounding_B: Tensor) -> Tensor:
         """Computes log probabilities, float32 [B, O].
@@ -64,7 +57,7 @@ class OctaveHead(nn.Module):
         """
         octave_O = torch.arange(-FARTHEST, FARTHEST + 1, device=vector_BD.device)
         register_BO = (sounding_B[:, None] - octave_O).clamp(-FARTHEST, FARTHEST) + FARTHEST
-        register_log_BO = self.register_shares.clamp(min=LEAST_SHARE).log()[register_BO]
+        register_log_BO = self.register_shares.log()[register_BO]
         log_BO: Tensor = (self.score(vector_BD).log_softmax(-1) + register_log_BO).log_softmax(-1)
         return log_BO
 
@@ -74,9 +67,8 @@ class OctaveHead(nn.Module):
         return F.cross_entropy(self.score(vector_BD), target)
 
     @torch.no_grad()
-    def count_registers(self, register_B: Tensor) -> None:
-        """Adds the registers of phrases, int64 [B], to the shares."""
-        places = register_B.clamp(-FARTHEST, FARTHEST) + FARTHEST
-        shares = torch.bincount(places, minlength=2 * FARTHEST + 1) / len(places)
-        self.phrases.add_(len(places)).clamp_(max=MOST_PHRASES)
-        self.register_shares.lerp_(shares, len(places) / float(self.phrases))
+    def set_registers(self, registers: Sequence[int]) -> None:
+        """Sets the shares of registers to those of phrases; the stated prior counts as one phrase."""
+        places = torch.tensor(registers).clamp(-FARTHEST, FARTHEST) + FARTHEST
+        counts = torch.bincount(places, minlength=2 * FARTHEST + 1) + torch.tensor(REGISTER_PRIOR)
+        self.register_shares.copy_(counts / counts.sum())

@@ -20,14 +20,13 @@ def test_before_training_a_timbre_sounds_where_it_is_played() -> None:
 
 def test_without_registers_in_training_the_timbre_explains_the_octave() -> None:
     head = OctaveHead(8)
-    head.count_registers(torch.zeros(64, dtype=torch.int64))
+    head.set_registers([0] * 64)
     assert octaves(head, -2, -1, 0, 1) == [-2, -1, 0, 1]
 
 
 def test_shares_are_those_of_all_phrases() -> None:
     head = OctaveHead(8)
-    for register in (0, 1, 1, -1):
-        head.count_registers(torch.full((50,), register))
+    head.set_registers([0, 1, 1, -1] * 50)
     assert head.register_shares[FARTHEST + 1] == pytest.approx(0.5, abs=0.01)
     assert head.register_shares.sum() == pytest.approx(1.0)
 
