@@ -33,13 +33,15 @@ class Schedule(NamedTuple):
         steps: Gauss-Newton steps.
         searches: steps before which note-offs are searched for over whole notes, since Gauss-Newton only
             finds near ones.
+        every: 2 if every second level step counts.
     """
 
     steps: int
     searches: tuple[int, ...]
+    every: int = 1
 
 
-COARSE = Schedule(14, (0, 4, 8))
+COARSE = Schedule(14, (0, 4, 8), every=2)
 """Finds the explanation near a start."""
 
 FINE = Schedule(30, (0,))
@@ -50,6 +52,9 @@ MAX_STEP = 0.5
 
 PRIOR_WEIGHT = 0.0005
 """Weight of the squared distance to the initial estimate."""
+
+CONVERGED, PATIENCE = 2e-4, 3
+"""A fit has converged if no clip's loss fell by this share in so many steps."""
 
 EARLY_PRICE = 0.02
 """Distance by which an early note-off must explain a note better than holding it until its end.
@@ -106,7 +111,7 @@ def fit_envelopes(
         fit = fit_envelopes(features.level_BL, notes, head(features.level_BL, notes).clip_BP, 44_100, 3.0)
         envelopes = from_units(fit.units_BP)
     """
-    levels = LevelModel(level_BL, notes, rate, cut_fade_ms)
+    levels = LevelModel(level_BL, notes, rate, cut_fade_ms, schedule.every)
     prior_BP = (units_BP if prior_BP is None else prior_BP)[:, :5]
     units, curve_B = units_BP[:, :5], (2.0 * units_BP[:, 5].clamp(0.0, 1.0)).round() / 2.0
     off = notes.off_BN
@@ -119,6 +124,7 @@ def fit_envelopes(
         return prior * (units_BP - prior_BP).square().sum(1) + (off_prior_B1 * shift_BN.square()).sum(1)
 
     equations: NormalEquations | None = None
+    still = 0
     for step in range(schedule.steps):
         if step in schedule.searches:
             off = levels.search_offs(units, curve_B, levels.shift_offs(off, shift), early_price)
@@ -139,6 +145,10 @@ def fit_envelopes(
         better_B = new_equations.loss_B + penalty(new_units, new_shift) < equations.loss_B + penalty(
             units, shift
         )
+        gain_B = torch.where(better_B, 1.0 - new_equations.loss_B / equations.loss_B.clamp(min=1e-6), 0.0)
+        still = still + 1 if float(gain_B.amax()) < CONVERGED else 0
+        if still == PATIENCE and step >= max(schedule.searches):
+            break
         damping_B = torch.where(better_B, damping_B / 4.0, damping_B * 8.0).clamp(1e-5, 1e3)
         units = torch.where(better_B[:, None], new_units, units)
         shift = torch.where(better_B[:, None], new_shift, shift)
@@ -161,7 +171,7 @@ def fit_note_offs(
 
     The arguments are those of `fit_envelopes`; the standard errors are 0.
     """
-    levels = LevelModel(level_BL, notes, rate, cut_fade_ms)
+    levels = LevelModel(level_BL, notes, rate, cut_fade_ms, COARSE.every)
     units, curve_B = units_BP[:, :5], units_BP[:, 5]
     off = levels.search_offs(units, curve_B, notes.off_BN, early_price)
     off = levels.refine_offs(units, curve_B, off, early_price)

@@ -37,6 +37,9 @@ LOG_FLOOR = 3e-3
 DB_PER_NEPER = 8.686
 """Decibels of a natural logarithm of 1."""
 
+SMOOTHING, COARSE_SMOOTHING = 9, 5
+"""Level steps over which levels are smoothed, 13 ms, where all count and where every second one does."""
+
 OFF_UNIT_MS = 40.0
 """Unit of a note-off's shift in ms, chosen so that it converges as fast as the logarithms of times."""
 
@@ -72,21 +75,23 @@ class NormalEquations(NamedTuple):
 class LevelModel:
     """Compares the measured levels of clips with those that envelopes and note-offs predict.
 
-    Velocities are not used: each note is scaled by the loudness that fits it best.
+    Velocities are not used: each note is scaled by the loudness that fits it best. With `every` 2, each second
+    level step counts, which is enough to choose between explanations.
     """
 
-    def __init__(self, level_BL: Tensor, notes: NoteBatch, rate: int, cut_fade_ms: float) -> None:
-        self.rate, self.notes = rate, notes
-        at_BL = (torch.arange(level_BL.shape[1], device=level_BL.device) * float(LEVEL_HOP)).expand_as(
-            level_BL
-        )
+    def __init__(
+        self, level_BL: Tensor, notes: NoteBatch, rate: int, cut_fade_ms: float, every: int = 1
+    ) -> None:
+        self.rate, self.notes, self.every = rate, notes, every
+        measured_BL = smoothed(level_BL, SMOOTHING)[:, ::every]
+        steps_L = torch.arange(measured_BL.shape[1], device=level_BL.device)
+        at_BL = (steps_L * float(every * LEVEL_HOP)).expand_as(measured_BL)
         index_BL, inside_BL = note_at(notes, at_BL)
         self.index_BL = index_BL
         end_BL = notes.end_BN.gather(1, index_BL)
         self.inside_BL = (inside_BL & (at_BL < end_BL)).float()
         self.time_BL = (at_BL - notes.onset_BN.gather(1, index_BL)) * (1000.0 / rate)
         self.cut_BL = cut_fade_gain(at_BL, end_BL, rate, cut_fade_ms) * self.inside_BL
-        measured_BL = _smoothed(level_BL)
         self.measured_BL = measured_BL / measured_BL.amax(1, keepdim=True).clamp(min=1e-6)
         self.measured_log_BL = (self.measured_BL + LOG_FLOOR).log()
         notes_N = torch.arange(notes.onset_BN.shape[1], device=level_BL.device)
@@ -115,7 +120,8 @@ class LevelModel:
         gain = torch.where(self.time_BL < gate, held_curve(envelope, self.time_BL), released) * self.cut_BL
         power = F.pad(gain.square(), (1, 1))
         # The same smoothing that the measured level went through.
-        shape = _smoothed(0.25 * (power[..., :-2] + power[..., 2:]) + 0.5 * power[..., 1:-1])
+        power = 0.25 * (power[..., :-2] + power[..., 2:]) + 0.5 * power[..., 1:-1]
+        shape = smoothed(power, SMOOTHING if self.every == 1 else COARSE_SMOOTHING)
         loudness = self.sum_by_note(shape * self.measured_BL) / self.sum_by_note(shape.square()).clamp(
             min=1e-6
         )
@@ -142,7 +148,8 @@ class LevelModel:
 
     def sum_over_time(self, distance_VBN: Tensor) -> Tensor:
         """Sums the distances of notes over their level steps, and adds what sounds before them: [V, B]."""
-        return (distance_VBN * self.points_BN * self.notes.mask_BN).sum(-1) + self.lead_B
+        total_VB = (distance_VBN * self.points_BN * self.notes.mask_BN).sum(-1) + self.lead_B
+        return total_VB * float(self.every)
 
     def search_offs(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor, price: float) -> Tensor:
         """Returns the latest of the note-offs that explain each note about as well as the best one.
@@ -222,12 +229,15 @@ class LevelModel:
         )
 
 
-def _smoothed(power: Tensor) -> Tensor:
-    """Returns the root of the mean power over nine level steps, 13 ms: [..., L]."""
-    padded = F.pad(power, (4, 4))
-    threes = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
-    nines = threes[..., :-6] + threes[..., 3:-3] + threes[..., 6:]
-    return (nines / 9.0).clamp(min=1e-12).sqrt()
+def smoothed(power: Tensor, steps: int) -> Tensor:
+    """Returns the root of the mean power over `steps` level steps, 3, 5 or 9: [..., L]."""
+    padded = F.pad(power, (steps // 2, steps // 2))
+    total = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
+    if steps == 5:
+        total = total[..., 1:-1] + padded[..., :-4] + padded[..., 4:]
+    elif steps == 9:
+        total = total[..., :-6] + total[..., 3:-3] + total[..., 6:]
+    return (total / steps).clamp(min=1e-12).sqrt()
 
 
 def with_curve(units: Tensor, curve_B: Tensor) -> Tensor:
