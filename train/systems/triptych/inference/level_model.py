@@ -75,8 +75,8 @@ class NormalEquations(NamedTuple):
 class LevelModel:
     """Compares the measured levels of clips with those that envelopes and note-offs predict.
 
-    Velocities are not used: each note is scaled by the loudness that fits it best. With `every` 2, each second
-    level step counts, which is enough to choose between explanations.
+    Velocities are not used: each note is scaled by the loudness that fits it best. With `every` 2, each
+    second level step counts, which is enough to choose between explanations.
     """
 
     def __init__(
