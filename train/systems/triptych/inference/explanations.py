@@ -38,6 +38,9 @@ from train.systems.triptych.networks.model import TriptychModel
 PRICES: dict[Gates, float] = {"prior": EARLY_PRICE, "heard": 0.0, "legato": math.inf}
 """The price of an early note-off."""
 
+MOST_STEPS = 60_000
+"""Most level steps that are explained at once, so that memory does not grow with a segment's notes."""
+
 NOTE_PRICE_S = 0.005
 """Price of a note, as a distance of 1 over so many seconds: `EARLY_PRICE` over a quarter of a second."""
 
@@ -227,13 +230,17 @@ def explain_under(
     model: TriptychModel, segment: SegmentLists, units_P: Tensor, gates: Gates = "prior"
 ) -> list[Explanation]:
     """Explains a segment by each of its note lists under a known envelope, in the order of the lists."""
-    count, rate = len(segment.lists), model.format.rate
-    level_RL = segment.level_L.expand(count, -1)
-    frames = level_RL.shape[1] * LEVEL_HOP
-    notes = span_batch([notes.rows for notes in segment.lists], frames).to(model.device)
-    units_RP = units_P.expand(count, -1)
-    fit = fit_note_offs(level_RL, notes, units_RP, rate, model.format.cut_fade_ms, PRICES[gates])
-    return explanations_of(fit, notes, units_RP, segment.lists, list(range(count)), rate)
+    rate, length = model.format.rate, len(segment.level_L)
+    explanations: list[Explanation] = []
+    at_once = max(MOST_STEPS // length, 1)
+    for first in range(0, len(segment.lists), at_once):
+        lists = segment.lists[first : first + at_once]
+        notes = span_batch([notes.rows for notes in lists], length * LEVEL_HOP).to(model.device)
+        level_RL, units_RP = segment.level_L.expand(len(lists), -1), units_P.expand(len(lists), -1)
+        fit = fit_note_offs(level_RL, notes, units_RP, rate, model.format.cut_fade_ms, PRICES[gates])
+        indices = range(first, first + len(lists))
+        explanations += explanations_of(fit, notes, units_RP, lists, indices, rate)
+    return explanations
 
 
 def explanations_of(

@@ -16,6 +16,9 @@ from train.systems.triptych.inference.explanations import NoteList, SegmentLists
 from train.systems.triptych.inference.note_decoding import Onset
 from train.systems.triptych.networks.model import TriptychModel
 
+MOST_CHANGES = 24
+"""Most changes that are tried in a round. Three seconds have fewer; in thirty, the least sure are tried."""
+
 ROUNDS = 3
 """Most rounds of changes; each takes the changes that are not next to a better one."""
 
@@ -42,9 +45,7 @@ def check_onsets(
     """
     present = sorted(onsets)
     for _ in range(ROUNDS):
-        changes = [*present[1:], *(onset for onset in others if onset not in present)]
-        if len(present) > 1:
-            changes.insert(0, present[0])
+        changes = likeliest_changes(present, others)
         lists = [present, *(_changed(present, onset) for onset in changes)]
         tried = SegmentLists(level_L, [to_notes(each) for each in lists])
         before, *after = (each.cost for each in explain_under(model, tried, units_P, gates))
@@ -61,6 +62,13 @@ def check_onsets(
         for onset in taken:
             present = _changed(present, onset)
     return present
+
+
+def likeliest_changes(present: Sequence[Onset], others: Sequence[Onset]) -> list[Onset]:
+    """Returns the onsets to drop or to add, at most `MOST_CHANGES`, the ones that are least sure first."""
+    doubts = [(onset.probability, onset) for onset in present] if len(present) > 1 else []
+    doubts += [(1.0 - onset.probability, onset) for onset in others if onset not in present]
+    return [onset for _, onset in sorted(doubts)[:MOST_CHANGES]]
 
 
 def _changed(onsets: Sequence[Onset], onset: Onset) -> list[Onset]:

@@ -21,7 +21,7 @@ from train.systems.triptych.inference.explanations import (
     explain_under,
     refine,
 )
-from train.systems.triptych.inference.note_checks import check_onsets
+from train.systems.triptych.inference.note_checks import MOST_CHANGES, check_onsets, likeliest_changes
 from train.systems.triptych.inference.note_decoding import Onset
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import extract_features
@@ -126,3 +126,12 @@ def test_onsets_are_dropped_and_added_by_playing(system: Triptych) -> None:
     present.remove(missed)
     checked = check_onsets(system, level_L, present, [missed, spurious], to_notes, best.units_P)  # type: ignore[arg-type]
     assert checked == true
+
+
+def test_a_long_segment_tries_the_least_sure_onsets() -> None:
+    present = [Onset(100.0 * place, 0.5 + place / 1000.0) for place in range(100)]
+    changes = likeliest_changes(present, [Onset(5.0, 0.49), Onset(7.0, 0.01)])
+    assert len(changes) == MOST_CHANGES
+    assert Onset(5.0, 0.49) in changes
+    assert Onset(7.0, 0.01) not in changes
+    assert likeliest_changes(present[:1], []) == []
