@@ -37,6 +37,9 @@ LOG_FLOOR = 3e-3
 DB_PER_NEPER = 8.686
 """Decibels of a natural logarithm of 1."""
 
+MOST_VALUES = 1_000_000
+"""Most levels that are predicted at once, so that memory does not grow with the clips' length."""
+
 SMOOTHING, COARSE_SMOOTHING = 9, 5
 """Level steps over which levels are smoothed, 13 ms, where all count and where every second one does."""
 
@@ -133,8 +136,12 @@ class LevelModel:
 
     def note_distances(self, units_VBP: Tensor, curve_B: Tensor, off_VBN: Tensor) -> Tensor:
         """Computes the mean distance over the level steps of each note: [V, B, N]."""
-        linear, log = self.residuals(units_VBP, curve_B, off_VBN)
-        return self.sum_by_note(linear.abs() + LOG_WEIGHT * log.abs()) / self.points_BN
+        at_once = max(MOST_VALUES // self.inside_BL.numel(), 1)
+        parts = []
+        for units, off in zip(units_VBP.split(at_once), off_VBN.split(at_once), strict=True):
+            linear, log = self.residuals(units, curve_B, off)
+            parts.append(self.sum_by_note(linear.abs() + LOG_WEIGHT * log.abs()) / self.points_BN)
+        return torch.cat(parts)
 
     def note_deviations_db(self, units_BP: Tensor, curve_B: Tensor, off_BN: Tensor) -> Tensor:
         """Computes the mean absolute deviation of each note's level in dB, floored at -50 dB: [B, N]."""
