@@ -138,7 +138,7 @@ class LevelModel:
         """Computes the mean distance over the level steps of each note: [V, B, N]."""
         at_once = max(MOST_VALUES // self.inside_BL.numel(), 1)
         parts = []
-        for units, off in zip(units_VBP.split(at_once), off_VBN.split(at_once), strict=True):
+        for units, off in zip(torch.split(units_VBP, at_once), torch.split(off_VBN, at_once), strict=True):
             linear, log = self.residuals(units, curve_B, off)
             parts.append(self.sum_by_note(linear.abs() + LOG_WEIGHT * log.abs()) / self.points_BN)
         return torch.cat(parts)
