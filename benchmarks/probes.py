@@ -91,7 +91,7 @@ def note_matrix(analysis: Analysis) -> np.ndarray:
     """Returns onset and duration in seconds, pitch in octaves from C4 and velocity of each note: float
     [notes, 4].
 
-    The timbre's octave is subtracted from the pitch, as in the codec's content.
+    The octave of the median pitch is subtracted from the pitch.
     """
     return np.array(
         [

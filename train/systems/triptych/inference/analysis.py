@@ -1,9 +1,9 @@
 """Estimates the notes and the envelope of recordings, with a measure of confidence for both.
 
 Envelope and timbre are estimated from the first `PASSAGE_S` seconds with notes. In the rest of a long
-recording only the note-offs are fitted, under that envelope.
+recording, onsets and note-offs are chosen under that envelope.
 
-Shape suffixes: B clips, N notes, L level steps of 64 samples, P = 6 envelope numbers in the head's units (see
+Shape suffixes: N notes, L level steps of 64 samples, P = 6 envelope numbers in the head's units (see
 `networks.envelope_head.to_units`).
 """
 

@@ -15,9 +15,9 @@ from train.systems.triptych.inference.description import ENVELOPE_NUMBERS, envel
 from train.systems.triptych.inference.octave import choose_octave, octave_doubts, shift_octaves
 from train.systems.triptych.inference.synthesis import synthesise
 from train.systems.triptych.inference.timbre_extraction import (
-    extract_timbre,
     interpolate_timbre,
     timbre_from_tensors,
+    timbre_of,
     timbre_to_tensors,
 )
 from train.systems.triptych.inference.velocities import transferred_velocities
@@ -45,7 +45,10 @@ def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
     elif request.envelope is not None:
         transform = request.envelope
         envelope = transform(envelope)
-    own, given = (choose_octave(model, each) for each in (source, timbre_giver))
+    own_timbre = timbre_of(model, source)
+    timbre = own_timbre if timbre_giver is source else timbre_of(model, timbre_giver)
+    own = choose_octave(model, source, own_timbre)
+    given = own if timbre_giver is source else choose_octave(model, timbre_giver, timbre)
     octave = given.octave
     if request.octave == "source":
         octave = own.octave
@@ -66,14 +69,13 @@ def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
             if transform is None or depends_on(transform, envelope_giver.envelope, number)
         ]
         doubts += envelope_doubts(envelope_giver, "source" if envelope_giver is source else "reference", used)
-    if not source.notes or timbre_giver.passage is None or not (envelope_given or envelope_giver.notes):
+    if not source.notes or timbre is None or not (envelope_given or envelope_giver.notes):
         silence = np.zeros(len(request.source), dtype=np.float32)
         return Conversion(silence, (), envelope, octave, doubts, given.probability)
     notes = shift_octaves(source.notes, octave - own.octave)
     doubts += omitted_note_doubts(source.notes, notes, octave, "source")
     if timbre_giver is not source:
         notes = transferred_velocities(notes, reference.notes)
-    timbre = extract_timbre(model, timbre_giver.passage, timbre_giver.envelope)
     audio = synthesise(model, notes, envelope, timbre, len(request.source))
     return Conversion(audio, notes, envelope, octave, doubts, given.probability)
 
@@ -105,14 +107,14 @@ def encode(model: TriptychModel, audio: Audio) -> Factors:
         decode(model, replace(factors, envelope=Envelope(5.0, 200.0, 0.3, 120.0))).audio
     """
     (analysis,) = analyse(model, [audio])
-    if analysis.passage is None:
+    timbre = timbre_of(model, analysis)
+    if timbre is None:
         raise InputError("recording: no note is heard, so there is nothing to encode")
-    timbre = timbre_to_tensors(extract_timbre(model, analysis.passage, analysis.envelope))
-    octave = choose_octave(model, analysis).octave
+    octave = choose_octave(model, analysis, timbre).octave
     notes = shift_octaves(analysis.notes, -octave)
     doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
     doubts += omitted_note_doubts(analysis.notes, notes, 0, "recording")
-    return Factors(notes, analysis.envelope, timbre, octave, len(audio), doubts)
+    return Factors(notes, analysis.envelope, timbre_to_tensors(timbre), octave, len(audio), doubts)
 
 
 def decode(model: TriptychModel, factors: Factors) -> Conversion:

@@ -15,7 +15,7 @@ from train.systems.base import Audio, Description
 from train.systems.triptych.inference.analysis import analyse
 from train.systems.triptych.inference.analysis_result import Analysis
 from train.systems.triptych.inference.octave import choose_octave
-from train.systems.triptych.inference.timbre_extraction import extract_timbre
+from train.systems.triptych.inference.timbre_extraction import timbre_of
 from train.systems.triptych.networks.model import TriptychModel
 
 TIME_TOLERANCE = 0.2
@@ -148,16 +148,16 @@ def describe(model: TriptychModel, audio: Audio, count: int = 3) -> Description:
     """
     (analysis,) = analyse(model, [audio])
     nearest: tuple[tuple[str, float], ...] = ()
-    if analysis.passage is not None:
-        vectors = extract_timbre(model, analysis.passage, analysis.envelope).vectors
-        probability = model.timbre_head(vectors[:, 0])[0].softmax(-1)
+    timbre = timbre_of(model, analysis)
+    if timbre is not None:
+        probability = model.timbre_head(timbre.vectors[:, 0])[0].softmax(-1)
         best = probability.topk(min(count, len(model.format.timbres)))
         nearest = tuple(
             (model.format.timbres[index], round(value, 3))
             for index, value in zip(best.indices.tolist(), best.values.tolist(), strict=True)
         )
     doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
-    octave = choose_octave(model, analysis)
+    octave = choose_octave(model, analysis, timbre)
     return Description(
         notes=analysis.notes,
         envelope=analysis.envelope,

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from manifests.synthesis.compose import Span
 from manifests.types import Note
-from train.nn.gain import NoteBatch, span_batch
+from train.nn.gain import CURVE_NUMBERS, NoteBatch, nearest_curve, span_batch
 from train.systems.base import Gates
 from train.systems.triptych.inference.average_fall import average_fall
 from train.systems.triptych.inference.envelope_fit import (
@@ -47,9 +47,6 @@ NOTE_PRICE_S = 0.005
 PITCH_WEIGHT = 0.01
 """Weight of the mean log probability of a note's pitch beside the distance of its level."""
 
-
-CURVE_UNITS = (0.0, 0.5, 1.0)
-"""The curve of each shape in the head's units: linear, linear attack and exponential falls, exponential."""
 
 CLOSE_DB = 0.3
 """Deviation of the level in dB below which no other shape is tried."""
@@ -167,7 +164,7 @@ def refine(
     tries = [
         (place, curve)
         for place, each in enumerate(best)
-        for curve in CURVE_UNITS
+        for curve in CURVE_NUMBERS.values()
         if each.misfit_db > CLOSE_DB and curve != shape_of(each.units_P)
     ]
     if tries:
@@ -208,8 +205,8 @@ def _refine(
 
 
 def shape_of(units_P: Tensor) -> float:
-    """Returns the value of `CURVE_UNITS` that is nearest to an envelope's curve."""
-    return round(2.0 * min(max(float(units_P[5]), 0.0), 1.0)) / 2.0
+    """Returns the number of the shape that is nearest to an envelope's curve, see `CURVE_NUMBERS`."""
+    return CURVE_NUMBERS[nearest_curve(float(units_P[5]))]
 
 
 def reshaped(units_P: Tensor, curve: float) -> Tensor:

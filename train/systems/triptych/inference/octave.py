@@ -9,9 +9,9 @@ import torch
 from manifests.synthesis.octaves import transpose
 from manifests.types import Notes
 from train.systems.triptych.inference.analysis_result import Analysis
-from train.systems.triptych.inference.timbre_extraction import extract_timbre
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.octave_head import FARTHEST
+from train.systems.triptych.networks.timbre import Timbre
 
 SURE_OCTAVE = 0.6
 """Probability from which the octave of a conversion is not doubted."""
@@ -24,14 +24,13 @@ class OctaveChoice(NamedTuple):
     probability: float
 
 
-def choose_octave(model: TriptychModel, analysis: Analysis) -> OctaveChoice:
+def choose_octave(model: TriptychModel, analysis: Analysis, timbre: Timbre | None) -> OctaveChoice:
     """Chooses the most probable octave of a recording's timbre, see `networks.octave_head`.
 
-    A recording without notes has octave 0.
+    Without a timbre, so without notes, the octave is 0.
     """
-    if analysis.passage is None:
+    if timbre is None:
         return OctaveChoice(0, 1.0)
-    timbre = extract_timbre(model, analysis.passage, analysis.envelope)
     sounding_B = torch.tensor([analysis.sounding_octave], device=timbre.vectors.device)
     probability_O = model.octave_head(timbre.vectors[:, 0], sounding_B)[0].exp()
     best = int(probability_O.argmax())

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manifests.types import Envelope, InputError
 from train.nn.gain import envelope_batch
-from train.systems.triptych.inference.analysis_result import Passage
+from train.systems.triptych.inference.analysis_result import Analysis, Passage
 from train.systems.triptych.networks.decoder import transpose_profile
 from train.systems.triptych.networks.features import LOWEST_PITCH, PITCHES
 from train.systems.triptych.networks.model import TriptychModel
@@ -31,6 +31,13 @@ def extract_timbre(model: TriptychModel, passage: Passage, envelope: Envelope) -
     profile = measure_profile(frames, notes, model.config, rate)
     profile = profile._replace(level_B=profile.level_B / max(scale, 1e-9))
     return Timbre(profile, model.timbre_encoder(frames, notes, rate))
+
+
+def timbre_of(model: TriptychModel, analysis: Analysis) -> Timbre | None:
+    """Extracts the timbre of an analysed recording; None without notes."""
+    if analysis.passage is None:
+        return None
+    return extract_timbre(model, analysis.passage, analysis.envelope)
 
 
 def timbre_to_tensors(timbre: Timbre) -> dict[str, Tensor]:
