@@ -35,7 +35,7 @@ from train.data.shards import ShardSource
 from train.data.tables import Tables
 from train.systems import build
 from train.systems.base import Format, System
-from train.systems.triptych.inference.note_decoding import NoteDecoder, Onset
+from train.systems.triptych.hearing.note_decoding import NoteDecoder, Onset
 
 ROOT = Path(__file__).parents[1]
 ENVELOPES = {

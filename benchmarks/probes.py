@@ -29,10 +29,10 @@ from train.codec.api import Codec, load_codec
 from train.data.clips import read_clips
 from train.data.tables import Tables
 from train.nn.gain import envelope_batch
-from train.systems.triptych.inference.analysis import analyse
-from train.systems.triptych.inference.analysis_result import Analysis
-from train.systems.triptych.inference.timbre_extraction import extract_timbre
+from train.systems.triptych.hearing.analysis import analyse
+from train.systems.triptych.hearing.analysis_result import Analysis
 from train.systems.triptych.networks.envelope_head import to_units
+from train.systems.triptych.playing.timbre_extraction import extract_timbre
 from train.systems.triptych.system import Triptych
 
 SEEDS = range(5)

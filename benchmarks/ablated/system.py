@@ -26,7 +26,7 @@ from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain, note_batch
 from train.nn.losses import spectral_losses
 from train.systems.base import Audio, Format, OptimizerTurn
 from train.systems.triptych.batch import Batch
-from train.systems.triptych.inference.envelope_fit import fit_envelopes
+from train.systems.triptych.hearing.envelope_fit import fit_envelopes
 from train.systems.triptych.networks.envelope_head import envelope_losses, from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
 from train.systems.triptych.networks.timbre import TONE_RMS, Profile, divide_out_gain, measure_profile
@@ -210,7 +210,7 @@ class AblatedCodec(Triptych):
         """Synthesises the target's notes in the timbre and envelope of the example's clips: float32 [frames].
 
         With `estimate_envelope` the envelope is estimated from level and true notes, as the codec does it;
-        otherwise it is the true one. The loudness is that of the timbre's clip, as in `inference.synthesis`.
+        otherwise it is the true one. The loudness is that of the timbre's clip, as in `playing.synthesis`.
         """
         rate, cut, samples = self.format.rate, self.format.cut_fade_ms, len(example.target.audio)
         batch = self.collate([example], {})

@@ -26,9 +26,9 @@ from train.fitting.loop import fit
 from train.nn.gain import envelope_batch, note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych.inference.synthesis import synthesise
 from train.systems.triptych.networks.features import HOP, LONG_HOP, extract_features
 from train.systems.triptych.networks.timbre import Timbre, divide_out_gain, measure_profile
+from train.systems.triptych.playing.synthesis import synthesise
 from train.systems.triptych.system import Triptych
 
 NOTES_GIVEN = {

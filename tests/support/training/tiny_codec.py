@@ -17,7 +17,7 @@ from train.data.tables import Tables
 from train.nn.gain import note_batch
 from train.systems import build
 from train.systems.base import Format
-from train.systems.triptych.inference.analysis_result import Passage
+from train.systems.triptych.hearing.analysis_result import Passage
 from train.systems.triptych.networks.features import extract_features
 from train.systems.triptych.system import Triptych
 

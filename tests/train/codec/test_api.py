@@ -24,8 +24,9 @@ from tests.support.training.tiny_codec import RATE, make_checkpoint, make_clip, 
 from train.checkpoint import read_weights, save_weights
 from train.codec.api import Codec
 from train.metrics.envelope import gain_error_db
-from train.systems.triptych.inference import analysis, recording, synthesis
-from train.systems.triptych.inference.analysis_result import robust_median_pitch
+from train.systems.triptych.hearing import analysis, recording
+from train.systems.triptych.hearing.analysis_result import robust_median_pitch
+from train.systems.triptych.playing import synthesis
 
 
 @pytest.fixture(scope="module")

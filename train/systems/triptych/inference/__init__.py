@@ -1,1 +1,1 @@
-"""Conversion, analysis and synthesis of recordings with a trained model; nothing here trains."""
+"""Converts and describes recordings, by hearing and playing."""

@@ -10,18 +10,18 @@ from torch import Tensor
 
 from manifests.types import Envelope, InputError, Notes
 from train.systems.base import Audio, Conversion, ConversionRequest, EnvelopeTransform, Factors
-from train.systems.triptych.inference.analysis import analyse
+from train.systems.triptych.hearing.analysis import analyse
+from train.systems.triptych.hearing.octave import choose_octave, octave_doubts, shift_octaves
+from train.systems.triptych.hearing.velocities import transferred_velocities
 from train.systems.triptych.inference.description import ENVELOPE_NUMBERS, envelope_doubts, note_doubts
-from train.systems.triptych.inference.octave import choose_octave, octave_doubts, shift_octaves
-from train.systems.triptych.inference.synthesis import synthesise
-from train.systems.triptych.inference.timbre_extraction import (
+from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.playing.synthesis import synthesise
+from train.systems.triptych.playing.timbre_extraction import (
     interpolate_timbre,
     timbre_from_tensors,
     timbre_of,
     timbre_to_tensors,
 )
-from train.systems.triptych.inference.velocities import transferred_velocities
-from train.systems.triptych.networks.model import TriptychModel
 
 
 def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:

@@ -12,11 +12,11 @@ import numpy as np
 
 from manifests.synthesis.envelope import settle_ms
 from train.systems.base import Audio, Description
-from train.systems.triptych.inference.analysis import analyse
-from train.systems.triptych.inference.analysis_result import Analysis
-from train.systems.triptych.inference.octave import choose_octave
-from train.systems.triptych.inference.timbre_extraction import timbre_of
+from train.systems.triptych.hearing.analysis import analyse
+from train.systems.triptych.hearing.analysis_result import Analysis
+from train.systems.triptych.hearing.octave import choose_octave
 from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.playing.timbre_extraction import timbre_of
 
 TIME_TOLERANCE = 0.2
 """A time counts as right within this distance of its natural logarithm: 20%."""

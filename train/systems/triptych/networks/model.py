@@ -18,7 +18,7 @@ from train.systems.triptych.networks.timbre_encoder import TimbreEncoder
 class TriptychModel(nn.Module):
     """Holds the note encoder, envelope head, timbre encoder, timbre classifier, octave head and decoder.
 
-    It has no `forward`: training (`system.py`) and inference (`inference/`) each call the networks they need.
+    It has no `forward`: training (`system.py`), `hearing` and `playing` each call the networks they need.
 
     Args:
         config: sizes of the networks.

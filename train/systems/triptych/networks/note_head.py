@@ -1,4 +1,4 @@
-"""Trains the encoder's note logits. `inference.note_decoding` decodes them into notes.
+"""Trains the encoder's note logits. `hearing.note_decoding` decodes them into notes.
 
 Shape suffixes: B clips, N notes, S subframes of 128 samples, F frames of 512, G frames of 1024, P pitches.
 """

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from manifests.types import Note
 from tests.support.tunes import ENVELOPE
+from train.systems.triptych.hearing.analysis_result import Analysis
 from train.systems.triptych.inference import description
-from train.systems.triptych.inference.analysis_result import Analysis
 
 
 def analysed(

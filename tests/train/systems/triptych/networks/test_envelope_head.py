@@ -7,7 +7,7 @@ import pytest
 from manifests.types import Envelope
 from tests.support.synthetic_dataset import make_envelope
 from train.nn.gain import envelope_batch
-from train.systems.triptych.inference.analysis_result import to_envelope
+from train.systems.triptych.hearing.analysis_result import to_envelope
 from train.systems.triptych.networks.envelope_head import from_units, to_units
 
 

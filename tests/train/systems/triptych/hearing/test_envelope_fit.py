@@ -10,7 +10,7 @@ from manifests.types import Envelope
 from tests.support.synthetic_dataset import CUT_FADE_MS, make_envelope, make_phrase
 from tests.support.training.tiny_codec import RATE
 from train.nn.gain import envelope_batch, note_batch
-from train.systems.triptych.inference.envelope_fit import fit_envelopes
+from train.systems.triptych.hearing.envelope_fit import fit_envelopes
 from train.systems.triptych.networks.envelope_head import to_units
 from train.systems.triptych.networks.features import extract_features
 

@@ -8,7 +8,7 @@ import torch
 
 from manifests.synthesis.octaves import transpose
 from manifests.types import Notes
-from train.systems.triptych.inference.analysis_result import Analysis
+from train.systems.triptych.hearing.analysis_result import Analysis
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.octave_head import FARTHEST
 from train.systems.triptych.networks.timbre import Timbre

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.systems.triptych.inference.pitch_path import decode_pitches, viterbi_path
+from train.systems.triptych.hearing.pitch_path import decode_pitches, viterbi_path
 
 
 def test_octave_ambiguous_notes_are_decoded_in_one_octave() -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from manifests.types import Envelope, InputError
 from train.nn.gain import envelope_batch
-from train.systems.triptych.inference.analysis_result import Analysis, Passage
+from train.systems.triptych.hearing.analysis_result import Analysis, Passage
 from train.systems.triptych.networks.decoder import transpose_profile
 from train.systems.triptych.networks.features import LOWEST_PITCH, PITCHES
 from train.systems.triptych.networks.model import TriptychModel

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from manifests.synthesis.compose import Span
-from train.systems.triptych.inference.note_decoding import NoteEstimate
+from train.systems.triptych.hearing.note_decoding import NoteEstimate
 from train.systems.triptych.networks.features import LONG_HOP
 
 

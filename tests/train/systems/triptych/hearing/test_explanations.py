@@ -13,16 +13,16 @@ from manifests.types import Envelope, Note, Notes
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE
 from train.metrics.envelope import gain_error_db
-from train.systems.triptych.inference.analysis_result import to_envelope
-from train.systems.triptych.inference.explanations import (
+from train.systems.triptych.hearing.analysis_result import to_envelope
+from train.systems.triptych.hearing.explanations import (
     NoteList,
     SegmentLists,
     explain,
     explain_under,
     refine,
 )
-from train.systems.triptych.inference.note_checks import MOST_CHANGES, check_onsets, likeliest_changes
-from train.systems.triptych.inference.note_decoding import Onset
+from train.systems.triptych.hearing.note_checks import MOST_CHANGES, check_onsets, likeliest_changes
+from train.systems.triptych.hearing.note_decoding import Onset
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import extract_features
 from train.systems.triptych.system import Triptych

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.systems.triptych.inference.tracked_pitch import mix_tracked_pitch
+from train.systems.triptych.hearing.tracked_pitch import mix_tracked_pitch
 from train.systems.triptych.networks.features import LONG_HOP, LOWEST_PITCH, PITCHES
 
 RATE = 44_100

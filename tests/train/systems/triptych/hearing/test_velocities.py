@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from manifests.types import Note, Notes
-from train.systems.triptych.inference.velocities import has_played_velocities, transferred_velocities
+from train.systems.triptych.hearing.velocities import has_played_velocities, transferred_velocities
 
 
 def tune(*notes: tuple[int, int]) -> Notes:

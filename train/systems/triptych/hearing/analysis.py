@@ -22,8 +22,8 @@ from train.audio.highpass import highpass
 from train.nn.gain import NoteBatch, span_batch
 from train.systems.base import Audio, Gates
 from train.systems.peak import PEAK
-from train.systems.triptych.inference.analysis_result import DEFAULT_ENVELOPE, Analysis, Passage, to_envelope
-from train.systems.triptych.inference.explanations import (
+from train.systems.triptych.hearing.analysis_result import DEFAULT_ENVELOPE, Analysis, Passage, to_envelope
+from train.systems.triptych.hearing.explanations import (
     Explanation,
     NoteList,
     SegmentLists,
@@ -31,22 +31,22 @@ from train.systems.triptych.inference.explanations import (
     explain_under,
     refine,
 )
-from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
-from train.systems.triptych.inference.note_checks import check_onsets
-from train.systems.triptych.inference.note_decoding import (
+from train.systems.triptych.hearing.nonharmonic import nonharmonic_power_ratio
+from train.systems.triptych.hearing.note_checks import check_onsets
+from train.systems.triptych.hearing.note_decoding import (
     ONSET_THRESHOLDS,
     SHORTEST_NOTE_S,
     NoteDecoder,
     Onset,
 )
-from train.systems.triptych.inference.recording import encode_recording, to_model_input
-from train.systems.triptych.inference.segments import (
+from train.systems.triptych.hearing.recording import encode_recording, to_model_input
+from train.systems.triptych.hearing.segments import (
     PlacedNote,
     Segment,
     split_segments,
 )
-from train.systems.triptych.inference.tracked_pitch import mix_tracked_pitch
-from train.systems.triptych.inference.velocities import note_loudness
+from train.systems.triptych.hearing.tracked_pitch import mix_tracked_pitch
+from train.systems.triptych.hearing.velocities import note_loudness
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel

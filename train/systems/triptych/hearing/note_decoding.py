@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from manifests.types import Note
-from train.systems.triptych.inference.pitch_path import decode_pitches
-from train.systems.triptych.inference.recording import EncodedRecording
+from train.systems.triptych.hearing.pitch_path import decode_pitches
+from train.systems.triptych.hearing.recording import EncodedRecording
 from train.systems.triptych.networks.features import LEVEL_HOP, LONG_HOP, LOWEST_PITCH
 from train.systems.triptych.networks.note_head import CENTRE_SUBFRAME, EVENT_RADIUS, SUBFRAME_HOP
 

@@ -11,9 +11,9 @@ from manifests.types import Note
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
-from train.systems.triptych.inference.analysis_result import robust_median_pitch
-from train.systems.triptych.inference.segments import Segment, split_segments
-from train.systems.triptych.inference.velocities import note_loudness
+from train.systems.triptych.hearing.analysis_result import robust_median_pitch
+from train.systems.triptych.hearing.segments import Segment, split_segments
+from train.systems.triptych.hearing.velocities import note_loudness
 from train.systems.triptych.networks.features import extract_features
 
 

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from train.nn.gain import NoteBatch
-from train.systems.triptych.inference.level_model import LevelModel, NormalEquations, with_curve
+from train.systems.triptych.hearing.level_model import LevelModel, NormalEquations, with_curve
 
 
 class Schedule(NamedTuple):

@@ -24,8 +24,8 @@ from manifests.synthesis.compose import Span
 from manifests.types import Note
 from train.nn.gain import CURVE_NUMBERS, NoteBatch, nearest_curve, span_batch
 from train.systems.base import Gates
-from train.systems.triptych.inference.average_fall import average_fall
-from train.systems.triptych.inference.envelope_fit import (
+from train.systems.triptych.hearing.average_fall import average_fall
+from train.systems.triptych.hearing.envelope_fit import (
     EARLY_PRICE,
     FINE,
     EnvelopeFit,

@@ -7,8 +7,8 @@ import torch
 
 from tests.support.training.tiny_codec import RATE, make_clip
 from train.nn.gain import note_batch
-from train.systems.triptych.inference.note_decoding import NoteDecoder
-from train.systems.triptych.inference.recording import EncodedRecording
+from train.systems.triptych.hearing.note_decoding import NoteDecoder
+from train.systems.triptych.hearing.recording import EncodedRecording
 from train.systems.triptych.networks.encoder import NoteLogits
 from train.systems.triptych.networks.features import HOP, extract_features, octave_traits
 from train.systems.triptych.networks.note_head import (

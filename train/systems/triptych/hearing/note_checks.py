@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from train.systems.base import Gates
-from train.systems.triptych.inference.explanations import NoteList, SegmentLists, explain_under
-from train.systems.triptych.inference.note_decoding import Onset
+from train.systems.triptych.hearing.explanations import NoteList, SegmentLists, explain_under
+from train.systems.triptych.hearing.note_decoding import Onset
 from train.systems.triptych.networks.model import TriptychModel
 
 MOST_CHANGES = 24

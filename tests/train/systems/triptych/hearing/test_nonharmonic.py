@@ -8,7 +8,7 @@ import torch
 from manifests.types import Note
 from tests.support.training.tiny_codec import RATE
 from train.nn.gain import note_batch
-from train.systems.triptych.inference.nonharmonic import nonharmonic_power_ratio
+from train.systems.triptych.hearing.nonharmonic import nonharmonic_power_ratio
 from train.systems.triptych.networks.features import extract_features
 
 

@@ -1,0 +1,1 @@
+"""Hears a recording: its notes, envelope and octave, and how sure they are."""
