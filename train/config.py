@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from manifests.cli.settings import first_fault
 from manifests.types import InputError
 from train.systems import SYSTEMS
+
+LoggerName = Literal["tensorboard", "csv", "wandb"]
+"""Name of a logger in `train.fitting.loggers`."""
 
 
 class _Section(BaseModel):
@@ -69,6 +72,9 @@ class RunConfig(_Section):
     num_nodes: int = Field(1, ge=1, description="machines; start the command on each")
     accelerator: Literal["cpu", "cuda", "auto"] = "cpu"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    logger: tuple[LoggerName, ...] = Field(
+        ("tensorboard",), description="tensorboard, csv, wandb, a list of these, or none"
+    )
     log_every: int = Field(10, ge=1, description="steps between log entries")
     save_every: int = Field(200, ge=1, description="steps between checkpoints; the last step saves as well")
     validate_every: int = Field(
@@ -86,6 +92,13 @@ class RunConfig(_Section):
     data: DataConfig = DataConfig()
     optimiser: OptimiserConfig = OptimiserConfig()
     model: Any = Field(None, description="settings of the system, see its config class")
+
+    @field_validator("logger", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """Turns a single name into a list, and "none" into an empty one."""
+        names = [value] if isinstance(value, str) else value
+        return [] if names == ["none"] else list(dict.fromkeys(names)) if isinstance(names, list) else names
 
 
 def current_names(settings: dict[str, Any]) -> dict[str, Any]:

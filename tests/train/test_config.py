@@ -21,6 +21,8 @@ from train.config import load_config, parse_config
         ({"optimiser": {"ema": 1.0}}, "optimiser.ema: .*, got 1.0"),
         ({"system": "wavenet"}, r"run\.yaml: system 'wavenet': expected one of triptych"),
         ({"precision": "fp8"}, "precision: "),
+        ({"logger": "visdom"}, "logger.*'tensorboard', 'csv' or 'wandb'.*visdom"),
+        ({"logger": 3}, "logger: "),
     ],
 )
 def test_invalid_configs_are_refused(changes: dict[str, object], message: str, tmp_path: Path) -> None:
@@ -52,3 +54,14 @@ def test_settings_are_read_by_their_old_names() -> None:
     assert "judge_every" not in parse_config(old, "old").model_dump()
     with pytest.raises(InputError, match="judge_every: unknown setting"):
         parse_config({**new, **old}, "both")
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [("csv", ("csv",)), ("none", ()), ([], ()), (["wandb", "csv", "wandb"], ("wandb", "csv"))],
+)
+def test_loggers_are_a_name_or_a_list(given: object, names: tuple[str, ...]) -> None:
+    config = parse_config({"steps": 1, "logger": given}, "test")
+    assert config.logger == names
+    assert parse_config(config.model_dump(mode="json"), "again") == config
+    assert parse_config({"steps": 1}, "default").logger == ("tensorboard",)

@@ -1,12 +1,12 @@
-"""Writes a run's TensorBoard logs: losses, speed, and the scores, audio and spectrograms of validations."""
+"""Writes a run's logs: losses, speed, and the scores, audio and spectrograms of validations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import torch
-from torch.utils.tensorboard import SummaryWriter
+from lightning_fabric.loggers.logger import Logger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from train.audio.files import headroom
 from train.audio.spectral import magnitudes
@@ -18,25 +18,24 @@ CONVERSIONS_PER_KIND = 1
 
 
 class Logs:
-    """A TensorBoard writer for one run.
+    """Writes the logs of one run to all its loggers.
 
     Args:
-        folder: Folder of the event files. None writes nothing, as on all ranks but the first.
-        from_step: Step from which the run goes on. Later events of an interrupted run are hidden.
+        loggers: The loggers of `open_loggers`; none on all ranks but the first.
     """
 
-    def __init__(self, folder: Path | None, from_step: int = 0) -> None:
-        self._writer = SummaryWriter(str(folder), purge_step=from_step) if folder is not None else None
+    def __init__(self, loggers: Sequence[Logger]) -> None:
+        self._loggers = loggers
         self._wrote_inputs = False
 
-    def add_scalars(self, group: str, values: dict[str, float], step: int) -> None:
-        """Writes values by name, as `group`/name.
+    def add_scalars(self, values: Mapping[str, Mapping[str, float]], step: int) -> None:
+        """Writes values by group and name, as group/name.
 
-        Example: `logs.add_scalars("loss", {"stft": 1.2}, step=10)` writes the scalar loss/stft.
+        Example: `logs.add_scalars({"loss": {"stft": 1.2}}, step=10)` writes the scalar loss/stft.
         """
-        for name, value in values.items():
-            if self._writer is not None:
-                self._writer.add_scalar(f"{group}/{name}", value, step)
+        flat = {f"{group}/{name}": value for group, named in values.items() for name, value in named.items()}
+        for logger in self._loggers:
+            logger.log_metrics(flat, step)
 
     def add_conversions(
         self, validator: Validator, conversions: Sequence[Audio], rate: int, step: int
@@ -49,29 +48,46 @@ class Logs:
             rate: Sample rate in Hz.
             step: The step at which the conversions were made.
 
-        Sources, references and targets do not change. They are written once.
+        Sources, references and targets do not change. They are written once. A CSV file holds no audio.
         """
         counts: dict[str, int] = {}
         for audio, converted in zip(validator.pairs, conversions, strict=True):
             kind = audio.pair.kind
             index = counts.get(kind, 0)
-            if self._writer is None or index >= CONVERSIONS_PER_KIND:
+            if index >= CONVERSIONS_PER_KIND:
                 continue
             counts[kind] = index + 1
             sounds = {"converted": converted}
             if not self._wrote_inputs:
                 sounds |= {"source": audio.source, "reference": audio.reference, "target": audio.target}
-            for name, sound in sounds.items():
-                tensor = torch.from_numpy(sound)[None] * headroom(sound)
-                self._writer.add_audio(f"{kind}/{index}/{name}", tensor, step, rate)
             images = [spectrogram_image(torch.from_numpy(sound)) for sound in (audio.target, converted)]
-            self._writer.add_image(f"{kind}/{index}", torch.cat(images, dim=1), step)
+            for name, sound in sounds.items():
+                self._add_audio(f"{kind}/{index}/{name}", sound, rate, step)
+            self._add_image(f"{kind}/{index}", torch.cat(images, dim=1), step)
         self._wrote_inputs = True
 
+    def _add_audio(self, name: str, sound: Audio, rate: int, step: int) -> None:
+        sound = sound * headroom(sound)
+        for logger in self._loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_audio(name, torch.from_numpy(sound)[None], step, rate)
+            elif hasattr(logger, "log_audio"):
+                logger.log_audio(name, [sound], step, sample_rate=[rate])
+
+    def _add_image(self, name: str, image_1HW: torch.Tensor, step: int) -> None:
+        for logger in self._loggers:
+            if isinstance(logger, TensorBoardLogger):
+                logger.experiment.add_image(name, image_1HW, step)
+            elif hasattr(logger, "log_image"):
+                logger.log_image(name, [(255.0 * image_1HW[0]).byte().numpy()], step)
+
     def close(self) -> None:
-        """Writes what is pending, and closes the files."""
-        if self._writer is not None:
-            self._writer.close()
+        """Writes what is pending, and closes the logs."""
+        for logger in self._loggers:
+            logger.finalize("success")
+            if (finish := getattr(getattr(logger, "experiment", None), "finish", None)) is not None:
+                # WandbLogger leaves its run open, which the next run of the process would then write to.
+                finish()
 
 
 def spectrogram_image(audio_T: torch.Tensor) -> torch.Tensor:

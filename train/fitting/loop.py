@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from train.data.tables import Tables
 from train.fitting.data_source import check_source, open_source
 from train.fitting.distributed import all_gather, shutdown
 from train.fitting.divergence import DivergenceError
+from train.fitting.loggers import open_loggers
 from train.fitting.logs import Logs
 from train.fitting.run_state import TrainingRun
 from train.fitting.signals import deferred_signals
@@ -89,8 +91,9 @@ def fit(config: RunConfig, data: Path, out: Path, callbacks: Callbacks | None = 
         out: The run's folder, created if absent.
         callbacks: Functions that report progress.
 
-    Raises InputError if the dataset cannot be used, if `out` belongs to another config or dataset, or if the
-    machines see different folders; TrainingDiverged if losses or gradients become unusable.
+    Raises InputError if the dataset cannot be used, if `out` belongs to another config or dataset, if a
+    logger cannot be opened, or if the machines see different folders; TrainingDiverged if losses or gradients
+    become unusable.
 
     Example::
 
@@ -109,10 +112,11 @@ def fit(config: RunConfig, data: Path, out: Path, callbacks: Callbacks | None = 
     with deferred_signals() as received:
         if fabric.is_global_zero and not resumed:
             files.replace(out / "config.yaml", as_yaml(config))
-        logs = Logs(out / "logs" if fabric.is_global_zero else None, run.step)
-        with batches_of(run, open_source(tables, run.system, config, fabric.device)) as batches:
+        with (
+            closing(Logs(open_loggers(config, out, run.step) if fabric.is_global_zero else [])) as logs,
+            batches_of(run, open_source(tables, run.system, config, fabric.device)) as batches,
+        ):
             result = _loop(run, batches, validator, logs, callbacks, received)
-        logs.close()
         # A launcher ends all ranks when one has ended. No rank may end before the first has written.
         shutdown(fabric)
     return result
@@ -185,8 +189,7 @@ def _loop(
         finished = run.progress >= 1.0
         callbacks.on_step(run.step, losses, speed)
         if finished or run.step % config.log_every == 0:
-            logs.add_scalars("loss", losses, run.step)
-            logs.add_scalars("run", {"steps_per_second": speed}, run.step)
+            logs.add_scalars({"loss": losses, "run": {"steps_per_second": speed}}, run.step)
         if finished or run.step % config.validate_every == 0:
             _validate(run, validator, logs, callbacks)
         signal = max(all_gather(fabric, received()))
@@ -223,7 +226,7 @@ def _validate(run: TrainingRun, validator: Validator | None, logs: Logs, callbac
     scores: dict[str, float] = {}
     if validator is not None:
         scores, conversions = validator.validate(run.averaged_system())
-        logs.add_scalars("validation", scores, run.step)
+        logs.add_scalars({"validation": scores}, run.step)
         logs.add_conversions(validator, conversions, run.tables.rate, run.step)
     mean = sum(scores.values()) / len(scores) if scores else 0.0
     callbacks.on_scores(run.step, scores)

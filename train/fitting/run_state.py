@@ -4,7 +4,7 @@
     RUN/best.safetensors        averaged weights with the best validation score: the ones to use
     RUN/last.safetensors        averaged weights of the last checkpoint
     RUN/last.state.pt           everything needed to resume from there, bit for bit
-    RUN/logs/                   TensorBoard
+    RUN/logs/                   logs, see `loggers`
 
 The position in the data is not part of the state: step s takes examples s * batch and up of the stream, on
 any number of devices. Nor are random generators: what a step draws is seeded by its number.
@@ -31,8 +31,8 @@ from train.systems import build
 from train.systems.base import Format, System
 
 MAY_CHANGE = (
-    "devices", "num_nodes", "accelerator", "log_every", "save_every", "validate_every", "validation_pairs",
-    "data.threads",
+    "devices", "num_nodes", "accelerator", "logger", "log_every", "save_every", "validate_every",
+    "validation_pairs", "data.threads",
 )  # fmt: skip
 """Settings that may differ when a run is resumed. They change what is learned by rounding at most."""
 
