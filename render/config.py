@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from manifests.cli.settings import first_fault
 from manifests.types import DEFAULT_CURVE, SPLITS, Curve, InputError
@@ -46,6 +54,8 @@ class Timbres(Strict):
     """Whether the synth is left out, with a remark, if it is not installed. By default that is an error."""
     scan: Path | None = None
     """A table made by `python -m presets scan`: only its passing presets are tried."""
+    altered: Fraction = 0.0
+    """Share of these timbres that are altered (`manifests.synthesis.recipe`); needs `shaping: renderer`."""
     select: dict[str, bool | float | str | list[bool | float | str | None]] | None = None
     """Which presets of the scan pass (see `presets.scan.selection`); by default the usable, distinct ones."""
 
@@ -54,6 +64,14 @@ class Timbres(Strict):
         if self.select is not None and self.scan is None:
             raise ValueError("select: needs a `scan` to select from")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        # Left out where nothing is altered, so that older fingerprints hold.
+        if not self.altered:
+            del plain["altered"]
+        return plain
 
 
 class Tones(Strict):
@@ -194,6 +212,14 @@ class Config(Strict):
         names = [timbres.synth for timbres in self.timbres]
         if len(set(names)) != len(names):
             raise ValueError(f"timbres: each synth once, got {names}")
+        return self
+
+    @model_validator(mode="after")
+    def _altered_by_the_renderer(self) -> Self:
+        if self.shaping == "plugin" and any(timbres.altered for timbres in self.timbres):
+            raise ValueError(
+                "timbres.altered: needs shaping: renderer, since a plugin plays no altered timbre"
+            )
         return self
 
     def longest_settle_ms(self) -> float:

@@ -7,7 +7,7 @@ beside the cache, so that a resumed run does not try it again.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from manifests.dataset import files
 from manifests.dataset.canonical import canonical_json
 from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
 from presets.synths.synth import Preset, Synth, open_synth
-from presets.tones.making import ToneSpec, group_address, is_reproducible, make_tone_set
+from presets.tones.altering import alter_tone_set
+from presets.tones.making import ToneSpec, check_pitch, group_address, is_reproducible, make_tone_set
 from presets.tones.tone_set import ToneSet
 from render.config import Config, Timbres
 
@@ -75,7 +76,10 @@ class ToneSetCache:
         return cls(tone_spec(config), config.buffer_size, work / "tones")
 
     def get(self, synth: Synth, preset: Preset) -> ToneSet:
-        """Loads or makes a preset's tone set; raises GroupFailure if the preset fails or failed before."""
+        """Loads or makes a preset's tone set; raises GroupFailure if the preset fails or failed before.
+
+        An altered one is made of the plain one, which stays in the cache, too.
+        """
         address = group_address(synth, preset, self.spec)
         path, failed = self.folder / address, self.folder / f"{address}.failed.json"
         kept = ToneSet.load_or_none(path)
@@ -85,12 +89,19 @@ class ToneSetCache:
             note = json.loads(failed.read_bytes())
             raise GroupFailure(note["reason"], note["detail"])
         try:
-            made = make_tone_set(self.host(synth), synth, preset, self.spec)
+            made = self._made(synth, preset)
         except GroupFailure as failure:
             files.replace(failed, canonical_json({"reason": failure.reason, "detail": failure.detail}))
             raise
         made.save(path)
         return made
+
+    def _made(self, synth: Synth, preset: Preset) -> ToneSet:
+        if preset.recipe is None:
+            return make_tone_set(self.host(synth), synth, preset, self.spec)
+        tones = alter_tone_set(self.get(synth, replace(preset, recipe=None)), preset.recipe)
+        check_pitch(self.spec, tones.pitch_confidence)
+        return tones
 
     def compare(self, synth: Synth, preset: Preset, tones: ToneSet) -> None:
         """Makes a set's first tones again in a fresh fork; MachineFailure unless they are identical."""

@@ -15,7 +15,12 @@ WHAT = {
         "clips/SPLIT/shard-NNNNNN.parquet",
         "One row a clip, one file a shard, in the order of the tar.",
     ),
-    "timbres": ("timbres.parquet", "One row a timbre: the preset, what it was made with, and its tone set."),
+    "timbres": (
+        "timbres.parquet",
+        "One row a timbre: the preset, what it was made with, and its tone set. The `parameters` of an"
+        " altered timbre hold its recipe, too: the numbers whose names begin with `altered.`"
+        " ([rendering.md](rendering.md#altered-timbres)).",
+    ),
     "envelopes": ("envelopes.parquet", "One row an envelope."),
     "phrases": ("phrases.parquet", "One row a phrase."),
     "blocks": ("blocks.parquet", "One row a block: a full factorial of ids, contiguous in one shard."),
@@ -26,7 +31,8 @@ WHAT = {
     "failures": ("failures.parquet", "One row for every preset or clip that could not be made."),
     "tones": (
         "tones/shard-NNNNNN.parquet",
-        "One row a tone of the tone bank ([bank.md](bank.md)), one file a shard: it commits the shard.",
+        "One row a tone of the tone bank ([bank.md](bank.md)), one file a shard: it commits the shard."
+        " The tones of an altered timbre have RMS 0.1 together, not each.",
     ),
     "tone_shards": (
         "tones/tone_shards.parquet",

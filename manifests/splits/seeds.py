@@ -10,6 +10,10 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
+import numpy.typing as npt
+
+COUNTER_STEP, COUNTER_MIX = 0x9E3779B97F4A7C15, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+"""SplitMix64's constants: the step of its counter, and the factors of its two mixing steps."""
 
 
 def derive(seed: int, *what: str | int) -> int:
@@ -49,3 +53,20 @@ def permutation(seed: int, count: int, *what: str | int) -> np.ndarray:
     [0, 1, 2, 3]
     """
     return np.argsort(stream(seed, *what).random(count), kind="stable")
+
+
+def counter_uniforms(key: int, rows: int, columns: int) -> npt.NDArray[np.float64]:
+    """Draws the first numbers of the stream `key`, row by row: in [0, 1), float64 [rows, columns].
+
+    They are counter based, by SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). The trainer draws the same on
+    its device (`train.nn.counter_rng`).
+
+    >>> counter_uniforms(0, 1, 2).round(3).tolist()
+    [[0.883, 0.432]]
+    """
+    z = np.arange(1, rows * columns + 1, dtype=np.uint64) * np.uint64(COUNTER_STEP)
+    z += np.uint64(key & ((1 << 64) - 1))
+    for shift, factor in zip((30, 27), COUNTER_MIX, strict=True):
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    z = (z ^ (z >> np.uint64(31))) >> np.uint64(11)
+    return np.asarray((z.astype(np.float64) * 2.0**-53).reshape(rows, columns))

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.dataset.canonical import sha256_json
+from manifests.synthesis.recipe import RMS
 from manifests.types import InputError, Note
 from presets.analysis.fingerprint import mel_fingerprint
 from presets.analysis.levels import flattest_window, is_hard_clipped, without_rumble
@@ -23,7 +24,7 @@ from presets.analysis.pitch import vote_octave
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost
 from presets.synths.synth import Preset, Synth
 from presets.tones.one_shot import CROP_S, make_loop, resample_loop
-from presets.tones.tone_set import ToneSet
+from presets.tones.tone_set import ToneSet, quantised
 
 F32 = npt.NDArray[np.float32]
 
@@ -31,7 +32,7 @@ VERSION = 3
 """The version of a tone set's sound; it enters every address and the dataset's fingerprint."""
 GAP_S = 0.1
 """The pause between two notes."""
-TONE_RMS = 0.1
+TONE_RMS = RMS
 """The RMS of every tone, linear."""
 MIN_RMS = 1e-4
 """A tone with a lower RMS (-80 dBFS) counts as silent."""
@@ -146,9 +147,8 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
     if spec.pitching == "one_shot":
         tones = _from_one_shot(tones[0], spec)
     octave, confidence = vote_octave(tones, list(spec.pitches), spec.rate)
-    if spec.require_pitched and confidence < MIN_PITCH_CONFIDENCE:
-        raise GroupFailure("unpitched", f"{confidence:.0%} of the tones sound the note or an octave of it")
-    samples, scales = _quantised(tones)
+    check_pitch(spec, confidence)
+    samples, scales = quantised(tones)
     return ToneSet.create(
         samples=samples,
         scales=scales,
@@ -162,6 +162,15 @@ def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSp
     )
 
 
+def check_pitch(spec: ToneSpec, confidence: float) -> None:
+    """Raises GroupFailure if tones need a pitch, and too few of them have it.
+
+    Example: `check_pitch(spec, tones.pitch_confidence)`.
+    """
+    if spec.require_pitched and confidence < MIN_PITCH_CONFIDENCE:
+        raise GroupFailure("unpitched", f"{confidence:.0%} of the tones sound the note or an octave of it")
+
+
 def is_reproducible(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec, tones: ToneSet) -> bool:
     """Renders a set's first tones again in a fresh fork; returns whether they are bit-identical (canary).
 
@@ -172,7 +181,7 @@ def is_reproducible(host: SnapshotHost, synth: Synth, preset: Preset, spec: Tone
     again, _ = _cropped(host, synth, preset, spec, spec.played_pitches[:CANARY_TONES])
     if spec.pitching == "one_shot":
         again = _from_one_shot(again[0], spec)
-    samples, scales = _quantised(again)
+    samples, scales = quantised(again)
     count = len(scales)
     return np.array_equal(samples, tones.samples[:count]) and np.array_equal(scales, tones.scales[:count])
 
@@ -222,13 +231,3 @@ def _crop(held: F32, spec: ToneSpec, pitch: int) -> tuple[F32, float]:
     if is_hard_clipped(tone):
         raise GroupFailure("clipped", f"pitch {pitch}: stays at its peak for whole stretches")
     return tone * np.float32(TONE_RMS / rms), deviation
-
-
-def _quantised(tones: list[F32]) -> tuple[npt.NDArray[np.int16], F32]:
-    """Quantises tones to the full int16 range; returns int16 [tones, frames] and float32 [tones] scales."""
-    samples = np.empty((len(tones), len(tones[0])), dtype=np.int16)
-    scales = np.empty(len(tones), dtype=np.float32)
-    for index, tone in enumerate(tones):
-        scales[index] = float(np.abs(tone).max()) / 32767.0
-        samples[index] = np.clip(np.rint(tone / scales[index]), -32767, 32767)
-    return samples, scales

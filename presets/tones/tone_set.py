@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,19 @@ class ToneSet:
             return cls.load(path)
         except InputError:
             return None
+
+
+def quantised(tones: Sequence[F32]) -> tuple[I16, F32]:
+    """Quantises tones to the full int16 range; returns int16 [tones, frames] and float32 [tones] scales.
+
+    Example: `ToneSet.create(*quantised(tones), lowest_pitch=48, ...)`.
+    """
+    samples = np.empty((len(tones), len(tones[0])), dtype=np.int16)
+    scales = np.empty(len(tones), dtype=np.float32)
+    for index, tone in enumerate(tones):
+        scales[index] = float(np.abs(tone).max()) / 32767.0
+        samples[index] = np.clip(np.rint(tone / scales[index]), -32767, 32767)
+    return samples, scales
 
 
 def _audio(path: Path) -> Path:

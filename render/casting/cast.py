@@ -23,6 +23,7 @@ from presets.scan.selection import select_presets
 from presets.synths.synth import Preset, Synth
 from presets.tones.making import group_address
 from presets.tones.tone_set import ToneSet
+from render.casting.altered import alter, is_chosen, original_key
 from render.config import Config, Timbres
 from render.tones import ToneSetCache, configured_synth
 
@@ -42,11 +43,15 @@ class PresetResult:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A preset to try. The canary of a wave has its tone set made twice and compared."""
+    """A preset to try. The canary of a wave has its tone set made twice and compared.
+
+    `seed` is the dataset's: it decides whether and how the timbre is altered.
+    """
 
     timbres: Timbres
     preset: Preset
     canary: bool
+    seed: int
 
 
 TryPresets = Callable[[ToneSetCache, list[Candidate]], Iterator[PresetResult]]
@@ -61,10 +66,12 @@ def try_preset(tone_sets: ToneSetCache, wanted: Candidate) -> PresetResult:
     synth = configured_synth(wanted.timbres)
     try:
         tones = tone_sets.get(synth, preset)
+        if wanted.canary and synth.is_deterministic(preset):
+            tone_sets.compare(synth, preset, tones)
+        if is_chosen(wanted.seed, wanted.timbres.altered, synth, preset):
+            preset, tones = alter(tone_sets, wanted.seed, synth, preset, tones)
     except GroupFailure as failure:
         return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
-    if wanted.canary and synth.is_deterministic(preset):
-        tone_sets.compare(synth, preset, tones)
     return PresetResult(synth.name, preset, _row(tone_sets, synth, preset, tones))
 
 
@@ -75,7 +82,7 @@ def _row(tone_sets: ToneSetCache, synth: Synth, preset: Preset, tones: ToneSet) 
         "preset": preset.address,
         "bank_sha256": preset.bank_sha256,
         "plugin_sha256": synth.plugin_sha256,
-        "parameters": preset.parameters,
+        "parameters": preset.stated_parameters(),
         "state": preset.state,
         "deterministic": synth.is_deterministic(preset),
         "group": group_address(synth, preset, tone_sets.spec),
@@ -120,8 +127,8 @@ def cast(
     A later generation keeps the rows `before` it, and skips their presets and those that `failed` earlier.
     Raises InputError if too few presets pass.
     """
-    names_by_audio = {row["tones_sha256"]: row["name"] for row in before}
-    casting = _Casting(config, tone_sets, try_presets, [*failed], names_by_audio)
+    names_by_key = {original_key(config.seed, row): row["name"] for row in before}
+    casting = _Casting(config, tone_sets, try_presets, [*failed], names_by_key)
     sources = {
         timbres.synth: _untried(config.seed, timbres, [*before, *failed]) for timbres in config.timbres
     }
@@ -148,13 +155,16 @@ def _untried(seed: int, timbres: Timbres, known: list[dict[str, Any]]) -> Iterat
 
 @dataclass
 class _Casting:
-    """State of casting: failures, accepted timbres by SHA-256 of their tones, and tries per synth."""
+    """State of casting: failures, accepted timbres by the key of their plain tones, and tries per synth.
+
+    So of presets with equal audio one becomes a timbre, plain or altered.
+    """
 
     config: Config
     tone_sets: ToneSetCache
     try_presets: TryPresets
     failures: list[dict[str, Any]]
-    names_by_audio: dict[str, str]
+    names_by_key: dict[int, str]
     tried: Counter[str] = field(default_factory=Counter)
 
     def fail(self, synth: str, preset: str, reason: str, detail: str) -> None:
@@ -176,7 +186,10 @@ class _Casting:
             presets = list(islice(source, wanted - len(accepted)))
             tried = self.tried[timbres.synth]
             watched = permutation(self.config.seed, len(presets), "canary", timbres.synth, tried)[:1]
-            wave = [Candidate(timbres, preset, place in watched) for place, preset in enumerate(presets)]
+            wave = [
+                Candidate(timbres, preset, place in watched, self.config.seed)
+                for place, preset in enumerate(presets)
+            ]
             if not wave or tried > MAX_TRIES_PER_TIMBRE * timbres.count + 50:
                 last = self.failures[-1]["reason"] if self.failures else "none left"
                 raise InputError(
@@ -188,9 +201,10 @@ class _Casting:
                 if answer.row is None:
                     self.fail(answer.synth, answer.preset.address, answer.reason, answer.detail)
                     continue
-                twin = self.names_by_audio.get(answer.row["tones_sha256"])
+                key = original_key(self.config.seed, answer.row)
+                twin = self.names_by_key.get(key)
                 if twin is None:
-                    self.names_by_audio[answer.row["tones_sha256"]] = answer.row["name"]
+                    self.names_by_key[key] = answer.row["name"]
                     accepted.append(answer.row)
                 else:
                     self.fail(answer.synth, answer.preset.address, "duplicate", f"same audio as {twin}")

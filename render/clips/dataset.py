@@ -16,6 +16,7 @@ from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.dataset.storage import parquet_file
 from manifests.synthesis import compose
+from manifests.synthesis.recipe_parameters import split_parameters
 from manifests.types import Envelope, InputError, Notes
 from presets.synths.synth import Preset, Synth
 from presets.tones.tone_set import ToneSet
@@ -178,8 +179,8 @@ class PlannedDataset:
             raise MachineFault(
                 f"timbre {timbre} ({row['name']}): profile {synth.source} has changed since the plan"
             )
-        values, state = dict(row["parameters"]), row["state"]
-        return synth, Preset(row["preset"], row["name"], values, row["bank_sha256"], state)
+        values, recipe = split_parameters(row["parameters"])
+        return synth, Preset(row["preset"], row["name"], values, row["bank_sha256"], row["state"], recipe)
 
     def tone_set(self, timbre: int) -> ToneSet:
         """Returns a timbre's tone set, cached or made from its row; raises MachineFault if it differs."""

@@ -1,11 +1,11 @@
-"""Counter-based uniform numbers, equal on every device: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
+"""Counter-based uniform numbers, equal on every device and to those of `manifests.splits.seeds`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-_GOLDEN, _FIRST, _SECOND = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+from manifests.splits.seeds import COUNTER_MIX, COUNTER_STEP
 
 
 def _signed(value: int) -> int:
@@ -27,8 +27,8 @@ def uniforms(key: int | Tensor, rows: int, columns: int, device: torch.device) -
     Example: `uniforms(7, 2, 3, torch.device("cpu")).shape` is (2, 3).
     """
     count = torch.arange(1, rows * columns + 1, dtype=torch.int64, device=device)
-    z = count * _signed(_GOLDEN) + (key if isinstance(key, Tensor) else _signed(key))
-    z = (z ^ _shifted(z, 30)) * _signed(_FIRST)
-    z = (z ^ _shifted(z, 27)) * _signed(_SECOND)
+    z = count * _signed(COUNTER_STEP) + (key if isinstance(key, Tensor) else _signed(key))
+    for shift, factor in zip((30, 27), COUNTER_MIX, strict=True):
+        z = (z ^ _shifted(z, shift)) * _signed(factor)
     z = _shifted(z ^ _shifted(z, 31), 11)
     return (z.double() * 2.0**-53).reshape(rows, columns)

@@ -24,7 +24,8 @@ from manifests.synthesis.compose import rms as rms_of
 from manifests.types import InputError
 
 RMS_TOLERANCE = 1e-9
-MAX_DC = 10 ** (-60 / 20)
+MAX_DC, MAX_DC_OF_RMS = 10 ** (-60 / 20), 10 ** (-50 / 20)
+"""Largest DC offset at full scale 1, or as a share of the RMS: a loud low note that an envelope cuts has some."""
 SILENT_RMS = 10 ** (-80 / 20)
 SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "rate", "sustain", "attack_ms")
 
@@ -143,5 +144,5 @@ def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
         yield f"silent: RMS {rms:.2e}"
     if int((np.abs(wide) >= FULL_SCALE).sum()) > 1:
         yield "clipped: more than one sample at full scale"
-    if (dc := abs(float(wide.mean())) / FULL_SCALE) > MAX_DC:
+    if (dc := abs(float(wide.mean())) / FULL_SCALE) > max(MAX_DC, MAX_DC_OF_RMS * rms):
         yield f"DC offset {20 * np.log10(dc):.1f} dBFS"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from manifests.splits.seeds import counter_uniforms
 from train.nn.counter_rng import uniforms
 
 CPU = torch.device("cpu")
@@ -19,3 +20,8 @@ def test_counter_random_numbers_are_uniform_and_pinned() -> None:
     share, _ = np.histogram(numbers.numpy(), bins=50, range=(0, 1))
     assert np.abs(share / share.mean() - 1).max() < 0.07
     assert abs(np.corrcoef(numbers[:, 0], numbers[:, 1])[0, 1]) < 0.15
+
+
+def test_the_renderer_draws_the_same_numbers() -> None:
+    for key in (0, 7, 2**63 + 12345, -1):
+        np.testing.assert_array_equal(counter_uniforms(key, 3, 5), uniforms(key, 3, 5, CPU).numpy())

@@ -19,8 +19,9 @@ import torch
 from torch import Tensor
 
 from manifests.synthesis.compose import FULL_SCALE, Span, spans
+from manifests.synthesis.recipe import Recipe
 from manifests.types import Envelope, Notes
-from train.data.bank.alter import Recipe, apply_recipe
+from train.data.bank.alter import apply_recipe
 from train.data.bank.format import ClipFormat
 from train.data.bank.gain import gain_per_note, gain_vectorised
 from train.data.bank.modulate import Timeline

@@ -9,24 +9,21 @@ Tensor names: F samples of a clip, K partials, X points of a slow curve.
 from __future__ import annotations
 
 import math
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from manifests.synthesis.recipe import (
+    CHORUS_MS,
+    DRIFT_DB,
+    DRIFT_POINTS_HZ,
+    HIGHEST_PARTIAL,
+    RMS,
+    Inharmonic,
+    Motion,
+)
 from train.nn.counter_rng import uniforms
-
-RMS = 0.1
-"""Level of a tone."""
-
-HIGHEST_PARTIAL = 0.45
-"""Highest frequency of an added partial, as a share of the sample rate."""
-
-DRIFT_POINTS_HZ = 2.0
-"""Random levels per second between which a drifting level moves."""
-
-CHORUS_MS = 12.0
-"""Mean delay of a chorus's second voice."""
 
 
 class Timeline(NamedTuple):
@@ -37,40 +34,6 @@ class Timeline(NamedTuple):
 
     pitch_F: Tensor
     since_F: Tensor
-
-
-class Inharmonic(NamedTuple):
-    """Partials that are no multiples of the pitch.
-
-    Attributes:
-        ring: Share of the tone that is ring modulated, 0..1.
-        ring_ratio: The modulator's frequency over the note's.
-        level_db: Level of added partials relative to the tone.
-        ratios: Their frequencies over the note's; none leaves them out.
-        decay_s: Time in which they fall by 60 dB; infinite for partials that last.
-    """
-
-    ring: float
-    ring_ratio: float
-    level_db: float
-    ratios: tuple[float, ...]
-    decay_s: float
-
-
-MotionKind = Literal["drift", "tremolo", "vibrato", "chorus", "closing"]
-
-
-class Motion(NamedTuple):
-    """A movement within the notes; `depth` is 0..1, `rate_hz` its speed.
-
-    Kinds: `drift` (random level), `tremolo`, `vibrato`, `chorus` (a second voice whose delay varies, so that
-    both beat), and `closing` (a low pass at `corner_hz` closes over the note, with time constant 1 / rate).
-    """
-
-    kind: MotionKind
-    depth: float
-    rate_hz: float
-    corner_hz: float
 
 
 def add_inharmonic(dry_F: Tensor, how: Inharmonic, timeline: Timeline, semitones: int, rate: int) -> Tensor:
@@ -104,7 +67,7 @@ def move(dry_F: Tensor, how: Motion, timeline: Timeline, key: int, rate: int) ->
     """
     turn_F = 2.0 * math.pi * how.rate_hz / rate * timeline.since_F.float()
     if how.kind == "drift":
-        drift_db_F = 6.0 * how.depth * _slow_noise(len(dry_F), key, rate, dry_F.device)
+        drift_db_F = DRIFT_DB * how.depth * _slow_noise(len(dry_F), key, rate, dry_F.device)
         return dry_F * torch.pow(10.0, drift_db_F / 20.0)
     if how.kind == "tremolo":
         return dry_F * (1.0 - how.depth * 0.25 * (1.0 - torch.cos(turn_F)))

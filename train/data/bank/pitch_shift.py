@@ -19,15 +19,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from manifests.dsp.windowed_sinc import kaiser_sinc, tap_offsets
+from manifests.dsp.windowed_sinc import SHIFT_TAPS, shift_weights
 from manifests.synthesis.compose import Span
 from manifests.types import Notes
 from train.data.bank.tones import Tones
 from train.nn.gain import NoteBatch
 
 F32 = npt.NDArray[np.float32]
-
-TAPS, KAISER = 16, 9.0
 
 
 class Reading(NamedTuple):
@@ -58,7 +56,7 @@ class PitchShiftTable:
         """Returns the places and weights of a note that is `semitones` above its tone.
 
         They are the first sample read for each sample of the note, int64 [frames], and the weights of the
-        samples from there on, float32 [frames, TAPS].
+        samples from there on, float32 [frames, SHIFT_TAPS].
         """
         if semitones not in self._made:
             first, weights = _kernel(self.frames, semitones)
@@ -68,14 +66,8 @@ class PitchShiftTable:
 
 @lru_cache(maxsize=64)
 def _kernel(frames: int, semitones: float) -> tuple[Tensor, Tensor]:
-    ratio = 2.0 ** (semitones / 12.0)
-    places = np.arange(frames) * ratio
-    integer_part = np.floor(places)
-    cutoff = min(1.0, 1.0 / ratio)
-    distance = tap_offsets(TAPS)[None, :] - (places - integer_part)[:, None]
-    weights = kaiser_sinc(distance, TAPS, KAISER, cutoff) / np.i0(KAISER)
-    first = integer_part.astype(np.int64) - TAPS // 2 + 1
-    return torch.from_numpy(first), torch.from_numpy(weights.astype(np.float32))
+    first, weights = shift_weights(frames, semitones)
+    return torch.from_numpy(first), torch.from_numpy(weights)
 
 
 def wrap_loop(places: Tensor, loop_start: Tensor | int, loop_end: Tensor | int) -> Tensor:
@@ -110,7 +102,7 @@ def tones_per_note(
         count, piece = end - onset, out_F[onset:end]
         if semitones:
             first, weights = (table[:count] for table in shifts.at(semitones))
-            places = wrap_loop(first[:, None] + torch.arange(TAPS), loop_start, loop_end)
+            places = wrap_loop(first[:, None] + torch.arange(SHIFT_TAPS), loop_start, loop_end)
             piece[:] = (tones.pcm_S[start + places] * weights).sum(1)
         else:
             plain = min(count, loop_end)
@@ -168,7 +160,7 @@ def tones_vectorised(
     cell_PF = step_PN.gather(1, index_PF) * shifts.frames + since_PF
     first_PF, weight_PFX = torch.cat(firsts)[cell_PF], torch.cat(weights)[cell_PF]
     dry = torch.zeros_like(start_TPF, dtype=torch.float32)
-    for tap in range(TAPS):
+    for tap in range(SHIFT_TAPS):
         places = wrap_loop(first_PF + tap, loop_start, loop_end)
         dry += tones.pcm_S[start_TPF + places] * weight_PFX[..., tap]
     return dry.mul_(scale_TPN.gather(2, index_TPF))

@@ -20,8 +20,8 @@ import torch
 from manifests.dataset.bank import Bank
 from manifests.splits.seeds import derive, permutation, stream
 from manifests.synthesis.octaves import transpose
+from manifests.synthesis.recipe import Recipe, draw_recipe
 from manifests.types import ClipId, Envelope, InputError, Notes
-from train.data.bank.alter import Recipe, draw_recipe
 from train.data.bank.compose import compose_block
 from train.data.bank.format import clip_format
 from train.data.bank.fresh import FreshMaterial

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from manifests.dataset.bank import Bank, source_pitch
 from manifests.dataset.storage import is_local, read_range
+from manifests.synthesis.recipe import zone_root
 from manifests.types import InputError
 
 
@@ -125,15 +126,6 @@ class Tones:
             pitches,
             int(loop_end.min()),
         )
-
-
-def zone_root(pitch: int, width: int, offset: int) -> int:
-    """Returns the MIDI pitch at the middle of a pitch's zone; zones are `width` semitones, from `offset` on.
-
-    >>> [zone_root(pitch, 3, 60) for pitch in (59, 60, 61, 62, 63)]
-    [58, 61, 61, 61, 64]
-    """
-    return pitch - (pitch - offset) % width + (width - 1) // 2
 
 
 def _mapped(path: Path) -> npt.NDArray[np.uint8]:
