@@ -163,6 +163,9 @@ def read_places(count: int, loop_start: int, loop_end: int) -> I64:
 
     Each is place p = 0, 1, …: p itself below `loop_end`, from there on
     loop_start + (p - loop_start) mod (loop_end - loop_start).
+
+    >>> read_places(7, 2, 5).tolist()
+    [0, 1, 2, 3, 4, 2, 3]
     """
     places = np.arange(count, dtype=np.int64)
     looped = loop_start + (places - loop_start) % (loop_end - loop_start)

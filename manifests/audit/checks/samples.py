@@ -25,7 +25,7 @@ from manifests.types import InputError
 
 RMS_TOLERANCE = 1e-9
 MAX_DC, MAX_DC_OF_RMS = 10 ** (-60 / 20), 10 ** (-50 / 20)
-"""Largest DC offset at full scale 1, or as a share of the RMS: a loud low note that an envelope cuts has some."""
+"""Largest DC offset at full scale 1, or as a share of the RMS: a loud low note that is cut has some."""
 SILENT_RMS = 10 ** (-80 / 20)
 SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "rate", "sustain", "attack_ms")
 

@@ -33,6 +33,9 @@ def test_a_plain_timbre_has_no_recipe() -> None:
 
 
 def test_what_no_row_can_state_is_refused() -> None:
-    for recipe in (Recipe(3, 0.5, (), (), None, None, 7), Recipe(None, 0.5, (), (), None, None, 1 << KEY_BITS)):
+    for recipe in (
+        Recipe(3, 0.5, (), (), None, None, 7),
+        Recipe(None, 0.5, (), (), None, None, 1 << KEY_BITS),
+    ):
         with pytest.raises(ValueError, match="second layer"):
             to_parameters(recipe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,7 +106,8 @@ FILTERED = [
 
 
 @pytest.mark.parametrize(
-    ("recipe", "most_db"), [*((recipe, -35.0) for recipe in STEADY), *((recipe, -30.0) for recipe in FILTERED)]
+    ("recipe", "most_db"),
+    [*((recipe, -35.0) for recipe in STEADY), *((recipe, -30.0) for recipe in FILTERED)],
 )
 def test_clips_agree(plain: ToneSet, recipe: Recipe, most_db: float) -> None:
     # Rumble is removed from tones only, and in a phrase a filter reaches across onsets: clips agree less.
