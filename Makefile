@@ -9,14 +9,16 @@ WORKERS ?= $(shell getconf _NPROCESSORS_ONLN)
 RUN  = $(VENV)/bin/python
 FAST  = $(if $(filter fast,$(DEMO)),-fast,)
 PAIRS = $(if $(filter fast,$(DEMO)),3,8)
-# If released weights exist, the demo scores them and plays them beside its own codec.
+# The released codec, which the demo plays first, and scores beside its own.
 RELEASED = $(firstword $(wildcard train/released_weights/model.safetensors train/released_weights/model-00001-of-*.safetensors))
-CODECS = --checkpoint $(if $(RELEASED),demo=)$(OUT)/run/best.safetensors $(if $(RELEASED),--checkpoint released=$(RELEASED))
+CODECS = --checkpoint demo=$(OUT)/run/best.safetensors --checkpoint released=$(RELEASED)
 export PYTHONUNBUFFERED = 1
 
-.PHONY: demo compare test verify lint clean help
+.PHONY: demo release card compare test verify lint clean help
 help:
-	@echo "make demo             renders, audits, trains, scores and writes a listening page (DEMO=fast: under 3 minutes)"
+	@echo "make demo             converts with the released codec, renders, audits, trains, scores and writes listening pages (DEMO=fast: under 3 minutes)"
+	@echo "make release          scores a trained codec and makes it the one that is shipped (CHECKPOINT=, DATA=, CONFIG=, NOTE=, RECIPE=)"
+	@echo "make card             renders the data of the shipped codec's card, and makes its figures again"
 	@echo "make compare          trains four systems on one dataset and scores them (COMPARE=full: a night on one GPU)"
 	@echo "make lint             checks style, types and import contracts"
 	@echo "make test             runs lint and the tests (up to 15 minutes on 2 cores)"
@@ -41,12 +43,26 @@ $(VENV)/.dev: pyproject.toml constraints.txt
 , := ,
 
 demo: $(VENV)/.demo
+	$(RUN) -m render make configs/first-sound.yaml --out $(OUT)/first-sound --workers $(WORKERS)
+	$(RUN) -m train page --data $(OUT)/first-sound --out $(OUT)/first-sound.html
+	@echo "first sounds, by the released codec: $(abspath $(OUT)/first-sound.html)"
 	$(RUN) -m render make configs/demo$(FAST).yaml --out $(OUT)/dataset --workers $(WORKERS)
 	$(RUN) -m manifests audit $(OUT)/dataset --deep --rerender 8 --html $(OUT)/audit.html
 	$(RUN) -m train fit configs/train/demo$(FAST).yaml --data $(OUT)/dataset --out $(OUT)/run
 	$(RUN) -m train evaluate $(CODECS) --data $(OUT)/dataset --out $(OUT)/scores --pairs $(PAIRS)
 	$(RUN) -m train page $(CODECS) --data $(OUT)/dataset --scores $(OUT)/scores --out $(OUT)/page.html
 	@echo "page: $(abspath $(OUT)/page.html)"
+
+# Replaces the shipped codec, its card and the README's figures. CONFIG is the config in the repository that makes DATA.
+# ARGS: more options of `train release`, such as --other seed2=RUN2/best.safetensors --machine "two cores of …".
+release: $(VENV)/.demo
+	$(RUN) -m render make configs/unseen-synth.yaml --out $(OUT)/unseen-synth --workers $(WORKERS)
+	$(RUN) -m train release --checkpoint $(CHECKPOINT) --data $(DATA) --config $(CONFIG) --out $(OUT)/release \
+		--note "$(NOTE)" --recipe "$(RECIPE)" --also configs/unseen-synth.yaml=$(OUT)/unseen-synth $(ARGS)
+	$(RUN) scripts/install_release.py $(OUT)/release
+
+card: $(VENV)/.demo
+	$(RUN) -m benchmarks.released_card --out $(OUT)/card --workers $(WORKERS)
 
 # COMPARE=tiny checks the pipeline on a CPU; COMPARE=full takes a night on one GPU. DATA=FOLDER uses an existing dataset.
 COMPARE ?= tiny

@@ -4,11 +4,11 @@
 #     scripts/train_release.sh OUT
 #
 #   OUT/dataset/tones   the tone bank          OUT/run      checkpoints and logs
-#   OUT/scores          scores of held-out splits  OUT/given  conversions and scores of the pairs in PAIRS
-#   OUT/release         fp16 weights in files below 16 MiB, model card, twelve conversions
+#   OUT/given           conversions and scores of the pairs in PAIRS
+#   OUT/release         fp16 weights in files below 16 MiB, model card with scores of held-out splits, six conversions
 #
-# This makes the release the default codec:
-#     cp OUT/release/{model*.safetensors,README.md} train/released_weights/
+# This makes the release the default codec, and puts its figures into the README:
+#     python scripts/install_release.py OUT/release
 #
 # The script may be interrupted at any point. Called again, it resumes. Each training command takes less than ten
 # minutes: SIGTERM stops it, it saves a checkpoint, and the next command resumes from that.
@@ -21,6 +21,7 @@
 #   DATASET   config of the dataset (configs/release.yaml)      TRAIN    config of the run (configs/train/release.yaml)
 #   PAIRS     folder of pairs: NAME_orig.wav, NAME_ref.wav, NAME_gt.wav, and NAME_SYSTEM.wav of other systems
 #   COMMANDS  number of training commands (3)                   COMMAND_S  time limit of each in seconds (560)
+#   NOTE      what the release is, for its card
 #   SCORED    pairs to score for each kind and split (64)       EVERY    keep every N-th semitone (1)
 set -euo pipefail
 out=$(mkdir -p "${1:?usage: scripts/train_release.sh OUT}" && cd "$1" && pwd)
@@ -66,9 +67,6 @@ done
 best=$out/run/best.safetensors
 [ -f "$best" ] || best=$out/run/last.safetensors
 
-say "scoring held-out splits"
-"$python" -m train evaluate --checkpoint "$best" --data "$bank" --out "$out/scores" --pairs "${SCORED:-64}"
-
 if [ -n "${PAIRS:-}" ]; then
   say "converting and scoring the pairs in $PAIRS"
   mkdir -p "$out/given/files"
@@ -82,5 +80,7 @@ if [ -n "${PAIRS:-}" ]; then
     --out "$out/given/scores"
 fi
 
-say "writing the release to $out/release"
-"$python" -m train release --checkpoint "$best" --data "$bank" --scores "$out/scores" --out "$out/release"
+say "scoring held-out splits, and writing the release to $out/release"
+"$python" -m train release --checkpoint "$best" --data "$bank" --out "$out/release" --pairs "${SCORED:-64}" \
+  --config "${DATASET:-configs/release.yaml}" --note "${NOTE:-Trained by scripts/train_release.sh.}" \
+  --recipe "DATASET=${DATASET:-configs/release.yaml} TRAIN=${TRAIN:-configs/train/release.yaml} scripts/train_release.sh OUT"

@@ -50,12 +50,15 @@ class Plan:
 def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
     """Opens the config's synths; returns the config without absent optional synths, the synths, and remarks.
 
+    If the synth that training leaves out is an absent optional one, the config leaves none out.
+
     Raises InputError if a required synth is not installed, a synth is configured twice, or none is left.
     """
-    kept, synths, remarks = [], [], []
+    kept, synths, remarks, absent = [], [], [], []
     for timbres in config.timbres:
         if timbres.optional and timbres.plugin is None and not is_installed(timbres.synth):
             remarks.append(f"{timbres.synth} is not installed: its {timbres.count} timbres are left out")
+            absent.append(timbres.synth)
             continue
         synth = configured_synth(timbres)
         settled: dict[str, Any] = {"optional": False, "synth": synth.name}
@@ -68,10 +71,12 @@ def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
     names = [synth.name for synth in synths]
     if len(set(names)) != len(names):
         raise InputError(f"timbres: each synth once, got {names}")
-    left_out = config.splits.unseen_synth
-    if left_out is not None and left_out not in names:
+    splits, left_out = config.splits, config.splits.unseen_synth
+    if left_out in absent:
+        splits = splits.model_copy(update={"unseen_synth": None})
+    elif left_out is not None and left_out not in names:
         raise InputError(f"splits.unseen_synth: {left_out!r} is none of {names}")
-    return config.model_copy(update={"timbres": kept}), synths, remarks
+    return config.model_copy(update={"timbres": kept, "splits": splits}), synths, remarks
 
 
 def gather_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:

@@ -37,16 +37,13 @@ def run(*command: str | Path, cwd: Path, path: str = "") -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the tree, with weights put where released ones are."""
+    """The wheel of a copy of the tree."""
     folder = tmp_path_factory.mktemp("wheel")
     tree = folder / "tree"
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / file, tree)
-    weights = tree / "train" / "released_weights"
-    weights.mkdir(exist_ok=True)
-    (weights / "model-of-a-test.safetensors").write_bytes(b"no weights")
     build = ("pip", "wheel", "-q", "--no-deps", "--no-index", "--no-build-isolation")
     run(sys.executable, "-m", *build, "-w", folder, tree, cwd=folder)
     return next(folder.glob("*.whl"))
@@ -66,6 +63,23 @@ def scripts(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin"
 
 
+def test_convert_uses_the_released_codec_from_an_empty_folder(scripts: Path, tmp_path: Path) -> None:
+    clips = sorted((ROOT / "train" / "released_weights" / "clips").glob("01_*_*.flac"))
+    for name, role in (("a.wav", "source"), ("b.wav", "reference")):
+        sound, rate = soundfile.read(next(path for path in clips if path.stem.endswith(role)))
+        soundfile.write(tmp_path / name, sound, rate)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    command = ("convert", "--source", "../a.wav", "--reference", "../b.wav", "--out", "y.wav")
+    assert " notes, octave " in run(scripts / "triptych-train", *command, cwd=empty)
+    converted, rate = soundfile.read(empty / "y.wav")
+    assert len(converted) == soundfile.info(tmp_path / "a.wav").frames
+    assert np.abs(converted).max() > 0.01
+    code = "import train; codec = train.load_codec(); print(codec.checkpoint)"
+    used = run(scripts / "python", "-c", code, cwd=empty).strip()
+    assert Path(used).is_relative_to(scripts.parent), "the weights of the wheel, not of this checkout"
+
+
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
     """A user's folder with a package or module of the name of each of ours."""
@@ -81,10 +95,12 @@ def test_a_wheel_holds_every_data_file(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for package in PACKAGES:
         files = (path for path in (ROOT / package).rglob("*") if path.is_file())
-        expected = {str(path.relative_to(ROOT)) for path in files if "__pycache__" not in path.parts}
+        left = (ROOT / package).rglob("__pycache__/*"), (ROOT / package).glob("released_weights/clips/*")
+        expected = {str(path.relative_to(ROOT)) for path in {*files}.difference(*left)}
         assert expected - names == set()
         assert f"{package}/py.typed" in names
-    assert "train/released_weights/model-of-a-test.safetensors" in names
+    assert "train/released_weights/card.json" in names
+    assert not any(name.startswith("train/released_weights/clips") for name in names)
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from manifests.dataset.storage import location
 from manifests.types import InputError
+from train.codec.released import released_checkpoint
 from train.evaluation.files import parse_roles
 from train.evaluation.formatting import comparison_sentences, rich_tables
 from train.evaluation.given_pairs import PairCodecs, evaluate_files, evaluate_folder
@@ -97,11 +98,23 @@ def named_checkpoints(checkpoints: list[str]) -> dict[str, Path]:
     return named
 
 
+def or_released(checkpoints: list[str] | None) -> list[str]:
+    """Returns `--checkpoint` options, or the released codec if there are none.
+
+    Raises:
+        InputError: If there are none, and the package holds no released weights.
+    """
+    return checkpoints or [f"released={released_checkpoint()}"]
+
+
 def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for scores.parquet, summary.json and the reports.")],
     checkpoint: Annotated[
         list[str] | None,
-        typer.Option(help="Checkpoint to score on --data, --folder or --files, or NAME=PATH; repeatable."),
+        typer.Option(
+            help="Checkpoint to score on --data, --folder or --files, or NAME=PATH; repeatable. Default with"
+            " --data: the released weights."
+        ),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Dataset folder, or its URL, to draw held-out pairs from.")
@@ -146,9 +159,9 @@ def evaluate(
         raise InputError(f"{asked[0]}: names the pairs to score; leave out the other inputs")
     if octave_told and not (asked and checkpoint):
         raise InputError("--octave-told: expected --checkpoint with --folder or --files")
-    if not asked and not (checkpoint and data):
-        raise InputError("evaluate: expected --checkpoint with --data, or --files, or --folder")
-    named = named_checkpoints(checkpoint or [])
+    if not asked and not data:
+        raise InputError("evaluate: expected --data, --files or --folder")
+    named = named_checkpoints(checkpoint or [] if asked else or_released(checkpoint))
     codecs = load_codecs(named)
     with tracking("scoring", "pairs", console) as track, one_torch_thread() if codecs else nullcontext():
         if files is not None:

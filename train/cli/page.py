@@ -10,7 +10,7 @@ from rich.console import Console
 
 from manifests.dataset.storage import location
 from manifests.types import InputError
-from train.cli.evaluate import named_checkpoints, one_torch_thread, tracking
+from train.cli.evaluate import named_checkpoints, one_torch_thread, or_released, tracking
 from train.evaluation.files import parse_roles, read_rows, scan_folder
 from train.evaluation.page.page import make_files_page, make_page
 
@@ -18,7 +18,10 @@ from train.evaluation.page.page import make_files_page, make_page
 def page(
     out: Annotated[Path, typer.Option(help="The HTML file to write.")],
     checkpoint: Annotated[
-        list[str] | None, typer.Option(help="Checkpoint that converts, or NAME=PATH; repeat for several.")
+        list[str] | None,
+        typer.Option(
+            help="Checkpoint that converts, or NAME=PATH; repeat for several. Default: the released weights."
+        ),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Dataset folder (or its s3:// URL) to draw held-out pairs from.")
@@ -26,7 +29,9 @@ def page(
     pairs_per_kind: Annotated[int, typer.Option(min=1, help="Conversions of each kind in each split.")] = 2,
     split: Annotated[
         list[str] | None,
-        typer.Option(help="Split to show; repeat for several. Default: validation and test_unseen_all."),
+        typer.Option(
+            help="Split to show; repeat for several. Default: validation, unseen_all and unseen_synth."
+        ),
     ] = None,
     scores: Annotated[Path | None, typer.Option(help="Folder that `train evaluate` wrote.")] = None,
     files: Annotated[Path | None, typer.Option(help="Instead: a CSV, as for `train evaluate`.")] = None,
@@ -53,11 +58,11 @@ def page(
         with tracking("drawing", "pairs", console) as track:
             make_files_page(folder, rows, seed, scores, out, track, blind)
     else:
-        if not checkpoint or data is None:
-            raise InputError("page: expected --checkpoint with --data, or --files, or --folder")
+        if data is None:
+            raise InputError("page: expected --data, --files or --folder")
         from train.codec.api import load_codec
 
-        named = named_checkpoints(checkpoint)
+        named = named_checkpoints(or_released(checkpoint))
         codecs = {name: load_codec(path) for name, path in named.items()}
         with one_torch_thread(), tracking("converting", "clips", console) as track:
             make_page(

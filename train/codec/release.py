@@ -1,14 +1,16 @@
 """Writes a release of a checkpoint: fp16 weights in parts, a card, and example conversions.
 
 OUT/model-00001-of-00002.safetensors …   below 16 MiB each; `--checkpoint` takes the first
-OUT/README.md                            the release card
+OUT/README.md, OUT/card.json             the release card, and all its facts
 OUT/clips/01_timbre_….flac               source, reference, target and conversion of each example
+OUT/scores/                              the scores of which the card was made
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,7 +24,11 @@ from train.checkpoint import part_name, read_weights, save_weights
 from train.codec.api import Codec
 from train.data.clips import read_clips
 from train.data.pairs import KINDS, TAKES, Pair, draw_pairs
+from train.metrics import score, spectral_features
+from train.systems.base import Audio
 
+METRIC = "mstft_floored"
+"""The metric of examples, by its name in `train.metrics`."""
 MAX_FILE_BYTES = 16 * 2**20
 """Largest size of a file of weights."""
 HEADER_BYTES = 2**19
@@ -90,15 +96,28 @@ def sample_pairs(
 
 def write_samples(
     codec: Codec, layout: Layout | Bank, splits: Sequence[str], out: Path, count: int, seed: int
-) -> None:
+) -> list[dict[str, Any]]:
     """Writes `count` conversions of held-out pairs as FLAC, with their sources, references and targets.
 
-    Raises InputError if a split holds too few pairs, or a clip cannot be read or written.
+    Returns the kind, split, files and floored MSTFT of each. The score is of the sounds in the files, so that
+    it can be made again from them. Raises InputError if a split holds too few pairs, or a clip cannot be read
+    or written.
     """
+    examples = []
     for number, (split, pair) in enumerate(sample_pairs(layout, splits, count, seed), start=1):
         keys = {"source": pair.source, "reference": pair.reference, "target": pair.target}
         clips = read_clips(layout, list(keys.values()))
         audio = {role: as_float(clips[key]) for role, key in keys.items()}
         result = codec.convert(audio["source"], audio["reference"], TAKES[pair.kind])
+        names = {}
         for role, sound in (*audio.items(), ("made", result.audio)):
-            write_audio(out / f"{number:02d}_{pair.kind}_{split}_{role}.flac", sound, codec.rate)
+            names[role] = f"{number:02d}_{pair.kind}_{split}_{role}.flac"
+            write_audio(out / names[role], sound, codec.rate)
+        score = example_score(result.audio, audio["target"])
+        examples.append({"kind": pair.kind, "split": split, "files": names, METRIC: round(score, 4)})
+    return examples
+
+
+def example_score(converted: Audio, target: Audio) -> float:
+    """Returns the floored MSTFT between a conversion and its target, float32 [samples] each."""
+    return score(spectral_features(converted), spectral_features(target))[METRIC]

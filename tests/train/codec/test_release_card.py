@@ -2,29 +2,119 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 from manifests.dataset.bank import Bank
+from manifests.types import InputError
 from tests.support import commands
-from train.codec.release_card import TO_DO
+from tests.support.paths import ROOT
+from train.codec.release_card import BEGIN, END, with_block
+from train.codec.release_facts import RELEASED, TO_DO, known_failures, read_card
+
+SCORED = ("--pairs", "1", "--clips", "2", "--workers", "2")
 
 
-def test_a_release_card_states_what_is_missing(
+@pytest.fixture(scope="module")
+def released(release_checkpoint: Path, banked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Writes a release of an untrained codec, with gaps in its card."""
+    out = tmp_path_factory.mktemp("release") / "release"
+    command = (
+        "train",
+        "release",
+        "--checkpoint",
+        release_checkpoint,
+        "--data",
+        banked / "tones",
+        "--out",
+        out,
+    )
+    commands.succeed(*command, *SCORED, "--also", f"configs/none.yaml={banked / 'tones'}")
+    return out
+
+
+def test_a_card_states_data_scores_and_what_is_missing(released: Path, banked: Path) -> None:
+    text = (released / "README.md").read_text()
+    assert yaml.safe_load(text.split("---")[1])["tags"][0] == "audio"
+    assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in text
+    assert text.count(TO_DO) == 4, "note, config, hours, recipe"
+    assert Bank(banked / "tones").metadata()["fingerprint"] in text
+    card = read_card((released / "card.json").read_bytes(), "card")
+    first = card["scores"][0]
+    assert (first["config"], first["is_bank"], card["scores"][1]["config"]) == (
+        TO_DO,
+        True,
+        "configs/none.yaml",
+    )
+    methods = {row["method"] for row in first["rows"]}
+    assert {RELEASED, "transplant", "transplant_known", "copy_of_source", "silence"} <= methods
+    assert len(list((released / "clips").iterdir())) == 8
+    assert card["examples"][0]["files"]["made"] == "01_timbre_validation_made.flac"
+    summary = json.loads((released / "scores" / "0" / "summary.json").read_bytes())
+    ours = [r for r in summary["scores"] if r["method"] == RELEASED and r["metric"] == "mstft_floored"]
+    kept = [r for r in first["rows"] if r["method"] == RELEASED and r["metric"] == "mstft_floored"]
+    assert [r["mean"] for r in kept] == pytest.approx([r["mean"] for r in ours], rel=1e-3)
+
+
+def test_an_untrained_codec_has_known_failures(released: Path) -> None:
+    card = read_card((released / "card.json").read_bytes(), "card")
+    assert card["failures"] == known_failures(card["scores"])
+    assert any("which the transplant without training betters" in line for line in card["failures"])
+
+
+def test_data_of_another_training_and_malformed_options_are_refused(
     release_checkpoint: Path, banked: Path, tmp_path: Path
 ) -> None:
-    out = tmp_path / "release"
-    command = ("train", "release", "--checkpoint", release_checkpoint, "--out", out, "--clips", "2", "--data")
-    commands.succeed(*command, banked / "tones")
-    card = (out / "README.md").read_text()
-    assert yaml.safe_load(card.split("---")[1])["tags"][0] == "audio"
-    assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in card
-    assert card.count(TO_DO) == 2, "scores, failures"
-    assert Bank(banked / "tones").metadata()["fingerprint"] in card
-    clips = sorted(path.name for path in (out / "clips").iterdir())
-    assert len(clips) == 8
-    assert "01_timbre_validation_made.flac" in clips
-    refused = commands.run(*command, banked)
-    assert refused.returncode == 2
-    assert "was not trained on" in refused.stderr
+    command = ("train", "release", "--checkpoint", release_checkpoint, "--out", tmp_path / "out", "--data")
+    for data, more, message in (
+        (banked, (), "was not trained on"),
+        (banked / "tones", ("--also", "x"), "--also 'x': expected CONFIG=DATASET"),
+        (banked / "tones", ("--other", "released=x"), "another name than released"),
+    ):
+        refused = commands.run(*command, data, *more)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+    with pytest.raises(InputError, match="card: not the card of a release"):
+        read_card(b"{}", "card")
+
+
+def test_a_release_with_gaps_is_not_installed_and_one_without_is(released: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for package in ("train", "manifests", "scripts"):
+        shutil.copytree(ROOT / package, tree / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "README.md", tree)
+    release = tmp_path / "release"
+    shutil.copytree(released, release)
+    command = [sys.executable, tree / "scripts" / "install_release.py", release]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+
+    def install() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    before = (tree / "README.md").read_text()
+    refused = install()
+    assert refused.returncode == 1
+    assert f"{TO_DO} stands there" in refused.stderr
+    assert (tree / "README.md").read_text() == before
+    (release / "README.md").write_text((release / "README.md").read_text().replace(TO_DO, "written"))
+    done = install()
+    assert done.returncode == 0, done.stderr
+    weights = tree / "train" / "released_weights"
+    assert (weights / "model.safetensors").read_bytes() == (release / "model.safetensors").read_bytes()
+    assert not (weights / "scores").exists()
+    card = read_card((weights / "card.json").read_bytes(), "card")
+    assert (tree / "README.md").read_text() == with_block(before, card) != before
+
+
+def test_a_readme_without_marks_is_refused(released: Path) -> None:
+    card = read_card((released / "card.json").read_bytes(), "card")
+    for text in ("no marks", f"{END} {BEGIN}"):
+        with pytest.raises(InputError, match=r"README\.md: expected the marks"):
+            with_block(text, card)

@@ -224,7 +224,7 @@ def test_errors_name_the_argument(held_out: Layout, codec_checkpoint: Path, tmp_
         evaluate(tmp_path, [str(codec_checkpoint)], str(held_out.root), ["test_unseen_synth"])
     with pytest.raises(InputError, match="0 pairs of each kind"):
         evaluate(tmp_path, [str(codec_checkpoint)], str(held_out.root), pairs=0)
-    with pytest.raises(InputError, match="expected --checkpoint with --data"):
+    with pytest.raises(InputError, match="expected --data, --files or --folder"):
         evaluate(tmp_path, [str(codec_checkpoint)])
     with pytest.raises(InputError, match="no dataset"):
         evaluate(tmp_path, [str(codec_checkpoint)], str(tmp_path / "nowhere"))

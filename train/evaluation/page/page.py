@@ -28,7 +28,7 @@ from train.evaluation.run import ProgressStarter, Say, check_rate, choose_pairs,
 from train.evaluation.summary import splits_of
 from train.metrics.catalogue import HEADLINES
 
-DEFAULT_SPLITS = ("validation", "test_unseen_all")
+DEFAULT_SPLITS = ("validation", "test_unseen_all", "test_unseen_synth")
 
 MAX_INLINE_ROWS = 24
 """Rows of a page that holds its sounds itself; a longer page has them in a folder beside it."""

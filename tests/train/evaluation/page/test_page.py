@@ -69,6 +69,6 @@ def test_bad_scores_are_refused(held_out: Layout, codec_checkpoint: Path, tmp_pa
         page(out, [str(codec_checkpoint)], str(held_out.root), 1, None, tmp_path)
     with pytest.raises(InputError, match="there are no scores"):
         page(out, [str(codec_checkpoint)], str(held_out.root), 1, None, tmp_path / "nowhere")
-    with pytest.raises(InputError, match="expected --checkpoint with --data"):
+    with pytest.raises(InputError, match="expected --data, --files or --folder"):
         page(out, [str(codec_checkpoint)])
     assert not out.exists()
