@@ -13,6 +13,8 @@ from train.metrics.catalogue import BY_NAME, HEADLINES
 
 BEGIN, END = "<!-- card:begin -->", "<!-- card:end -->"
 """Marks in the project's README around what `readme_block` makes."""
+FAILURES = 3
+"""Number of known failures in the README."""
 SHOWN = {"released": "**this codec**", "transplant": "transplant, notes as heard",
          "transplant_known": "transplant, told the true notes", "copy_of_source": "copy of the source",
          "copy_of_reference": "copy of the reference"}  # fmt: skip
@@ -125,7 +127,8 @@ def readme_block(card: Card) -> str:
     The table has the mean over the kinds of conversion, of the first and the last split of each dataset.
     """
     lines = [
-        f"{card['note']} {card['parameters'] / 1e6:.1f} million parameters, {card['step']:,} steps.",
+        card["note"],
+        f"It has {card['parameters'] / 1e6:.1f} M parameters and was trained for {card['step']:,} steps.",
         "Spectral distance to the target (MSTFT, floor 0.001), lower is better:",
         "",
     ]
@@ -145,10 +148,9 @@ def readme_block(card: Card) -> str:
             )  # fmt: skip
             cells.append("" if row is None else figure(HEADLINES[0], row["mean"]))
         lines.append(f"| {title} | " + " | ".join(cells) + " |")
-    lines += [
-        "",
-        f"Where it fails: {len(card['failures'])} findings in its [card](train/released_weights/README.md).",
-    ]
+    failures = card["failures"]
+    more = f"its [card](train/released_weights/README.md) has all {len(failures)} findings, and all scores"
+    lines += ["", f"Where it fails ({more}):", "", *(f"- {line}" for line in failures[:FAILURES])]
     return "\n".join([BEGIN, *lines, END])
 
 

@@ -95,12 +95,12 @@ def _rounded(value: Any) -> Any:
 
 
 def known_failures(scores: Sequence[Mapping[str, Any]]) -> list[str]:
-    """States where the codec is worse than the transplant as heard, and its hard cases, one sentence each.
+    """States the codec's hard cases, and where it is worse than the transplant as heard, one sentence each.
 
     Args:
         scores: Results of `score_facts`.
     """
-    found = []
+    hard, worse = [], []
     for scored in scores:
         rows = scored["rows"]
         where = {(r["split"], r["kind"], r["metric"], r["method"]): r["mean"] for r in rows}
@@ -109,7 +109,7 @@ def known_failures(scores: Sequence[Mapping[str, Any]]) -> list[str]:
             if method != RELEASED or kind in ("reconstruction", MEAN_OF_KINDS):
                 continue
             if mean is not None and other is not None and better(metric, other, mean):
-                found.append(
+                worse.append(
                     f"{scored['data']}, {split}, {kind}: {BY_NAME[metric].title} {figure(metric, mean)},"
                     f" which the transplant without training betters ({figure(metric, other)})."
                 )
@@ -119,11 +119,11 @@ def known_failures(scores: Sequence[Mapping[str, Any]]) -> list[str]:
             if case["method"] != RELEASED or case["metric"] != HEADLINES[0] or not means or not case["mean"]:
                 continue
             if case["mean"] > HARD * (usual := sum(means) / len(means)):
-                found.append(
+                hard.append(
                     f"{scored['data']}, {case['case'].replace('_', ' ')} ({case['count']} pairs):"
                     f" {BY_NAME[HEADLINES[0]].title} {case['mean']:.2f}; over all conversions {usual:.2f}."
                 )
-    return found
+    return hard + worse
 
 
 def figure(metric: str, value: float | None) -> str:
