@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from manifests.dataset.bank import Bank
+from manifests.dataset.layout import Layout
 from manifests.types import InputError
 from tests.support import commands
 from tests.support.paths import ROOT
@@ -23,34 +23,34 @@ SCORED = ("--pairs", "1", "--clips", "2", "--workers", "2")
 
 
 @pytest.fixture(scope="module")
-def released(release_checkpoint: Path, banked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def released(codec_checkpoint: Path, held_out: Layout, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Writes a release of an untrained codec, with gaps in its card."""
     out = tmp_path_factory.mktemp("release") / "release"
     command = (
         "train",
         "release",
         "--checkpoint",
-        release_checkpoint,
+        codec_checkpoint,
         "--data",
-        banked / "tones",
+        held_out.root,
         "--out",
         out,
     )
-    commands.succeed(*command, *SCORED, "--also", f"configs/none.yaml={banked / 'tones'}")
+    commands.succeed(*command, *SCORED, "--also", f"configs/none.yaml={held_out.root}")
     return out
 
 
-def test_a_card_states_data_scores_and_what_is_missing(released: Path, banked: Path) -> None:
+def test_a_card_states_data_scores_and_what_is_missing(released: Path, held_out: Layout) -> None:
     text = (released / "README.md").read_text()
     assert yaml.safe_load(text.split("---")[1])["tags"][0] == "audio"
-    assert "| builtin | 4 | 2 | Apache-2.0, as this project |" in text
-    assert text.count(TO_DO) == 4, "note, config, hours, recipe"
-    assert Bank(banked / "tones").metadata()["fingerprint"] in text
+    assert f"| additive | 4 | 2 | {TO_DO}: licence of its presets |" in text
+    assert text.count(TO_DO) == 5, "note, config, hours, recipe, licence"
+    assert held_out.metadata()["fingerprint"] in text
     card = read_card((released / "card.json").read_bytes(), "card")
     first = card["scores"][0]
     assert (first["config"], first["is_bank"], card["scores"][1]["config"]) == (
         TO_DO,
-        True,
+        False,
         "configs/none.yaml",
     )
     methods = {row["method"] for row in first["rows"]}
@@ -70,13 +70,13 @@ def test_an_untrained_codec_has_known_failures(released: Path) -> None:
 
 
 def test_data_of_another_training_and_malformed_options_are_refused(
-    release_checkpoint: Path, banked: Path, tmp_path: Path
+    codec_checkpoint: Path, held_out: Layout, tiny: Path, tmp_path: Path
 ) -> None:
-    command = ("train", "release", "--checkpoint", release_checkpoint, "--out", tmp_path / "out", "--data")
+    command = ("train", "release", "--checkpoint", codec_checkpoint, "--out", tmp_path / "out", "--data")
     for data, more, message in (
-        (banked, (), "was not trained on"),
-        (banked / "tones", ("--also", "x"), "--also 'x': expected CONFIG=DATASET"),
-        (banked / "tones", ("--other", "released=x"), "another name than released"),
+        (tiny, (), "was not trained on"),
+        (held_out.root, ("--also", "x"), "--also 'x': expected CONFIG=DATASET"),
+        (held_out.root, ("--other", "released=x"), "another name than released"),
     ):
         refused = commands.run(*command, data, *more)
         assert refused.returncode == 2
