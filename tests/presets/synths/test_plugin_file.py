@@ -29,6 +29,19 @@ def test_a_plugin_without_a_profile_plays(kars: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.plugins
-def test_a_plugin_file_finds_its_profile(amsynth: Path, nekobi: Path) -> None:
+def test_a_plugin_file_finds_its_profile(amsynth: Path, nekobi: Path, kars: Path) -> None:
     assert open_synth(str(amsynth)).name == "amsynth"
-    assert load_profile(str(nekobi)).pinned == {}
+    assert open_synth(str(nekobi)).name == "nekobi"
+    assert load_profile(str(kars)).pinned == {}
+
+
+@pytest.mark.plugins
+def test_nekobis_own_presets_sound_different(nekobi: Path, tmp_path: Path) -> None:
+    synth = open_synth("nekobi", nekobi)
+    presets = synth.presets()
+    assert len(presets) == 56
+    with SnapshotHost(synth, scratch=tmp_path) as host:
+        first, again, other = (play_note(host, synth, presets[index]) for index in (0, 0, -1))
+    assert np.abs(first).max() > 0.01
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01

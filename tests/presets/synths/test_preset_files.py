@@ -61,7 +61,7 @@ def test_states_and_bare_values_load_and_repeat(profile: Path, tmp_path: Path) -
 @pytest.mark.plugins
 def test_a_preset_that_the_plugin_rejects_fails_alone(nekobi: Path, tmp_path: Path) -> None:
     synth = open_synth(str(nekobi))
-    (init,) = synth.presets()
+    init = synth.presets()[0]
     foreign = Preset("x.fxp", "x", {}, "", b"CcnK" + bytes(8) + b"\x00\x00\x00\x01Nope" + bytes(60))
     with SnapshotHost(synth, scratch=tmp_path) as host:
         with pytest.raises(GroupFailure) as failure:
