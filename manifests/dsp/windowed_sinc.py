@@ -13,7 +13,9 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 
 SHIFT_TAPS, SHIFT_BETA = 16, 9.0
-"""Width in samples, and Kaiser's beta, of the sincs through which tones are read at another pitch."""
+"""Width in samples, and Kaiser's beta, of the sincs through which tones are read up to an octave higher."""
+_PHASES, _AT_ONCE = 4096, 8192
+"""Tabulated places between two samples, interpolated linearly: exact to float32; and samples at a time."""
 
 
 def tap_offsets(taps: int) -> npt.NDArray[np.int64]:
@@ -41,17 +43,30 @@ def kaiser_sinc(distance: F64, taps: int, beta: float, cutoff: float = 1.0) -> F
 def shift_weights(frames: int, semitones: float) -> tuple[npt.NDArray[np.int64], F32]:
     """Computes how a tone is read `semitones` higher: where from, and by which weights.
 
-    Returns the first of `SHIFT_TAPS` samples read for each of `frames` samples, int64 [frames], which may be
-    below 0, and the weights of the samples from there on, float32 [frames, SHIFT_TAPS]. Read faster, the
-    cutoff falls with the ratio of the pitches, so that nothing aliases.
+    Returns the first of the samples read for each of `frames` samples, int64 [frames], which may be below 0,
+    and the weights of the samples from there on, float32 [frames, taps]. Read faster, the cutoff falls with
+    the ratio of the pitches, so that little aliases. There are `SHIFT_TAPS` taps up to a ratio of 2, twice as
+    many up to 4, and so on, so that the cutoff stays as steep.
 
     >>> first, weights = shift_weights(4, 12.0)
     >>> first.tolist(), weights.shape
     ([-7, -5, -3, -1], (4, 16))
+    >>> shift_weights(4, 13.0)[1].shape
+    (4, 32)
     """
     ratio = 2.0 ** (semitones / 12.0)
+    taps = SHIFT_TAPS * max(1, int(np.ceil(ratio / 2.0)))
+    fractions = np.arange(_PHASES + 1)[:, None] / _PHASES
+    table = kaiser_sinc(tap_offsets(taps)[None, :] - fractions, taps, SHIFT_BETA, min(1.0, 1.0 / ratio))
+    table /= np.i0(SHIFT_BETA)
     places = np.arange(frames) * ratio
     before = np.floor(places)
-    distance = tap_offsets(SHIFT_TAPS)[None, :] - (places - before)[:, None]
-    weights = kaiser_sinc(distance, SHIFT_TAPS, SHIFT_BETA, min(1.0, 1.0 / ratio)) / np.i0(SHIFT_BETA)
-    return before.astype(np.int64) - SHIFT_TAPS // 2 + 1, weights.astype(np.float32)
+    phases = (places - before) * _PHASES
+    weights = np.empty((frames, taps), dtype=np.float32)
+    for start in range(0, frames, _AT_ONCE):
+        phase = phases[start : start + _AT_ONCE]
+        whole = phase.astype(np.int64)
+        weights[start : start + _AT_ONCE] = (
+            table[whole] + (table[whole + 1] - table[whole]) * (phase - whole)[:, None]
+        )
+    return before.astype(np.int64) - taps // 2 + 1, weights

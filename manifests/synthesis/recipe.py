@@ -24,6 +24,9 @@ CENTS = (4.0, 8.0, 12.0, 16.0)
 """Detuning of unison voices in cents, to either side."""
 ZONE_WIDTHS = (2, 3, 4, 5)
 """Semitones of a zone, within which every note is read from one tone."""
+ONE_SHOT_SHARE, ONE_SHOT_WIDTH, ONE_SHOT_ROOTS = 0.15, 128, (51, 75)
+"""Share of zoned recipes with one zone for all pitches, its width, and the lowest and highest pitch of the
+one tone that all notes are read from, as in SynthCAT."""
 ZONE_DB, ZONE_TILT_DB = 3.0, 6.0
 """Largest steps between zones: of the level, and of the spectrum at the ends of `BANDS_HZ`."""
 FORMANTS = (-5, -3, 3, 5)
@@ -146,7 +149,6 @@ def draw_recipe(draws: np.random.Generator, others: Sequence[int], key: int, oct
     equaliser_db = tuple((2.0 * draws.random(len(BANDS_HZ)) - 1.0) * EQUALISER_DB) if enabled[2] else ()
     zoned, inharmonic, moving, breathing = draws.random(4) < 0.5
     v = draws.random(16)
-    width = ZONE_WIDTHS[int(v[0] * len(ZONE_WIDTHS))]
     shift = int(u[8] * 3) if enabled[1] and not zoned else None
     cents = tuple((-1.0) ** k * CENTS[int(u[9 + k] * len(CENTS))] for k in range(1 + int(u[0] * 6)))
     up = 1 if octave < 0 or (octave == 0 and u[1] < 0.5) else -1
@@ -161,7 +163,7 @@ def draw_recipe(draws: np.random.Generator, others: Sequence[int], key: int, oct
         key=key,
         octave=moved,
         formant=FORMANTS[int(u[2] * len(FORMANTS))] if shift == 2 else 0,
-        zone=(width, int(v[1] * width)) if zoned else None,
+        zone=_draw_zone(v[0], v[1], v[14]) if zoned else None,
         inharmonic=_draw_inharmonic(v[2:8]) if inharmonic else None,
         motion=_draw_motion(v[8:12]) if moving else None,
         breath=(_between(BREATH_DB, v[12]), _between_octaves(BREATH_HZ, v[13])) if breathing else None,
@@ -176,6 +178,16 @@ def _between(bounds: tuple[float, float], u: float) -> float:
 def _between_octaves(bounds: tuple[float, float], u: float) -> float:
     low, high = bounds
     return low * math.exp(math.log(high / low) * float(u))
+
+
+def _draw_zone(u_width: float, u_place: float, u_kind: float) -> tuple[int, int]:
+    """Draws the width and the offset of zones, or of a single one, from three numbers."""
+    if u_kind < ONE_SHOT_SHARE:
+        low, high = ONE_SHOT_ROOTS
+        root = low + int(u_place * (high - low + 1))
+        return ONE_SHOT_WIDTH, root - (ONE_SHOT_WIDTH - 1) // 2
+    width = ZONE_WIDTHS[int(u_width * len(ZONE_WIDTHS))]
+    return width, int(u_place * width)
 
 
 def _draw_inharmonic(u: F64) -> Inharmonic:

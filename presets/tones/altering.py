@@ -15,13 +15,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from manifests.dataset.bank import read_places, source_pitch
-from manifests.dsp.windowed_sinc import SHIFT_TAPS, shift_weights
+from manifests.dsp.windowed_sinc import shift_weights
 from manifests.splits.seeds import counter_uniforms
 from manifests.synthesis.recipe import (
     BREATH_KEY,
@@ -46,7 +45,6 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 I16 = npt.NDArray[np.int16]
 I64 = npt.NDArray[np.int64]
-Float = TypeVar("Float", np.float32, np.float64)
 
 
 def alter_tone_set(plain: ToneSet, recipe: Recipe) -> ToneSet:
@@ -83,14 +81,16 @@ def altered_tones(plain: ToneSet, recipe: Recipe) -> list[F32]:
     Example: `altered_tones(tones, recipe)[0].shape` is (132300,).
     """
     looped, rate = _Looped.of(plain), plain.rate
-    tones = [_before_noise(looped, pitch, recipe, rate) for pitch in looped.pitches]
+    # Kept as float32, which halves a worker's memory.
+    tones = [_before_noise(looped, pitch, recipe, rate).astype(np.float32) for pitch in looped.pitches]
     if recipe.noise_db is not None or recipe.breath is not None:
         tones = _levelled(tones)
         tones = [
-            _with_noise(tone, recipe, pitch, rate) for tone, pitch in zip(tones, looped.pitches, strict=True)
+            _with_noise(tone, recipe, pitch, rate).astype(np.float32)
+            for tone, pitch in zip(tones, looped.pitches, strict=True)
         ]
     # A drive of an asymmetric wave, or ring modulation, may leave DC: an envelope would make it a thump.
-    return _levelled([without_rumble(tone.astype(np.float32), rate) for tone in tones])
+    return _levelled([without_rumble(tone, rate) for tone in tones])
 
 
 def _before_noise(looped: _Looped, pitch: int, recipe: Recipe, rate: int) -> F64:
@@ -111,8 +111,9 @@ def _before_noise(looped: _Looped, pitch: int, recipe: Recipe, rate: int) -> F64
     return np.asarray(dry_F)
 
 
-def _with_noise(dry_F: F64, recipe: Recipe, pitch: int, rate: int) -> F64:
+def _with_noise(tone_F: F32, recipe: Recipe, pitch: int, rate: int) -> F64:
     """Adds white and breath noise to a tone of a set with an RMS of 0.1."""
+    dry_F = tone_F.astype(np.float64)
     if recipe.noise_db is not None:
         # Uniform noise has an RMS of 1 / sqrt(3).
         level = RMS * 10.0 ** (recipe.noise_db / 20.0) * math.sqrt(3.0)
@@ -138,10 +139,10 @@ def _equalised(dry_F: F64, band_db: Sequence[float], rate: int) -> F64:
     return np.asarray(np.fft.irfft(np.fft.rfft(dry_F) * response, n=len(dry_F)))
 
 
-def _levelled(tones: list[npt.NDArray[Float]]) -> list[npt.NDArray[Float]]:
+def _levelled(tones: list[F32]) -> list[F32]:
     """Scales tones by one gain, so that their RMS, taken over all of them, is 0.1."""
     rms = float(np.sqrt(np.mean([np.mean(np.square(tone, dtype=np.float64)) for tone in tones])))
-    return [tone * (RMS / max(rms, 1e-9)) for tone in tones]
+    return [tone * np.float32(RMS / max(rms, 1e-9)) for tone in tones]
 
 
 @dataclass(frozen=True)
@@ -170,16 +171,17 @@ class _Looped:
         if not semitones:
             return np.asarray(tone[: self.frames] * scale)
         first_F, weights = _weights(self.frames, semitones)
-        needed = int(first_F[-1]) + SHIFT_TAPS
+        taps = weights.shape[1]
+        needed = int(first_F[-1]) + taps
         whole = tone[read_places(needed, int(self.loop_starts[place]), len(tone))].astype(np.float32)
         # Before its start a tone stays at its first sample.
         before = int(-first_F[0])
-        windows = np.lib.stride_tricks.sliding_window_view(np.pad(whole, (before, 0), "edge"), SHIFT_TAPS)
+        windows = np.lib.stride_tricks.sliding_window_view(np.pad(whole, (before, 0), "edge"), taps)
         read_F = np.einsum("ij,ij->i", windows[first_F + before], weights)
         return np.asarray(read_F.astype(np.float64) * scale)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=6)
 def _weights(frames: int, semitones: float) -> tuple[I64, F32]:
-    """Keeps the weights of the shifts used last; those of a tone of 3 s take 9 MB."""
+    """Keeps the weights of the shifts used last, as many as unison has; those of a tone of 3 s take 9 MB."""
     return shift_weights(frames, semitones)

@@ -83,10 +83,13 @@ def breath(frames: int, centre_hz: float, key: int, rate: int) -> F64:
 
 
 def _delayed(dry_F: F64, delay_F: F64) -> F64:
-    """Reads a tone `delay_F` samples late, by linear interpolation, and no earlier than its start."""
-    place_F = np.maximum(np.arange(len(dry_F)) - delay_F, 0.0)
-    whole_F = place_F.astype(np.int64)
-    early, late = dry_F[whole_F], dry_F[np.minimum(whole_F + 1, np.arange(len(dry_F)))]
+    """Reads a tone `delay_F` samples late, by linear interpolation; before its start it is mirrored.
+
+    Held at its first sample instead, a note would begin with a thump.
+    """
+    place_F = np.abs(np.arange(len(dry_F)) - delay_F)
+    whole_F = np.minimum(place_F.astype(np.int64), len(dry_F) - 1)
+    early, late = dry_F[whole_F], dry_F[np.minimum(whole_F + 1, len(dry_F) - 1)]
     return np.asarray(early + (late - early) * (place_F - whole_F))
 
 

@@ -35,12 +35,13 @@ def test_the_plan_holds_all_registers_articulations_and_families() -> None:
     read_again = parse(plan.metadata["config"], "dataset.json")
     assert read_again.phrases.generated is not None
     assert read_again.phrases.generated.generate.registers == (-1, 1)
+    assert {timbres.altered for timbres in read_again.timbres} == {0.3}
 
 
 @pytest.mark.verify
 def test_a_codec_trains_from_a_small_bank_of_this_kind(tmp_path: Path) -> None:
     config = yaml.safe_load(BANK.read_text())
-    config["timbres"] = [{"synth": "builtin", "count": 10}]
+    config["timbres"] = [{"synth": "builtin", "count": 10, "altered": 0.3}]
     config["splits"] |= {"test_timbres": 0.2}
     (tmp_path / "bank.yaml").write_text(yaml.safe_dump(config))
     training = yaml.safe_load(CODEC.read_text())

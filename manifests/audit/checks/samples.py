@@ -24,8 +24,8 @@ from manifests.synthesis.compose import rms as rms_of
 from manifests.types import InputError
 
 RMS_TOLERANCE = 1e-9
-MAX_DC, MAX_DC_OF_RMS = 10 ** (-60 / 20), 10 ** (-50 / 20)
-"""Largest DC offset at full scale 1, or as a share of the RMS: a loud low note that is cut has some."""
+MAX_DC, MAX_DC_OF_RMS = 10 ** (-60 / 20), 0.02
+"""Largest DC offset at full scale 1, or as a share of the RMS: low notes that are cut have some."""
 SILENT_RMS = 10 ** (-80 / 20)
 SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "rate", "sustain", "attack_ms")
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from manifests.synthesis.recipe import draw_recipe
+from manifests.synthesis.recipe import ONE_SHOT_ROOTS, ONE_SHOT_WIDTH, draw_recipe, zone_count, zone_root
 
 
 def test_recipes_cover_their_ranges() -> None:
@@ -21,7 +21,7 @@ def test_recipes_cover_their_ranges() -> None:
         assert recipe != replace(recipes[0], key=recipe.key) or i == 0
     for name in ("zone", "inharmonic", "motion", "breath"):
         assert 0.4 < np.mean([getattr(recipe, name) is not None for recipe in recipes]) < 0.6
-    assert {recipe.zone[0] for recipe in recipes if recipe.zone} == {2, 3, 4, 5}
+    assert {recipe.zone[0] for recipe in recipes if recipe.zone} == {2, 3, 4, 5, 128}
     kinds = [recipe.motion.kind for recipe in recipes if recipe.motion]
     assert min(kinds.count(kind) for kind in set(kinds)) > 30
     assert len(set(kinds)) == 5
@@ -36,3 +36,16 @@ def test_a_recipe_without_a_second_timbre_has_a_step_all_the_same() -> None:
         assert recipe.layer is None
         others = (recipe.drive_db is not None, recipe.noise_db is not None)
         assert any(others) or any(getattr(recipe, name) for name in names)
+
+
+def test_a_one_shot_reads_all_pitches_from_one_tone() -> None:
+    zones = [draw_recipe(np.random.default_rng(i), (), i, 0).zone for i in range(2000)]
+    drawn = [zone for zone in zones if zone is not None]
+    one_shots = [zone for zone in drawn if zone[0] == ONE_SHOT_WIDTH]
+    assert 0.12 < len(one_shots) / len(drawn) < 0.18
+    roots = {zone: {zone_root(pitch, *zone) for pitch in range(12, 115)} for zone in one_shots}
+    assert {len(of) for of in roots.values()} == {1}
+    assert {min(of) for of in roots.values()} == set(range(ONE_SHOT_ROOTS[0], ONE_SHOT_ROOTS[1] + 1))
+    for width, offset in set(drawn):
+        numbers = [(pitch + width - offset) // width for pitch in range(128)]
+        assert 0 <= min(numbers) <= max(numbers) < zone_count(width)

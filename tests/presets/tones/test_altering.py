@@ -73,3 +73,12 @@ def test_the_same_recipe_gives_the_same_bytes_and_an_address_of_its_own(saw: Ton
 def test_a_second_timbre_is_refused(saw: ToneSet) -> None:
     with pytest.raises(ValueError, match="second timbre"):
         alter_tone_set(saw, replace(PLAIN, layer=3))
+
+
+def test_a_chorus_begins_without_a_thump(saw: ToneSet) -> None:
+    chorus = alter_tone_set(saw, replace(PLAIN, motion=Motion("chorus", 0.5, 0.7, 500.0)))
+    for pitch, (tone, _) in chorus.by_pitch().items():
+        # Whole periods within the first 8 ms, where a delay line is still empty. A held sample has up to 0.9.
+        period = 44_100 / (440 * 2 ** ((pitch - 69) / 12))
+        begin = tone[: round(period * int(370 / period))].astype(np.float64)
+        assert abs(begin.mean()) < 0.1 * np.std(tone)

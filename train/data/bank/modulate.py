@@ -96,12 +96,16 @@ def breath(frames: int, centre_hz: float, key: int, rate: int, device: torch.dev
 
 
 def _delayed(dry_F: Tensor, timeline: Timeline, delay_F: Tensor) -> Tensor:
-    """Reads each note `delay_F` samples late, by linear interpolation, and no earlier than its onset."""
+    """Reads each note `delay_F` samples late, by linear interpolation; before its onset it is mirrored.
+
+    Held at its first sample instead, a note would begin with a thump.
+    """
     onset_F = torch.arange(len(dry_F), device=dry_F.device) - timeline.since_F
     # Counted from the onset, since float32 is exact to a fraction of a sample within a note only.
-    place_F = (timeline.since_F.float() - delay_F).clamp(min=0.0)
+    place_F = (timeline.since_F.float() - delay_F).abs()
     whole_F = place_F.long()
-    early, late = dry_F[onset_F + whole_F], dry_F[onset_F + torch.minimum(whole_F + 1, timeline.since_F)]
+    early_F = (onset_F + whole_F).clamp(max=len(dry_F) - 1)
+    early, late = dry_F[early_F], dry_F[(early_F + 1).clamp(max=len(dry_F) - 1)]
     return torch.lerp(early, late, place_F - whole_F)
 
 

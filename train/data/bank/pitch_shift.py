@@ -1,8 +1,9 @@
 """Reads a phrase's notes from tones: at their pitch, or shifted from the nearest tone that the bank keeps.
 
-A pitch between kept tones is read faster or slower through a Kaiser-windowed sinc of 16 taps. Read faster,
-its cutoff falls with the ratio of the pitches, so that nothing aliases. Every note begins at its tone's
-first sample, so the places read and their weights depend on the ratio alone, and are tabulated once.
+A pitch between kept tones is read faster or slower through a Kaiser-windowed sinc of 16 taps, or more beyond
+an octave. Read faster, its cutoff falls with the ratio of the pitches, so that little aliases. Every note
+begins at its tone's first sample, so the places read and their weights depend on the ratio alone, and are
+tabulated once.
 
 Tensor names: T timbres, P phrases, F samples of a clip, N notes of a phrase (padded), K tones of a timbre,
 S samples of all tones, X taps.
@@ -18,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from manifests.dsp.windowed_sinc import SHIFT_TAPS, shift_weights
+from manifests.dsp.windowed_sinc import shift_weights
 from manifests.synthesis.compose import Span
 from manifests.types import Notes
 from train.data.bank.tones import Tones
@@ -56,7 +58,7 @@ class PitchShiftTable:
         """Returns the places and weights of a note that is `semitones` above its tone.
 
         They are the first sample read for each sample of the note, int64 [frames], and the weights of the
-        samples from there on, float32 [frames, SHIFT_TAPS].
+        samples from there on, float32 [frames, taps] (see `shift_weights`).
         """
         if semitones not in self._made:
             first, weights = _kernel(self.frames, semitones)
@@ -102,7 +104,7 @@ def tones_per_note(
         count, piece = end - onset, out_F[onset:end]
         if semitones:
             first, weights = (table[:count] for table in shifts.at(semitones))
-            places = wrap_loop(first[:, None] + torch.arange(SHIFT_TAPS), loop_start, loop_end)
+            places = wrap_loop(first[:, None] + torch.arange(weights.shape[1]), loop_start, loop_end)
             piece[:] = (tones.pcm_S[start + places] * weights).sum(1)
         else:
             plain = min(count, loop_end)
@@ -158,9 +160,11 @@ def tones_vectorised(
         [[steps.index(s[1]) for s in row] + [0] * (width - len(row)) for row in sources], device=device
     )
     cell_PF = step_PN.gather(1, index_PF) * shifts.frames + since_PF
-    first_PF, weight_PFX = torch.cat(firsts)[cell_PF], torch.cat(weights)[cell_PF]
+    taps = max(table.shape[1] for table in weights)
+    padded = [functional.pad(table, (0, taps - table.shape[1])) for table in weights]
+    first_PF, weight_PFX = torch.cat(firsts)[cell_PF], torch.cat(padded)[cell_PF]
     dry = torch.zeros_like(start_TPF, dtype=torch.float32)
-    for tap in range(SHIFT_TAPS):
+    for tap in range(taps):
         places = wrap_loop(first_PF + tap, loop_start, loop_end)
         dry += tones.pcm_S[start_TPF + places] * weight_PFX[..., tap]
     return dry.mul_(scale_TPN.gather(2, index_TPF))

@@ -25,7 +25,9 @@ TONE = np.round(20_000 * np.sin(np.arange(4410) * 2 * np.pi / 105)).astype(np.in
         (TONE, {"rms": 0.5}, "its row says 0.500000"),
         (np.zeros_like(TONE), {}, "silent"),
         (np.clip(2 * TONE.astype(int), -32767, 32767).astype(np.int16), {}, "clipped"),
-        (TONE + np.int16(100), {}, "DC offset -50.3 dBFS"),
+        (TONE + np.int16(200), {}, ""),
+        (TONE + np.int16(400), {}, "DC offset -38.3 dBFS"),
+        ((TONE // 200 + 100).astype(np.int16), {}, "DC offset -50.4 dBFS"),
     ],
 )
 def test_every_defect_of_a_clip_is_named(pcm: np.ndarray, changed: dict[str, Any], message: str) -> None:

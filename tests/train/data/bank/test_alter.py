@@ -125,6 +125,33 @@ def test_zones_step_in_level_and_spectrum_but_not_in_pitch() -> None:
     assert np.ptp(level_db) < 12.0
 
 
+@pytest.mark.parametrize("root", [51, 63, 69])
+def test_a_one_shot_keeps_the_pitch_and_moves_the_spectrum_with_it(root: int) -> None:
+    notes = tuple(Note(0.5 * k, 0.5, 57 + 3 * k, 127) for k in range(5))
+    recipe = replace(PLAIN, zone=(128, root - 63))
+    format, flat = ClipFormat(44_100, 110_250, 32767, 0.0), [Envelope(0.0, 0.0, 1.0, 0.0)]
+    tones = sine_tones(1, 2.0)
+    # The tone that all are read from has a second partial at -20 dB; no other tone has one. The zone's tilt
+    # changes it by up to 1.5 dB.
+    kept = min(max(root, 57), 69) - 57
+    time_s = np.arange(88_200) / 44_100
+    rich = sum(
+        a * np.sin(2 * np.pi * n * 440 * 2 ** ((kept - 12) / 12) * time_s) for n, a in ((1, 0.9), (2, 0.09))
+    )
+    tones.pcm_S[kept * 88_200 :][:88_200] = torch.from_numpy(np.rint(rich * 32767).astype("i2"))
+    both = [
+        compose_block(tones, [0], [notes], flat, format, vectorised=way, recipes=[recipe]).pcm_TPEF[0, 0, 0]
+        for way in (False, True)
+    ]
+    assert (both[0].int() - both[1].int()).abs().max() <= 4
+    for note, piece in zip(notes, both[0].double().numpy().reshape(5, -1), strict=True):
+        pitch_hz = 440.0 * 2 ** ((note.pitch - 69) / 12)
+        assert hertz(piece) == pytest.approx(pitch_hz, abs=1.0)
+        power = np.abs(np.fft.rfft(piece * np.hanning(len(piece)), 1 << 18)) ** 2
+        second = power[round(2 * pitch_hz / 44_100 * (1 << 18)) + np.arange(-40, 41)].max()
+        assert 10 * np.log10(second / power.max()) == pytest.approx(-20.0, abs=1.5)
+
+
 def test_inharmonic_partials_lie_at_their_ratios_and_die_away() -> None:
     sound = clip_of(replace(PLAIN, inharmonic=BAR), (Note(0.0, 1.0, 69, 127),))
     pure = clip_of(PLAIN, (Note(0.0, 1.0, 69, 127),))

@@ -101,6 +101,7 @@ STEADY = [
 ]
 FILTERED = [
     replace(PLAIN, zone=(3, 1)),
+    replace(PLAIN, zone=(128, 0)),
     replace(PLAIN, equaliser_db=(6.0, -6.0, 3.0, 0.0, -9.0, 9.0, 0.0, 5.0, -5.0)),
 ]
 
