@@ -25,6 +25,45 @@ class InputError(ValueError):
     """
 
 
+def shown(text: str, ascii_only: bool = False) -> str:
+    """Returns text as it can be shown and stored: what is not printable is escaped.
+
+    Bytes of a file's name that are no UTF-8 become `\\xNN`. With `ascii_only`, so does all that is not ASCII.
+
+    >>> shown("caf\\udce9 [v2].wav")
+    'caf\\\\xe9 [v2].wav'
+    """
+    return "".join(_shown(one, ascii_only) for one in text)
+
+
+def _shown(one: str, ascii_only: bool) -> str:
+    if one.isprintable() and (one.isascii() or not ascii_only):
+        return one
+    # Python holds a byte of a name that is no UTF-8 as one of these lone surrogates.
+    byte = ord(one) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else one.encode("unicode_escape").decode("ascii")
+
+
+MOST_IN_MESSAGE = 5
+"""Errors that the message of several spells out; commands print all."""
+
+
+class InputErrors(InputError):
+    """Several errors in a user's input, such as all damaged files of a folder; `lines` has one for each.
+
+    Example: `InputErrors(["a.mid: damaged", "b.mid: damaged"]).lines[1]` is "b.mid: damaged".
+    """
+
+    def __init__(self, lines: Sequence[str], advice: str = "") -> None:
+        self.lines, self.advice = list(lines), advice
+        some = [*lines[:MOST_IN_MESSAGE], *(["…"] if len(lines) > MOST_IN_MESSAGE else [])]
+        counted = lines[0] if len(lines) == 1 else f"{len(lines)} errors: {'; '.join(some)}"
+        super().__init__(f"{counted}; {advice}" if advice else counted)
+
+    def __reduce__(self) -> tuple[type[InputErrors], tuple[list[str], str]]:
+        return InputErrors, (self.lines, self.advice)
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """A note: onset and duration in seconds, MIDI pitch 0..127, MIDI velocity 1..127.

@@ -9,7 +9,6 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 from pydantic import BaseModel, ValidationError
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -30,7 +29,7 @@ from midi.generate import GenerateSpec, Observability, generate_phrases
 from midi.table import label_generated, phrase_rows
 
 app = console.app("Phrases from MIDI files or from the generator, as a phrases.parquet.")
-_errors = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
+_errors = console.terminal(stderr=True)
 
 Out = Annotated[
     Path, typer.Option(help="Parquet file to write (.parquet); an interrupted run leaves no partial file")
@@ -96,6 +95,7 @@ def extract(
         float | None,
         typer.Option(help="shortest time between window starts in seconds; default: the clip length"),
     ] = None,
+    skip_bad: console.SkipBad = False,
 ) -> None:
     """Cut phrases out of MIDI files."""
     spec = _spec(
@@ -106,8 +106,11 @@ def extract(
         highest_pitch=highest_pitch,
         hop_s=hop_s,
     )
+    remarks: list[str] = []
     with _progress("files") as on_progress:
-        phrases, skipped = extract_folder(folder, spec, seconds, on_progress)
+        phrases, skipped = extract_folder(folder, spec, seconds, on_progress, skip_bad, remarks.append)
+    for remark in remarks:
+        console.note(remark)
     _write(out, phrase_rows(phrases))
     if skipped:
         typer.echo(f"{len(skipped)} windows skipped, such as {skipped[0]}")

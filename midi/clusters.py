@@ -56,7 +56,14 @@ def phrase_clusters(phrases: Sequence[Notes], sources: Sequence[str] = ()) -> li
 
     timings = [relative_times(notes) for notes in phrases]
     with_intervals: dict[Intervals, list[int]] = {}
+    exactly: dict[tuple[Intervals, bytes], int] = {}
     for index, notes in enumerate(phrases):
+        twin = exactly.setdefault((intervals(notes), timings[index].tobytes()), index)
+        if twin != index:
+            # Whatever it resembles, its twin does: long files repeat themselves, so this saves most work.
+            low, high = sorted((root(twin), root(index)))
+            parent[high] = low
+            continue
         others = with_intervals.setdefault(intervals(notes), [])
         if others:
             distances = np.abs(np.stack([timings[other] for other in others]) - timings[index]).max(axis=1)

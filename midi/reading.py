@@ -1,19 +1,19 @@
 """Reads MIDI files as notes in seconds: applies tempo changes, skips percussion, separates the parts.
 
-A *part* is one channel of one track. mido parses the bytes; a damaged file raises a one-line InputError.
+A *part* is one channel of one track. `midi.smf` parses the bytes and `midi.pairing` finds the notes' ends.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import mido
-
-from manifests.types import InputError, Note
+from manifests.types import Note
+from midi.pairing import pair_notes
+from midi.smf import NoteEvent, read_midi
 
 PERCUSSION_CHANNEL = 9
 """MIDI channel 10, counted from 0: its pitches are drums."""
@@ -51,80 +51,57 @@ class TempoMap:
         return self._seconds[place] + beats * self._tempos[place] * 1e-6
 
 
-def open_midi(path: Path) -> mido.MidiFile:
-    """Parses a MIDI file of type 0 or 1.
+@dataclass(frozen=True, slots=True)
+class Song:
+    """The notes of a MIDI file by their parts, without percussion.
 
-    Raises InputError if it is not a MIDI file, is truncated or damaged, has type 2, or uses SMPTE time.
+    `percussion` says whether the file also has percussion. `timeless` counts the notes that last no time,
+    which no part contains. `repairs` counts what was read although the file breaks the standard.
     """
-    with path.open("rb") as file:
-        if file.read(4) != b"MThd":
-            raise InputError(f"{path}: not a MIDI file (it does not begin with MThd); replace or remove it")
-    try:
-        parsed = mido.MidiFile(path)
-    except EOFError:
-        raise InputError(f"{path}: the MIDI file ends too early (truncated); replace or remove it") from None
-    except Exception as error:  # mido raises many types on damaged bytes
-        reason = str(error) or type(error).__name__
-        raise InputError(f"{path}: damaged MIDI file ({reason}); replace or remove it") from None
-    if parsed.type == 2:
-        raise InputError(f"{path}: MIDI type 2 (independent tracks), expected type 0 or 1; save it as type 1")
-    if parsed.ticks_per_beat <= 0:
-        raise InputError(
-            f"{path}: time is in SMPTE frames, expected ticks per beat; save it with ticks per beat"
-        )
-    return parsed
+
+    parts: list[Part]
+    percussion: bool
+    timeless: int
+    repairs: Counter[str]
 
 
-def _tempo_map(parsed: mido.MidiFile) -> TempoMap:
-    changes = []
-    for track in parsed.tracks:
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type == "set_tempo":
-                changes.append((tick, message.tempo))
-    return TempoMap(changes, parsed.ticks_per_beat)
+def read_song(path: Path) -> Song:
+    """Reads the notes of a MIDI file. Raises InputError as `midi.smf.read_midi` does.
+
+    Example: `read_song(Path("song.mid")).repairs.total()`.
+    """
+    parsed = read_midi(path)
+    tempo = TempoMap([change for track in parsed.tracks for change in track.tempos], parsed.ticks_per_beat)
+    parts: list[Part] = []
+    percussion, timeless = False, 0
+    for number, track in enumerate(parsed.tracks):
+        by_channel: dict[int, list[NoteEvent]] = defaultdict(list)
+        for event in track.notes:
+            by_channel[event.channel].append(event)
+        percussion |= by_channel.pop(PERCUSSION_CHANNEL, None) is not None
+        for channel in sorted(by_channel):
+            silenced = [tick for tick, of in track.silenced if of == channel]
+            paired = pair_notes(by_channel[channel], silenced, track.end, tempo.seconds, parsed.repairs)
+            notes = tuple(
+                Note(tempo.seconds(start), tempo.seconds(end) - tempo.seconds(start), pitch, velocity)
+                for start, end, pitch, velocity in paired
+            )
+            lasting = tuple(note for note in notes if note.duration > 0.0)
+            timeless += len(notes) - len(lasting)
+            if lasting:
+                parts.append(Part(number, channel, lasting))
+    return Song(parts, percussion, timeless, parsed.repairs)
 
 
 def read_parts(path: Path) -> tuple[list[Part], bool]:
     """Reads the parts of a MIDI file that contain notes.
 
-    Returns the parts without percussion, and whether the file contains percussion. A note without note-off
-    ends with its track. A second note-on of a sounding pitch starts another note; note-offs end the oldest
-    note first. Raises InputError as `open_midi` does.
+    Returns the parts without percussion, and whether the file contains percussion. Raises InputError as
+    `midi.smf.read_midi` does.
 
     Example::
 
         parts, has_percussion = read_parts(Path("song.mid"))
     """
-    parsed = open_midi(path)
-    tempo = _tempo_map(parsed)
-    parts, percussion = [], False
-    for number, track in enumerate(parsed.tracks):
-        held: dict[tuple[int, int], deque[tuple[int, int]]] = defaultdict(deque)
-        ended: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
-        tick = 0
-        for message in track:
-            tick += message.time
-            if message.type not in ("note_on", "note_off"):
-                continue
-            if message.channel == PERCUSSION_CHANNEL:
-                percussion = True
-                continue
-            key = (message.channel, message.note)
-            if message.type == "note_on" and message.velocity > 0:
-                held[key].append((tick, message.velocity))
-            elif held[key]:
-                start, velocity = held[key].popleft()
-                ended[message.channel].append((start, tick, message.note, velocity))
-        for (channel, pitch), starts in held.items():
-            ended[channel] += [(start, tick, pitch, velocity) for start, velocity in starts]
-        for channel in sorted(ended):
-            notes = tuple(
-                Note(tempo.seconds(start), tempo.seconds(end) - tempo.seconds(start), pitch, velocity)
-                for start, end, pitch, velocity in sorted(ended[channel])
-                if end > start
-            )
-            if notes:
-                parts.append(Part(number, channel, notes))
-    return parts, percussion
+    song = read_song(path)
+    return song.parts, song.percussion

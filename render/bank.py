@@ -25,6 +25,7 @@ from manifests.dataset.bank_card import bank_card
 from manifests.dataset.canonical import canonical_json, differences, sha256_file, sha256_json
 from manifests.dataset.layout import table_bytes, to_table, write_table
 from manifests.dataset.schema import SCHEMA_VERSION
+from manifests.listing import visible
 from manifests.types import InputError
 from midi.spec import SCALES
 from presets.tones.loops import add_loops
@@ -67,7 +68,7 @@ def make_bank(root: Path, out: Path, every: int, console: Console, executor: Exe
         )
     dataset.check_machine()
     clear_dead(dataset.layout.work)
-    queue = TaskQueue(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
+    queue = TaskQueue(executor, lambda line: console.print(f"note: {line}"))
     ref = DatasetRef(dataset.root, str(dataset.metadata["fingerprint"]))
     dataset = cast_first(dataset, ref, queue, console)
     bank = Bank(out.absolute())
@@ -128,7 +129,7 @@ def begin(bank: Bank, metadata: dict[str, Any]) -> None:
                 " --out, or remove it"
             )
         return
-    foreign = [path.name for path in bank.root.iterdir()] if bank.root.is_dir() else []
+    foreign = visible(path.name for path in bank.root.iterdir()) if bank.root.is_dir() else []
     if bank.root.exists() and (foreign or not bank.root.is_dir()):
         raise InputError(f"{bank.root}: is not empty and holds no bank; use another --out")
     bank.root.mkdir(parents=True, exist_ok=True)

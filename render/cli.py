@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from manifests.cli import console
 from manifests.dataset.bank import FOLDER, Bank
@@ -52,7 +51,7 @@ TaskCount = Annotated[
 
 NOT_COMPARABLE = "made again; cannot be compared bit for bit: its synth is not deterministic"
 
-out, err = Console(), Console(stderr=True)
+out, err = console.terminal(), console.terminal(stderr=True)
 
 
 @app.command()
@@ -65,6 +64,7 @@ def plan(
         bool, typer.Option("--estimate", help="estimate the cost by a short measurement on this machine")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the estimate as JSON")] = False,
+    skip_bad: console.SkipBad = False,
 ) -> None:
     """Check a config and write its plan: envelopes, phrases and dataset.json. Renders nothing.
 
@@ -74,43 +74,45 @@ def plan(
     if out_dir is None and not estimated:
         raise InputError("--out: expected a folder for the plan, or --estimate")
     if estimated:
-        _estimate(config, as_json)
+        _estimate(config, as_json, skip_bad)
     if out_dir is None:
         return
-    planned = plan_of(config)
+    planned = plan_of(config, skip_bad)
     fresh = write_plan(planned, out_dir)
     _planned(planned, f"{'planned' if fresh else 'already planned'} {out_dir}")
 
 
-def _estimate(config: Path, as_json: bool) -> None:
+def _estimate(config: Path, as_json: bool, skip_bad: bool) -> None:
+    loaded = configs.load(config)
     with err.status("measuring"):
-        cost = estimate(configs.load(config))
+        cost = estimate(configs.skipping_bad(loaded) if skip_bad else loaded)
     cores = sorted({1, os.cpu_count() or 1, 16, 64, 256, 1024})
     if as_json:
         print(json.dumps(cost.as_json(cores), indent=2))
         return
     for line in view.cost_lines(cost, cores):
-        out.print(line, highlight=False, soft_wrap=True)
+        out.print(line)
 
 
 def _planned(planned: Plan, what: str) -> None:
     for remark in planned.remarks:
-        err.print(f"note: {remark}", highlight=False, markup=False, soft_wrap=True)
+        console.note(remark)
     now = planned.metadata["generations"][-1]
     counts = f"{now['timbres']} timbres x {now['envelopes']} envelopes x {now['phrases']} phrases"
-    err.print(f"{what}: {counts}", highlight=False, soft_wrap=True)
+    err.print(f"{what}: {counts}")
 
 
 @app.command()
-def extend(folder: Folder, config: ConfigFile) -> None:
+def extend(folder: Folder, config: ConfigFile, skip_bad: console.SkipBad = False) -> None:
     """Extend a finished dataset's plan: CONFIG asks for more timbres, envelopes or phrases.
 
     Renders nothing: `run` renders what the new generation adds. Finished shards stay.
     """
     PlannedDataset(folder).check_machine()
-    grown = extend_plan(folder, configs.load(config))
+    loaded = configs.load(config)
+    grown = extend_plan(folder, configs.skipping_bad(loaded) if skip_bad else loaded)
     if grown is None:
-        err.print(f"{folder}: already holds all that the config asks for", highlight=False, soft_wrap=True)
+        err.print(f"{folder}: already holds all that the config asks for")
         return
     _planned(grown, f"planned on {folder}, generation {grown.metadata['generations'][-1]['generation']}")
 
@@ -147,9 +149,9 @@ def retry(folder: Folder, workers: Workers = 1) -> None:
 
 
 @app.command()
-def make(config: ConfigFile, out_dir: Out, workers: Workers = 1) -> None:
+def make(config: ConfigFile, out_dir: Out, workers: Workers = 1, skip_bad: console.SkipBad = False) -> None:
     """Plan a dataset and render it (plan + run)."""
-    plan(config, out_dir)
+    plan(config, out_dir, skip_bad=skip_bad)
     run(out_dir, workers)
 
 
@@ -163,11 +165,11 @@ def status(
         print(json.dumps(now.as_json(), indent=2))
         return
     if now.splits:
-        out.print(view.table(now))
+        out.print(view.table(now), soft_wrap=False)
     else:
-        out.print(f"{now.name}: {now.stage}", highlight=False)
+        out.print(f"{now.name}: {now.stage}")
     for line in view.lines(now):
-        out.print(line, highlight=False, markup=False, soft_wrap=True)
+        out.print(line)
 
 
 @app.command()
@@ -226,8 +228,6 @@ def tones(
     err.print(
         f"{bank}: {sum(len(row['timbres']) for row in rows)} timbres, {count} tones, {size / 1e9:.2f} GB;"
         f" {made} shard(s) made now",
-        highlight=False,
-        soft_wrap=True,
     )
 
 
@@ -235,7 +235,7 @@ def _keys(argument: str) -> list[str]:
     if not argument.startswith("@"):
         return [argument]
     try:
-        return Path(argument[1:]).read_text().split()
+        return Path(argument[1:]).read_text(encoding="utf-8", errors="surrogateescape").split()
     except OSError as error:
         raise InputError(
             f"{argument[1:]}: cannot be read ({error.strerror}); expected one key a line"
@@ -244,7 +244,7 @@ def _keys(argument: str) -> list[str]:
 
 def _summary(folder: Path, what: str) -> None:
     now = state(PlannedDataset(folder))
-    err.print(f"{folder}: {now.stage}, {now.total.clips_done} clips; {what}", highlight=False, soft_wrap=True)
+    err.print(f"{folder}: {now.stage}, {now.total.clips_done} clips; {what}")
 
 
 def _command() -> None:

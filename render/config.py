@@ -56,6 +56,8 @@ class Timbres(Strict):
     """A table made by `python -m presets scan`: only its passing presets are tried."""
     altered: Fraction = 0.0
     """Share of these timbres that are altered (`manifests.synthesis.recipe`); needs `shaping: renderer`."""
+    skip_bad: bool = False
+    """Whether preset files that cannot be read are left out, with a remark. By default that is an error."""
     select: dict[str, bool | float | str | list[bool | float | str | None]] | None = None
     """Which presets of the scan pass (see `presets.scan.selection`); by default the usable, distinct ones."""
 
@@ -71,6 +73,8 @@ class Timbres(Strict):
         # Left out where nothing is altered, so that older fingerprints hold.
         if not self.altered:
             del plain["altered"]
+        if not self.skip_bad:
+            del plain["skip_bad"]
         return plain
 
 
@@ -140,6 +144,15 @@ class MidiPhrases(Strict):
     folder: Path
     count: int = Field(ge=1)
     extract: ExtractSpec = ExtractSpec()
+    skip_bad: bool = False
+    """Whether files that cannot be read are left out, with a remark. By default that is an error."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        if not self.skip_bad:
+            del plain["skip_bad"]
+        return plain
 
 
 class GeneratedPhrases(Strict):
@@ -231,6 +244,14 @@ class Config(Strict):
         return max(f.release_ms.high for f in self.envelopes.values())
 
 
+def skipping_bad(config: Config) -> Config:
+    """Returns the config with `skip_bad` for its synths' presets and its MIDI files."""
+    timbres = [one.model_copy(update={"skip_bad": True}) for one in config.timbres]
+    midi = config.phrases.midi and config.phrases.midi.model_copy(update={"skip_bad": True})
+    phrases = config.phrases.model_copy(update={"midi": midi})
+    return config.model_copy(update={"timbres": timbres, "phrases": phrases})
+
+
 def parse(raw: Any, source: str) -> Config:
     """Checks plain data as a config; raises InputError with one line: `source`, the field, the fault.
 
@@ -252,10 +273,10 @@ def generations(metadata: dict[str, Any], source: str) -> list[Config]:
 def load(path: Path) -> Config:
     """Reads the config in a YAML file; raises InputError if it is missing or invalid.
 
-    A relative MIDI folder is relative to the current folder.
+    The file is UTF-8, whatever the locale. A relative MIDI folder is relative to the current folder.
     """
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such config file") from None
     except (yaml.YAMLError, UnicodeDecodeError, IsADirectoryError) as error:

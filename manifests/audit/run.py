@@ -24,7 +24,6 @@ from manifests.audit.checks.folder import (
     column_findings,
     failure_findings,
     folder_findings,
-    is_shard,
     metadata_findings,
     path_findings,
 )
@@ -41,7 +40,7 @@ from manifests.audit.checks.samples import shard_findings
 from manifests.audit.findings import DATA_ERRORS, Finding, Report, error_line, guarded
 from manifests.audit.tables import Tables, id_findings, load_tables
 from manifests.dataset.bank import Bank
-from manifests.dataset.layout import Layout, read_table, to_pandas
+from manifests.dataset.layout import Layout, is_shard, read_table, to_pandas
 from manifests.dataset.storage import is_local
 from manifests.splits.seeds import permutation
 from manifests.types import ClipId, InputError

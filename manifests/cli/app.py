@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from manifests.cli import console
 from manifests.dataset import files
@@ -28,7 +28,7 @@ app = console.app("Reads and audits a dataset's manifests. Needs neither a synth
 Folder = Annotated[str, typer.Argument(metavar="DIR", help="dataset folder, or its URL", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
-out, err = Console(), Console(stderr=True)
+out, err = console.terminal(), console.terminal(stderr=True)
 
 
 def _open(folder: str) -> Layout | Bank:
@@ -40,14 +40,14 @@ def show(folder: Folder) -> None:
     """Print a dataset's name, fingerprint, splits and tables."""
     layout = _open(folder)
     metadata = layout.metadata()
-    out.print(f"[bold]{metadata['name']}[/bold]  schema {metadata['schema']}, seed {metadata['seed']}")
-    out.print(f"fingerprint {metadata['fingerprint']}", highlight=False, soft_wrap=True)
+    schema_and_seed = f"  schema {metadata['schema']}, seed {metadata['seed']}"
+    out.print(Text.assemble((str(metadata["name"]), "bold"), schema_and_seed))
+    out.print(f"fingerprint {metadata['fingerprint']}")
     if isinstance(layout, Bank):
         for row in layout.shards():
             out.print(
                 f"{row['shard']}  {row['side']}, {len(row['timbres'])} timbres, {row['tones']} tones,"
                 f" {row['bytes'] / 1e6:.1f} MB",
-                highlight=False,
             )
         return
     splits = Table(title="splits")
@@ -65,7 +65,7 @@ def show(folder: Folder) -> None:
                 f"{clips * seconds / 3600:.2f}",
                 f"{of['bytes'].sum() / 1e6:.1f}",
             )
-        out.print(splits)
+        out.print(splits, soft_wrap=False)
     else:
         out.print("not finished yet: `python -m render status` prints its progress")
     tables = Table(title="tables")
@@ -76,7 +76,7 @@ def show(folder: Folder) -> None:
         if layout.table(name).exists():
             table = layout.read(name)
             tables.add_row(name, str(table.num_rows), ", ".join(table.column_names))
-    out.print(tables)
+    out.print(tables, soft_wrap=False)
 
 
 def _figures(figures: dict[str, dict[str, float]]) -> Table:
@@ -133,15 +133,15 @@ def audit(
         print(json.dumps(report.as_json(), indent=2))
     else:
         for check, looked_at in report.looked_at.items():
-            out.print(f"  {check:<16} {looked_at}", highlight=False)
+            out.print(f"  {check:<16} {looked_at}")
         if report.figures:
-            out.print(_figures(report.figures))
+            out.print(_figures(report.figures), soft_wrap=False)
         for finding in report.findings:
-            out.print(str(finding), style="red", highlight=False, markup=False, soft_wrap=True)
+            out.print(str(finding), style="red")
     if not report.passed:
         console.fail(f"{folder}: {len(report.findings)} finding(s)")
     if not as_json:
-        out.print(f"{folder}: no defect found", style="green", highlight=False, soft_wrap=True)
+        out.print(f"{folder}: no defect found", style="green")
 
 
 def _page_writer(html: str, layout: Layout) -> Callable[[AuditResult], None]:
@@ -199,7 +199,7 @@ def fetch(
             return done
 
         count = run_fetch(_open(folder), where, out_dir, track)
-    out.print(f"{out_dir}: {count} clips and their rows, clips.parquet", highlight=False, soft_wrap=True)
+    out.print(f"{out_dir}: {count} clips and their rows, clips.parquet")
 
 
 @app.command()
@@ -219,7 +219,7 @@ def schema(
             table.add_column(title)
         for column in columns:
             table.add_row(column.name, schema_page.type_name(column), column.unit, column.meaning)
-        out.print(table)
+        out.print(table, soft_wrap=False)
 
 
 @app.command()
@@ -239,10 +239,9 @@ def diff(
         for layer in layers:
             out.print(
                 f"{layer.layer:<12} {'DIFFERENT' if layer.lines else 'same':<10} {layer.looked_at}",
-                highlight=False,
             )
             for line in layer.lines:
-                out.print(f"    {line}", highlight=False, markup=False, soft_wrap=True)
+                out.print(f"    {line}")
     if different:
         console.fail(f"A and B differ in {', '.join(different)}")
 

@@ -1,7 +1,11 @@
-"""Gives all commands the same output: results to stdout, progress and one-line errors to stderr."""
+"""Gives all commands the same output: results to stdout, progress and one-line errors to stderr.
+
+File names may hold any bytes. They are shown escaped (`caf\\xe9.wav`), and never read as markup.
+"""
 
 from __future__ import annotations
 
+import codecs
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -13,12 +17,16 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from manifests.types import InputError
+from manifests.types import InputError, InputErrors, shown
 from manifests.version import DISTRIBUTION, package_version
 
 BAD_INPUT = 2
 FAILED = 1
 INTERRUPTED = 130
+_ESCAPED = "triptych-escaped"
+SkipBad = Annotated[
+    bool, typer.Option("--skip-bad", help="leave out input files that cannot be read, and name them")
+]
 PACKAGES = ("manifests", "midi", "presets", "render", "train")
 
 
@@ -68,6 +76,48 @@ def requires(extra: str) -> Iterator[None]:
         fail(f"{error.name} is not installed; pip install '{DISTRIBUTION}[{extra}]'")
 
 
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    """Escapes what a stream's encoding lacks, among it bytes of file names that are no UTF-8."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return shown(error.object[error.start : error.end], ascii_only=True), error.end
+
+
+def open_streams() -> None:
+    """Lets stdout and stderr take any text: what their encoding lacks is escaped."""
+    codecs.register_error(_ESCAPED, _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        # Where tests or notebooks put another object, it decides itself.
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors=_ESCAPED)
+
+
+def terminal(stderr: bool = False) -> Console:
+    """Makes a console that prints text as it is: without markup, emoji codes, highlighting or line breaks.
+
+    >>> terminal().print("takes[v2]/:bug:[/b].wav")
+    takes[v2]/:bug:[/b].wav
+    """
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=True)
+
+
+def one_line(text: str) -> str:
+    """Returns a message as one line, with control characters and bytes that are no UTF-8 escaped.
+
+    >>> one_line("a\\n b\\x1b[2J")
+    'a b\\\\x1b[2J'
+    """
+    return shown(" ".join(text.split()))
+
+
+def note(line: str) -> None:
+    """Prints a remark to stderr as one line.
+
+    Example: `note("a.mid: 3 tempo changes were left out")`.
+    """
+    print(f"note: {one_line(line)}", file=sys.stderr)
+
+
 def fail(message: str, code: int = FAILED) -> NoReturn:
     """Prints one line to stderr and ends the program.
 
@@ -75,8 +125,18 @@ def fail(message: str, code: int = FAILED) -> NoReturn:
     Traceback (most recent call last):
     SystemExit: 2
     """
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     raise SystemExit(code)
+
+
+def _fail_for_all(errors: InputErrors) -> NoReturn:
+    """Prints a line for each error, then their count, and ends the program."""
+    for line in errors.lines:
+        print(f"error: {one_line(line)}", file=sys.stderr)
+    if len(errors.lines) > 1 or errors.advice:
+        counted = f"{len(errors.lines)} files cannot be read"
+        print(f"error: {one_line('; '.join(filter(None, [counted, errors.advice])))}", file=sys.stderr)
+    raise SystemExit(BAD_INPUT)
 
 
 def describe_os_error(error: OSError) -> str:
@@ -98,10 +158,10 @@ def progress(console: Console) -> Progress:
     0
     """
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeRemainingColumn(),
         console=console,
     )
@@ -136,10 +196,13 @@ def main(command: Callable[[], None]) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    open_streams()
     try:
         command()
+    except InputErrors as errors:
+        _fail_for_all(errors)
     except InputError as error:
-        fail(" ".join(str(error).split()), BAD_INPUT)
+        fail(str(error), BAD_INPUT)
     except Interrupted:
         fail("interrupted; finished work is kept, run the command again to go on", INTERRUPTED)
     except BrokenPipeError:

@@ -17,6 +17,7 @@ from manifests.dataset import files
 from manifests.dataset.layout import TableFolder, to_table, write_table
 from manifests.dataset.query import query
 from manifests.dataset.storage import read_range
+from manifests.listing import visible
 from manifests.synthesis.compose import pcm_sha256
 from manifests.types import ClipId, InputError
 
@@ -74,8 +75,8 @@ def clip_bytes(layout: TableFolder, row: Any) -> bytes:
 def _check_folder(out: Path, names: set[str]) -> None:
     if out.exists() and not out.is_dir():
         raise InputError(f"{out}: is a file; expected a folder to put the clips in")
-    present = {path.name for path in out.iterdir()} if out.exists() else set()
-    if foreign := sorted(n for n in present - names - {ROWS} if not n.endswith(".tmp")):
+    present = set(visible(path.name for path in out.iterdir())) if out.exists() else set()
+    if foreign := sorted(present - names - {ROWS}):
         raise InputError(f"{out}: holds {foreign[0]!r}, which is not among these clips; use another folder")
     (out / ROWS).unlink(missing_ok=True)
 

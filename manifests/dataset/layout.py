@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,7 @@ from manifests.types import SPLITS, InputError
 FOLDER_TABLES = ("timbres", "envelopes", "phrases", "blocks", "shards", "failures")
 WORK = ".work"
 COMPRESSION = "zstd"
+_SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +95,10 @@ class Layout(TableFolder):
         return read_header(self.dataset_json, "folder made by `python -m render`")
 
     def committed(self) -> set[str]:
-        """Returns the committed shards: those whose clip table exists."""
+        """Returns the committed shards: those whose clip table exists. Other files below clips/ are none."""
         tables = list_files(self.root / "clips")
-        return {str(PurePosixPath("shards", name).with_suffix(".tar")) for name in tables}
+        named = (PurePosixPath("shards", name) for name in tables if name.endswith(".parquet"))
+        return {shard for path in named if is_shard(shard := str(path.with_suffix(".tar")))}
 
     def clip_tables(self, split: str | None = None) -> list[Path]:
         """Returns the existing clip tables, of one split or all, in order of their shards."""
@@ -130,6 +133,15 @@ def read_header(path: Path, expected: str) -> dict[str, Any]:
         raise InputError(f"{path}: expected a JSON object")
     check_version(str(loaded.get("schema")), path)
     return loaded
+
+
+def is_shard(name: str) -> bool:
+    """Returns whether a path of shards.parquet is spelled as that of a shard.
+
+    >>> is_shard("shards/train/shard-000003.tar"), is_shard("shards/train/notes.tar")
+    (True, False)
+    """
+    return _SHARD.fullmatch(name) is not None
 
 
 def shard_path(split: str, index: int) -> str:
@@ -169,7 +181,12 @@ def check_table(table: pa.Table, path: Path, name: str) -> pa.Table:
     """Returns the table if its version and columns are those of the schema `name`; else raises InputError."""
     expected = schema(name)
     metadata = table.schema.metadata or {}
-    check_version(metadata.get(b"triptych_schema", b"unknown").decode(), path)
+    if b"triptych_schema" not in metadata:
+        raise InputError(
+            f"{path}: states no schema version: another tool wrote this table, or wrote it again; restore the"
+            " file that triptych wrote"
+        )
+    check_version(metadata[b"triptych_schema"].decode(errors="replace"), path)
     for field in expected:
         index = table.schema.get_field_index(field.name)
         if index < 0:

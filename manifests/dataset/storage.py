@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import pyarrow.parquet as pq
 
+from manifests.listing import is_litter, visible
 from manifests.types import InputError
 
 
@@ -113,8 +114,8 @@ def parquet_file(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path if is_local(path) else path.open("rb"))
 
 
-def list_files(root: Path, skip: str = "") -> dict[str, int]:
-    """Maps each file below a folder (relative path) to its size in bytes; `skip` names a left-out folder.
+def list_files(root: Path) -> dict[str, int]:
+    """Maps each file below a folder (relative path) to its size in bytes. Litter and `.work` are left out.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -127,14 +128,13 @@ def list_files(root: Path, skip: str = "") -> dict[str, int]:
         found = remote.fs.find(remote.path, detail=True)
         start = len(remote.path.rstrip("/")) + 1
         sizes = {name[start:]: int(about["size"]) for name, about in found.items()}
-        return {name: size for name, size in sizes.items() if name.split("/")[0] != skip}
+        return {name: size for name, size in sizes.items() if not is_litter(name)}
     sizes = {}
     for walked, folders, names in os.walk(root):
         folder = Path(walked)
-        if folder == root and skip in folders:
-            folders.remove(skip)
+        folders[:] = visible(folders)
         # A link to a folder is not followed; it is listed as a file, which no dataset contains.
         links = [name for name in folders if (folder / name).is_symlink()]
-        for name in (*names, *links):
+        for name in (*visible(names), *links):
             sizes[str((folder / name).relative_to(root))] = (folder / name).lstat().st_size
     return sizes

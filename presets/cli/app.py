@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from manifests.cli import console
@@ -28,10 +27,11 @@ def list_(
     synth: Annotated[
         str | None, typer.Argument(help="list this synth's presets instead of the synths")
     ] = None,
+    skip_bad: console.SkipBad = False,
 ) -> None:
     """Lists the synths, or the presets of one: address and name, tab-separated."""
     if synth is not None:
-        for preset in open_synth(synth).presets():
+        for preset in open_synth(synth).presets(skip_bad, console.note):
             print(f"{preset.address}\t{preset.name}")
         return
     table = Table(box=None)
@@ -43,7 +43,7 @@ def list_(
             table.add_row(name, _count(opened), str(opened.plugin_path))
         else:
             table.add_row(name, "-", f"not installed; {load_profile(name).install}")
-    Console(soft_wrap=True).print(table)
+    console.terminal().print(table)
 
 
 def _count(synth: Synth) -> str:
@@ -51,7 +51,7 @@ def _count(synth: Synth) -> str:
         count = str(len(synth.presets()))
     except InputError as missing:
         # The plugin may be installed without its banks (two packages in Debian). The others are still listed.
-        return f"none: {missing}"
+        return f"none: {console.one_line(str(missing))[:160]}"
     return f"{count}{' and random ones' if synth.has_random_presets else ''}"
 
 

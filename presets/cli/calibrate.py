@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from manifests.cli import console
 from manifests.dataset import files
 from manifests.types import InputError
 from presets.calibration.draft import draft_profile
@@ -42,10 +42,10 @@ def calibrate(
     if out is not None and out.exists():
         raise InputError(f"--out {out}: exists already; choose another name")
     fixed = dict(_setting(text) for text in set_ or [])
-    progress = Console(stderr=True)
-    progress.print(f"opening {plugin} without a display", soft_wrap=True, highlight=False)
+    progress = console.terminal(stderr=True)
+    progress.print(f"opening {plugin} without a display")
     bench = PluginBench(plugin, PLUGIN_KINDS[plugin.suffix], fixed, pitch)
-    progress.print(f"{len(bench.names)} parameters; measuring repeatability", highlight=False)
+    progress.print(f"{len(bench.names)} parameters; measuring repeatability")
     measure_behaviour(bench)
     named: dict[StageName, str | None] = {
         "attack": attack, "decay": decay, "sustain": sustain, "release": release,
@@ -53,7 +53,7 @@ def calibrate(
     parameters = {stage: parameter for stage, parameter in named.items() if parameter is not None}
     for stage in measure_stages(bench, parameters, longest_s):
         law = bench.calibration.stages[stage]
-        progress.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured", highlight=False)
+        progress.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured")
     text = draft_profile(bench.calibration, fixed)
     if out is None:
         sys.stdout.write(text)

@@ -9,7 +9,6 @@ from typing import Annotated
 import numpy as np
 import pyarrow as pa
 import typer
-from rich.console import Console
 
 from manifests.cli import console
 from manifests.types import InputError
@@ -29,19 +28,21 @@ def scan(
         int | None, typer.Option(min=1, help="scan only this many presets, evenly spread")
     ] = None,
     banks: Annotated[str, typer.Option(help="scan only these banks, separated by commas")] = "",
+    skip_bad: console.SkipBad = False,
 ) -> None:
     """Renders and measures every preset in isolation. An interrupted scan resumes when called again."""
     if out.suffix != ".parquet":
         raise InputError(f"--out {out}: expected a file name that ends in .parquet")
     opened = open_synth(synth)
-    presets = presets_to_scan(opened, [name for name in banks.split(",") if name], limit)
+    chosen = [name for name in banks.split(",") if name]
+    presets = presets_to_scan(opened, chosen, limit, skip_bad, console.note)
     run = ScanRun(opened, presets, ScanSpec(), out)
     if run.finished():
         print(f"{out} holds this scan already")
     else:
         run.begin()
         left = sum(len(addresses) for _, addresses in run.missing())
-        with console.progress(Console(stderr=True)) as progress:
+        with console.progress(console.terminal(stderr=True)) as progress:
             task = progress.add_task("presets", total=len(presets), completed=len(presets) - left, rate="")
             for count in run.run(workers):
                 console.advance(progress, task, count, "presets")

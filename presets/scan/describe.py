@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.synthesis.pitch import frequency, self_likeness
-from manifests.types import Note
+from manifests.types import InputError, Note
 from presets.analysis.fingerprint import mel_levels_db, mel_power
 from presets.analysis.levels import flattest_window, frame_levels_db, is_hard_clipped, without_rumble
 from presets.analysis.pitch import vote_octave
@@ -65,7 +65,7 @@ def describe_preset(host: SnapshotHost, synth: Synth, preset: Preset, spec: Scan
     """Renders a preset's notes and returns its row: the columns of the table `scan` that describe one preset.
 
     A failed preset has the reason in `status`, and None in `MEASURED_COLUMNS`. Raises MachineFailure if the
-    machine cannot render, InputError if the preset's file is damaged.
+    machine cannot render.
 
     Example::
 
@@ -86,6 +86,8 @@ def describe_preset(host: SnapshotHost, synth: Synth, preset: Preset, spec: Scan
         return row | {"status": "ok", "detail": ""} | _measure(audio, spec)
     except GroupFailure as failure:
         return row | {"status": failure.reason, "detail": failure.detail}
+    except InputError as damaged:
+        return row | {"status": "unloadable", "detail": str(damaged)}
 
 
 MEASURED_COLUMNS = (

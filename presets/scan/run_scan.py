@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from manifests.dataset import files
 from manifests.dataset.canonical import canonical_json, differences
 from manifests.dataset.schema import schema
+from manifests.listing import Say
 from manifests.types import InputError
 from presets.host.client import Limits, SnapshotHost
 from presets.scan import describe
@@ -36,12 +37,19 @@ PART = 16
 LIMITS = Limits(cpu_s=30, idle_s=30.0)
 
 
-def presets_to_scan(synth: Synth, banks: list[str], limit: int | None) -> list[Preset]:
+def presets_to_scan(
+    synth: Synth,
+    banks: list[str],
+    limit: int | None,
+    skip_bad: bool = False,
+    say: Say = lambda line: None,
+) -> list[Preset]:
     """Lists the presets to scan: those of `banks` (all if empty), at most `limit` of them, evenly spread.
 
-    Raises InputError if the synth has no bank of such a name.
+    `skip_bad` and `say` are those of `Synth.presets`. Raises InputError if the synth has no bank of such a
+    name, and the errors of `Synth.presets`.
     """
-    presets = synth.presets()
+    presets = synth.presets(skip_bad, say)
     names = sorted({preset.address.split("/")[0] for preset in presets})
     if unknown := sorted(set(banks) - set(names)):
         raise InputError(f"--banks {unknown[0]!r}: {synth.name} has no such bank; expected some of {names}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from manifests.dataset.canonical import sha256_file, sha256_json
+from manifests.listing import list_folder
 
 
 def plugin_sha256(path: Path) -> str:
@@ -13,6 +14,7 @@ def plugin_sha256(path: Path) -> str:
 
 
 def folder_sha256(folder: Path) -> str:
-    """Returns the SHA-256 of a folder's relative file paths and file hashes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return sha256_json({path.relative_to(folder).as_posix(): sha256_file(path) for path in files})
+    """Returns the SHA-256 of a folder's relative file paths and file hashes, litter left out."""
+    return sha256_json(
+        {path.relative_to(folder).as_posix(): sha256_file(path) for path in list_folder(folder).files}
+    )

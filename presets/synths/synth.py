@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.dataset.canonical import sha256_file
+from manifests.listing import Say, is_litter, settle_bad, visible
 from manifests.synthesis.recipe import Recipe
 from manifests.synthesis.recipe_parameters import to_parameters
 from manifests.types import InputError
@@ -20,7 +20,7 @@ from presets.synths.amsynth_bank import bank_name, read_bank
 from presets.synths.builtin_bank import random_parameters, read_named_presets
 from presets.synths.jobs import PresetState
 from presets.synths.plugin_file import folder_sha256, plugin_sha256
-from presets.synths.preset_files import read_preset_folder
+from presets.synths.preset_files import scan_preset_folder
 from presets.synths.profile import Profile, load_profile, profile_names
 
 
@@ -100,9 +100,19 @@ class Synth:
             return PresetState("zyn", document)
         return PresetState("vstpreset" if profile.kind == "vst3" else "fxp", preset.state)
 
-    def presets(self) -> list[Preset]:
-        """Lists every preset of every bank in a stable order. Raises InputError if a bank is damaged."""
-        return list(_presets(self.source or self.name))
+    def presets(self, skip_bad: bool = False, say: Say = lambda line: None) -> list[Preset]:
+        """Lists every preset of every bank in a stable order.
+
+        `say` is told what is passed over. Raises InputErrors with all files that cannot be read, unless
+        `skip_bad` leaves them out, and InputError if the banks are missing.
+        """
+        source = self.source or self.name
+        read, damaged = _read_banks(source), _damaged(source)
+        for remark in read.remarks:
+            say(remark)
+        bad = [*read.bad, *damaged.values()]
+        settle_bad(bad, len(read.presets) + len(read.bad), skip_bad, say)
+        return [preset for preset in read.presets if preset.address not in damaged]
 
     def random_preset(self, seed: int, index: int) -> Preset:
         """Returns random preset `index` of a seed. Raises InputError if the synth has no random presets."""
@@ -190,42 +200,75 @@ def _bank_files(profile: Profile) -> list[Path]:
     if place is None or place.is_file():
         return [] if place is None else [place]
     if profile.presets == "amsynth-bank":
-        return sorted(place.glob("*.bank"))
-    return sorted(path for path in place.glob("*") if path.is_dir() or path.is_file())
+        return sorted(path for path in place.glob("*.bank") if not is_litter(path.name))
+    paths = (place / name for name in visible(path.name for path in place.glob("*")))
+    return [path for path in paths if path.is_dir() or path.is_file()]
+
+
+@dataclass(frozen=True)
+class _Banks:
+    """The presets of a synth's banks, a line of text for each file that cannot be read, and remarks."""
+
+    presets: list[Preset]
+    bad: list[str]
+    remarks: list[str]
 
 
 @lru_cache
-def _presets(source: str) -> tuple[Preset, ...]:
+def _read_banks(source: str) -> _Banks:
     profile = _profile(source)
     if profile.banks is None:
-        return (
-            Preset("init", f"{profile.name} as it starts", profile.overrides_for_state({}), profile.sha256()),
-        )
+        name = f"{profile.name} as it starts"
+        return _Banks([Preset("init", name, profile.overrides_for_state({}), profile.sha256())], [], [])
     if profile.presets in ("xiz", "files"):
-        return tuple(_from_folder(profile, profile.banks))
-    presets = []
+        return _from_folder(profile, profile.banks)
+    banks = _Banks([], [], [])
     for path in _bank_files(profile):
-        sha256 = sha256_file(path)
-        if profile.presets == "named":
-            for key, values in read_named_presets(path, profile).items():
-                presets.append(Preset(f"named/{key}", key, profile.complete_parameters(values), sha256))
-        else:
-            bank = bank_name(path)
-            for index, (preset, values) in enumerate(read_bank(path)):
-                address = f"{bank}/{index:03d}"
-                presets.append(
-                    Preset(address, f"{bank} {preset}", profile.complete_parameters(values), sha256)
-                )
-    return tuple(presets)
+        try:
+            banks.presets.extend(_from_bank(profile, path))
+        except InputError as error:
+            banks.bad.append(str(error))
+    return banks
 
 
-def _from_folder(profile: Profile, folder: Path) -> Iterator[Preset]:
-    for file in read_preset_folder(folder, profile.kind, profile.presets == "xiz"):
+def _from_bank(profile: Profile, path: Path) -> list[Preset]:
+    sha256 = sha256_file(path)
+    if profile.presets == "named":
+        return [
+            Preset(f"named/{key}", key, profile.complete_parameters(values), sha256)
+            for key, values in read_named_presets(path, profile).items()
+        ]
+    bank = bank_name(path)
+    return [
+        Preset(f"{bank}/{index:03d}", f"{bank} {preset}", profile.complete_parameters(values), sha256)
+        for index, (preset, values) in enumerate(read_bank(path))
+    ]
+
+
+@lru_cache
+def _damaged(source: str) -> dict[str, str]:
+    """Maps the addresses of presets whose bytes are damaged to a line of text."""
+    if _profile(source).presets != "xiz":
+        return {}
+    damaged = {}
+    for preset in _read_banks(source).presets:
+        try:
+            zyn.check_instrument(preset.state or b"", f"preset {preset.address}")
+        except InputError as error:
+            damaged[preset.address] = str(error)
+    return damaged
+
+
+def _from_folder(profile: Profile, folder: Path) -> _Banks:
+    found = scan_preset_folder(folder, profile.kind, profile.presets == "xiz")
+    banks = _Banks([], list(found.bad), found.remarks)
+    for file in found.presets:
         if unknown := sorted(set(file.values) - set(profile.parameters)):
-            raise InputError(
+            banks.bad.append(
                 f"{folder}: preset {file.address}: parameter {unknown[0]!r} is not in the profile of"
                 f" {profile.name}; add it to its `parameters`"
             )
+            continue
         if file.state is None:
             values, data = (
                 profile.complete_parameters(file.values),
@@ -235,9 +278,11 @@ def _from_folder(profile: Profile, folder: Path) -> Iterator[Preset]:
             values, data = profile.overrides_for_state({}), file.state[1]
         name = f"{Path(file.address).parent.name} {file.name}".strip()
         state = None if file.state is None else file.state[1]
-        yield Preset(file.address, name, values, hashlib.sha256(data).hexdigest(), state)
+        digest = hashlib.sha256(data).hexdigest()
+        banks.presets.append(Preset(file.address, name, values, digest, state))
+    return banks
 
 
 @lru_cache
 def _by_address(source: str) -> dict[str, Preset]:
-    return {preset.address: preset for preset in _presets(source)}
+    return {preset.address: preset for preset in _read_banks(source).presets}

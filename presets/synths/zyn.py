@@ -17,6 +17,7 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 
 from manifests.types import InputError
 
@@ -43,9 +44,7 @@ def read_instrument(data: bytes, pins: tuple[InstrumentPin, ...], where: str) ->
         document = read_instrument(path.read_bytes(), profile.instrument_pins, str(path))
     """
     try:
-        if data[:2] == b"\x1f\x8b":
-            data = _unzipped(data)
-        text = _PROLOG.sub("", data.decode("utf-8", errors="replace"), count=1)
+        text = _PROLOG.sub("", _plain(data).decode("utf-8", errors="replace"), count=1)
         # Entities can be defined only in a DOCTYPE, which was removed.
         root = ET.fromstring(text)
     except (OSError, EOFError, zlib.error, ET.ParseError) as error:
@@ -62,14 +61,31 @@ def read_instrument(data: bytes, pins: tuple[InstrumentPin, ...], where: str) ->
     return bytes(ET.tostring(small, encoding="utf-8"))
 
 
+def check_instrument(data: bytes, where: str) -> None:
+    """Raises InputError, which starts with `where`, if a file's bytes are no instrument. Builds no document.
+
+    Example: `check_instrument(path.read_bytes(), str(path))`.
+    """
+    try:
+        text = _PROLOG.sub("", _plain(data).decode("utf-8", errors="replace"), count=1)
+        expat.ParserCreate().Parse(text.lstrip(), True)
+    except (OSError, EOFError, zlib.error, expat.ExpatError) as error:
+        raise InputError(f"{where}: not a ZynAddSubFX instrument ({error})") from None
+    if not text.lstrip().startswith("<ZynAddSubFX-data") or "<INSTRUMENT" not in text:
+        raise InputError(f"{where}: not a ZynAddSubFX instrument (it has no <INSTRUMENT>)")
+
+
 def uses_padsynth(data: bytes) -> bool:
     """Returns whether an instrument uses PADsynth, whose random phases differ from render to render."""
     with suppress(OSError, EOFError, zlib.error):
-        return b'name="pad_enabled" value="yes"' in (_unzipped(data) if data[:2] == b"\x1f\x8b" else data)
+        return b'name="pad_enabled" value="yes"' in _plain(data)
     return False
 
 
-def _unzipped(data: bytes) -> bytes:
+def _plain(data: bytes) -> bytes:
+    """Returns a file's XML, which may be compressed by gzip."""
+    if data[:2] != b"\x1f\x8b":
+        return data
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
         text = file.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:

@@ -72,6 +72,8 @@ def try_preset(tone_sets: ToneSetCache, wanted: Candidate) -> PresetResult:
             preset, tones = alter(tone_sets, wanted.seed, synth, preset, tones)
     except GroupFailure as failure:
         return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
+    except InputError as damaged:
+        return PresetResult(synth.name, preset, None, "unloadable", str(damaged))
     return PresetResult(synth.name, preset, _row(tone_sets, synth, preset, tones))
 
 
@@ -101,7 +103,7 @@ def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Itera
 
     If `timbres` names a scan, only the presets that it selects are yielded.
     """
-    presets = synth.presets()
+    presets = synth.presets(skip_bad=timbres is not None and timbres.skip_bad)
     if timbres is not None and timbres.scan is not None:
         passing = set(select_presets(timbres.scan, synth, timbres.select))
         presets = [preset for preset in presets if preset.address in passing]

@@ -160,6 +160,11 @@ class PlannedDataset:
                 raise MachineFault(f"{self.root}: {error}") from None
             planned = self.metadata["fingerprint_of"]["synths"][timbres.synth]
             if lines := differences(planned, here, timbres.synth):
+                if all(line.startswith(f"{timbres.synth}.bank/") for line in lines):
+                    raise MachineFault(
+                        f"{self.root}: presets of {timbres.synth} changed since it was planned, or differ on"
+                        f" this machine: {'; '.join(lines[:3])}; restore them, or plan again elsewhere"
+                    )
                 raise MachineFault(
                     f"{self.root}: this machine's {timbres.synth} is not the one it was planned with:"
                     f" {'; '.join(lines[:3])}; install that version, or plan again in another folder"

@@ -63,7 +63,7 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
     clear_dead(dataset.layout.work)
     if share.count == 1:
         journal.clear_notes(root)
-    queue = TaskQueue(executor, lambda line: console.print(f"note: {line}", highlight=False, soft_wrap=True))
+    queue = TaskQueue(executor, lambda line: console.print(f"note: {line}"))
     try:
         dataset = cast_first(dataset, ref, queue, console)
         done = dataset.done()

@@ -49,7 +49,7 @@ def grow_plan(before: Plan, config: Config) -> Plan:
         before.phrases,
         generation,
         fits=lambda notes: longest_sounding_s(config, notes) <= tone_spec(config).seconds,
-        from_midi=lambda: midi_phrases(config)[0],
+        from_midi=lambda: midi_phrases(config, remarks.append)[0],
     )
     for row in phrases:
         check_notes(notes_of(row), config.clip.seconds)
@@ -74,14 +74,17 @@ def _with_the_tones_of(present: Config, config: Config, phrases: list[dict[str, 
     return config
 
 
-def plan_of(file: Path) -> Plan:
+def plan_of(file: Path, skip_bad: bool = False) -> Plan:
     """Makes the plan of a config file, or of the dataset.json of a dataset to be rendered again.
+
+    With `skip_bad`, a config's presets and MIDI files that cannot be read are left out.
 
     A dataset.json needs its envelopes.parquet and phrases.parquet beside it, but no MIDI file. `run` then
     makes the rest again, generation by generation. Raises InputError if a file is missing or invalid.
     """
     if file.name != "dataset.json":
-        return make_plan(configs.load(file))
+        config = configs.load(file)
+        return make_plan(configs.skipping_bad(config) if skip_bad else config)
     there = load_plan(Layout(file.parent))
     here = {"platform": platform_class(), "versions": {DISTRIBUTION: package_version()}}
     return replace(there, metadata={**there.metadata, **here})

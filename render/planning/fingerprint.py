@@ -31,11 +31,13 @@ def audible(config: Config) -> dict[str, Any]:
     del plain["name"]
     for timbres in plain["timbres"]:
         del timbres["plugin"], timbres["profile"], timbres["optional"]
+        timbres.pop("skip_bad", None)
         scan, select = timbres.pop("scan"), timbres.pop("select")
         if scan is not None:
             timbres |= {"scan": _scan_sha256(Path(scan)), "select": select}
     if plain["phrases"]["midi"] is not None:
         del plain["phrases"]["midi"]["folder"]
+        plain["phrases"]["midi"].pop("skip_bad", None)
     return plain
 
 

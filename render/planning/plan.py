@@ -18,6 +18,7 @@ from manifests.dataset.layout import Layout, to_table, write_table
 from manifests.dataset.rows import envelope_of
 from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.dataset.storage import is_local
+from manifests.listing import Say, visible
 from manifests.splits.clusters import envelope_clusters
 from manifests.splits.splits import assign_sides
 from manifests.types import InputError, Notes, check_notes
@@ -52,7 +53,8 @@ def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
 
     If the synth that training leaves out is an absent optional one, the config leaves none out.
 
-    Raises InputError if a required synth is not installed, a synth is configured twice, or none is left.
+    Raises InputError if a required synth is not installed, a synth is configured twice, or none is left, and
+    InputErrors with all preset files that cannot be read, unless the config says to skip them.
     """
     kept, synths, remarks, absent = [], [], [], []
     for timbres in config.timbres:
@@ -61,6 +63,8 @@ def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
             absent.append(timbres.synth)
             continue
         synth = configured_synth(timbres)
+        # What cannot be read is refused now, whole, rather than on the first worker.
+        synth.presets(timbres.skip_bad, remarks.append)
         settled: dict[str, Any] = {"optional": False, "synth": synth.name}
         if synth.source != synth.name:
             settled["profile"] = Path(synth.source)
@@ -84,7 +88,8 @@ def gather_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
 
     Raises InputError if pitches exceed the tones' range, or if the folder holds too few phrases.
     """
-    rows, remarks = [], []
+    rows: list[SourcedPhrase] = []
+    remarks: list[str] = []
     seconds = config.clip.seconds
     low, high = config.tones.lowest_pitch, config.tones.highest_pitch
     if (wanted := config.phrases.generated) is not None:
@@ -99,7 +104,7 @@ def gather_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
         made = generate_phrases(config.seed, wanted.count, spec, seconds, observe)
         rows += label_generated(made)
     if (folder := config.phrases.midi) is not None:
-        extracted, skipped = midi_phrases(config)
+        extracted, skipped = midi_phrases(config, remarks.append)
         if len(extracted) < folder.count:
             raise InputError(
                 f"phrases.midi.folder {folder.folder}: {len(extracted)} phrases, {folder.count} configured;"
@@ -135,8 +140,11 @@ def with_tone_seconds(config: Config, phrases: list[SourcedPhrase]) -> Config:
     return config.model_copy(update={"tones": config.tones.model_copy(update={"seconds": asked})})
 
 
-def midi_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
-    """Returns the phrases of the config's MIDI folder in the tones' range, and a line per skipped window."""
+def midi_phrases(config: Config, say: Say) -> tuple[list[SourcedPhrase], list[str]]:
+    """Returns the phrases of the config's MIDI folder in the tones' range, and a line per skipped window.
+
+    `say` is told what was repaired or passed over. Raises InputErrors with the files that cannot be read.
+    """
     folder = config.phrases.midi
     if folder is None:
         return [], []
@@ -146,7 +154,7 @@ def midi_phrases(config: Config) -> tuple[list[SourcedPhrase], list[str]]:
             "highest_pitch": min(config.tones.highest_pitch, folder.extract.highest_pitch),
         }
     )
-    return extract_folder(folder.folder, spec, config.clip.seconds)
+    return extract_folder(folder.folder, spec, config.clip.seconds, skip_bad=folder.skip_bad, say=say)
 
 
 def envelope_rows(config: Config) -> list[dict[str, Any]]:
@@ -258,15 +266,22 @@ def write_plan(planned: Plan, root: Path) -> bool:
         if present["fingerprint"] == planned.metadata["fingerprint"]:
             return False
         lines = differences(planned.metadata["fingerprint_of"], present["fingerprint_of"])
+        inputs = ("synths.", "midi.")
+        if lines and not layout.committed() and all(line.startswith(inputs) for line in lines):
+            raise InputError(
+                f"{root}: planned with other input files than there are now, and no shard is rendered yet:"
+                f" presets, plugins or MIDI files changed since ({'; '.join(lines[:3])}); remove the"
+                " folder and plan again"
+            )
         raise InputError(
             f"{root}: holds another dataset, and finished shards are never rewritten; it differs (asked for"
             f" != there) in {'; '.join(lines[:5])}{' …' if len(lines) > 5 else ''}. Use another folder"
         )
     if root.exists() and not root.is_dir():
         raise InputError(f"{root}: is a file; expected a folder to write the dataset to")
-    foreign = sorted(p.name for p in root.iterdir()) if root.exists() else []
-    ours = {".work", "envelopes.parquet", "phrases.parquet"}
-    if any(name not in ours and not name.endswith(".tmp") for name in foreign):
+    ours = ("envelopes.parquet", "phrases.parquet")
+    names = visible(path.name for path in root.iterdir()) if root.exists() else []
+    if foreign := [name for name in names if name not in ours]:
         raise InputError(f"{root}: is not empty ({foreign[0]!r} …) and holds no dataset; use another folder")
     if is_local(root):
         root.mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from manifests.cli.console import terminal
 from manifests.types import InputError
 from train.cli.evaluate import one_torch_thread, tracking
 from train.cli.fit import fit_command
@@ -35,7 +35,7 @@ def compare(
     A comparison that was stopped resumes when the same command is given again.
     """
     checked, runs = load_compare(config)
-    console = Console()
+    console = terminal()
     say = console.print
     say(checked.heading)
     if only_estimate:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from manifests.cli.console import terminal
 from manifests.dataset.storage import location
 from manifests.types import InputError
 from train.codec.released import released_checkpoint
@@ -153,7 +153,7 @@ def evaluate(
 
     A run that was stopped resumes when the same command is given again.
     """
-    console = Console()
+    console = terminal()
     asked = [name for name, value in (("--files", files), ("--folder", folder)) if value is not None]
     if len(asked) > 1 or (asked and data):
         raise InputError(f"{asked[0]}: names the pairs to score; leave out the other inputs")
@@ -189,11 +189,11 @@ def evaluate(
                 crepe,
             )
     if summary.get("heading"):
-        console.print(f"[bold]{escape(summary['heading'])}.[/]", soft_wrap=True)
+        console.print(f"{summary['heading']}.", style="bold")
     if sentence := targets_sentence(summary):
-        console.print(f"{sentence}.", soft_wrap=True, highlight=False)
+        console.print(f"{sentence}.")
     for table in rich_tables(summary):
-        console.print(table)
+        console.print(table, soft_wrap=False)
     for line in comparison_sentences(summary):
-        console.print(line, soft_wrap=True, highlight=False)
-    console.print(f"All scores and intervals: {out}/scores.parquet, summary.json, report.md", soft_wrap=True)
+        console.print(line)
+    console.print(f"All scores and intervals: {out}/scores.parquet, summary.json, report.md")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from manifests.cli.console import terminal
 from manifests.dataset.storage import location
 from train.config import load_config
 from train.fitting.loop import Callbacks, fit
@@ -22,7 +22,7 @@ def fit_command(
 ) -> None:
     """Train a codec. A run that was stopped resumes when the same command is given again."""
     checked = load_config(config)
-    console = Console(stderr=True)
+    console = terminal(stderr=True)
     columns = (
         TextColumn("training"),
         BarColumn(),
@@ -43,7 +43,7 @@ def fit_command(
         def on_start(description: str, step: int) -> None:
             console.quiet = False
             resumed = f"; resumed at step {step}" if step else ""
-            console.print(f"{description}{resumed}", highlight=False)
+            console.print(f"{description}{resumed}")
             started.enter_context(bar)
 
         def on_step(step: int, losses: dict[str, float], speed: float) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from manifests.cli.console import terminal
 from manifests.dataset.storage import location
 from manifests.types import InputError
 from train.cli.evaluate import named_checkpoints, one_torch_thread, or_released, tracking
@@ -44,7 +44,7 @@ def page(
     seed: Annotated[int, typer.Option(help="Seed of the pairs, and of the order in a blind test.")] = 0,
 ) -> None:
     """Write an HTML page to hear, see and compare conversions, or a blind listening test."""
-    console = Console()
+    console = terminal()
     if files is not None or folder is not None:
         if checkpoint or data or (files and folder):
             raise InputError("page: expected --files or --folder alone, or --checkpoint with --data")
@@ -80,7 +80,7 @@ def page(
             )
     beside = out.with_name(f"{out.stem}_files")
     kept = f", its sounds in {beside}" if beside.is_dir() else ""
-    console.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB{kept}; open it in a browser", soft_wrap=True)
+    console.print(f"{out}: {out.stat().st_size / 1e6:.1f} MB{kept}; open it in a browser")
     if blind:
         key = out.with_suffix(".key.csv")
-        console.print(f"{key}: what each sound is; keep it from the listeners", soft_wrap=True)
+        console.print(f"{key}: what each sound is; keep it from the listeners")

@@ -157,18 +157,17 @@ def _clip_format(layout: Layout | Bank) -> tuple[int, int, float]:
     if isinstance(layout, Bank):
         described = layout.metadata()["fingerprint_of"]
         return described["rate"], described["frames"], described["cut_fade_ms"]
-    for split_folder in sorted((layout.root / "clips").glob("*")):
-        for path in sorted(split_folder.glob("shard-*.parquet")):
-            table = read_table(path, "clips")
-            formats = {
-                (row["rate"], row["frames"], row["cut_fade_ms"])
-                for row in table.select(["rate", "frames", "cut_fade_ms"]).to_pylist()
-            }
-            if len(formats) != 1:
-                raise InputError(
-                    f"{path}: clips of one dataset share rate, frames and cut_fade_ms; found {formats}"
-                )
-            return formats.pop()
+    for path in layout.clip_tables():
+        table = read_table(path, "clips")
+        formats = {
+            (row["rate"], row["frames"], row["cut_fade_ms"])
+            for row in table.select(["rate", "frames", "cut_fade_ms"]).to_pylist()
+        }
+        if len(formats) != 1:
+            raise InputError(
+                f"{path}: clips of one dataset share rate, frames and cut_fade_ms; found {formats}"
+            )
+        return formats.pop()
     raise InputError(f"{layout.root}: no clip table below clips/; render the dataset first")
 
 

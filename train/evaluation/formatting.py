@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from train.evaluation.summary import find_row, kinds_of, splits_of, systems_of
 from train.evaluation.trial import ESTIMATE, codec_topline, is_topline
@@ -114,15 +114,15 @@ def _rich_table(summary: dict[str, Any], heading: str, places: Sequence[tuple[st
         rows = [row for row in summary["scores"] if row["split"] == split and row["kind"] == kind]
         best = {metric: best_mean(rows, metric) for metric in scored}
         name = kind if heading.endswith("by kind") else split.removeprefix("test_").replace("_", " ")
-        table.add_row(f"[bold]{escape(name)}[/]")
+        table.add_row(Text(name, style="bold"))
         for method in dict.fromkeys(row["method"] for row in rows):
             means = [find_row(rows, method=method, metric=metric) for metric in scored]
             cells = [
-                f"[bold]{_short(row)}[/]" if row and row["mean"] == best[metric] else _short(row)
+                Text(_short(row), style="bold" if row and row["mean"] == best[metric] else "")
                 for metric, row in zip(scored, means, strict=True)
             ]
             count = means[0]["count"] if means[0] else 0
-            table.add_row(f"  {escape(method_title(method))}", *cells, str(count))
+            table.add_row(f"  {method_title(method)}", *cells, str(count))
         table.add_section()
     return table
 

@@ -17,7 +17,7 @@ from manifests.audit.findings import Finding, Report, findings_of, guarded
 from manifests.dataset.bank import COPIED, FADE, JSON, Bank
 from manifests.dataset.bank_card import bank_card
 from manifests.dataset.canonical import sha256_file
-from manifests.dataset.layout import WORK, to_pandas
+from manifests.dataset.layout import to_pandas
 from manifests.dataset.storage import list_files, local_copy
 from manifests.synthesis.recipe import RMS
 from manifests.synthesis.recipe_parameters import is_altered
@@ -70,7 +70,7 @@ def file_findings(bank: Bank, shards: pd.DataFrame) -> Iterator[Finding]:
     """Checks that every file exists with its size, and that no other does."""
     expected = {JSON, "README.md", "tone_shards.parquet", *(f"{name}.parquet" for name in COPIED)}
     expected |= {name for shard in shards["shard"] for name in (shard, str(bank.tone_table(shard).name))}
-    present = list_files(bank.root, skip=WORK)
+    present = list_files(bank.root)
     yield from findings_of("missing", ((name, "is not there") for name in sorted(expected - present.keys())))
     yield from findings_of(
         "foreign", ((name, "does not belong to the bank") for name in sorted(present.keys() - expected))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -17,12 +16,13 @@ from manifests.audit.findings import Finding, findings_of, guarded
 from manifests.dataset.bank import FOLDER, is_bank
 from manifests.dataset.canonical import differences, sha256_json
 from manifests.dataset.card import card_of
-from manifests.dataset.layout import FOLDER_TABLES, WORK, Layout, check_table
+from manifests.dataset.layout import FOLDER_TABLES, Layout, check_table, is_shard
 from manifests.dataset.schema import schema
 from manifests.dataset.storage import list_files, parquet_file
 from manifests.types import SPLITS, InputError
 
-_SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")
+NOT_HASHED = (".plugin", ".profile", ".optional", ".folder", ".scan", ".skip_bad")
+"""Settings of a config that no fingerprint holds."""
 OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER_TABLES)}
 
 
@@ -51,9 +51,7 @@ def _edited(config: Any, hashed: dict[str, Any], where: str) -> list[str]:
     # Names, paths and execution settings are in `config` alone; what both hold must agree.
     shared = {key: config.get(key) for key in hashed}
     return [
-        line
-        for line in differences(shared, hashed, where)
-        if not line.split(":")[0].endswith((".plugin", ".profile", ".optional", ".folder", ".scan"))
+        line for line in differences(shared, hashed, where) if not line.split(":")[0].endswith(NOT_HASHED)
     ]
 
 
@@ -68,11 +66,6 @@ def path_findings(shards: pd.DataFrame) -> Iterator[Finding]:
     yield from (
         Finding("path", name, "is not the path of a shard") for name in shards["shard"] if not is_shard(name)
     )
-
-
-def is_shard(name: str) -> bool:
-    """Returns whether a path of shards.parquet is spelled as that of a shard."""
-    return _SHARD.fullmatch(name) is not None
 
 
 def column_findings(layout: Layout) -> Iterator[Finding]:
@@ -112,9 +105,7 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
     expected = OWN_FILES | set(shards["shard"]) | tables
     # A tone bank inside the folder is audited as one: `python -m manifests audit DIR/tones`.
     bank = f"{FOLDER}/" if is_bank(layout.root / FOLDER) else "\0"
-    present = {
-        name: size for name, size in list_files(layout.root, skip=WORK).items() if not name.startswith(bank)
-    }
+    present = {name: size for name, size in list_files(layout.root).items() if not name.startswith(bank)}
     needed = expected if with_audio else expected - set(shards["shard"])
     yield from findings_of("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
     yield from findings_of(

@@ -54,6 +54,15 @@ def bucket(tiny: Path, server: Any) -> Iterator[str]:
                 if str(name) == "shards/train/shard-000000.tar":
                     data = data[:5000] + bytes([data[5000] ^ 1]) + data[5001:]
                 files.pipe_file(f"{BUCKET}/sets/flipped/{name}", data)
+        # Litter and the markers of folders that S3 consoles create are no part of a dataset.
+        for key in (
+            "tiny/clips/",
+            "tiny/",
+            "tiny/clips/.DS_Store",
+            "tiny/shards/train/._x",
+            "tiny/clips_$folder$",
+        ):
+            files.call_s3("put_object", Bucket=BUCKET, Key=f"sets/{key}", Body=b"")
         yield f"s3://{BUCKET}/sets"
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from manifests.dataset import files
 from manifests.dataset.canonical import sha256_file
+from manifests.listing import visible
 from manifests.types import SPLITS, InputError
 from train.checkpoint import read_weights
 from train.data.pairs import Pair
@@ -241,7 +242,8 @@ def _write(
 
 def _clear(folder: Path) -> None:
     """Removes the files of an earlier page; InputError if the folder holds anything else."""
-    foreign = [path.name for path in folder.iterdir() if path.suffix not in (".flac", ".png")]
+    names = visible(path.name for path in folder.iterdir())
+    foreign = [name for name in names if Path(name).suffix not in (".flac", ".png")]
     if foreign:
-        raise InputError(f"{folder}: holds {sorted(foreign)[0]!r}, which no page put there; move it away")
+        raise InputError(f"{folder}: holds {foreign[0]!r}, which no page put there; move it away")
     shutil.rmtree(folder)
