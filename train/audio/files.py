@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,111 +16,145 @@ import soundfile
 
 from manifests.dataset import files
 from manifests.types import InputError
+from train.audio.reading import Reader
 from train.audio.resampling import Audio, resample
 
 Float = npt.NDArray[np.floating[Any]]
 
 
-def read_audio(path: Path) -> tuple[Audio, int]:
-    """Reads a file as mono float32 [n] at full scale 1 (the mean of its channels), and its rate in Hz.
-
-    Raises InputError if the file is missing, no audio, empty, or holds samples that are not finite.
-
-    Example: `audio, rate = read_audio(Path("a.wav"))`
-    """
-    samples, rate = read_channels(path)
-    return np.asarray(samples.mean(axis=1), dtype=np.float32), rate
-
-
-def read_channels(path: Path) -> tuple[Audio, int]:
-    """Reads a file as float32 [n, channels], and its rate in Hz.
-
-    Raises InputError if the file is missing, no audio, empty, or holds samples that are not finite.
-    """
-    with _opened(path) as file:
-        samples, rate = file.read(dtype="float32", always_2d=True), int(file.samplerate)
-    if len(samples) == 0:
-        raise InputError(f"{path}: holds no samples")
-    if not np.isfinite(samples).all():
-        raise InputError(f"{path}: holds samples that are not finite (NaN or infinite)")
-    return samples, rate
-
-
-def check_audio(path: Path) -> None:
-    """Checks a file's header, before many files are read.
-
-    Raises InputError if the file is missing, no audio, or empty.
-    """
-    with _opened(path) as file:
-        if int(file.frames) <= 0:
-            raise InputError(f"{path}: holds no samples")
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    try:
-        with soundfile.SoundFile(path) as file:
-            yield file
-    except (soundfile.SoundFileError, RuntimeError) as error:
-        raise InputError(f"{path}: not a readable audio file ({str(error).splitlines()[0]})") from None
-
-
 class FileAudio(NamedTuple):
-    """A file's mono audio, float32 [n], at the rate asked for, and the file's own rate (Hz) and channels."""
+    """A file's mono audio, float32 [n], at the rate asked for, and the file's own rate (Hz) and channels.
+
+    `changes` has a line of text for each thing that was done to it or left out.
+    """
 
     audio: Audio
     rate: int
     channels: int
+    changes: list[str]
 
 
 PIECE_S = 60
-"""Seconds that are read and resampled at a time."""
+"""Seconds that are resampled at a time."""
 
 
-def read_recording(path: Path, wanted: int) -> FileAudio:
-    """Reads a file of any length as mono float32 [n] at `wanted` Hz. Long audio is kept on disk (`scratch`).
+def read_audio(path: Path) -> tuple[Audio, int]:
+    """Reads a file as mono float32 [n] at full scale 1 (the mean of its channels), and its rate in Hz.
 
-    Raises the errors of `read_audio`, and InputError if the file is truncated.
+    Raises InputError as `read_recording` does.
+
+    Example: `audio, rate = read_audio(Path("a.wav"))`
+    """
+    read = read_recording(path, None)
+    return read.audio, read.rate
+
+
+def check_audio(path: Path) -> tuple[int, list[str]]:
+    """Reads a file through, before many files are used; returns its rate in Hz and `FileAudio.changes`.
+
+    Raises InputError as `read_recording` does.
+    """
+    with Reader.of(path) as reader:
+        for _ in reader.blocks():
+            pass
+        return reader.rate, reader.changes()
+
+
+def read_recording(path: Path, wanted: int | None) -> FileAudio:
+    """Reads a file of any length as mono float32 [n] at `wanted` Hz, or at its own rate if that is None.
+
+    What counts is the audio in the file, whatever its header says: wrong sizes, unknown lengths and joined
+    files are read whole (`train.audio.containers`). Channels that cancel each other are not mixed: the
+    loudest is taken. Long audio is kept on disk.
+
+    Raises InputError if the file is missing, no audio, empty or damaged, if its rate cannot be, or if samples
+    are not finite or beyond `LARGEST_SAMPLE`.
 
     Example: `read_recording(Path("a.mp3"), 44_100).audio`
     """
-    with _opened(path) as file:
-        rate, frames, channels = int(file.samplerate), int(file.frames), int(file.channels)
-        if frames <= 0:
-            raise InputError(f"{path}: holds no samples")
-        step = rate // math.gcd(rate, wanted)
-        margin = -(-rate // (2 * step)) * step
-        size = max(PIECE_S * rate // step, 1) * step
-        audio = scratch(math.ceil(frames * wanted / rate))
-        for start in range(0, frames, size):
-            before, stop = max(start - margin, 0), min(start + size, frames)
-            after = min(stop + margin, frames)
-            file.seek(before)
-            piece = file.read(after - before, dtype="float32", always_2d=True).mean(axis=1)
-            if len(piece) != after - before:
-                raise InputError(
-                    f"{path}: truncated: {before + len(piece)} samples, its header says {frames}"
-                )
-            if not np.isfinite(piece).all():
-                raise InputError(f"{path}: holds samples that are not finite (NaN or infinite)")
-            first, last = start * wanted // rate, math.ceil(stop * wanted / rate)
-            skipped = (start - before) * wanted // rate
-            audio[first:last] = resample(piece, rate, wanted)[skipped : skipped + last - first]
-    return FileAudio(audio, rate, channels)
+    with Reader.of(path) as reader:
+        audio = _resampled(reader.blocks(), reader.rate, wanted or reader.rate)
+        changes = reader.changes()
+    if reader.cancelled:
+        with Reader.of(path, reader.loudest) as reader_of_one:
+            audio = _resampled(reader_of_one.blocks(), reader.rate, wanted or reader.rate)
+    return FileAudio(audio, reader.rate, reader.channels, changes)
+
+
+def _resampled(blocks: Iterator[Audio], rate: int, wanted: int) -> Audio:
+    """Resamples audio that comes in blocks, float32 [n] each, piece by piece; returns float32 [n]."""
+    step = rate // math.gcd(rate, wanted)
+    margin = -(-rate // (2 * step)) * step
+    size = max(PIECE_S * rate // step, 1) * step
+    store = _Store()
+    # `held` begins at sample `origin`; a piece of `size` samples from `start` on needs `margin` around it.
+    held, origin, start, ended = np.zeros(0, dtype=np.float32), 0, 0, False
+    while True:
+        waiting = [held]
+        while not ended and sum(map(len, waiting)) < start - origin + size + margin:
+            block = next(blocks, None)
+            ended = block is None
+            waiting.append(held[:0] if block is None else block)
+        held = np.concatenate(waiting)
+        stop = min(start + size, origin + len(held))
+        if stop <= start:
+            return store.audio()
+        before, after = max(start - margin, 0), min(stop + margin, origin + len(held))
+        piece = resample(held[before - origin : after - origin], rate, wanted)
+        first, last = start * wanted // rate, math.ceil(stop * wanted / rate)
+        skipped = (start - before) * wanted // rate
+        store.append(piece[skipped : skipped + last - first])
+        start = stop
+        keep = max(start - margin, origin)
+        held, origin = held[keep - origin :], keep
 
 
 ON_DISK_S = 600.0
 """Seconds (at 44.1 kHz) beyond which a sound is kept in a file rather than in memory."""
 
 
+class _Store:
+    """Collects a sound of unknown length: in memory, then in an unnamed file, which disappears with it."""
+
+    def __init__(self) -> None:
+        self._parts: list[Audio] = []
+        self._samples = 0
+        self._file: IO[bytes] | None = None
+
+    def append(self, part: Audio) -> None:
+        self._samples += len(part)
+        if self._file is None and self._samples > ON_DISK_S * 44_100:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            for earlier in self._parts:
+                self._file.write(earlier.tobytes())
+            self._parts = []
+        if self._file is None:
+            self._parts.append(part)
+        else:
+            self._file.write(part.tobytes())
+
+    def audio(self) -> Audio:
+        """Returns the sound, float32 [n]."""
+        if self._file is None:
+            return np.concatenate(self._parts) if self._parts else np.zeros(0, dtype=np.float32)
+        with self._file as file:
+            file.flush()
+            return np.memmap(file, dtype=np.float32, mode="r+", shape=(self._samples,))
+
+
 def scratch(samples: int) -> Audio:
-    """Allocates zeros, float32 [samples]. Long arrays lie in an unnamed file, which disappears with them."""
+    """Allocates zeros, float32 [samples]. Long arrays lie in an unnamed file, which disappears with them.
+
+    Raises OSError if the disk has no space for them.
+    """
     if samples <= ON_DISK_S * 44_100:
         return np.zeros(samples, dtype=np.float32)
     with tempfile.TemporaryFile() as file:
-        file.truncate(4 * samples)
+        # Space is reserved now: a page that the disk has no space for would end the process later.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, 4 * samples)
+        else:
+            file.truncate(4 * samples)
         return np.memmap(file, dtype=np.float32, mode="r+", shape=(samples,))
 
 

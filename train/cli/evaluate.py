@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from manifests.cli.console import terminal
+from manifests.cli.console import SkipBad, terminal
 from manifests.dataset.storage import location
 from manifests.types import InputError
 from train.codec.released import released_checkpoint
@@ -145,6 +145,7 @@ def evaluate(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Conversions and scores computed at a time. Default: all cores.")
     ] = None,
+    skip_bad: SkipBad = False,
     octave_told: Annotated[
         bool, typer.Option(help="Also convert the files with the octave put into that of the target.")
     ] = False,
@@ -166,11 +167,21 @@ def evaluate(
     with tracking("scoring", "pairs", console) as track, one_torch_thread() if codecs else nullcontext():
         if files is not None:
             given = PairCodecs(codecs, named, octave_told)
-            summary = evaluate_files(files, seed, out, track, workers, crepe, given)
+            summary = evaluate_files(files, seed, out, track, workers, crepe, given, console.print, skip_bad)
         elif folder is not None:
             given = PairCodecs(codecs, named, octave_told)
             summary = evaluate_folder(
-                folder, pattern, parse_roles(roles), seed, out, console.print, track, workers, crepe, given
+                folder,
+                pattern,
+                parse_roles(roles),
+                seed,
+                out,
+                console.print,
+                track,
+                workers,
+                crepe,
+                given,
+                skip_bad,
             )
         else:
             summary = evaluate_checkpoints(

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from manifests.cli.console import terminal
+from manifests.cli.console import SkipBad, terminal
 from manifests.dataset.storage import location
 from manifests.types import InputError
 from train.cli.evaluate import named_checkpoints, one_torch_thread, or_released, tracking
 from train.evaluation.files import parse_roles, read_rows, scan_folder
+from train.evaluation.given_pairs import usable_rows
 from train.evaluation.page.page import make_files_page, make_page
 
 
@@ -42,6 +43,7 @@ def page(
         bool, typer.Option(help="Write a blind listening test instead, with its key beside it.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the pairs, and of the order in a blind test.")] = 0,
+    skip_bad: SkipBad = False,
 ) -> None:
     """Write an HTML page to hear, see and compare conversions, or a blind listening test."""
     console = terminal()
@@ -55,6 +57,7 @@ def page(
         else:
             assert files is not None
             rows, folder = read_rows(files), files.parent
+        rows = usable_rows(folder, rows, skip_bad, console.print)
         with tracking("drawing", "pairs", console) as track:
             make_files_page(folder, rows, seed, scores, out, track, blind)
     else:

@@ -41,14 +41,12 @@ AudioSource: TypeAlias = "str | Path | Recording | npt.NDArray[np.floating[Any]]
 def read_file(path: str | Path, rate: int) -> Recording:
     """Reads an audio file of any length as mono audio at `rate` Hz.
 
-    Raises InputError if the file is missing, is not audio, is empty or truncated, or holds samples that are
-    not finite.
+    Raises InputError if the file is missing, is not audio, is empty or damaged, or holds samples that are not
+    finite.
     """
     path = Path(path)
     read = read_recording(path, rate)
-    changes = []
-    if read.channels > 1:
-        changes.append(f"{path}: {read.channels} channels, mixed to mono")
+    changes = [f"{path}: {change}" for change in read.changes]
     if read.rate != rate:
         changes.append(f"{path}: {read.rate} Hz, resampled to {rate} Hz")
     return Recording(read.audio, str(path), tuple(changes))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from manifests.listing import list_folder, say_passed_over
 from manifests.types import InputError, Note, Notes, check_notes
 from train.audio.files import read_audio
 from train.audio.resampling import resample
@@ -121,18 +122,27 @@ def scan_folder(
     expression = (
         re.escape(pattern).replace(r"\{pair\}", r"(?P<pair>.+?)").replace(r"\{system\}", r"(?P<system>.+)")
     )
-    name_pattern = re.compile(
-        expression + ("" if Path(pattern).suffix else "(?:" + "|".join(map(re.escape, AUDIO)) + ")")
-    )
+    # Endings may be in capitals.
+    suffix = Path(pattern).suffix
+    stem = expression.removesuffix(re.escape(suffix)) if suffix else expression
+    endings = [suffix] if suffix else AUDIO
+    name_pattern = re.compile(f"{stem}(?i:{'|'.join(map(re.escape, endings))})")
     pairs: dict[str, dict[str, str]] = {}
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+    messages: list[str] = []
+    listing, taken = list_folder(folder), []
+    for path in listing.files:
         name = path.relative_to(folder).as_posix()
-        match = name_pattern.fullmatch(name)
-        if match:
-            pairs.setdefault(match["pair"], {})[_role(match["system"], roles)] = name
+        if (match := name_pattern.fullmatch(name)) is None:
+            continue
+        taken.append(path)
+        first = pairs.setdefault(match["pair"], {}).setdefault(_role(match["system"], roles), name)
+        if first != name:
+            messages.append(f"{folder}/{name}: left out, since {first} has the same pair and role or system")
+    messages += listing.unread
+    say_passed_over(folder, listing, taken, messages.append)
     if not pairs:
         raise InputError(f"{folder}: no file is named like {pattern!r}; see --pattern")
-    rows, messages = [], []
+    rows = []
     for pair, files in pairs.items():
         missing = [role for role in ROLES if role not in files]
         systems = [name for name in files if name not in ROLES]

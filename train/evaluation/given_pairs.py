@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from manifests.dataset.canonical import sha256_file
+from manifests.listing import Remarks, settle_bad
 from manifests.types import InputError, Notes
 from train.audio.files import check_audio
 from train.audio.resampling import resample
@@ -121,12 +123,16 @@ def evaluate_files(
     workers: int | None = None,
     crepe: bool = False,
     given: PairCodecs | None = None,
+    say: Say = lambda line: None,
+    skip_bad: bool = False,
 ) -> dict[str, Any]:
     """Scores the pairs that a CSV table names, writes all files, and returns the summary.
 
     Args:
         table: The table. Its column `estimate` may be empty if there are codecs.
         given: Codecs that convert the pairs, too.
+        say: Told what was changed in files, or left out.
+        skip_bad: Whether to leave out files that cannot be read, and pairs that need them.
 
     The other arguments are those of `evaluate_checkpoints`.
 
@@ -136,6 +142,7 @@ def evaluate_files(
     given = given or PairCodecs()
     about = {"files": table.name, "files_sha256": sha256_file(table) if table.is_file() else ""}
     rows = read_rows(table, estimates=not given.codecs)
+    rows = usable_rows(table.parent, rows, skip_bad, say)
     return _evaluate_rows(rows, table.parent, about, seed, out, track, workers, crepe, given)
 
 
@@ -150,11 +157,12 @@ def evaluate_folder(
     workers: int | None = None,
     crepe: bool = False,
     given: PairCodecs | None = None,
+    skip_bad: bool = False,
 ) -> dict[str, Any]:
     """Scores the pairs in a folder, writes all files, and returns the summary.
 
-    `pattern` and `roles` are those of `scan_folder`, `given` that of `evaluate_files`, the other arguments
-    those of `evaluate_checkpoints`.
+    `pattern` and `roles` are those of `scan_folder`, `given` and `skip_bad` those of `evaluate_files`, the
+    other arguments those of `evaluate_checkpoints`.
 
     Raises:
         InputError: If the folder, a file or a checkpoint cannot be used.
@@ -163,6 +171,7 @@ def evaluate_folder(
     rows, messages = scan_folder(folder, pattern, roles, estimates=not given.codecs)
     for message in messages:
         say(message)
+    rows = usable_rows(folder, rows, skip_bad, say)
     about = {"folder": folder.resolve().name, "pattern": pattern}
     return _evaluate_rows(rows, folder, about, seed, out, track, workers, crepe, given)
 
@@ -185,12 +194,9 @@ def _evaluate_rows(
             other = "a system of the files" if method in taken else "two methods"
             raise InputError(f"--checkpoint: {method!r} names {other}; choose another by NAME=PATH")
     pairs = group_by_pair(rows)
-    names = sorted({row[column] for row in rows for column in ("source", "reference", "target", "estimate")})
-    for name in filter(None, names):
-        check_audio(folder / name)
     request = {
         "rows": [dict(row) for row in rows],
-        "files": {n: _file_state(folder / n) for n in names if n},
+        "files": {name: _file_state(folder / name) for name in names_of(rows)},
     }
     jobs = file_trials(folder, pairs)
     if not given.codecs:
@@ -205,6 +211,60 @@ def _evaluate_rows(
     summary = score_all(converted, len(pairs), seed, about, request, out, track, workers, crepe, pools)
     write_timings(timer, out)
     return summary
+
+
+def names_of(rows: Sequence[FileRow]) -> list[str]:
+    """Returns the names of all audio files of rows, sorted, each once."""
+    columns = ("source", "reference", "target", "estimate")
+    return sorted({row[column] for row in rows for column in columns if row[column]})
+
+
+def usable_rows(folder: Path, rows: Sequence[FileRow], skip_bad: bool, say: Say) -> list[FileRow]:
+    """Reads the files of rows through, and returns the rows whose files can be read.
+
+    Args:
+        folder: What the paths of the rows are relative to.
+        rows: The rows.
+        skip_bad: Whether to leave out a bad estimate, and all rows of a pair with another bad file.
+        say: Told what was changed in files, or left out.
+
+    Raises:
+        InputErrors: Names all files that cannot be read, unless they are skipped.
+        InputError: If no pair is left.
+    """
+    names = names_of(rows)
+    bad: dict[str, str] = {}
+    rates: dict[str, int] = {}
+    remarks = Remarks()
+    for name in names:
+        try:
+            rates[name], changes = check_audio(folder / name)
+        except InputError as error:
+            bad[name] = str(error)
+        else:
+            remarks.add(name, Counter(changes))
+    for name, own, wanted in sorted(_resampled(rows, rates)):
+        remarks.add(name, {f"{own} Hz, resampled to the target's {wanted} Hz": 1})
+    for line in remarks.lines():
+        say(line)
+    settle_bad(list(bad.values()), len(names), skip_bad, say)
+    kept = [row for row in rows if not bad.keys() & set(names_of([row]))]
+    if bad:
+        left = len(group_by_pair(rows)) - len(group_by_pair(kept))
+        say(f"{left} of {len(group_by_pair(rows))} pairs left out with them")
+    if not kept:
+        raise InputError(f"{folder}: no pair is left whose files can be read")
+    return kept
+
+
+def _resampled(rows: Sequence[FileRow], rates: Mapping[str, int]) -> set[tuple[str, int, int]]:
+    """Returns (name, its rate, the target's rate) of each file that differs from its target, rates in Hz."""
+    return {
+        (row[role], rates[row[role]], rates[row["target"]])
+        for row in rows
+        for role in ("source", "reference", "estimate")
+        if rates.keys() >= {row[role], row["target"]} and rates[row[role]] != rates[row["target"]]
+    }
 
 
 def _file_state(path: Path) -> list[int]:
