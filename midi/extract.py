@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 from manifests.dataset.canonical import sha256_file
 from manifests.listing import Remarks, Say, list_folder, say_passed_over, settle_bad
 from manifests.synthesis.octaves import to_register
-from manifests.types import InputError, Note, Notes, check_notes
+from manifests.types import InputError, Note, Notes, check_notes, shown
 from midi.monophonic import MIN_NOTE_S, first_overlap, skyline
 from midi.reading import Part, read_song
 from midi.spec import PitchRange
@@ -195,7 +195,7 @@ def extract_folder(
     by_file, skipped = [], []
     remarks = Remarks()
     for done, path in enumerate(paths, start=1):
-        name = path.relative_to(folder).as_posix()
+        name = shown(path.relative_to(folder).as_posix())
         try:
             phrases, rejected, of_file = extract_file(path, name, spec, seconds)
         except InputError as error:

@@ -21,6 +21,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from manifests.dataset import files
+from manifests.dataset.storage import utf8_name
 from manifests.types import InputError
 from manifests.version import DISTRIBUTION, package_version
 from train.config import RunConfig, parse_config
@@ -102,7 +103,7 @@ def _read_file(path: Path, weights: bool = True) -> tuple[dict[str, Tensor], dic
     if not path.is_file():
         raise InputError(f"{path}: no such checkpoint; `python -m train fit` makes RUN/best.safetensors")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(utf8_name(path), framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys() if weights}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
@@ -195,7 +196,8 @@ def start_from(system: System, path: Path) -> None:
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Writes the state of a run atomically. Raises OSError if the file cannot be written."""
     with files.temporary(path.parent, path.name) as temporary:
-        torch.save(state, temporary)
+        with temporary.open("wb") as file:
+            torch.save(state, file)
         files.sync(temporary)
         temporary.replace(path)
 

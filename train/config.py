@@ -150,7 +150,7 @@ def load_config(path: Path) -> RunConfig:
 def read_yaml(path: Path, kind: str) -> Any:
     """Reads a YAML file. Raises InputError, which names the file and its `kind`, if that fails."""
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such {kind}") from None
     except OSError as error:

@@ -16,9 +16,17 @@ def canonical_json(value: Json) -> bytes:
     >>> canonical_json({"b": 1, "a": [0.5, None]})
     b'{"a":[0.5,null],"b":1}'
     """
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    ).encode()
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json_bytes(text)
+
+
+def json_bytes(text: str) -> bytes:
+    """Returns JSON as UTF-8. Bytes of file names that are no UTF-8 become escapes, from which they are read.
+
+    >>> json_bytes('["caf\\udce9"]')
+    b'["caf\\\\udce9"]'
+    """
+    return text.encode(errors="backslashreplace")
 
 
 def sha256_json(value: Json) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
+import pyarrow as pa
 
 from manifests.dataset.layout import FOLDER_TABLES, Layout, TableFolder
-from manifests.dataset.storage import is_local
+from manifests.dataset.storage import is_local, is_utf8, parquet_file
 from manifests.types import InputError
 
 if TYPE_CHECKING:
@@ -38,17 +39,26 @@ def connect(layouts: dict[str, TableFolder]) -> duckdb.DuckDBPyConnection:
         if clips := clip_tables_of(layout):
             tables["clips"] = clips
         views |= {prefix + name: paths for name, paths in tables.items()}
-    local = [str(path) for paths in views.values() for path in paths if is_local(path)]
+    local = [str(path) for paths in views.values() for path in paths if is_local(path) and _is_plain(path)]
     # Views are bound to exactly these files. A query can read nothing else, and write nothing.
     connection.execute("SET allowed_paths = ?", [local])
     connection.execute("SET enable_external_access = false")
     for name, paths in views.items():
-        if is_local(paths[0]):
-            listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{listed}])")
-        else:
+        if not is_local(paths[0]):
             connection.register(name, _remote(paths))
+        elif not all(map(_is_plain, paths)):
+            connection.register(name, pa.concat_tables([parquet_file(path).read() for path in paths]))
+        else:
+            listed = ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths)
+            # By default a folder named a=b above the dataset would add a column or replace one.
+            source = f"read_parquet([{listed}], hive_partitioning = false)"
+            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM {source}")
     return connection
+
+
+def _is_plain(path: Path) -> bool:
+    """Returns whether DuckDB opens exactly this file by its name, rather than reading it as a pattern."""
+    return is_utf8(path) and not set(str(path)) & set("*?[")
 
 
 def _remote(paths: list[Path]) -> Any:

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -111,7 +112,39 @@ def parquet_file(path: Path) -> pq.ParquetFile:
 
     Example: `parquet_file(Path("dataset/timbres.parquet")).metadata.num_rows`.
     """
-    return pq.ParquetFile(path if is_local(path) else path.open("rb"))
+    return pq.ParquetFile(path if is_local(path) and is_utf8(path) else path.open("rb"))
+
+
+def utf8_name(path: Path) -> Path:
+    """Returns a local path by a name that is UTF-8, for libraries that open no other: itself, or a link.
+
+    >>> str(utf8_name(Path("a.safetensors")))
+    'a.safetensors'
+    """
+    if is_utf8(path):
+        return path
+    link = Path(tempfile.mkdtemp(dir=_links().name)) / "link"
+    link.symlink_to(path.resolve())
+    return link
+
+
+@lru_cache
+def _links() -> tempfile.TemporaryDirectory[str]:
+    """Makes this process's folder of links. Python removes it when the process ends."""
+    return tempfile.TemporaryDirectory(prefix="triptych-")
+
+
+def is_utf8(path: Path) -> bool:
+    """Returns whether a path is UTF-8, as Arrow and DuckDB need it to open a file by its name.
+
+    >>> is_utf8(Path("caf\\udce9"))
+    False
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def list_files(root: Path) -> dict[str, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from manifests.types import InputError
+from manifests.types import InputError, shown
 
 MAGIC = "amSynth"
 PRESET = "<preset> <name>"
@@ -43,4 +43,4 @@ def read_bank(path: Path) -> list[tuple[str, dict[str, float]]]:
 
 def bank_name(path: Path) -> str:
     """Returns a bank's name in preset addresses: the file name up to the first dot."""
-    return path.name.split(".")[0]
+    return shown(path.name.split(".")[0])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from manifests.dataset.canonical import sha256_file, sha256_json
 from manifests.listing import list_folder
+from manifests.types import shown
 
 
 def plugin_sha256(path: Path) -> str:
@@ -16,5 +17,5 @@ def plugin_sha256(path: Path) -> str:
 def folder_sha256(folder: Path) -> str:
     """Returns the SHA-256 of a folder's relative file paths and file hashes, litter left out."""
     return sha256_json(
-        {path.relative_to(folder).as_posix(): sha256_file(path) for path in list_folder(folder).files}
+        {shown(path.relative_to(folder).as_posix()): sha256_file(path) for path in list_folder(folder).files}
     )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.dataset import files
-from manifests.dataset.canonical import differences
+from manifests.dataset.canonical import differences, json_bytes
 from manifests.dataset.layout import Layout, to_table, write_table
 from manifests.dataset.rows import envelope_of
 from manifests.dataset.schema import SCHEMA_VERSION
@@ -294,4 +294,4 @@ def write_tables(layout: Layout, planned: Plan) -> None:
     write_table(layout.table("envelopes"), to_table("envelopes", planned.envelopes))
     write_table(layout.table("phrases"), to_table("phrases", planned.phrases))
     text = json.dumps(planned.metadata, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    files.replace(layout.dataset_json, text.encode())
+    files.replace(layout.dataset_json, json_bytes(text))

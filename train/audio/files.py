@@ -201,7 +201,7 @@ def write_audio(path: Path, audio: Audio, rate: int) -> float:
     """
     kind, factor = format_of(path), headroom(audio)
     with writing(path), files.temporary(path.parent, path.name) as temporary:
-        with soundfile.SoundFile(temporary, "w", rate, 1, "PCM_16", format=kind) as file:
+        with soundfile.SoundFile(os.fsencode(temporary), "w", rate, 1, "PCM_16", format=kind) as file:
             for part in _parts(audio):
                 file.write(part if factor == 1.0 else part * np.float32(factor))
         temporary.replace(path)

@@ -6,6 +6,7 @@ libsndfile decodes. Memory does not grow with the file: it is mapped, and read f
 from __future__ import annotations
 
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,8 @@ class Reader:
 
     def _sources(self) -> Iterator[_Stream]:
         if self._contents.parts is None:
-            with _Stream(self.path) as stream:
+            # As bytes, since names need not be UTF-8.
+            with _Stream(os.fsencode(self.path)) as stream:
                 yield stream
             return
         for part in self._contents.parts:

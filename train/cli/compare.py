@@ -47,5 +47,5 @@ def compare(
     with one_torch_thread():
         bar = partial(tracking, console=console)
         table = score_and_report(checked, list(runs), data, out, say, bar, workers)
-    say(table.read_text())
+    say(table.read_text(encoding="utf-8"))
     say(f"{table}; all scores in {out}/scores, page: {out}/page.html", soft_wrap=True)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from manifests.cli.console import terminal
 from manifests.dataset import files
 from manifests.dataset.bank import Bank
 from manifests.dataset.canonical import sha256_file
@@ -67,7 +67,7 @@ def release(
     scored = [(config, data), *map(parse_also, also or [])]
     paths = write_parts(checkpoint, out)
     checkpoints = {RELEASED: paths[0], **dict(map(parse_other, other or []))}
-    codecs, console, scores = load_codecs(checkpoints), Console(), []
+    codecs, console, scores = load_codecs(checkpoints), terminal(), []
     for number, (its_config, folder) in enumerate(scored):
         layout, its_scores = Tables.open(folder).layout, out / "scores" / str(number)
         splits = [UNSEEN_SYNTH] if number and UNSEEN_SYNTH in held_out_splits(layout) else []

@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from manifests.dataset import files
+from manifests.dataset.storage import utf8_name
 from manifests.types import Envelope, InputError, Note, Notes, check_notes
 from train.systems.base import Factors
 
@@ -128,7 +129,7 @@ def read_timbre(path: Path, weights: str) -> tuple[dict[str, Tensor], int]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; `python -m train encode` makes it")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(utf8_name(path), framework="pt") as file:
             metadata = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.listing import list_folder, say_passed_over
-from manifests.types import InputError, Note, Notes, check_notes
+from manifests.types import InputError, Note, Notes, check_notes, shown
 from train.audio.files import read_audio
 from train.audio.resampling import resample
 from train.evaluation.trial import ESTIMATE, Audio, Trial, is_system, is_topline
@@ -135,7 +135,8 @@ def scan_folder(
         if (match := name_pattern.fullmatch(name)) is None:
             continue
         taken.append(path)
-        first = pairs.setdefault(match["pair"], {}).setdefault(_role(match["system"], roles), name)
+        role = shown(_role(match["system"], roles))
+        first = pairs.setdefault(shown(match["pair"]), {}).setdefault(role, name)
         if first != name:
             messages.append(f"{folder}/{name}: left out, since {first} has the same pair and role or system")
     messages += listing.unread
@@ -273,7 +274,7 @@ def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
             truths[role] = GroundTruth(read_notes(folder / first[column], len(target) / rate))
     source, reference = load(first["source"]), load(first["reference"])
     sounds = {row["method"]: load(row["estimate"]) for row in rows if row["estimate"]}
-    name = first.get("pair") or f"{first['source']} {first['reference']} {first['target']}"
+    name = first.get("pair") or " ".join(first[role] for role in ROLES)
     return Trial(
         split=first["split"],
         kind=first["kind"],
@@ -286,8 +287,8 @@ def read_trial(folder: Path, rows: Sequence[FileRow]) -> Trial:
         timbre_cluster=first.get("timbre_cluster") or _fingerprint(reference),
         phrase_cluster=first.get("phrase_cluster") or _fingerprint(target),
         names={
-            **{role: first[role] for role in ROLES},
-            **{row["method"]: row["estimate"] for row in rows if row["estimate"]},
+            **{role: shown(first[role]) for role in ROLES},
+            **{row["method"]: shown(row["estimate"]) for row in rows if row["estimate"]},
         },
         truths=truths,
         toplines={name: audio for name, audio in sounds.items() if is_topline(name)},

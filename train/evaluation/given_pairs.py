@@ -14,7 +14,7 @@ import numpy as np
 
 from manifests.dataset.canonical import sha256_file
 from manifests.listing import Remarks, settle_bad
-from manifests.types import InputError, Notes
+from manifests.types import InputError, Notes, shown
 from train.audio.files import check_audio
 from train.audio.resampling import resample
 from train.data.pairs import TAKES
@@ -140,7 +140,7 @@ def evaluate_files(
         InputError: If the table, a file or a checkpoint cannot be used.
     """
     given = given or PairCodecs()
-    about = {"files": table.name, "files_sha256": sha256_file(table) if table.is_file() else ""}
+    about = {"files": shown(table.name), "files_sha256": sha256_file(table) if table.is_file() else ""}
     rows = read_rows(table, estimates=not given.codecs)
     rows = usable_rows(table.parent, rows, skip_bad, say)
     return _evaluate_rows(rows, table.parent, about, seed, out, track, workers, crepe, given)
@@ -172,7 +172,7 @@ def evaluate_folder(
     for message in messages:
         say(message)
     rows = usable_rows(folder, rows, skip_bad, say)
-    about = {"folder": folder.resolve().name, "pattern": pattern}
+    about = {"folder": shown(folder.resolve().name), "pattern": pattern}
     return _evaluate_rows(rows, folder, about, seed, out, track, workers, crepe, given)
 
 

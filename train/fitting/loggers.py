@@ -18,6 +18,7 @@ from lightning_fabric.loggers.logger import Logger
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 
 from manifests.dataset import files
+from manifests.dataset.storage import utf8_name
 from manifests.types import InputError
 from manifests.version import DISTRIBUTION
 from train.config import LoggerName, RunConfig
@@ -47,7 +48,7 @@ def open_loggers(config: RunConfig, run_folder: Path, from_step: int) -> list[Lo
 
 def _tensorboard(config: RunConfig, run_folder: Path, from_step: int) -> Logger:
     # Events of purge_step and later are hidden.
-    return TensorBoardLogger(run_folder, name="logs", version="", purge_step=from_step + 1)
+    return TensorBoardLogger(utf8_name(run_folder), name="logs", version="", purge_step=from_step + 1)
 
 
 def _csv(config: RunConfig, run_folder: Path, from_step: int) -> Logger:

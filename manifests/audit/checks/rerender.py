@@ -41,7 +41,7 @@ def rerender_findings(layout: Layout, keys: Sequence[str], looked_at: list[str])
     root = layout.root
     with tempfile.TemporaryDirectory() as folder:
         key_file, out = Path(folder) / "keys", Path(folder) / "made"
-        key_file.write_text("\n".join(keys))
+        key_file.write_text("\n".join(keys), encoding="utf-8")
         done = subprocess.run(
             [
                 *child_process.module_command("render", "remake", str(root), f"@{key_file}"),

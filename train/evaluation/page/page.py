@@ -13,6 +13,7 @@ import pandas as pd
 
 from manifests.dataset import files
 from manifests.dataset.canonical import sha256_file
+from manifests.dataset.storage import parquet_file
 from manifests.listing import visible
 from manifests.types import SPLITS, InputError
 from train.checkpoint import read_weights
@@ -66,7 +67,8 @@ def read_scores(folder: Path) -> PrecomputedScores:
     if not path.is_file():
         return {}
     try:
-        frame = pd.read_parquet(path)
+        # Not pandas, which adds columns from folder names such as a=b.
+        frame = parquet_file(path).read().to_pandas()
         frame = frame[frame["metric"].isin(HEADLINES) & (frame["status"] == "scored")]
         known: dict[tuple[str, str], tuple[RowScores, tuple[str, ...]]] = {}
         for row in frame.itertuples(index=False):

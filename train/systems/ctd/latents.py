@@ -20,6 +20,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from manifests.dataset import files
+from manifests.dataset.storage import utf8_name
 from manifests.types import ClipId, InputError
 from train.data.shards import ShardSource
 from train.data.tables import Tables
@@ -80,7 +81,7 @@ class LatentStore:
         block = self.blocks[number]
         path = self._path(block.shard)
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(utf8_name(path), framework="pt") as file:
                 latents = file.get_tensor(str(number))
         except (SafetensorError, OSError) as error:
             raise InputError(
@@ -101,7 +102,7 @@ class LatentStore:
 
 def _made_by(path: Path, encoder: str) -> bool:
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(utf8_name(path), framework="pt") as file:
             return bool((file.metadata() or {}).get("encoder") == encoder)
     except (SafetensorError, OSError):
         return False
