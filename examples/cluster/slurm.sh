@@ -1,6 +1,7 @@
 #!/bin/bash
 # sbatch examples/cluster/slurm.sh DIR: renders the planned dataset DIR with an array of 100 jobs.
 # DIR must be on a shared file system. After failures or pre-emption, submit it again to resume.
+# The array may have any numbers, such as 1-5 or 5,17.
 # The first job to start selects the timbres and renders their tones.
 #SBATCH --job-name=triptych
 #SBATCH --array=0-99

@@ -31,11 +31,13 @@ def assign_sides(clusters: Sequence[int], test_share: float, seed: int, axis: st
 
     Whole clusters go to test, in a seeded order, until it holds `test_share` of the ids, and at least two so
     that partners exist. A cluster is skipped if it would far exceed the share, or leave train fewer than two.
-    Raises InputError if the ids cannot give both sides two.
+    A share of 0 leaves all in train. Raises InputError if the ids cannot give both sides two.
 
     Example: `assign_sides([0, 1, 1, 3, 4], test_share=0.4, seed=1, axis="timbre")`.
     """
     count = len(clusters)
+    if test_share == 0.0 and count >= 2:
+        return ["train"] * count
     members: dict[int, list[int]] = {}
     for index, cluster in enumerate(clusters):
         members.setdefault(cluster, []).append(index)

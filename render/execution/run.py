@@ -7,7 +7,7 @@ stride. The run that finds all shards committed writes the summary tables.
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from render.execution.executors import Executor, Local, TaskQueue
 from render.execution.finish import finish
 from render.execution.progress import clips_progress, tones_progress
 from render.execution.scratch import clear_dead
-from render.execution.tasks import DatasetRef, make_tones, render_shard
+from render.execution.tasks import DatasetRef, make_tones, render_shard, render_unclaimed
 from render.planning.extend import drop_uncommitted
 from render.planning.generations import read_before
 from render.tones import ToneSetCache
@@ -33,17 +33,37 @@ from render.tones import ToneSetCache
 class Share:
     """Task `index` of a job array of `count` tasks: it renders shards index, index + count, and so on.
 
-    Raises InputError unless 0 <= index < count.
+    Arrays need not be numbered from 0: schedulers allow 1-5, or 5,17. Then some index is not below `count`.
+    Such a task renders what is missing and no other worker renders, so that the tasks together leave nothing.
+    Raises InputError unless 0 <= index and 1 <= count.
     """
 
     index: int = 0
     count: int = 1
 
     def __post_init__(self) -> None:
-        if not 0 <= self.index < self.count:
+        if self.index < 0 or self.count < 1:
             raise InputError(
-                f"--task-index {self.index} --task-count {self.count}: expected 0 <= index < count"
+                f"--task-index {self.index} --task-count {self.count}: expected an index from 0 and a count"
+                " from 1"
             )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the task takes any missing shard, rather than every `count`-th."""
+        return self.index >= self.count
+
+    def of(self, shards: Sequence[str]) -> list[str]:
+        """Returns the task's shards in the order of their rendering.
+
+        >>> Share(1, 2).of(["a", "b", "c", "d"]), Share(6, 2).of(["a", "b", "c", "d"])
+        (['b', 'd'], ['c', 'd', 'a', 'b'])
+        """
+        if not self.is_free:
+            return list(shards[self.index :: self.count])
+        # Free tasks begin at different places, so that they seldom meet.
+        first = self.index % max(len(shards), 1)
+        return [*shards[first:], *shards[:first]]
 
 
 def run(root: Path, console: Console, executor: Executor | None = None, share: Share | None = None) -> int:
@@ -67,16 +87,18 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
     try:
         dataset = cast_first(dataset, ref, queue, console)
         done = dataset.done()
-        missing = [shard for shard in list(dataset.shards)[share.index :: share.count] if shard not in done]
+        missing = [shard for shard in share.of(list(dataset.shards)) if shard not in done]
+        rendered = 0
         if missing:
             with clips_progress(dataset, console):
-                for _ in queue.results(render_shard, ref, missing):
-                    pass
+                task = render_unclaimed if share.is_free else render_shard
+                for _, answer in queue.results(task, ref, missing):
+                    rendered += answer.ours or not share.is_free
         if dataset.done() >= dataset.shards.keys() and (
             missing or not dataset.layout.table("shards").exists()
         ):
             finish(dataset)
-        return len(missing)
+        return rendered
     finally:
         clear_dead(dataset.layout.work)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import platform
 import shutil
 import uuid
@@ -11,50 +9,38 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from manifests.lock import is_dead, write_holder
+
 LOCK = "lock"
+SILENT_S = 7 * 86_400.0
+"""Seconds without a sign of life after which a folder of another machine's process is removed."""
 
 
 @contextmanager
 def scratch_folder(work: Path) -> Iterator[Path]:
-    """Yields a folder for this task, locked while its process lives and removed afterwards."""
+    """Yields a folder for this task, which names its process while that lives, and is removed afterwards."""
     clear_dead(work)
     folder = _base(work) / f"{platform.node()}-{uuid.uuid4().hex[:12]}"
     folder.mkdir()
-    descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    write_holder(folder / LOCK)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
 
 
 def clear_dead(work: Path) -> None:
-    """Removes the folders of killed processes of this machine: those whose lock is free.
+    """Removes the folders of killed processes of machines with this one's name.
 
-    Each machine removes only its own, since not every shared file system shares locks. A folder without a
-    lock file is being created at this moment and stays.
+    Two machines, or containers, may have one name: the folder of a process that this machine cannot see stays
+    for a week. A folder without a holder's file is being created at this moment and stays.
     """
     base = _base(work)
     base.mkdir(parents=True, exist_ok=True)
     for old in sorted(base.glob(f"{platform.node()}-*")):
-        _clear_if_dead(old)
+        if (old / LOCK).exists() and is_dead(old / LOCK, SILENT_S):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _base(work: Path) -> Path:
     return work / "tmp"
-
-
-def _clear_if_dead(folder: Path) -> None:
-    try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR)
-    except OSError:
-        return
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return
-    else:
-        shutil.rmtree(folder, ignore_errors=True)
-    finally:
-        os.close(descriptor)

@@ -124,6 +124,13 @@ def render_shard(ref: DatasetRef, shard: str) -> Committed | TaskFault | TaskRef
     return answer
 
 
+def render_unclaimed(ref: DatasetRef, shard: str) -> Committed | TaskFault | TaskRefusal:
+    """Renders a shard unless another worker renders it now: the second stage of a job of any number."""
+    if any(claim.shard == shard for claim in journal.active_claims(ref.root)):
+        return Committed(shard, False)
+    return render_shard(ref, shard)
+
+
 def _render(dataset: PlannedDataset, shard: str) -> Committed:
     if dataset.is_done(shard):
         return Committed(shard, False)

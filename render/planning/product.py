@@ -89,7 +89,9 @@ def _regions(
         old.append([row[axis] for row in of if row["generation"] < generation])
         new.append([row[axis] for row in of if row["generation"] == generation])
     if generation == 0:
-        yield 0, (new[0], new[1], new[2])
+        # An axis without test ids (a share of 0) makes no test set.
+        if split == "train" or all(new):
+            yield 0, (new[0], new[1], new[2])
         return
     whole = [before + added for before, added in zip(old, new, strict=True)]
     products = ((new[0], whole[1], whole[2]), (old[0], new[1], whole[2]), (old[0], old[1], new[2]))

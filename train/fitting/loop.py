@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 from lightning_fabric import Fabric
 
 from manifests.dataset import files
+from manifests.lock import holding
 from manifests.types import InputError
 from train.config import RunConfig, as_yaml
 from train.data.batches import Batches, parts_of
@@ -33,6 +34,8 @@ from train.fitting.signals import deferred_signals
 from train.fitting.steps import train_step
 from train.fitting.validation import Validator
 
+LOCK = ".lock"
+"""File in a run's folder by which one process holds it."""
 KEYS_SHOWN = 8
 """Clip keys in the message of a run that diverged. RUN/diverged.json has all of them."""
 
@@ -91,9 +94,9 @@ def fit(config: RunConfig, data: Path, out: Path, callbacks: Callbacks | None = 
         out: The run's folder, created if absent.
         callbacks: Functions that report progress.
 
-    Raises InputError if the dataset cannot be used, if `out` belongs to another config or dataset, if a
-    logger cannot be opened, or if the machines see different folders; TrainingDiverged if losses or gradients
-    become unusable.
+    Raises InputError if the dataset cannot be used, if `out` belongs to another config or dataset or another
+    process trains in it, if a logger cannot be opened, or if the machines see different folders;
+    TrainingDiverged if losses or gradients become unusable.
 
     Example::
 
@@ -103,6 +106,18 @@ def fit(config: RunConfig, data: Path, out: Path, callbacks: Callbacks | None = 
     validator = Validator(tables, config.validation_pairs, config.seed) if config.validation_pairs else None
     check_source(tables, config)
     fabric = launch(config)
+    with _held(fabric, out):
+        return _fit(fabric, config, tables, validator, out, callbacks)
+
+
+def _fit(
+    fabric: Fabric,
+    config: RunConfig,
+    tables: Tables,
+    validator: Validator | None,
+    out: Path,
+    callbacks: Callbacks | None,
+) -> FitResult:
     run = TrainingRun(config, tables, out, fabric)
     resumed = run.restore()
     if len(set(all_gather(fabric, run.step))) > 1:
@@ -120,6 +135,21 @@ def fit(config: RunConfig, data: Path, out: Path, callbacks: Callbacks | None = 
         # A launcher ends all ranks when one has ended. No rank may end before the first has written.
         shutdown(fabric)
     return result
+
+
+@contextmanager
+def _held(fabric: Fabric, out: Path) -> Iterator[None]:
+    """Holds the run's folder while it trains. All ranks raise InputError if another run holds it."""
+    with ExitStack() as stack:
+        refusal = ""
+        if fabric.is_global_zero:
+            try:
+                stack.enter_context(holding(out / LOCK, str(out)))
+            except InputError as error:
+                refusal = str(error)
+        if refused := max(all_gather(fabric, refusal)):
+            raise InputError(refused)
+        yield
 
 
 def launch(config: RunConfig) -> Fabric:

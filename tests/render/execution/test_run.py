@@ -130,3 +130,30 @@ def test_amsynth_presets_render_deterministically(amsynth: Path, tmp_path: Path)
     assert keys
     copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     assert commands.succeed("render", "remake", copy, *keys).count("same, bit for bit") == len(keys)
+
+
+@pytest.mark.parametrize(("count", "indices"), [(5, (1, 2, 3, 4, 5)), (2, (5, 17))])
+def test_arrays_of_any_numbers_render_everything(
+    tiny: Path, tmp_path: Path, count: int, indices: tuple[int, ...]
+) -> None:
+    root = tmp_path / "dataset"
+    commands.succeed("render", "plan", datasets.write_config(tmp_path), "--out", root)
+    shutil.copytree(tiny / ".work" / "tones", root / ".work" / "tones")
+    array = [
+        subprocess.Popen(
+            [sys.executable, "-m", "render", "run", root, "--task-index", str(i), "--task-count", str(count)]
+        )
+        for i in indices
+    ]
+    assert [job.wait() for job in array] == [0] * len(indices)
+    assert datasets.file_hashes(root) == datasets.file_hashes(tiny)
+
+
+def test_a_share_of_no_test_timbres_makes_no_test_sets_of_them(tmp_path: Path) -> None:
+    splits = {"test_timbres": 0, "test_envelopes": 0.34, "test_phrases": 0, "validation": 0.2}
+    config = datasets.write_config(tmp_path, splits=splits)
+    commands.succeed("render", "make", config, "--out", tmp_path / "dataset")
+    shards = pd.read_parquet(tmp_path / "dataset" / "shards.parquet")
+    assert set(shards["split"]) == {"train", "validation", "test_unseen_envelope"}
+    commands.succeed("manifests", "audit", tmp_path / "dataset", "--deep")
+    commands.succeed("render", "plan", config, "--estimate")

@@ -17,7 +17,7 @@ from tests.support.training.short_runs import run_config, same_weights
 from train.checkpoint import (
     read_state,
 )
-from train.fitting.loop import Callbacks, fit
+from train.fitting.loop import LOCK, Callbacks, fit
 
 
 def test_training_lowers_the_losses(layout: Layout, tmp_path: Path) -> None:
@@ -87,3 +87,17 @@ def test_a_checkpoint_without_its_state_is_refused(finished: Path, layout: Layou
     (tmp_path / "last.safetensors").write_bytes((finished / "last.safetensors").read_bytes())
     with pytest.raises(InputError, match=r"last\.state\.pt: missing"):
         fit(run_config(), layout.root, tmp_path)
+
+
+def test_a_second_run_in_the_same_folder_is_refused(layout: Layout, tmp_path: Path) -> None:
+    refusals: list[str] = []
+
+    def again(step: int, losses: dict[str, float], speed: float) -> None:
+        with pytest.raises(InputError) as refused:
+            fit(run_config(), layout.root, tmp_path / "run")
+        refusals.append(str(refused.value))
+
+    config = run_config(steps=1, validation_pairs=0)
+    fit(config, layout.root, tmp_path / "run", Callbacks(on_step=again))
+    assert f"in use by process {os.getpid()} on " in refusals[0]
+    assert not (tmp_path / "run" / LOCK).exists()
