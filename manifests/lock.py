@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from manifests.types import InputError
 
 BEAT_S = 20.0
 """Seconds between a holder's signs of life."""
+WAIT_S = 0.2
+"""Seconds between two looks at a lock that is waited for."""
 SILENT_S = 600.0
 """Seconds without a sign of life after which a holder on another machine counts as dead."""
 
@@ -73,6 +76,8 @@ def write_holder(path: Path) -> bool:
     """Writes this process as the holder into a new file; returns False if the file exists.
 
     Raises OSError.
+
+    Example: `write_holder(Path("work/tmp/task/lock"))`.
     """
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
@@ -94,6 +99,8 @@ def is_dead(path: Path, silent_s: float = SILENT_S) -> bool:
     """Returns whether the holder of a file is dead: seen on its machine, or silent for `silent_s` seconds.
 
     Silence is measured by the file system's own clock, since machines' clocks differ.
+
+    Example: `is_dead(Path("work/tmp/task/lock"))`.
     """
     holder = read_holder(path)
     lives = None if holder is None else holder.lives()
@@ -113,10 +120,11 @@ def _silence_s(path: Path) -> float:
 
 
 @contextmanager
-def holding(path: Path, what: str) -> Iterator[None]:
+def holding(path: Path, what: str, wait: bool = False) -> Iterator[None]:
     """Holds the file `path` as a lock on `what`. The lock of a dead process is taken over.
 
-    Raises InputError, which names host and process, if another process holds it.
+    If another process holds it, waits for its end with `wait`, else raises InputError, which names host and
+    process.
 
     Example::
 
@@ -126,6 +134,9 @@ def holding(path: Path, what: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     while not write_holder(path):
         holder = read_holder(path)
+        if not is_dead(path) and wait:
+            time.sleep(WAIT_S)
+            continue
         if not is_dead(path):
             by = f"process {holder.pid} on {holder.host}" if holder else "another process"
             raise InputError(

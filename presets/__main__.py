@@ -1,6 +1,9 @@
 """Runs the command `python -m presets`."""
 
-from presets.cli.app import main
+from manifests.cli.console import requires
+
+with requires("render"):
+    from presets.cli.app import main
 
 if __name__ == "__main__":
     main()

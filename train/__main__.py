@@ -1,6 +1,9 @@
-"""`python -m train`."""
+"""Runs the command `python -m train`."""
 
-from train.cli.app import main
+from manifests.cli.console import requires
+
+with requires("train"):
+    from train.cli.app import main
 
 if __name__ == "__main__":
     main()

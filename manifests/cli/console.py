@@ -6,10 +6,12 @@ File names may hold any bytes. They are shown escaped (`caf\\xe9.wav`), and neve
 from __future__ import annotations
 
 import codecs
+import importlib.util
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -17,6 +19,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from manifests.child_process import ROOT
 from manifests.types import InputError, InputErrors, shown
 from manifests.version import DISTRIBUTION, package_version
 
@@ -68,12 +71,28 @@ def requires(extra: str) -> Iterator[None]:
         with console.requires("render"):
             from render.cli import main
     """
+    check_packages()
     try:
         yield
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] in PACKAGES:
             raise
         fail(f"{error.name} is not installed; pip install '{DISTRIBUTION}[{extra}]'")
+
+
+def check_packages() -> None:
+    """Ends the program with one line if a user's file hides one of our packages.
+
+    `python -m` looks into the current folder first. The scripts (`triptych-render` and so on) do not.
+    """
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        origin = Path(str(spec.origin if spec is not None else "")).resolve()
+        if spec is not None and origin.parent != ROOT / name:
+            fail(
+                f"{origin}: hides the package {name!r} of {DISTRIBUTION}; run the scripts, such as"
+                f" triptych-{name}, or work in another folder"
+            )
 
 
 def _escaped(error: UnicodeError) -> tuple[str, int]:

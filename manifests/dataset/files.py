@@ -1,4 +1,4 @@
-"""Writes files atomically, so that no reader sees a partial file.
+"""Writes files atomically, so that no reader sees a partial file, on any file system.
 
 A file is written under a temporary name, synced, then put in place: by `replace` for tables that a later
 state supersedes, by `create_once` for shards and their clip tables, which are never rewritten. At a URL a
@@ -7,13 +7,23 @@ file appears when its upload is complete, so no temporary name is needed.
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from manifests.dataset.storage import is_local, upload
+from manifests.lock import holding
+from manifests.types import shown
+
+UNSUPPORTED = {
+    *(errno.EPERM, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EMLINK, errno.EBADF),
+}
+"""Errors of operations that a file system does not have."""
+_said: list[str] = []
 
 
 @contextmanager
@@ -48,8 +58,22 @@ def sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        _say_once(
+            f"{path}: its file system cannot flush to the disk ({error.strerror}); after a power failure"
+            " files written last may be missing, after the crash of a process none is"
+        )
     finally:
         os.close(descriptor)
+
+
+def _say_once(line: str) -> None:
+    """Prints a note on a file system, once in this process."""
+    if not _said:
+        _said.append(line)
+        print(f"note: {shown(line)}", file=sys.stderr)
 
 
 def replace(path: Path, data: bytes) -> None:
@@ -85,7 +109,9 @@ def supersede(finished: Path, path: Path) -> None:
 def create_once(finished: Path, path: Path) -> bool:
     """Puts a finished file at `path` unless a file exists there; returns whether it did.
 
-    Locally it makes a hard link, so both paths must be on one file system. Remotely it uploads.
+    Locally it makes a hard link, so both paths must be on one file system. Where there are no hard links
+    (exFAT, some network and FUSE file systems), the process that creates a claim beside `path` renames the
+    file. Remotely it uploads.
 
     Example: `create_once(finished, layout.inside("shards/train/shard-000000.tar"))`.
     """
@@ -97,5 +123,12 @@ def create_once(finished: Path, path: Path) -> bool:
         os.link(finished, path)
     except FileExistsError:
         return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+        with holding(path.with_name(f".{path.name}.claim"), str(path), wait=True):
+            if path.exists():
+                return False
+            finished.rename(path)
     sync(path.parent)
     return True

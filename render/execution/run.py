@@ -6,7 +6,6 @@ stride. The run that finds all shards committed writes the summary tables.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from manifests.dataset.storage import is_local
+from manifests.lock import holding
 from manifests.types import InputError
 from render.casting.cast import Candidate, PresetResult, cast
 from render.clips.dataset import PlannedDataset
@@ -106,8 +106,7 @@ def run(root: Path, console: Console, executor: Executor | None = None, share: S
 @contextmanager
 def _casting_lock(work: Path) -> Iterator[None]:
     """Lets one run cast at a time; the others wait and then find its tables."""
-    with (work / "cast.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with holding(work / "cast.holder", str(work), wait=True):
         yield
 
 

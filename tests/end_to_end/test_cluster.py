@@ -174,7 +174,7 @@ def test_an_array_of_jobs_gives_the_same_bytes(tiny: Path, planned: Path) -> Non
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--task-index", "4", "--task-count", "4"), "expected 0 <= index < count"),
+        (("--task-index", "4", "--task-count", "0"), "expected an index from 0 and a count from 1"),
         (("--backend", "dask"), "needs --address"),
         (("--address", "tcp://127.0.0.1:1"), "goes with --backend"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +19,15 @@ def test_a_missing_extra_is_named(package: str, lacking: str, extra: str) -> Non
     done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.endswith(f"error: {lacking} is not installed; pip install 'triptych-audio[{extra}]'\n")
+
+
+@pytest.mark.parametrize("package", ["manifests", "midi", "presets", "render", "train"])
+def test_a_users_file_that_hides_a_package_is_named(package: str, tmp_path: Path) -> None:
+    # The current folder comes first, as with `python -m`; `manifests` itself cannot report that it is hidden.
+    hidden = "render" if package == "midi" else "midi"
+    (tmp_path / f"{hidden}.py").write_text("raise SystemExit('mine')\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import runpy;"
+    code += f"runpy.run_module({package!r}, run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"{hidden}.py: hides the package {hidden!r}" in done.stderr

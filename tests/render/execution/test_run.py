@@ -157,3 +157,25 @@ def test_a_share_of_no_test_timbres_makes_no_test_sets_of_them(tmp_path: Path) -
     assert set(shards["split"]) == {"train", "validation", "test_unseen_envelope"}
     commands.succeed("manifests", "audit", tmp_path / "dataset", "--deep")
     commands.succeed("render", "plan", config, "--estimate")
+
+
+POOR_FILE_SYSTEM = """
+import errno, fcntl, os, runpy, sys
+def refuse(*arguments, **options):
+    raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+os.link = os.fsync = fcntl.flock = refuse
+sys.argv = ["render", *sys.argv[1:]]
+runpy.run_module("render", run_name="__main__")
+"""
+
+
+def test_a_file_system_without_links_locks_and_flushing_gives_the_same_bytes(
+    tiny: Path, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-c", POOR_FILE_SYSTEM, "make", datasets.write_config(tmp_path)]
+    done = subprocess.run(
+        [*command, "--out", tmp_path / "dataset"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cannot flush to the disk") == 1
+    assert datasets.file_hashes(tmp_path / "dataset") == datasets.file_hashes(tiny)
