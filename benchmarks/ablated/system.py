@@ -29,8 +29,9 @@ from train.systems.triptych.batch import Batch
 from train.systems.triptych.hearing.envelope_fit import fit_envelopes
 from train.systems.triptych.networks.envelope_head import envelope_losses, from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
-from train.systems.triptych.networks.timbre import TONE_RMS, Profile, divide_out_gain, measure_profile
+from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
+from train.systems.triptych.networks.tone_level import TONE_RMS
 from train.systems.triptych.system import Triptych, weighted
 
 ClipTensors = TypeVar("ClipTensors", NoteBatch, EnvelopeBatch)

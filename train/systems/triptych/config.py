@@ -74,6 +74,9 @@ class TriptychConfig(BaseModel):
     envelope_weight: float = Field(1.0, ge=0.0)
     timbre_weight: float = Field(0.1, ge=0.0, description="of the timbre classifier")
     octave_weight: float = Field(0.1, ge=0.0, description="of the octave classifier")
+    transposition_weight: float = Field(
+        1.0, ge=0.0, description="of the predicted changes of levels from pitch to pitch"
+    )
     consistency_weight: float = Field(
         1.0, ge=0.0, validation_alias=AliasChoices("consistency_weight", "likeness_weight")
     )

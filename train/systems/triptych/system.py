@@ -184,6 +184,9 @@ class Triptych(TriptychModel, System):
         losses["consistency"] = config.consistency_weight * consistency_loss(views)
         vector_BKD = round_straight_through(views.whole_BKD)
         losses["octave"] = config.octave_weight * self.octave_head.loss(vector_BKD[:, 0], batch.octave_B)
+        losses["transposition"] = config.transposition_weight * self.transposition.loss(
+            profile, vector_BKD.detach(), batch.jittered
+        )
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:
             logits = self.timbre_head(vector_BKD[known, 0])
@@ -224,7 +227,11 @@ class Triptych(TriptychModel, System):
     def weights_of_older(self) -> dict[str, Tensor]:
         older = OctaveHead(self.config.timbre_dims)
         older.set_registers([0] * OLDER_PHRASES)
-        return {f"octave_head.{name}": value for name, value in older.state_dict().items()}
+        weights = {f"octave_head.{name}": value for name, value in older.state_dict().items()}
+        # Untrained, the transposition corrects nothing.
+        return weights | {
+            f"transposition.{name}": value for name, value in self.transposition.state_dict().items()
+        }
 
     def convert(self, request: ConversionRequest) -> Conversion:
         return conversion.convert(self, request)

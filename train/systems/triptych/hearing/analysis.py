@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from manifests.synthesis.compose import Span, spans, to_samples
+from manifests.types import Notes
 from train.audio.files import peak_of
 from train.audio.highpass import highpass
 from train.nn.gain import NoteBatch, span_batch
@@ -46,7 +47,7 @@ from train.systems.triptych.hearing.segments import (
     split_segments,
 )
 from train.systems.triptych.hearing.tracked_pitch import mix_tracked_pitch
-from train.systems.triptych.hearing.velocities import note_loudness
+from train.systems.triptych.hearing.velocities import has_played_velocities, note_loudness
 from train.systems.triptych.networks.envelope_head import from_units
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel
@@ -227,19 +228,27 @@ class _RecordingAnalyser:
         rows = [(estimate.note, place) for (estimate, _), place in zip(notes, places, strict=True)]
         return span_batch([rows], segment.stop - segment.start).to(self.model.device)
 
+    def _played(self, segment: Segment, notes: Notes) -> NoteBatch:
+        """Batches the notes that begin in a segment, with the velocities they were played with."""
+        batch = self._notes_of(segment)
+        if has_played_velocities(notes):
+            return batch
+        return batch._replace(velocity_BN=torch.where(batch.mask_BN, 1.0, 0.0))
+
     def result(self) -> Analysis:
         """Collects what was estimated."""
         if not self.placed:
             return Analysis((), DEFAULT_ENVELOPE, (), (), None)
         segment = self.segments[0]
+        audio = to_model_input(self.audio[segment.start : segment.stop], self.scale, self.model.device)
         features = self.encoded.features
         if features is None or segment.stop - segment.start < self.samples:
-            audio = self.audio[segment.start : segment.stop]
-            features = extract_features(to_model_input(audio, self.scale, self.model.device), self.rate)
-        passage = Passage(features, self._notes_of(segment), self.scale)
+            features = extract_features(audio, self.rate)
+        notes = tuple(estimate.note for estimate, _ in self.placed)
+        passage = Passage(audio[0], features, self._played(segment, notes), self.scale)
         last = self.placed[-1].span
         return Analysis(
-            tuple(estimate.note for estimate, _ in self.placed),
+            notes,
             self.envelope,
             tuple(estimate.pitch_confidence for estimate, _ in self.placed),
             self.envelope_errors,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from torch import Tensor
+
 from manifests.synthesis.octaves import octave_of
 from manifests.types import Envelope, Notes
 from train.nn.gain import EnvelopeBatch, NoteBatch, nearest_curve
@@ -21,11 +23,14 @@ class Passage(NamedTuple):
     """The stretch of a recording from which the timbre is extracted.
 
     Attributes:
-        features: features of one clip at a peak of -1 dBFS.
-        notes: its notes as a batch of one clip, times in samples.
+        audio_T: the sound at a peak of -1 dBFS, without constants and rumble, float32.
+        features: its features, as those of one clip.
+        notes: its notes as a batch of one clip, times in samples, with the velocities they were played with
+            (see `velocities.played_velocities`).
         scale: factor that brought the recording to -1 dBFS.
     """
 
+    audio_T: Tensor
     features: Features
     notes: NoteBatch
     scale: float

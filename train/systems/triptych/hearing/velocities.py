@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,20 +58,11 @@ def has_played_velocities(notes: Notes) -> bool | None:
     return max(spreads) > SAME_VELOCITY_DB if spreads else None
 
 
-def transferred_velocities(source: Notes, reference: Notes) -> Notes:
-    """Sets the velocities of a source's notes for the timbre of a reference.
+def played_velocities(notes: Notes) -> Notes:
+    """Returns notes with the velocities they were played with: equal ones, unless a pitch recurs at others.
 
-    The levels of notes are mostly those of their timbre over pitch, which a conversion to another timbre must
-    not copy. So the source's velocities become equal, unless one of its pitches recurs at different levels.
-    If the reference's pitches recur at equal levels only, its levels over pitch are the timbre's and apply.
+    The levels of notes are mostly those of their timbre over pitch, which a conversion takes from the timbre.
     """
-    if has_played_velocities(source):
-        return source
-    if has_played_velocities(reference) is not False:
-        return tuple(replace(note, velocity=127) for note in source)
-    means = {pitch: float(np.mean(levels)) for pitch, levels in levels_by_pitch(reference).items()}
-    level_db = np.interp([note.pitch for note in source], list(means), list(means.values()))
-    return tuple(
-        replace(note, velocity=min(max(round(127.0 * 10.0 ** (db / 20.0)), 1), 127))
-        for note, db in zip(source, level_db.tolist(), strict=True)
-    )
+    if has_played_velocities(notes):
+        return notes
+    return tuple(replace(note, velocity=127) for note in notes)

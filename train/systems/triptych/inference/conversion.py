@@ -12,16 +12,13 @@ from manifests.types import Envelope, InputError, Notes
 from train.systems.base import Audio, Conversion, ConversionRequest, EnvelopeTransform, Factors
 from train.systems.triptych.hearing.analysis import analyse
 from train.systems.triptych.hearing.octave import choose_octave, octave_doubts, shift_octaves
-from train.systems.triptych.hearing.velocities import transferred_velocities
+from train.systems.triptych.hearing.velocities import played_velocities
 from train.systems.triptych.inference.description import ENVELOPE_NUMBERS, envelope_doubts, note_doubts
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.playing.synthesis import synthesise
-from train.systems.triptych.playing.timbre_extraction import (
-    interpolate_timbre,
-    timbre_from_tensors,
-    timbre_of,
-    timbre_to_tensors,
-)
+from train.systems.triptych.playing.timbre_blending import interpolate_timbre
+from train.systems.triptych.playing.timbre_extraction import timbre_of
+from train.systems.triptych.playing.timbre_tensors import timbre_from_tensors, timbre_to_tensors
 
 
 def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
@@ -72,10 +69,8 @@ def convert(model: TriptychModel, request: ConversionRequest) -> Conversion:
     if not source.notes or timbre is None or not (envelope_given or envelope_giver.notes):
         silence = np.zeros(len(request.source), dtype=np.float32)
         return Conversion(silence, (), envelope, octave, doubts, given.probability)
-    notes = shift_octaves(source.notes, octave - own.octave)
+    notes = played_velocities(shift_octaves(source.notes, octave - own.octave))
     doubts += omitted_note_doubts(source.notes, notes, octave, "source")
-    if timbre_giver is not source:
-        notes = transferred_velocities(notes, reference.notes)
     audio = synthesise(model, notes, envelope, timbre, len(request.source))
     return Conversion(audio, notes, envelope, octave, doubts, given.probability)
 
@@ -111,7 +106,7 @@ def encode(model: TriptychModel, audio: Audio) -> Factors:
     if timbre is None:
         raise InputError("recording: no note is heard, so there is nothing to encode")
     octave = choose_octave(model, analysis, timbre).octave
-    notes = shift_octaves(analysis.notes, -octave)
+    notes = played_velocities(shift_octaves(analysis.notes, -octave))
     doubts = note_doubts(analysis, "recording") + envelope_doubts(analysis, "recording")
     doubts += omitted_note_doubts(analysis.notes, notes, 0, "recording")
     return Factors(notes, analysis.envelope, timbre_to_tensors(timbre), octave, len(audio), doubts)

@@ -31,8 +31,8 @@ from train.systems.triptych.networks.excitation import (
     pulse_train,
 )
 from train.systems.triptych.networks.partials import SILENCE_LEVEL, interpolate_levels, midi_to_hz
-from train.systems.triptych.networks.timbre import TONE_RMS, Profile
-from train.systems.triptych.networks.tone_level import noise_shares, tone_power
+from train.systems.triptych.networks.timbre import Profile
+from train.systems.triptych.networks.tone_level import TONE_RMS, noise_shares, tone_power
 
 NOISE_SAMPLES = 1 << 19
 """Length of the stored noise from which every row's noise is read."""

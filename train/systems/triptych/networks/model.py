@@ -13,10 +13,11 @@ from train.systems.triptych.networks.envelope_head import EnvelopeHead
 from train.systems.triptych.networks.features import LEVEL_HOP
 from train.systems.triptych.networks.octave_head import OctaveHead
 from train.systems.triptych.networks.timbre_encoder import TimbreEncoder
+from train.systems.triptych.networks.transposition import Transposition
 
 
 class TriptychModel(nn.Module):
-    """Holds the note encoder, envelope head, timbre encoder, timbre classifier, octave head and decoder.
+    """Holds the networks that hear (encoder, heads, timbre encoder) and those that play (decoder, transposition).
 
     It has no `forward`: training (`system.py`), `hearing` and `playing` each call the networks they need.
 
@@ -35,6 +36,7 @@ class TriptychModel(nn.Module):
         self.timbre_head = nn.Linear(config.timbre_dims, max(1, len(format.timbres)))
         self.octave_head = OctaveHead(config.timbre_dims)
         self.decoder = Decoder(config, format.rate)
+        self.transposition = Transposition(config, format.rate)
 
     @property
     def device(self) -> torch.device:

@@ -20,9 +20,8 @@ from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.networks.features import LEVEL_HOP, LONG_HOP, LONG_WINDOW, Features
 from train.systems.triptych.networks.partials import midi_to_hz, noise_levels, partial_levels, subtract_noise
-
-TONE_RMS = 0.1
-"""RMS of every tone that the renderer makes."""
+from train.systems.triptych.networks.tone_level import TONE_RMS
+from train.systems.triptych.networks.tones import Tones
 
 
 class Profile(NamedTuple):
@@ -35,9 +34,8 @@ class Profile(NamedTuple):
         pitch_BN: MIDI pitch.
         confidence_BN: logarithm of the summed squared gain of each note.
         scale_B: RMS of the clip at unit gain.
-        level_B: RMS at the clip's highest gain, where its peak is. Clips are normalised by their peak, and
-            this ratio hardly changes within a timbre (0.3 dB). So it predicts how loud another clip of the
-            timbre is.
+        level_B: RMS of the clip where it is loudest: at its highest gain, or, for a timbre that is played,
+            as `playing.loudness` measures it. It hardly changes within a timbre whose clips are normalised.
     """
 
     harmonic_BNK: Tensor
@@ -50,10 +48,17 @@ class Profile(NamedTuple):
 
 
 class Timbre(NamedTuple):
-    """A clip's timbre: its profile, of one clip, and its vectors, float32 [1, 1 + tokens, D]."""
+    """A clip's timbre.
+
+    Attributes:
+        profile: the profile of one clip.
+        vectors: float32 [1, 1 + tokens, D].
+        tones: the tones that are played; None plays oscillators.
+    """
 
     profile: Profile
     vectors: Tensor
+    tones: Tones | None = None
 
 
 def frame_mean_square_gain(

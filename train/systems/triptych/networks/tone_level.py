@@ -11,6 +11,9 @@ from torch import Tensor
 
 from train.systems.triptych.networks.excitation import noise_positions
 
+TONE_RMS = 0.1
+"""RMS of every tone that the renderer makes."""
+
 
 def tone_power(
     harmonic: Tensor, subharmonic: Tensor, noise: Tensor, top_R1: Tensor, shares_W: Tensor

@@ -1,6 +1,6 @@
-"""Synthesises notes in a timbre, shaped by an envelope: decoded tones times the gain.
+"""Synthesises notes in a timbre, shaped by an envelope: dry tones times the gain.
 
-A long clip is made window by window, and each tone is cut at the windows' edges. Every segment is decoded
+A long clip is made window by window, and each tone is cut at the windows' edges. Every segment is played
 with a margin on both sides that covers the decoder's receptive field. So the sound does not depend on where
 the edges are.
 """
@@ -21,7 +21,9 @@ from train.nn.gain import clip_gain, envelope_batch, span_batch
 from train.systems.base import Audio
 from train.systems.triptych.networks.excitation import HOP
 from train.systems.triptych.networks.model import TriptychModel
-from train.systems.triptych.networks.timbre import TONE_RMS, Timbre
+from train.systems.triptych.networks.timbre import Timbre
+from train.systems.triptych.playing.loudness import loudest_rms
+from train.systems.triptych.playing.tone_playing import ToneRows, play_tones
 
 WINDOW_S = 10.0
 """Seconds of sound that are synthesised at once."""
@@ -56,8 +58,8 @@ class ToneSegment(NamedTuple):
 def synthesise(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: Timbre, samples: int) -> Audio:
     """Synthesises notes in a timbre, shaped by an envelope: float32 [samples] at the model's rate.
 
-    Where the gain is highest, the RMS is that of the recording that the timbre comes from. The peaks are not
-    matched: they depend on the decoder's phases, and may exceed full scale.
+    The loudest 6 ms are as loud as those of the recording that the timbre comes from. Peaks may exceed full
+    scale.
 
     Example::
 
@@ -66,7 +68,6 @@ def synthesise(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: T
     rate = model.format.rate
     placed = spans(notes, rate, samples) if notes else []
     sound = scratch(samples)
-    max_gain = 0.0
     step = round(WINDOW_S * rate)
     for start in range(0, samples, step):
         stop = min(start + step, samples)
@@ -78,12 +79,12 @@ def synthesise(model: TriptychModel, notes: Notes, envelope: Envelope, timbre: T
             continue
         dry = torch.zeros(stop - start, device=timbre.vectors.device)
         for batch in batch_by_length(tone_segments(model, placed, inside, envelope, start, stop)):
-            for segment, tone in zip(batch, decode_segments(model, notes, batch, timbre), strict=True):
+            for segment, tone in zip(batch, play_segments(model, notes, batch, timbre), strict=True):
                 at = placed[segment.note].onset + segment.first - start
                 dry[at : at + segment.length] = tone[segment.before : segment.before + segment.length]
         sound[start:stop] = (gain * dry).cpu().numpy()
-        max_gain = max(max_gain, float(gain.max()))
-    factor = float(timbre.profile.level_B[0]) / (TONE_RMS * max_gain) if max_gain > 0.0 else 0.0
+    loudest = loudest_rms(sound)
+    factor = float(timbre.profile.level_B[0]) / loudest if loudest > 0.0 else 0.0
     for start in range(0, samples, step):
         sound[start : start + step] *= np.float32(factor)
     return sound
@@ -142,16 +143,16 @@ def batch_by_length(segments: Iterator[ToneSegment]) -> list[list[ToneSegment]]:
     return batches
 
 
-def decode_segments(
+def play_segments(
     model: TriptychModel, notes: Notes, segments: Sequence[ToneSegment], timbre: Timbre
 ) -> Tensor:
-    """Decodes the dry tones of segments with their margins, float32 [segments, samples]."""
+    """Plays the dry tones of segments with their margins, float32 [segments, samples]."""
     device = timbre.vectors.device
-    pitch = torch.tensor([float(notes[segment.note].pitch) for segment in segments], device=device)
-    clip = torch.zeros(len(segments), dtype=torch.long, device=device)
-    start = torch.tensor([float(segment.first - segment.before) for segment in segments], device=device)
-    length = torch.tensor([float(segment.decoded_length) for segment in segments], device=device)
-    noise_seed = torch.tensor([segment.note for segment in segments], device=device)
+    rows = ToneRows(
+        torch.tensor([float(notes[segment.note].pitch) for segment in segments], device=device),
+        torch.tensor([float(segment.first - segment.before) for segment in segments], device=device),
+        torch.tensor([float(segment.decoded_length) for segment in segments], device=device),
+        torch.tensor([segment.note for segment in segments], device=device),
+    )
     longest = -(-max(segment.decoded_length for segment in segments) // HOP) * HOP
-    tones: Tensor = model.decoder(*timbre, clip, pitch, start, longest, length, noise_seed)
-    return tones
+    return play_tones(model, timbre, rows, longest)

@@ -7,7 +7,8 @@ import torch
 
 from manifests.splits.seeds import stream
 from tests.support.training.tiny_codec import SIZES
-from train.systems.triptych.networks.timbre import TONE_RMS, Profile
+from train.systems.triptych.networks.timbre import Profile
+from train.systems.triptych.networks.tone_level import TONE_RMS
 from train.systems.triptych.system import Triptych
 
 

@@ -11,7 +11,7 @@ from manifests.synthesis import compose
 from manifests.types import Envelope, Note
 from tests.support.synthetic_dataset import CUT_FADE_MS
 from tests.support.training.tiny_codec import RATE, make_clip, make_passage
-from train.systems.triptych.inference import timbre_extraction
+from train.systems.triptych.playing import timbre_extraction
 from train.systems.triptych.playing.synthesis import synthesise
 from train.systems.triptych.system import Triptych
 

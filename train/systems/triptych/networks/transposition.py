@@ -1,0 +1,174 @@
+"""Predicts how the levels of harmonics change from a tone's pitch to another pitch of the same timbre.
+
+Read faster or slower, a tone keeps the level of each harmonic. Synths do not quite: filters do not follow the
+key by the same amount, and samples change from zone to zone. The network compares the tone with the other
+notes of its recording, by harmonic number and by frequency, and corrects the levels. At distance 0 the
+correction is 0 by construction.
+
+Shape suffixes: B clips, N notes, R rows (notes to play), K harmonics, C channels, D numbers of a vector.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from train.nn.gain import NoteBatch
+from train.systems.triptych.config import TriptychConfig
+from train.systems.triptych.networks.partials import midi_to_hz
+from train.systems.triptych.networks.timbre import Profile
+
+FEATURES = 8
+"""Numbers that describe a harmonic to the network."""
+
+WIDTH, LAYERS, KERNEL = 48, 3, 5
+"""Channels, layers, and harmonics that a layer sees at once."""
+
+RAMP = 2.0
+"""Distance in semitones at which the correction has 63% of its strength."""
+
+DYNAMIC_RANGE = 7.0
+"""Levels this much below a tone's highest, in natural logarithms (61 dB), count as equal."""
+
+LARGEST = 2.8
+"""Largest correction in natural logarithms: 24 dB."""
+
+CONTEXT_SPREAD = 5.0
+"""Distance in semitones over which another note's weight falls by a factor of e."""
+
+
+class Transposition(nn.Module):
+    """Corrects the levels of harmonics of transposed tones.
+
+    Args:
+        config: number of harmonics and of a timbre vector's numbers.
+        rate: sample rate in Hz.
+
+    Example::
+
+        correction_RK = model.transposition(profile, vectors, clip_R, tone_pitch_R, pitch_R)
+    """
+
+    def __init__(self, config: TriptychConfig, rate: int) -> None:
+        super().__init__()
+        self.rate = rate
+        self.enter = nn.Conv1d(FEATURES, WIDTH, 1)
+        self.timbre = nn.Linear(config.timbre_dims, WIDTH)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2) for _ in range(LAYERS)
+        )
+        self.leave = nn.Conv1d(WIDTH, 1, 1)
+        nn.init.zeros_(self.leave.weight)
+        nn.init.zeros_(self.leave.bias)
+
+    def forward(
+        self, profile: Profile, vector_BKD: Tensor, clip_R: Tensor, from_R: Tensor, to_R: Tensor
+    ) -> Tensor:
+        """Predicts the change of log levels, without that of the tone's level: float32 [R, K].
+
+        Args:
+            profile: profiles of B clips. Notes at the pitch `to_R` are not used.
+            vector_BKD: timbre vectors of B clips.
+            clip_R: index of each row's clip.
+            from_R: MIDI pitch of each row's tone; the clip has a note there.
+            to_R: MIDI pitch at which it is played.
+        """
+        with torch.autocast(to_R.device.type, enabled=False):
+            level_RK = levels_at(profile, clip_R, from_R)
+            top_R1 = level_RK.amax(1, keepdim=True)
+            features_RCK = self._features(profile, clip_R, from_R, to_R, level_RK, top_R1)
+            h_RCK = self.enter(features_RCK) + self.timbre(vector_BKD[clip_R, 0])[..., None]
+            for layer in self.layers:
+                h_RCK = h_RCK + F.gelu(layer(h_RCK))
+            correction_RK = LARGEST * torch.tanh(self.leave(F.gelu(h_RCK))[:, 0] / LARGEST)
+            strength_R1 = 1.0 - torch.exp((from_R - to_R).abs() / -RAMP)[:, None]
+            return keep_power(level_RK, strength_R1 * correction_RK)
+
+    def _features(
+        self, profile: Profile, clip_R: Tensor, from_R: Tensor, to_R: Tensor, level_RK: Tensor, top_R1: Tensor
+    ) -> Tensor:
+        """Describes each harmonic of each row: float32 [R, FEATURES, K]."""
+        pitch_RN = profile.pitch_BN[clip_R]
+        away_RN = (pitch_RN - to_R[:, None]).abs()
+        usable_RN = (profile.confidence_BN[clip_R] > -10.0) & (away_RN > 0.5)
+        weight_RN = (profile.confidence_BN[clip_R] - away_RN / CONTEXT_SPREAD).masked_fill(~usable_RN, -1e4)
+        weight_RN = weight_RN.softmax(1)
+        levels_RNK = profile.harmonic_BNK[clip_R]
+        context_RK = torch.einsum("rn,rnk->rk", weight_RN, levels_RNK)
+        moved_RNK = _at_frequencies(levels_RNK, to_R[:, None] - pitch_RN)
+        moved_context_RK = torch.einsum("rn,rnk->rk", weight_RN, moved_RNK)
+        moved_RK = _at_frequencies(level_RK[:, None], (to_R - from_R)[:, None])[:, 0]
+
+        def relative(level: Tensor) -> Tensor:
+            return (level - top_R1).clamp(min=-DYNAMIC_RANGE)
+
+        own_RK = relative(level_RK)
+        number_K = torch.arange(1, level_RK.shape[1] + 1, device=to_R.device)
+        hertz_RK = midi_to_hz(to_R)[:, None] * number_K
+        distance_RK = ((to_R - from_R) / 12.0)[:, None].expand_as(own_RK)
+        return torch.stack(
+            [
+                own_RK / 4.0 + 1.0,
+                relative(moved_RK) - own_RK,
+                relative(context_RK) - own_RK,
+                relative(moved_context_RK) - own_RK,
+                (hertz_RK / 1000.0).log() / 2.0,
+                (hertz_RK < self.rate / 2.0).float(),
+                distance_RK,
+                distance_RK.abs(),
+            ],
+            dim=1,
+        )
+
+    def loss(self, profile: Profile, vector_BKD: Tensor, notes: NoteBatch) -> Tensor:
+        """Compares predicted changes with those between two pitches of a clip: a mean in log levels.
+
+        One other pitch of the clip is drawn for each note, from torch's global generator.
+        """
+        mask_BN = notes.mask_BN & (profile.confidence_BN > -3.0)
+        other_BNN = (
+            ((notes.pitch_BN[:, :, None] - notes.pitch_BN[:, None]).abs() > 0.5)
+            & mask_BN[:, None]
+            & mask_BN[:, :, None]
+        )
+        draw_BNN = torch.rand(other_BNN.shape, device=other_BNN.device).masked_fill(~other_BNN, -1.0)
+        clip_R, to = other_BNN.any(2).nonzero(as_tuple=True)
+        if not len(clip_R):
+            return profile.harmonic_BNK.sum() * 0.0
+        from_R = notes.pitch_BN[clip_R, draw_BNN.argmax(2)[clip_R, to]]
+        to_R = notes.pitch_BN[clip_R, to]
+        predicted_RK = self(profile, vector_BKD, clip_R, from_R, to_R)
+        start_RK, end_RK = (levels_at(profile, clip_R, pitch_R) for pitch_R in (from_R, to_R))
+        floor_R1 = torch.maximum(start_RK.amax(1), end_RK.amax(1))[:, None] - DYNAMIC_RANGE
+        change_RK = torch.maximum(end_RK, floor_R1) - torch.maximum(start_RK, floor_R1)
+        # The level of the whole tone is interpolated, not predicted.
+        change_RK = keep_power(start_RK, change_RK)
+        number_K = torch.arange(1, start_RK.shape[1] + 1, device=to_R.device)
+        heard_RK = midi_to_hz(torch.maximum(from_R, to_R))[:, None] * number_K < self.rate / 2.0
+        heard_RK = heard_RK & (torch.maximum(start_RK, end_RK) > floor_R1)
+        return ((predicted_RK - change_RK).abs() * heard_RK).sum() / heard_RK.sum().clamp(min=1)
+
+
+def keep_power(level_RK: Tensor, change_RK: Tensor) -> Tensor:
+    """Shifts changes of log levels, so that the power of all harmonics stays as it is: [R, K]."""
+    power_R1, changed_R1 = (
+        (2.0 * part).exp().sum(1, keepdim=True).clamp(min=1e-12) for part in (level_RK, level_RK + change_RK)
+    )
+    return change_RK - 0.5 * (changed_R1 / power_R1).log()
+
+
+def levels_at(profile: Profile, clip_R: Tensor, pitch_R: Tensor) -> Tensor:
+    """Averages the log levels of harmonics over a clip's notes at a pitch: float32 [R, K]."""
+    there_RN = (profile.pitch_BN[clip_R] - pitch_R[:, None]).abs() < 0.5
+    weight_RN = profile.confidence_BN[clip_R].masked_fill(~there_RN, -1e4).softmax(1)
+    return torch.einsum("rn,rnk->rk", weight_RN, profile.harmonic_BNK[clip_R])
+
+
+def _at_frequencies(levels_RNK: Tensor, semitones_RN: Tensor) -> Tensor:
+    """Reads levels that keep their frequencies while the pitch moves up by `semitones_RN`: [R, N, K]."""
+    last = levels_RNK.shape[-1] - 1
+    number_K = torch.arange(1, last + 2, device=levels_RNK.device)
+    at = (number_K * torch.exp2(semitones_RN / 12.0)[..., None] - 1.0).clamp(0.0, last)
+    low = at.floor().long().clamp(max=last - 1)
+    return torch.lerp(levels_RNK.gather(-1, low), levels_RNK.gather(-1, low + 1), at - low)

@@ -1,0 +1,164 @@
+"""Plays dry tones of given pitches in a timbre: the recording's own tones, or oscillators where it has none.
+
+- At the pitch of one of the recording's tones, that tone is read as it is.
+- At another pitch the nearest one is read faster or slower, and the levels of its harmonics are corrected.
+- Read slower, a tone ends below half the sample rate. What is missing above comes from oscillators, at the
+  level and with the slope that the tone has below.
+- A timbre without tones is played by oscillators alone.
+
+Shape suffixes: R rows (notes), S samples, F frames, C bins, K harmonics.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from train.systems.triptych.networks.excitation import (
+    HOP,
+    WINDOW,
+    frame_spectra,
+    overlap_add,
+    partial_positions,
+)
+from train.systems.triptych.networks.model import TriptychModel
+from train.systems.triptych.networks.partials import interpolate_levels, midi_to_hz
+from train.systems.triptych.networks.timbre import Timbre
+from train.systems.triptych.networks.tone_reading import choose_tones, level_at, read_tones
+from train.systems.triptych.networks.tones import Tones
+
+TOP_SHARE = 0.95
+"""Share of a slower tone's band up to which it is used."""
+
+FADE_SHARE = 0.05
+"""Width of the transition to the oscillators, as a share of its frequency."""
+
+LOWER_BAND, UPPER_BAND = (0.5, 0.75), (0.75, 0.97)
+"""Bands below the transition, as shares of its frequency, that tell the tone's level and slope there."""
+
+STEEPEST = 8.0
+"""Steepest slope above the transition: amplitude falls by at most this power of the frequency."""
+
+
+class ToneRows(NamedTuple):
+    """Rows to play, each a part of one note's tone.
+
+    Attributes:
+        pitch_R: MIDI pitch, float32.
+        start_R: sample of the tone at which the row begins, float32, a multiple of 512.
+        length_R: wanted length in samples, float32. What is within it does not depend on longer rows.
+        noise_seed_R: integer that selects the noise of the oscillators.
+    """
+
+    pitch_R: Tensor
+    start_R: Tensor
+    length_R: Tensor
+    noise_seed_R: Tensor
+
+    def select(self, index: Tensor) -> ToneRows:
+        """Returns some of the rows."""
+        return ToneRows(*(part[index] for part in self))
+
+
+def play_tones(model: TriptychModel, timbre: Timbre, rows: ToneRows, samples: int) -> Tensor:
+    """Plays `samples` of dry tones, which have an RMS near 0.1 and the timbre's levels over pitch: [R, S].
+
+    Example::
+
+        play_tones(model, timbre, ToneRows(pitch_R, start_R, length_R, noise_seed_R), 22_528)
+    """
+    if timbre.tones is None:
+        return _oscillators(model, timbre, rows, samples)
+    tones, rate = timbre.tones, model.format.rate
+    index_R, distance_R = choose_tones(tones, rows.pitch_R, rate)
+    sound_RS = read_tones(tones, index_R, distance_R, rows.start_R, samples, rate)
+    (moved,) = (distance_R != 0.0).nonzero(as_tuple=True)
+    if len(moved):
+        sound_RS = sound_RS.index_copy(
+            0, moved, _transpose(model, timbre, tones, rows.select(moved), index_R[moved], sound_RS[moved])
+        )
+    return sound_RS
+
+
+def _oscillators(model: TriptychModel, timbre: Timbre, rows: ToneRows, samples: int) -> Tensor:
+    """Plays rows with the decoder's oscillators: [R, S]."""
+    clip_R = torch.zeros(len(rows.pitch_R), dtype=torch.long, device=rows.pitch_R.device)
+    tone_RS: Tensor = model.decoder(
+        timbre.profile,
+        timbre.vectors,
+        clip_R,
+        rows.pitch_R,
+        rows.start_R,
+        samples,
+        rows.length_R,
+        rows.noise_seed_R,
+    )
+    return tone_RS
+
+
+def _transpose(
+    model: TriptychModel, timbre: Timbre, tones: Tones, rows: ToneRows, index_R: Tensor, sound_RS: Tensor
+) -> Tensor:
+    """Corrects transposed tones: their harmonics, their level, and the band above slower ones: [R, S]."""
+    rate, samples = model.format.rate, sound_RS.shape[1]
+    from_R, level_R = tones.pitch_N[index_R], tones.level_N[index_R]
+    clip_R = torch.zeros(len(from_R), dtype=torch.long, device=from_R.device)
+    correction_RK = model.transposition(timbre.profile, timbre.vectors, clip_R, from_R, rows.pitch_R)
+    f0_R = midi_to_hz(rows.pitch_R)
+    bins_C = torch.arange(WINDOW // 2 + 1, device=f0_R.device) * (rate / WINDOW)
+    position_RC = partial_positions(bins_C / f0_R[:, None] - 1.0, f0_R, rate)
+    spectra_RFC = padded_spectra(sound_RS)
+    spectra_RFC = spectra_RFC * interpolate_levels(correction_RK[:, None], position_RC).exp()
+    (slower,) = (rows.pitch_R < from_R).nonzero(as_tuple=True)
+    if len(slower):
+        filling_RS = _oscillators(model, timbre, rows.select(slower), samples)
+        filling_RS = filling_RS * level_R[slower].exp()[:, None]
+        edge_R = 0.5 * rate * TOP_SHARE * torch.exp2((rows.pitch_R - from_R)[slower] / 12.0)
+        filled = fill_top(spectra_RFC[slower], padded_spectra(filling_RS), edge_R, bins_C)
+        spectra_RFC = spectra_RFC.index_copy(0, slower, filled)
+    change_R = level_at(tones, rows.pitch_R) - level_R
+    return overlap_add(spectra_RFC)[:, WINDOW : WINDOW + samples] * change_R.exp()[:, None]
+
+
+def padded_spectra(sound_RS: Tensor) -> Tensor:
+    """Computes spectra of rows with a window of silence on both sides: [R, F, C]."""
+    return frame_spectra(F.pad(sound_RS, (WINDOW, WINDOW + -sound_RS.shape[1] % HOP)))
+
+
+def fill_top(tone_RFC: Tensor, filling_RFC: Tensor, edge_R: Tensor, bins_C: Tensor) -> Tensor:
+    """Replaces what is above `edge_R` by a filling, which goes on with each frame's level and slope: [R, F, C].
+
+    The filling is never made louder, nor its slope flatter. So a tone that ends below the edge stays as it is.
+
+    Args:
+        tone_RFC: spectra of the tones.
+        filling_RFC: spectra of the filling.
+        edge_R: the frequency in Hz.
+        bins_C: the frequency of each bin in Hz.
+    """
+    edge_R1C = edge_R[:, None, None]
+    (low, middle), (_, high) = LOWER_BAND, UPPER_BAND
+    lower, upper = (
+        ((bins_C >= start * edge_R1C) & (bins_C < end * edge_R1C)).float()
+        for start, end in (LOWER_BAND, UPPER_BAND)
+    )
+    log_RF = [
+        [
+            0.5 * ((spectra.abs().square() * band).sum(2) / band.sum(2).clamp(min=1.0)).clamp(min=1e-12).log()
+            for band in (lower, upper)
+        ]
+        for spectra in (tone_RFC, filling_RFC)
+    ]
+    (tone_lower, tone_upper), (filling_lower, filling_upper) = log_RF
+    octaves = math.log((middle + high) / (low + middle))
+    slope_RF = ((tone_upper - tone_lower) - (filling_upper - filling_lower)) / octaves
+    above_R1C = (2.0 * bins_C / ((middle + high) * edge_R1C)).clamp(min=1.0).log()
+    level_RFC = (tone_upper - filling_upper).clamp(max=0.0)[..., None] + (
+        slope_RF.clamp(-STEEPEST, 0.0)[..., None] * above_R1C
+    )
+    share_R1C = ((bins_C / edge_R1C - 1.0) / FADE_SHARE + 0.5).clamp(0.0, 1.0)
+    return tone_RFC * (1.0 - share_R1C) + filling_RFC * level_RFC.exp() * share_R1C
