@@ -17,7 +17,7 @@ from train.systems.triptych.networks.transposition import Transposition
 
 
 class TriptychModel(nn.Module):
-    """Holds the networks that hear (encoder, heads, timbre encoder) and those that play (decoder, transposition).
+    """Holds the networks that hear (encoder, heads, timbre encoder) and play (decoder, transposition).
 
     It has no `forward`: training (`system.py`), `hearing` and `playing` each call the networks they need.
 

@@ -14,10 +14,11 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from manifests.dsp.windowed_sinc import kaiser_sinc, tap_offsets
-from train.systems.triptych.networks.tones import Tones
+from train.systems.triptych.networks.tones import PADDING, Tones
 
 GOOD_S = 0.2
 """Length in seconds from which a tone is as good as a longer one."""
@@ -82,25 +83,29 @@ def read_tones(
     kernels = [_kernel(ratio) for ratio in ratio_R1[:, 0].tolist()]
     kernel_RKX = torch.stack(kernels).to(start_R.device)
     row_RS = torch.arange(len(index_R), device=start_R.device)[:, None].expand(-1, samples)
-    sound_RS = _interpolate(tones, index_R, row_RS.flatten(), place_RS.flatten(), kernel_RKX).view(
-        -1, samples
-    )
+    sound_V = _interpolate(tones, index_R, row_RS.flatten(), place_RS.flatten(), kernel_RKX)
+    sound_RS = sound_V.view(-1, samples)
     row_V, column_V = faded_RS.nonzero(as_tuple=True)
     earlier_V = _interpolate(tones, index_R, row_V, (place_RS - loop_R1)[row_V, column_V], kernel_RKX)
     mixed_V = torch.lerp(sound_RS[row_V, column_V], earlier_V, faded_RS[row_V, column_V])
     return sound_RS.index_put((row_V, column_V), mixed_V)
 
 
+def tone_offsets(tones: Tones) -> Tensor:
+    """Returns the place of each tone's first sample, int64 [N]."""
+    return F.pad((tones.length_N + PADDING).cumsum(0), (1, 0))[:-1]
+
+
 def _interpolate(tones: Tones, index_R: Tensor, row_V: Tensor, place_V: Tensor, kernel_RKX: Tensor) -> Tensor:
     """Reads points at fractional places of the tones of their rows; nothing precedes a tone: float32 [V]."""
     parts = []
-    for row, place in zip(row_V.split(MOST_POINTS), place_V.split(MOST_POINTS), strict=True):
+    for row, place in zip(torch.split(row_V, MOST_POINTS), torch.split(place_V, MOST_POINTS), strict=True):
         # Rounded to the nearest phase, so that whole places are read as they are.
         fine = (place * PHASES).round().long()
         whole, phase = fine.div(PHASES, rounding_mode="floor"), fine % PHASES
         weight_VX = kernel_RKX.flatten(0, 1)[row * PHASES + phase]
         tone = index_R[row]
-        base = tones.offset_N()[tone] + whole
+        base = tone_offsets(tones)[tone] + whole
         total = torch.zeros(len(row), device=place.device)
         for tap, offset in enumerate(tap_offsets(TAPS).tolist()):
             value = tones.pcm_S[(base + offset).clamp(0, len(tones.pcm_S) - 1)] * (whole + offset >= 0)

@@ -52,10 +52,6 @@ class Tones(NamedTuple):
     pitch_N: Tensor
     level_N: Tensor
 
-    def offset_N(self) -> Tensor:
-        """Returns the place of each tone's first sample, int64 [N]."""
-        return F.pad((self.length_N + PADDING).cumsum(0), (1, 0))[:-1]
-
 
 @torch.no_grad()
 def measure_tones(
@@ -104,7 +100,7 @@ def pack_tones(tones: dict[float, tuple[Tensor, float]], rate: int) -> Tones:
     """Stores tones as int16 with a scale each, and finds their loops.
 
     Args:
-        tones: by MIDI pitch, the samples of a tone with `PADDING` zeros after them, float32, and its RMS over 0.1.
+        tones: by MIDI pitch, a tone's samples with `PADDING` zeros after them, float32, and its RMS over 0.1.
         rate: sample rate in Hz.
     """
     device = next(iter(tones.values()))[0].device

@@ -59,8 +59,8 @@ class Transposition(nn.Module):
             nn.Conv1d(WIDTH, WIDTH, KERNEL, padding=KERNEL // 2) for _ in range(LAYERS)
         )
         self.leave = nn.Conv1d(WIDTH, 1, 1)
-        nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
+        for parameter in self.leave.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(
         self, profile: Profile, vector_BKD: Tensor, clip_R: Tensor, from_R: Tensor, to_R: Tensor
@@ -147,7 +147,8 @@ class Transposition(nn.Module):
         number_K = torch.arange(1, start_RK.shape[1] + 1, device=to_R.device)
         heard_RK = midi_to_hz(torch.maximum(from_R, to_R))[:, None] * number_K < self.rate / 2.0
         heard_RK = heard_RK & (torch.maximum(start_RK, end_RK) > floor_R1)
-        return ((predicted_RK - change_RK).abs() * heard_RK).sum() / heard_RK.sum().clamp(min=1)
+        loss: Tensor = ((predicted_RK - change_RK).abs() * heard_RK).sum() / heard_RK.sum().clamp(min=1)
+        return loss
 
 
 def keep_power(level_RK: Tensor, change_RK: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from train.systems.base import Audio
 
 BLOCK, BLOCKS = 64, 4
-"""The loudest stretch is sought in steps of `BLOCK` samples; it is `BLOCKS` of them long, 6 ms at 44.1 kHz."""
+"""The loudest stretch is sought in steps of `BLOCK` samples. It has `BLOCKS` of them, 6 ms at 44.1 kHz."""
 
 
 def loudest_rms(sound: Audio) -> float:

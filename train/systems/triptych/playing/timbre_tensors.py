@@ -84,7 +84,7 @@ def _checked_tones(tensors: dict[str, Tensor]) -> Tones:
         and int((lengths + PADDING).sum()) == len(pcm)
     ):
         raise InputError(
-            f"timbre: tones: expected 1 to {MOST_TONES} tones of int16 samples whose lengths and loops fit them"
+            f"timbre: tones: expected 1 to {MOST_TONES} tones of int16 whose lengths and loops fit"
         )
     return tones._replace(
         scale_N=tones.scale_N.float(), length_N=lengths, loop_N=loops, pitch_N=tones.pitch_N.float(),

@@ -87,15 +87,9 @@ def play_tones(model: TriptychModel, timbre: Timbre, rows: ToneRows, samples: in
 def _oscillators(model: TriptychModel, timbre: Timbre, rows: ToneRows, samples: int) -> Tensor:
     """Plays rows with the decoder's oscillators: [R, S]."""
     clip_R = torch.zeros(len(rows.pitch_R), dtype=torch.long, device=rows.pitch_R.device)
+    pitch_R, start_R, length_R, noise_seed_R = rows
     tone_RS: Tensor = model.decoder(
-        timbre.profile,
-        timbre.vectors,
-        clip_R,
-        rows.pitch_R,
-        rows.start_R,
-        samples,
-        rows.length_R,
-        rows.noise_seed_R,
+        timbre.profile, timbre.vectors, clip_R, pitch_R, start_R, samples, length_R, noise_seed_R
     )
     return tone_RS
 
@@ -130,9 +124,10 @@ def padded_spectra(sound_RS: Tensor) -> Tensor:
 
 
 def fill_top(tone_RFC: Tensor, filling_RFC: Tensor, edge_R: Tensor, bins_C: Tensor) -> Tensor:
-    """Replaces what is above `edge_R` by a filling, which goes on with each frame's level and slope: [R, F, C].
+    """Replaces what is above `edge_R` by a filling, which goes on with each frame's level and slope.
 
-    The filling is never made louder, nor its slope flatter. So a tone that ends below the edge stays as it is.
+    The filling is never made louder, nor its slope flatter. So a tone that ends below the edge stays as it
+    is. Returns spectra [R, F, C].
 
     Args:
         tone_RFC: spectra of the tones.
@@ -140,25 +135,22 @@ def fill_top(tone_RFC: Tensor, filling_RFC: Tensor, edge_R: Tensor, bins_C: Tens
         edge_R: the frequency in Hz.
         bins_C: the frequency of each bin in Hz.
     """
-    edge_R1C = edge_R[:, None, None]
-    (low, middle), (_, high) = LOWER_BAND, UPPER_BAND
-    lower, upper = (
-        ((bins_C >= start * edge_R1C) & (bins_C < end * edge_R1C)).float()
-        for start, end in (LOWER_BAND, UPPER_BAND)
+    share_R1C = bins_C / edge_R[:, None, None]
+    tone_lower, tone_upper = (_band_level(tone_RFC, share_R1C, band) for band in (LOWER_BAND, UPPER_BAND))
+    filling_lower, filling_upper = (
+        _band_level(filling_RFC, share_R1C, band) for band in (LOWER_BAND, UPPER_BAND)
     )
-    log_RF = [
-        [
-            0.5 * ((spectra.abs().square() * band).sum(2) / band.sum(2).clamp(min=1.0)).clamp(min=1e-12).log()
-            for band in (lower, upper)
-        ]
-        for spectra in (tone_RFC, filling_RFC)
-    ]
-    (tone_lower, tone_upper), (filling_lower, filling_upper) = log_RF
-    octaves = math.log((middle + high) / (low + middle))
-    slope_RF = ((tone_upper - tone_lower) - (filling_upper - filling_lower)) / octaves
-    above_R1C = (2.0 * bins_C / ((middle + high) * edge_R1C)).clamp(min=1.0).log()
-    level_RFC = (tone_upper - filling_upper).clamp(max=0.0)[..., None] + (
-        slope_RF.clamp(-STEEPEST, 0.0)[..., None] * above_R1C
-    )
-    share_R1C = ((bins_C / edge_R1C - 1.0) / FADE_SHARE + 0.5).clamp(0.0, 1.0)
-    return tone_RFC * (1.0 - share_R1C) + filling_RFC * level_RFC.exp() * share_R1C
+    lower, upper = (0.5 * sum(band) for band in (LOWER_BAND, UPPER_BAND))
+    slope_RF1 = ((tone_upper - tone_lower) - (filling_upper - filling_lower)) / math.log(upper / lower)
+    level_RFC = (tone_upper - filling_upper).clamp(max=0.0) + slope_RF1.clamp(-STEEPEST, 0.0) * (
+        share_R1C / upper
+    ).clamp(min=1.0).log()
+    weight_R1C = ((share_R1C - 1.0) / FADE_SHARE + 0.5).clamp(0.0, 1.0)
+    return tone_RFC * (1.0 - weight_R1C) + filling_RFC * level_RFC.exp() * weight_R1C
+
+
+def _band_level(spectra_RFC: Tensor, share_R1C: Tensor, band: tuple[float, float]) -> Tensor:
+    """Computes half the log mean power of a band, [R, F, 1]; `share_R1C` are frequencies over the edge."""
+    inside_R1C = ((share_R1C >= band[0]) & (share_R1C < band[1])).float()
+    power = (spectra_RFC.abs().square() * inside_R1C).sum(-1, keepdim=True)
+    return 0.5 * (power / inside_R1C.sum(-1, keepdim=True).clamp(min=1.0)).clamp(min=1e-12).log()
