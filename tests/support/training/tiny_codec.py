@@ -61,6 +61,6 @@ def make_clip(
 
 def make_passage(audio: np.ndarray, notes: tuple[Note, ...]) -> Passage:
     """Returns a recording with known notes, ready for analysis."""
-    return Passage(
-        extract_features(torch.from_numpy(audio)[None], RATE), note_batch([notes], RATE, len(audio)), 1.0
-    )
+    audio_T = torch.from_numpy(audio)
+    features = extract_features(audio_T[None], RATE)
+    return Passage(audio_T, features, note_batch([notes], RATE, len(audio)), 1.0)

@@ -76,6 +76,7 @@ def play_tones(model: TriptychModel, timbre: Timbre, rows: ToneRows, samples: in
     tones, rate = timbre.tones, model.format.rate
     index_R, distance_R = choose_tones(tones, rows.pitch_R, rate)
     sound_RS = read_tones(tones, index_R, distance_R, rows.start_R, samples, rate)
+    sound_RS = _cut(sound_RS, rows)
     (moved,) = (distance_R != 0.0).nonzero(as_tuple=True)
     if len(moved):
         sound_RS = sound_RS.index_copy(
@@ -109,13 +110,18 @@ def _transpose(
     spectra_RFC = spectra_RFC * interpolate_levels(correction_RK[:, None], position_RC).exp()
     (slower,) = (rows.pitch_R < from_R).nonzero(as_tuple=True)
     if len(slower):
-        filling_RS = _oscillators(model, timbre, rows.select(slower), samples)
+        filling_RS = _cut(_oscillators(model, timbre, rows.select(slower), samples), rows.select(slower))
         filling_RS = filling_RS * level_R[slower].exp()[:, None]
         edge_R = 0.5 * rate * TOP_SHARE * torch.exp2((rows.pitch_R - from_R)[slower] / 12.0)
         filled = fill_top(spectra_RFC[slower], padded_spectra(filling_RS), edge_R, bins_C)
         spectra_RFC = spectra_RFC.index_copy(0, slower, filled)
     change_R = level_at(tones, rows.pitch_R) - level_R
     return overlap_add(spectra_RFC)[:, WINDOW : WINDOW + samples] * change_R.exp()[:, None]
+
+
+def _cut(sound_RS: Tensor, rows: ToneRows) -> Tensor:
+    """Silences what is beyond each row's length, so that its last frames do not depend on longer rows."""
+    return sound_RS * (torch.arange(sound_RS.shape[1], device=sound_RS.device) < rows.length_R[:, None])
 
 
 def padded_spectra(sound_RS: Tensor) -> Tensor:

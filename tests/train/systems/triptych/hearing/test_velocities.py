@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from manifests.types import Note, Notes
-from train.systems.triptych.hearing.velocities import has_played_velocities, transferred_velocities
+from train.systems.triptych.hearing.velocities import has_played_velocities, played_velocities
 
 
 def tune(*notes: tuple[int, int]) -> Notes:
@@ -18,16 +18,10 @@ def test_only_a_pitch_that_recurs_tells_velocities_from_levels() -> None:
 
 
 def test_velocities_that_were_played_are_kept() -> None:
-    source = tune((60, 100), (62, 80), (60, 70))
-    assert transferred_velocities(source, tune((60, 127), (70, 40))) == source
+    notes = tune((60, 100), (62, 80), (60, 70))
+    assert played_velocities(notes) == notes
 
 
-def test_levels_of_the_source_are_not_copied() -> None:
-    equal = transferred_velocities(tune((60, 100), (62, 80)), tune((60, 127), (70, 40)))
-    assert [note.velocity for note in equal] == [127, 127]
-
-
-def test_levels_over_pitch_of_the_reference_apply_if_they_recur() -> None:
-    reference = tune((60, 127), (70, 64), (60, 127), (70, 64))
-    played = transferred_velocities(tune((60, 90), (65, 100), (72, 127)), reference)
-    assert [note.velocity for note in played] == [127, 90, 64]
+def test_levels_over_pitch_are_not_velocities() -> None:
+    for notes in (tune((60, 100), (62, 80)), tune((60, 127), (70, 64), (60, 127), (70, 64))):
+        assert {note.velocity for note in played_velocities(notes)} == {127}
