@@ -40,7 +40,7 @@ from train.systems.triptych.networks.features import HOP, extract_features
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.networks.note_head import note_losses
 from train.systems.triptych.networks.octave_head import OctaveHead
-from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile
+from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile, note_spectra
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
 
 OLDER_PHRASES = 100
@@ -185,7 +185,7 @@ class Triptych(TriptychModel, System):
         vector_BKD = round_straight_through(views.whole_BKD)
         losses["octave"] = config.octave_weight * self.octave_head.loss(vector_BKD[:, 0], batch.octave_B)
         losses["transposition"] = config.transposition_weight * self.transposition.loss(
-            profile, vector_BKD.detach(), batch.jittered
+            profile, note_spectra(frames)[0], vector_BKD.detach(), batch.jittered
         )
         known = batch.class_B >= 0
         if known.any() and config.timbre_weight:

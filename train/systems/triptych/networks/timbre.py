@@ -148,17 +148,24 @@ def divide_out_gain(
 
 
 @torch.no_grad()
+def note_spectra(normalized: GainNormalizedFrames) -> tuple[Tensor, Tensor]:
+    """Computes the power spectrum of each note at unit gain, [B, N, C], and its summed squared gain, [B, N].
+
+    Loud frames get most weight; a note whose gain never rises gets next to none.
+    """
+    with torch.autocast(normalized.power_BGC.device.type, enabled=False):
+        gain_BN = torch.einsum("bng,bg->bn", normalized.weight_BNG, normalized.gain_BG)
+        unit_power_BN = torch.einsum("bng,bg->bn", normalized.weight_BNG, normalized.unit_power_BG)
+        power_BNC = torch.einsum("bng,bgc->bnc", normalized.weight_BNG, normalized.power_BGC)
+        return power_BNC / unit_power_BN.clamp(min=1e-7)[..., None], gain_BN
+
+
+@torch.no_grad()
 def measure_profile(
     normalized: GainNormalizedFrames, notes: NoteBatch, config: TriptychConfig, rate: int
 ) -> Profile:
     """Measures the profile of clips: for each note, its power over the power of a tone at the same gain."""
-    with torch.autocast(notes.onset_BN.device.type, enabled=False):
-        # Loud frames get most weight; a note whose gain never rises gets next to none.
-        gain_BN = torch.einsum("bng,bg->bn", normalized.weight_BNG, normalized.gain_BG)
-        unit_power_BN = torch.einsum("bng,bg->bn", normalized.weight_BNG, normalized.unit_power_BG)
-        power_BNC = torch.einsum("bng,bgc->bnc", normalized.weight_BNG, normalized.power_BGC)
-        power_BNC = power_BNC / unit_power_BN.clamp(min=1e-7)[..., None]
-
+    power_BNC, gain_BN = note_spectra(normalized)
     f0 = midi_to_hz(notes.pitch_BN)
     noise = noise_levels(power_BNC, f0, config.noise_bands, rate)
     harmonic, subharmonic = (

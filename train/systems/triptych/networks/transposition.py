@@ -5,10 +5,13 @@ key by the same amount, and samples change from zone to zone. The network compar
 notes of its recording, by harmonic number and by frequency, and corrects the levels. At distance 0 the
 correction is 0 by construction.
 
-Shape suffixes: B clips, N notes, R rows (notes to play), K harmonics, C channels, D numbers of a vector.
+Shape suffixes: B clips, N notes, R rows (notes to play), K harmonics, C channels or bins, D numbers
+of a vector.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +19,8 @@ from torch import Tensor, nn
 
 from train.nn.gain import NoteBatch
 from train.systems.triptych.config import TriptychConfig
-from train.systems.triptych.networks.partials import midi_to_hz
+from train.systems.triptych.networks.excitation import partial_positions
+from train.systems.triptych.networks.partials import interpolate_levels, midi_to_hz
 from train.systems.triptych.networks.timbre import Profile
 
 FEATURES = 8
@@ -30,6 +34,12 @@ RAMP = 2.0
 
 DYNAMIC_RANGE = 7.0
 """Levels this much below a tone's highest, in natural logarithms (61 dB), count as equal."""
+
+LEAST_CONFIDENCE = -3.0
+"""Confidence, see `Profile`, of the notes that are learned from."""
+
+PRICE = 0.05
+"""Price in the loss of corrections, in natural logarithms: what is not clearly better stays as it is."""
 
 LARGEST = 2.8
 """Largest correction in natural logarithms: 24 dB."""
@@ -121,34 +131,60 @@ class Transposition(nn.Module):
             dim=1,
         )
 
-    def loss(self, profile: Profile, vector_BKD: Tensor, notes: NoteBatch) -> Tensor:
-        """Compares predicted changes with those between two pitches of a clip: a mean in log levels.
+    def loss(self, profile: Profile, power_BNC: Tensor, vector_BKD: Tensor, notes: NoteBatch) -> Tensor:
+        """Compares transposed spectra of notes with those of other notes of the same clip.
 
-        One other pitch of the clip is drawn for each note, from torch's global generator.
+        Another pitch of the clip is drawn for each note from torch's global generator. Its spectrum is read at
+        the ratio of both pitches and corrected. The loss is the mean absolute difference of the logarithms of
+        power (base 10), where either is less than 60 dB below the highest, and a price for corrections.
+
+        Args:
+            profile: profiles of B clips.
+            power_BNC: power spectra of their notes, see `timbre.note_spectra`.
+            vector_BKD: timbre vectors of B clips.
+            notes: the notes.
         """
-        mask_BN = notes.mask_BN & (profile.confidence_BN > -3.0)
-        other_BNN = (
-            ((notes.pitch_BN[:, :, None] - notes.pitch_BN[:, None]).abs() > 0.5)
-            & mask_BN[:, None]
-            & mask_BN[:, :, None]
-        )
-        draw_BNN = torch.rand(other_BNN.shape, device=other_BNN.device).masked_fill(~other_BNN, -1.0)
-        clip_R, to = other_BNN.any(2).nonzero(as_tuple=True)
+        clip_R, from_N, to_N = self._draw_rows(profile, notes)
         if not len(clip_R):
             return profile.harmonic_BNK.sum() * 0.0
-        from_R = notes.pitch_BN[clip_R, draw_BNN.argmax(2)[clip_R, to]]
-        to_R = notes.pitch_BN[clip_R, to]
-        predicted_RK = self(profile, vector_BKD, clip_R, from_R, to_R)
-        start_RK, end_RK = (levels_at(profile, clip_R, pitch_R) for pitch_R in (from_R, to_R))
-        floor_R1 = torch.maximum(start_RK.amax(1), end_RK.amax(1))[:, None] - DYNAMIC_RANGE
-        change_RK = torch.maximum(end_RK, floor_R1) - torch.maximum(start_RK, floor_R1)
+        from_R, to_R = notes.pitch_BN[clip_R, from_N], notes.pitch_BN[clip_R, to_N]
+        correction_RK = self(profile, vector_BKD, clip_R, from_R, to_R)
+        start_RC, end_RC = (power_BNC[clip_R, index].clamp(min=1e-12).log() for index in (from_N, to_N))
+        bins = start_RC.shape[1]
+        at_RC = torch.arange(bins, device=to_R.device) * torch.exp2((from_R - to_R) / 12.0)[:, None]
+        read_RC = (at_RC <= bins - 1).float()
+        low_RC = at_RC.floor().long().clamp(max=bins - 2)
+        moved_RC = torch.lerp(
+            start_RC.gather(1, low_RC), start_RC.gather(1, low_RC + 1), (at_RC - low_RC).clamp(max=1.0)
+        )
+        f0_R = midi_to_hz(to_R)
+        hertz_C = torch.linspace(0.0, self.rate / 2.0, bins, device=to_R.device)
+        position_RC = partial_positions(hertz_C / f0_R[:, None] - 1.0, f0_R, self.rate)
+        moved_RC = moved_RC + 2.0 * interpolate_levels(correction_RK[:, None], position_RC)[:, 0]
         # The level of the whole tone is interpolated, not predicted.
-        change_RK = keep_power(start_RK, change_RK)
-        number_K = torch.arange(1, start_RK.shape[1] + 1, device=to_R.device)
-        heard_RK = midi_to_hz(torch.maximum(from_R, to_R))[:, None] * number_K < self.rate / 2.0
-        heard_RK = heard_RK & (torch.maximum(start_RK, end_RK) > floor_R1)
-        loss: Tensor = ((predicted_RK - change_RK).abs() * heard_RK).sum() / heard_RK.sum().clamp(min=1)
+        power_R1, moved_power_R1 = (
+            (part.exp() * read_RC).sum(1, keepdim=True).clamp(min=1e-9) for part in (end_RC, moved_RC)
+        )
+        moved_RC = moved_RC + (power_R1 / moved_power_R1).log()
+        floor_R1 = end_RC.amax(1, keepdim=True) - 2.0 * DYNAMIC_RANGE
+        difference_RC = (torch.maximum(moved_RC, floor_R1) - torch.maximum(end_RC, floor_R1)).abs()
+        distance = (difference_RC * read_RC).sum() / read_RC.sum() / math.log(10.0)
+        loss: Tensor = distance + PRICE * correction_RK.abs().mean()
         return loss
+
+    def _draw_rows(self, profile: Profile, notes: NoteBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Draws a note of another pitch for each note: the clip, the other note, and the note, int64 [R] each.
+
+        For half of them it is one of the nearest in pitch, as in conversions.
+        """
+        usable_BN = notes.mask_BN & (profile.confidence_BN > LEAST_CONFIDENCE)
+        distance_BNN = (notes.pitch_BN[:, :, None] - notes.pitch_BN[:, None]).abs()
+        other_BNN = (distance_BNN > 0.5) & usable_BN[:, None] & usable_BN[:, :, None]
+        draw_BNN = torch.rand(other_BNN.shape, device=other_BNN.device)
+        near_BN1 = torch.rand(usable_BN.shape, device=other_BNN.device)[..., None] < 0.5
+        score_BNN = (draw_BNN - near_BN1 * distance_BNN).masked_fill(~other_BNN, -1e4)
+        clip_R, to_N = other_BNN.any(2).nonzero(as_tuple=True)
+        return clip_R, score_BNN.argmax(2)[clip_R, to_N], to_N
 
 
 def keep_power(level_RK: Tensor, change_RK: Tensor) -> Tensor:
