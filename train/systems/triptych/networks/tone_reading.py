@@ -4,8 +4,8 @@ At its own pitch a tone is read as it is. At others it is read faster or slower 
 cutoff falls with the speed, so that nothing aliases. Beyond its end a tone continues in its loop, whose end
 is crossfaded into what precedes its start.
 
-Shape suffixes: N tones, R rows (notes to play), S samples of a row, V points of several rows, K phases, X
-taps.
+Shape suffixes: N tones, R rows (notes to play), S samples of a row, T samples of a tone, V places, K phases,
+X taps.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ SHORT_PRICE = 2.0
 CROSSFADE_S = 0.02
 """Longest crossfade at the end of a loop, in seconds."""
 
-TAPS, KAISER, PHASES = 16, 9.0, 2048
+TAPS, KAISER, PHASES = 32, 7.5, 2048
 """Taps of the sinc, its window's parameter, and the fractions of a sample that it is tabulated for."""
 
-MOST_POINTS = 1 << 19
-"""Most samples that are interpolated at once, so that memory does not grow with the rows."""
+MOST_POINTS = 1 << 17
+"""Most samples that are interpolated at once, so that memory does not grow with the notes."""
 
 
 def choose_tones(tones: Tones, pitch_R: Tensor, rate: int) -> tuple[Tensor, Tensor]:
@@ -71,50 +71,49 @@ def read_tones(
         samples: length of all rows.
         rate: sample rate in Hz.
     """
-    at_S = torch.arange(samples, device=start_R.device)
-    ratio_R1 = torch.exp2(distance_R.double() / 12.0)[:, None]
-    place_RS = (start_R.double()[:, None] + at_S) * ratio_R1
-    length_R1, loop_R1 = (part[index_R].double()[:, None] for part in (tones.length_N, tones.loop_N))
-    begin_R1 = length_R1 - loop_R1
-    wrapped_RS = begin_R1 + (place_RS - begin_R1).remainder(loop_R1)
-    place_RS = torch.where(place_RS >= length_R1, wrapped_RS, place_RS)
-    fade_R1 = (0.5 * torch.minimum(loop_R1, begin_R1)).clamp(1.0, CROSSFADE_S * rate)
-    faded_RS = ((place_RS - length_R1) / fade_R1 + 1.0).clamp(0.0, 1.0).float()
-    kernels = [_kernel(ratio) for ratio in ratio_R1[:, 0].tolist()]
-    kernel_RKX = torch.stack(kernels).to(start_R.device)
-    row_RS = torch.arange(len(index_R), device=start_R.device)[:, None].expand(-1, samples)
-    sound_V = _interpolate(tones, index_R, row_RS.flatten(), place_RS.flatten(), kernel_RKX)
-    sound_RS = sound_V.view(-1, samples)
-    row_V, column_V = faded_RS.nonzero(as_tuple=True)
-    earlier_V = _interpolate(tones, index_R, row_V, (place_RS - loop_R1)[row_V, column_V], kernel_RKX)
-    mixed_V = torch.lerp(sound_RS[row_V, column_V], earlier_V, faded_RS[row_V, column_V])
-    return sound_RS.index_put((row_V, column_V), mixed_V)
+    rows = zip(index_R.tolist(), distance_R.tolist(), start_R.tolist(), strict=True)
+    ends = (tones.length_N + PADDING).cumsum(0).tolist()
+    sounds = []
+    for index, distance, start in rows:
+        length, loop = int(tones.length_N[index]), int(tones.loop_N[index])
+        tone = tones.pcm_S[ends[index] - length - PADDING : ends[index]].float() * tones.scale_N[index]
+        at_S = torch.arange(samples, device=tone.device, dtype=torch.float64)
+        place_S = (start + at_S) * 2.0 ** (distance / 12.0)
+        sounds.append(_read_looped(tone, place_S, length, loop, distance, round(CROSSFADE_S * rate)))
+    return torch.stack(sounds)
 
 
-def tone_offsets(tones: Tones) -> Tensor:
-    """Returns the place of each tone's first sample, int64 [N]."""
-    return F.pad((tones.length_N + PADDING).cumsum(0), (1, 0))[:-1]
+def _read_looped(
+    tone_T: Tensor, place_S: Tensor, length: int, loop: int, distance: float, crossfade: int
+) -> Tensor:
+    """Reads places of a tone; those beyond its `length` lie in the loop at its end: float32 [S]."""
+    begin = length - loop
+    place_S = torch.where(place_S < length, place_S, begin + (place_S - begin).remainder(loop))
+    sound_S = _interpolate(tone_T, place_S, distance)
+    fade = max(min(loop // 2, begin // 2, crossfade), 1)
+    (faded,) = (place_S > length - fade).nonzero(as_tuple=True)
+    if len(faded):
+        share = ((place_S[faded] - length) / fade + 1.0).float()
+        earlier = _interpolate(tone_T, place_S[faded] - loop, distance)
+        sound_S = sound_S.index_copy(0, faded, torch.lerp(sound_S[faded], earlier, share))
+    return sound_S
 
 
-def _interpolate(tones: Tones, index_R: Tensor, row_V: Tensor, place_V: Tensor, kernel_RKX: Tensor) -> Tensor:
-    """Reads points at fractional places of the tones of their rows; nothing precedes a tone: float32 [V]."""
+def _interpolate(tone_T: Tensor, place_V: Tensor, distance: float) -> Tensor:
+    """Reads a tone, before which there is silence, at fractional places: float32 [V]."""
+    if distance == 0.0:
+        return tone_T[place_V.long()]
+    kernel_KX = _kernel(2.0 ** (distance / 12.0)).to(tone_T.device)
+    window_TX = F.pad(tone_T, (TAPS // 2 - 1, TAPS // 2)).unfold(0, TAPS, 1)
     parts = []
-    for row, place in zip(torch.split(row_V, MOST_POINTS), torch.split(place_V, MOST_POINTS), strict=True):
-        # Rounded to the nearest phase, so that whole places are read as they are.
+    for place in torch.split(place_V, MOST_POINTS):
         fine = (place * PHASES).round().long()
         whole, phase = fine.div(PHASES, rounding_mode="floor"), fine % PHASES
-        weight_VX = kernel_RKX.flatten(0, 1)[row * PHASES + phase]
-        tone = index_R[row]
-        base = tone_offsets(tones)[tone] + whole
-        total = torch.zeros(len(row), device=place.device)
-        for tap, offset in enumerate(tap_offsets(TAPS).tolist()):
-            value = tones.pcm_S[(base + offset).clamp(0, len(tones.pcm_S) - 1)] * (whole + offset >= 0)
-            total = torch.addcmul(total, value.float(), weight_VX[:, tap])
-        parts.append(total * tones.scale_N[tone])
-    return torch.cat(parts) if parts else torch.zeros(0, device=place_V.device)
+        parts.append((window_TX[whole] * kernel_KX[phase]).sum(1))
+    return torch.cat(parts)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=64)
 def _kernel(ratio: float) -> Tensor:
     """Computes the weights of all phases for a ratio of pitches: float32 [PHASES, TAPS]."""
     distance = tap_offsets(TAPS)[None, :] - (np.arange(PHASES) / PHASES)[:, None]

@@ -29,7 +29,7 @@ MOST_TONES = 32
 SHORTEST_LOOP_S, LONGEST_LOOP_S, MATCH_S = 0.2, 0.8, 0.05
 """Limits of a loop in seconds, and the stretch at its end that is matched with what precedes its start."""
 
-PADDING = 8
+PADDING = 16
 """Zeros that are stored after each tone, so that interpolation at its end reads no other tone."""
 
 

@@ -134,9 +134,9 @@ class Transposition(nn.Module):
     def loss(self, profile: Profile, power_BNC: Tensor, vector_BKD: Tensor, notes: NoteBatch) -> Tensor:
         """Compares transposed spectra of notes with those of other notes of the same clip.
 
-        Another pitch of the clip is drawn for each note from torch's global generator. Its spectrum is read at
-        the ratio of both pitches and corrected. The loss is the mean absolute difference of the logarithms of
-        power (base 10), where either is less than 60 dB below the highest, and a price for corrections.
+        Another pitch of the clip is drawn for each note from torch's global generator. Its spectrum is read
+        at the ratio of both pitches and corrected. The loss is the mean absolute difference of the
+        logarithms of power (base 10), down to 60 dB below the highest, and a price for corrections.
 
         Args:
             profile: profiles of B clips.
@@ -173,7 +173,7 @@ class Transposition(nn.Module):
         return loss
 
     def _draw_rows(self, profile: Profile, notes: NoteBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Draws a note of another pitch for each note: the clip, the other note, and the note, int64 [R] each.
+        """Draws a note of another pitch for each note: clip, other note and note, int64 [R] each.
 
         For half of them it is one of the nearest in pitch, as in conversions.
         """
