@@ -38,7 +38,7 @@ DYNAMIC_RANGE = 7.0
 LEAST_CONFIDENCE = -3.0
 """Confidence, see `Profile`, of the notes that are learned from."""
 
-PRICE = 0.05
+PRICE = 0.1
 """Price in the loss of corrections, in natural logarithms: what is not clearly better stays as it is."""
 
 LARGEST = 2.8
