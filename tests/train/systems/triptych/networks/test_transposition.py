@@ -51,7 +51,7 @@ def trained(steps: int) -> tuple[Triptych, list[float]]:
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        losses.append(float(loss))
+        losses.append(loss.item())
     return system, losses
 
 
