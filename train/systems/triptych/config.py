@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 
@@ -74,6 +76,10 @@ class TriptychConfig(BaseModel):
     envelope_weight: float = Field(1.0, ge=0.0)
     timbre_weight: float = Field(0.1, ge=0.0, description="of the timbre classifier")
     octave_weight: float = Field(0.1, ge=0.0, description="of the octave classifier")
+    register_prior: Literal["tables", "stated"] = Field(
+        "tables",
+        description="registers by which octaves are chosen: those of the dataset's phrases, or usual ones",
+    )
     transposition_weight: float = Field(
         1.0, ge=0.0, description="of the predicted changes of levels from pitch to pitch"
     )

@@ -222,7 +222,8 @@ class Triptych(TriptychModel, System):
         return estimate_RT
 
     def use_tables(self, tables: Tables) -> None:
-        self.octave_head.set_registers([octave_of(median_pitch(notes)) for notes in tables.phrases])
+        if self.config.register_prior == "tables":
+            self.octave_head.set_registers([octave_of(median_pitch(notes)) for notes in tables.phrases])
 
     def weights_of_older(self) -> dict[str, Tensor]:
         older = OctaveHead(self.config.timbre_dims)

@@ -5,8 +5,8 @@ octave higher, are one sound. So the octave is a maximum-a-posteriori choice:
 
     P(octave | vector, sounding) ~ P(octave | vector) P(register = sounding - octave)
 
-The first factor is a classifier of the timbre vector. The second is the share of registers among the phrases
-of the dataset. Both begin at the stated priors `TIMBRE_PRIOR` and `REGISTER_PRIOR`.
+The first factor is a classifier of the timbre vector, which begins at `TIMBRE_PRIOR`. The second is the share
+of registers among the phrases of the dataset, or the stated `REGISTER_PRIOR`.
 
 Shape suffixes: B clips, D numbers of a timbre vector, O octaves from -3 to 3.
 """
@@ -25,8 +25,8 @@ FARTHEST = 3
 TIMBRE_PRIOR = (0.005, 0.02, 0.075, 0.8, 0.075, 0.02, 0.005)
 """Most timbres sound where they are played."""
 
-REGISTER_PRIOR = (0.001, 0.009, 0.24, 0.5, 0.24, 0.009, 0.001)
-"""The registers of phrases differ by an octave either way."""
+REGISTER_PRIOR = (0.0005, 0.0045, 0.095, 0.8, 0.095, 0.0045, 0.0005)
+"""Most phrases lie in the usual register, some an octave above or below it."""
 
 
 class OctaveHead(nn.Module):
