@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +32,7 @@ from train.systems.triptych.networks.envelope_head import envelope_losses, from_
 from train.systems.triptych.networks.features import LEVEL_HOP, extract_features
 from train.systems.triptych.networks.timbre import Profile, divide_out_gain, measure_profile
 from train.systems.triptych.networks.timbre_encoder import consistency_loss, round_straight_through
-from train.systems.triptych.networks.tone_level import TONE_RMS
+from train.systems.triptych.playing.loudness import loudest_rms
 from train.systems.triptych.system import Triptych, weighted
 
 ClipTensors = TypeVar("ClipTensors", NoteBatch, EnvelopeBatch)
@@ -93,6 +94,8 @@ class AblatedCodec(Triptych):
 
     def __init__(self, config: AblatedConfig, format: Format) -> None:
         super().__init__(config, format)
+        # Variants play oscillators, so there are no tones whose levels could be corrected.
+        del self.transposition
         self.decoder = DECODERS[config.decoder](config, format.rate)
         self.coder = CodeEncoder(config) if config.content != "notes" else None
         self.octave_input = nn.Linear(1, config.code_width) if config.content != "notes" else None
@@ -234,9 +237,8 @@ class AblatedCodec(Triptych):
         mix = torch.zeros(samples + longest)
         for onset, note in zip(notes.onset_BN[:, 0].long().tolist(), note_RT, strict=True):
             mix[onset : onset + longest] += note
-        factor = analysis.profile.level_B[0] / (TONE_RMS * gain_RT.amax().clamp(min=1e-6))
-        audio: Audio = (mix[:samples] * factor).numpy()
-        return audio
+        sound: Audio = mix[:samples].numpy()
+        return sound * np.float32(float(analysis.profile.level_B[0]) / max(loudest_rms(sound), 1e-9))
 
 
 def select_clips(batch: ClipTensors, index: Tensor) -> ClipTensors:

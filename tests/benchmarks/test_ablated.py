@@ -117,7 +117,7 @@ def test_an_untrained_variant_plays_as_the_codec(layout: Layout, trials: list[Tr
     )
 
     codec = Triptych(system.config, system.format)
-    codec.load_state_dict(system.state_dict())
+    codec.load_state_dict(system.state_dict(), strict=False)
     expected = synthesise(codec, example.target.notes, example.target.envelope, timbre, len(clip.audio))
     actual = system.convert_with_true_notes(example, estimate_envelope=False)
     turned = fresh("complex filters", layout)

@@ -230,9 +230,8 @@ class Triptych(TriptychModel, System):
         older.set_registers([0] * OLDER_PHRASES)
         weights = {f"octave_head.{name}": value for name, value in older.state_dict().items()}
         # Untrained, the transposition corrects nothing.
-        return weights | {
-            f"transposition.{name}": value for name, value in self.transposition.state_dict().items()
-        }
+        own = {name: value for name, value in self.state_dict().items() if name.startswith("transposition.")}
+        return weights | own
 
     def convert(self, request: ConversionRequest) -> Conversion:
         return conversion.convert(self, request)
