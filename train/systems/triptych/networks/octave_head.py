@@ -29,6 +29,11 @@ REGISTER_PRIOR = (0.0005, 0.0045, 0.095, 0.8, 0.095, 0.0045, 0.0005)
 """Most phrases lie in the usual register, some an octave above or below it."""
 
 
+UNLIKE = 0.3
+"""Probability that a timbre is unlike those of training, so that the prior holds and not the classifier. A
+classifier of few timbres is sure of itself, and often wrong on others."""
+
+
 class OctaveHead(nn.Module):
     """Estimates log probabilities of the octaves of timbres.
 
@@ -58,7 +63,9 @@ class OctaveHead(nn.Module):
         octave_O = torch.arange(-FARTHEST, FARTHEST + 1, device=vector_BD.device)
         register_BO = (sounding_B[:, None] - octave_O).clamp(-FARTHEST, FARTHEST) + FARTHEST
         register_log_BO = self.register_shares.log()[register_BO]
-        log_BO: Tensor = (self.score(vector_BD).log_softmax(-1) + register_log_BO).log_softmax(-1)
+        prior_O = torch.tensor(TIMBRE_PRIOR, device=vector_BD.device)
+        timbre_BO = (1.0 - UNLIKE) * self.score(vector_BD).softmax(-1) + UNLIKE * prior_O
+        log_BO: Tensor = (timbre_BO.log() + register_log_BO).log_softmax(-1)
         return log_BO
 
     def loss(self, vector_BD: Tensor, octave_B: Tensor) -> Tensor:
