@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manifests.types import InputErrors
+from manifests.types import InputError, InputErrors
 
 Say = Callable[[str], None]
 """Takes a remark for the user, one line of text."""
@@ -157,3 +157,17 @@ class Remarks:
 
 def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def read_at_most(path: Path, limit: int) -> bytes:
+    """Reads a file's first `limit` + 1 bytes: more than `limit` tell that it is larger.
+
+    Raises InputError if it cannot be read.
+
+    Example: `data = read_at_most(path, 1 << 20)`, then check `len(data) > 1 << 20`.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None

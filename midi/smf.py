@@ -17,6 +17,7 @@ from pathlib import Path
 
 import mido
 
+from manifests.listing import read_at_most
 from manifests.types import InputError
 
 MAX_BYTES = 256 << 20
@@ -80,11 +81,7 @@ def read_midi(path: Path) -> MidiFile:
 
     Example: `len(read_midi(Path("song.mid")).tracks)`.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    data = read_at_most(path, MAX_BYTES)
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: larger than {MAX_BYTES >> 20} MiB, so no MIDI file; remove it")
     try:

@@ -40,6 +40,20 @@ def kaiser_sinc(distance: F64, taps: int, beta: float, cutoff: float = 1.0) -> F
     return np.asarray(cutoff * np.sinc(cutoff * distance) * np.i0(beta * np.sqrt(inside)))
 
 
+def shift_table(ratio: float, taps: int, beta: float, phases: int) -> F64:
+    """Tabulates the weights by which a tone is read at `ratio` times its speed: float64 [phases + 1, taps].
+
+    Row k is for places k / `phases` behind a sample. Read faster, the cutoff falls with the ratio.
+
+    >>> shift_table(1.0, taps=4, beta=9.0, phases=2).shape, float(shift_table(1.0, 4, 9.0, 2)[0, 1])
+    ((3, 4), 1.0)
+    """
+    fractions = np.arange(phases + 1)[:, None] / phases
+    table = kaiser_sinc(tap_offsets(taps)[None, :] - fractions, taps, beta, min(1.0, 1.0 / ratio))
+    table /= np.i0(beta)
+    return table
+
+
 def shift_weights(frames: int, semitones: float) -> tuple[npt.NDArray[np.int64], F32]:
     """Computes how a tone is read `semitones` higher: where from, and by which weights.
 
@@ -56,9 +70,7 @@ def shift_weights(frames: int, semitones: float) -> tuple[npt.NDArray[np.int64],
     """
     ratio = 2.0 ** (semitones / 12.0)
     taps = SHIFT_TAPS * max(1, int(np.ceil(ratio / 2.0)))
-    fractions = np.arange(_PHASES + 1)[:, None] / _PHASES
-    table = kaiser_sinc(tap_offsets(taps)[None, :] - fractions, taps, SHIFT_BETA, min(1.0, 1.0 / ratio))
-    table /= np.i0(SHIFT_BETA)
+    table = shift_table(ratio, taps, SHIFT_BETA, _PHASES)
     places = np.arange(frames) * ratio
     before = np.floor(places)
     phases = (places - before) * _PHASES

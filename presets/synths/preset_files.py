@@ -17,7 +17,7 @@ from typing import Literal
 
 import yaml
 
-from manifests.listing import Say, list_folder, say_passed_over
+from manifests.listing import Say, list_folder, read_at_most, say_passed_over
 from manifests.types import InputError, InputErrors, shown
 from presets.synths.fxb import check_size, opaque_programs, programs
 
@@ -117,11 +117,7 @@ def _state_presets(path: Path, address: str, kind: str, say: Say) -> list[Preset
 
 
 def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    data = read_at_most(path, MAX_BYTES)
     if len(data) > MAX_BYTES:
         raise InputError(f"{path}: {path.stat().st_size} bytes; a preset has at most {MAX_BYTES}")
     suffix = path.suffix.lower()

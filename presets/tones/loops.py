@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests.dataset.bank import FADE
+from manifests.dsp.similarity import end_similarity
 
 I16 = npt.NDArray[np.int16]
-F64 = npt.NDArray[np.float64]
 I64 = npt.NDArray[np.int64]
 
 MATCH_S = 0.05
@@ -24,22 +24,15 @@ SHORTEST_S, LONGEST_S = 0.2, 0.8
 def loop_starts(tones: I16, rate: int) -> I64:
     """Finds each tone's loop start: int64 [tones], in samples.
 
-    `tones` is int16 [tones, frames]. What precedes the start is most similar to the tone's end. Similarity is
-    1 minus the normalised squared difference over `MATCH_S`, computed for all lags by an FFT
-    cross-correlation.
+    `tones` is int16 [tones, frames]. What precedes the start is most similar to the tone's end over `MATCH_S`
+    (see `end_similarity`).
     """
-    count, frames = tones.shape
+    frames = tones.shape[1]
     width = min(int(MATCH_S * rate), frames // 4)
     last = frames - min(int(SHORTEST_S * rate), frames // 4)
     first = max(frames - int(LONGEST_S * rate), width)
     searched = tones[:, first - width : last].astype(np.float64)
-    end = tones[:, -width:].astype(np.float64)
-    padded = 1 << (searched.shape[1] + width).bit_length()
-    spectrum = np.fft.rfft(searched, padded) * np.conj(np.fft.rfft(end, padded))
-    products = np.fft.irfft(spectrum, padded)[:, : last - first + 1]
-    sums = np.concatenate([np.zeros((count, 1)), np.cumsum(searched**2, axis=1)], axis=1)
-    energies = sums[:, width:] - sums[:, : -width or None]
-    similarity = 2.0 * products / np.maximum(energies + np.sum(end**2, axis=1)[:, None], 1.0)
+    similarity = end_similarity(searched, tones[:, frames - width :].astype(np.float64))
     return np.asarray(first + np.argmax(similarity, axis=1))
 
 

@@ -49,13 +49,12 @@ def levels_by_pitch(notes: Notes) -> dict[int, list[float]]:
     return levels
 
 
-def has_played_velocities(notes: Notes) -> bool | None:
+def has_played_velocities(notes: Notes) -> bool:
     """Tells whether notes of one pitch differ in level, so that they were played at different velocities.
 
-    None if no pitch recurs, so that nothing tells levels that were played from those of the timbre.
+    If no pitch recurs, nothing tells levels that were played from those of the timbre, which are likelier.
     """
-    spreads = [max(levels) - min(levels) for levels in levels_by_pitch(notes).values() if len(levels) > 1]
-    return max(spreads) > SAME_VELOCITY_DB if spreads else None
+    return any(max(levels) - min(levels) > SAME_VELOCITY_DB for levels in levels_by_pitch(notes).values())
 
 
 def played_velocities(notes: Notes) -> Notes:

@@ -30,7 +30,12 @@ from train.systems.triptych.networks.excitation import (
     partial_positions,
     pulse_train,
 )
-from train.systems.triptych.networks.partials import SILENCE_LEVEL, interpolate_levels, midi_to_hz
+from train.systems.triptych.networks.partials import (
+    SILENCE_LEVEL,
+    interpolate_levels,
+    levels_at_frequencies,
+    midi_to_hz,
+)
 from train.systems.triptych.networks.timbre import Profile
 from train.systems.triptych.networks.tone_level import TONE_RMS, noise_shares, tone_power
 
@@ -75,12 +80,7 @@ def transpose_profile(profile: Profile, clip_R: Tensor, pitch_R: Tensor, spread:
     by_number = torch.einsum("rn,rnk->rk", weight, profile.harmonic_BNK[clip_R])
     subharmonic = torch.einsum("rn,rnk->rk", weight, profile.subharmonic_BNH[clip_R])
     noise = torch.einsum("rn,rnk->rk", weight, profile.noise_BNW[clip_R])
-    harmonics = by_number.shape[1]
-    ratio = torch.exp2(distance_RN / 12.0)[..., None]
-    at = (torch.arange(1, harmonics + 1, device=distance_RN.device) * ratio - 1.0).clamp(0.0, harmonics - 1.0)
-    low = at.floor().long().clamp(max=harmonics - 2)
-    levels = profile.harmonic_BNK[clip_R]
-    shifted = torch.lerp(levels.gather(-1, low), levels.gather(-1, low + 1), at - low)
+    shifted = levels_at_frequencies(profile.harmonic_BNK[clip_R], distance_RN)
     by_frequency = torch.einsum("rn,rnk->rk", weight, shifted)
     return TransposedProfile(by_number, by_frequency, subharmonic, noise, (weight * distance_RN).sum(-1))
 

@@ -52,6 +52,20 @@ def interpolate_levels(levels_RFK: Tensor, position_RC: Tensor) -> Tensor:
     return torch.lerp(levels_RFK.gather(-1, index), levels_RFK.gather(-1, index + 1), weight)
 
 
+def levels_at_frequencies(levels_RNK: Tensor, semitones_RN: Tensor) -> Tensor:
+    """Reads levels of harmonics that keep their frequencies while the pitch moves up: [R, N, K].
+
+    Args:
+        levels_RNK: log levels of harmonics 1..K.
+        semitones_RN: how far the pitch moves up.
+    """
+    last = levels_RNK.shape[-1] - 1
+    number_K = torch.arange(1, last + 2, device=levels_RNK.device)
+    at = (number_K * torch.exp2(semitones_RN / 12.0)[..., None] - 1.0).clamp(0.0, last)
+    low = at.floor().long().clamp(max=last - 1)
+    return torch.lerp(levels_RNK.gather(-1, low), levels_RNK.gather(-1, low + 1), at - low)
+
+
 def partial_levels(power_BNC: Tensor, f0_BN: Tensor, multiples: Tensor, rate: int) -> Tensor:
     """Measures the levels of partials at multiples of f0: [B, N, K], `SILENCE_LEVEL` above the highest bin.
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from manifests.dsp.windowed_sinc import kaiser_sinc, tap_offsets
+from manifests.dsp.windowed_sinc import shift_table
 from train.systems.triptych.networks.tones import PADDING, Tones
 
 GOOD_S = 0.2
@@ -116,6 +116,4 @@ def _interpolate(tone_T: Tensor, place_V: Tensor, distance: float) -> Tensor:
 @lru_cache(maxsize=64)
 def _kernel(ratio: float) -> Tensor:
     """Computes the weights of all phases for a ratio of pitches: float32 [PHASES, TAPS]."""
-    distance = tap_offsets(TAPS)[None, :] - (np.arange(PHASES) / PHASES)[:, None]
-    weights = kaiser_sinc(distance, TAPS, KAISER, min(1.0, 1.0 / ratio)) / np.i0(KAISER)
-    return torch.from_numpy(weights.astype(np.float32))
+    return torch.from_numpy(shift_table(ratio, TAPS, KAISER, PHASES)[:-1].astype(np.float32))

@@ -3,17 +3,20 @@
 A tone holds what no list of levels does: beats, unison, inharmonic partials, breath, and how a sound develops
 from its onset. `tone_reading` plays tones at other pitches and lengths.
 
-Shape suffixes: T samples of a clip, N tones, S samples of all tones, L lags, W samples of a window.
+Shape suffixes: T samples of a clip, N tones, S samples of all tones, W samples of a tone.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from manifests.dsp.similarity import end_similarity
 from train.nn.gain import EnvelopeBatch, NoteBatch, clip_gain
 from train.systems.triptych.networks.tone_level import TONE_RMS
 
@@ -111,29 +114,22 @@ def pack_tones(tones: dict[float, tuple[Tensor, float]], rate: int) -> Tones:
         torch.cat(pcm),
         scale_N,
         torch.tensor([len(sound) - PADDING for sound in sounds], device=device),
-        torch.tensor([find_loop(sound[:-PADDING].float(), rate) for sound in pcm], device=device),
+        torch.tensor([find_loop(sound[:-PADDING].cpu().numpy(), rate) for sound in pcm], device=device),
         torch.tensor(list(tones), dtype=torch.float32, device=device),
         torch.tensor([level for _, level in tones.values()], device=device).log(),
     )
 
 
-def find_loop(tone_W: Tensor, rate: int) -> int:
+def find_loop(pcm_W: npt.NDArray[np.int16], rate: int) -> int:
     """Finds the loop length at which a tone's end is most similar to what precedes the loop, in samples.
 
-    Similarity is 1 minus the normalised squared difference, for all lags by an FFT cross-correlation. A loop
-    is `SHORTEST_LOOP_S` to `LONGEST_LOOP_S` long, less in a short tone.
+    A loop is `SHORTEST_LOOP_S` to `LONGEST_LOOP_S` long, less in a short tone.
     """
-    length = len(tone_W)
+    length = len(pcm_W)
     width = min(round(MATCH_S * rate), length // 4)
     most = min(round(LONGEST_LOOP_S * rate), length - width)
     least = min(round(SHORTEST_LOOP_S * rate), length // 3)
-    searched_W = tone_W[length - width - most :].double()
-    end_W = searched_W[-width:]
-    size = 1 << (len(searched_W) + width).bit_length()
-    spectrum = torch.fft.rfft(searched_W, size) * torch.fft.rfft(end_W, size).conj()
-    product_L = torch.fft.irfft(spectrum, size)[: most + 1]
-    total = F.pad(searched_W.square().cumsum(0), (1, 0))
-    energy_L = total[width:] - total[:-width]
-    similarity_L = 2.0 * product_L / (energy_L + energy_L[-1]).clamp(min=1e-9)
+    tone_1W = pcm_W[None].astype(np.float64)
+    similarity = end_similarity(tone_1W[:, length - width - most : length - least], tone_1W[:, -width:])
     # The first entry is that of the longest loop.
-    return most - int(similarity_L[: most - least + 1].argmax())
+    return most - int(similarity.argmax())

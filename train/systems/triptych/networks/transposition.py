@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from train.nn.gain import NoteBatch
 from train.systems.triptych.config import TriptychConfig
 from train.systems.triptych.networks.excitation import partial_positions
-from train.systems.triptych.networks.partials import interpolate_levels, midi_to_hz
+from train.systems.triptych.networks.partials import interpolate_levels, levels_at_frequencies, midi_to_hz
 from train.systems.triptych.networks.timbre import Profile
 
 FEATURES = 8
@@ -35,8 +35,8 @@ RAMP = 2.0
 DYNAMIC_RANGE = 7.0
 """Levels this much below a tone's highest, in natural logarithms (61 dB), count as equal."""
 
-LEAST_CONFIDENCE = -3.0
-"""Confidence, see `Profile`, of the notes that are learned from."""
+LEAST_CONFIDENCE, USABLE_CONFIDENCE = -3.0, -10.0
+"""Confidence, see `Profile`, of the notes that are learned from, and of those that are compared with."""
 
 PRICE = 0.1
 """Price in the loss of corrections, in natural logarithms: what is not clearly better stays as it is."""
@@ -101,14 +101,14 @@ class Transposition(nn.Module):
         """Describes each harmonic of each row: float32 [R, FEATURES, K]."""
         pitch_RN = profile.pitch_BN[clip_R]
         away_RN = (pitch_RN - to_R[:, None]).abs()
-        usable_RN = (profile.confidence_BN[clip_R] > -10.0) & (away_RN > 0.5)
+        usable_RN = (profile.confidence_BN[clip_R] > USABLE_CONFIDENCE) & (away_RN > 0.5)
         weight_RN = (profile.confidence_BN[clip_R] - away_RN / CONTEXT_SPREAD).masked_fill(~usable_RN, -1e4)
         weight_RN = weight_RN.softmax(1)
         levels_RNK = profile.harmonic_BNK[clip_R]
         context_RK = torch.einsum("rn,rnk->rk", weight_RN, levels_RNK)
-        moved_RNK = _at_frequencies(levels_RNK, to_R[:, None] - pitch_RN)
+        moved_RNK = levels_at_frequencies(levels_RNK, to_R[:, None] - pitch_RN)
         moved_context_RK = torch.einsum("rn,rnk->rk", weight_RN, moved_RNK)
-        moved_RK = _at_frequencies(level_RK[:, None], (to_R - from_R)[:, None])[:, 0]
+        moved_RK = levels_at_frequencies(level_RK[:, None], (to_R - from_R)[:, None])[:, 0]
 
         def relative(level: Tensor) -> Tensor:
             return (level - top_R1).clamp(min=-DYNAMIC_RANGE)
@@ -200,12 +200,3 @@ def levels_at(profile: Profile, clip_R: Tensor, pitch_R: Tensor) -> Tensor:
     there_RN = (profile.pitch_BN[clip_R] - pitch_R[:, None]).abs() < 0.5
     weight_RN = profile.confidence_BN[clip_R].masked_fill(~there_RN, -1e4).softmax(1)
     return torch.einsum("rn,rnk->rk", weight_RN, profile.harmonic_BNK[clip_R])
-
-
-def _at_frequencies(levels_RNK: Tensor, semitones_RN: Tensor) -> Tensor:
-    """Reads levels that keep their frequencies while the pitch moves up by `semitones_RN`: [R, N, K]."""
-    last = levels_RNK.shape[-1] - 1
-    number_K = torch.arange(1, last + 2, device=levels_RNK.device)
-    at = (number_K * torch.exp2(semitones_RN / 12.0)[..., None] - 1.0).clamp(0.0, last)
-    low = at.floor().long().clamp(max=last - 1)
-    return torch.lerp(levels_RNK.gather(-1, low), levels_RNK.gather(-1, low + 1), at - low)

@@ -127,5 +127,5 @@ def test_quiet_short_and_absent_notes_have_no_tone() -> None:
 
 @pytest.mark.parametrize("length", [1400, 3000, 20_000])
 def test_loops_of_short_tones_lie_within_them(length: int) -> None:
-    noise = torch.from_numpy(stream(length, "noise").normal(size=length).astype(np.float32))
+    noise = stream(length, "noise").normal(scale=3000.0, size=length).astype(np.int16)
     assert 1 <= find_loop(noise, RATE) <= length
