@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import typer
 
 from train.codec.api import Codec, ConversionResult
-from train.codec.recordings import Recording
+from train.codec.recordings import Recording, read_file
 
 
-def read_for(codec: Codec, path: Path) -> Recording:
-    """Reads an audio file at the codec's rate, and prints what was converted.
+def read_for(codec: Codec, path: Path, read: Callable[[Path, int], Recording] = read_file) -> Recording:
+    """Reads an audio file at the codec's rate by `read`, and prints what was converted.
 
     Raises InputError if the file cannot be read.
     """
-    recording = codec.read(path)
+    recording = read(path, codec.rate)
     for line in recording.changes:
         typer.echo(line, err=True)
     return recording

@@ -13,10 +13,14 @@ import numpy.typing as npt
 
 from manifests.types import InputError
 from train.audio.files import read_recording
+from train.audio.reading import Reader
 from train.audio.resampling import Audio, resample
 
 SHORTEST_S = 0.2
 """Recordings shorter than this hold no note to speak of."""
+
+LONGEST_PHRASE_S = 60.0
+"""Recordings longer than this are no phrase: the studio and instruments refuse them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,20 @@ def read_file(path: str | Path, rate: int) -> Recording:
     if read.rate != rate:
         changes.append(f"{path}: {read.rate} Hz, resampled to {rate} Hz")
     return Recording(read.audio, str(path), tuple(changes))
+
+
+def read_phrase(path: str | Path, rate: int) -> Recording:
+    """Reads a recording of at most `LONGEST_PHRASE_S`, as `read_file` does; a longer one is not read whole.
+
+    Raises InputError as `read_file` does, and if the recording is longer.
+    """
+    with Reader.of(Path(path)) as reader:
+        for _ in reader.blocks():
+            if reader.frames > LONGEST_PHRASE_S * reader.rate:
+                raise InputError(
+                    f"{path}: longer than {LONGEST_PHRASE_S:g} s; cut out the phrase that is meant"
+                )
+    return read_file(path, rate)
 
 
 def to_recording(source: AudioSource, argument: str, rate: int, source_rate: int | None = None) -> Recording:

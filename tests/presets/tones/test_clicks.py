@@ -22,6 +22,7 @@ from presets.host.client import SnapshotHost
 from presets.synths.synth import Preset, Synth, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
+from tests.support.clicks import DARK, clicks
 from tests.support.envelope_cases import CUT_MS, FRAMES, RATE, draw_pair
 
 F64 = npt.NDArray[np.float64]
@@ -29,7 +30,6 @@ I16 = npt.NDArray[np.int16]
 Tones = dict[int, tuple[I16, float]]
 
 PHRASES = GenerateSpec(lowest_pitch=52, highest_pitch=72)
-DARK = {"cutoff": 500.0, "filter_slope": 1.0, "key_track": 0.0, "resonance": 0.0, "filter_env": 0.0}
 TIMBRES: dict[str, dict[str, float]] = {
     "sine": {"osc1_wave": 0.0},
     "saw": {"osc1_wave": 2.0},
@@ -38,33 +38,8 @@ TIMBRES: dict[str, dict[str, float]] = {
 }
 PITCHINGS = ("multisample", "one_shot")
 
-FRAME, HOP = 256, 32
-LOWEST_HZ = 6000.0
-CLICK_DB = -75.0
-"""Spectral flux above `LOWEST_HZ`, re a full-scale sine's, from which on a frame counts as a click.
-
-Clean composed clips stay below -79 dB: what is left is the corners of their envelopes and 16 bits.
-"""
 PLAYED_CLICK_DB = -60.0
 """The same where the synth plays: its filter starts with the note. Clean clips stay below -68 dB."""
-
-
-def flux_db(sound: npt.ArrayLike) -> F64:
-    """Returns the spectral flux above `LOWEST_HZ` per frame, in dB re a full-scale sine."""
-    samples = np.pad(np.asarray(sound, dtype=np.float64), FRAME)
-    window = np.hanning(FRAME)
-    frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP] * window
-    first = int(np.ceil(LOWEST_HZ / RATE * FRAME))
-    levels = np.abs(np.fft.rfft(frames, axis=1))[:, first:] / (window.sum() / 2)
-    rises = np.maximum(levels[FRAME // HOP :] - levels[: -FRAME // HOP], 0.0)
-    return np.asarray(20.0 * np.log10(np.sqrt(np.sum(rises**2, axis=1)) + 1e-9))
-
-
-def clicks(sound: npt.ArrayLike, above_db: float = CLICK_DB) -> list[float]:
-    """Returns the times of clicks in seconds; clicks closer than two frames are merged."""
-    seconds = (np.flatnonzero(flux_db(sound) > above_db) * HOP) / RATE
-    apart = np.diff(seconds, prepend=-1.0) > 2 * FRAME / RATE
-    return [float(second) for second in seconds[apart]]
 
 
 @dataclass(frozen=True)
