@@ -15,7 +15,7 @@ import pandas as pd
 from manifests.dataset.bank import is_bank
 from manifests.dataset.card import card_of
 from manifests.dataset.clip_audio import I16, as_float, decode_flac, read_bytes, shard_rows
-from manifests.dataset.layout import FOLDER_TABLES, Layout, to_pandas
+from manifests.dataset.layout import FOLDER_TABLES, OPTIONAL_TABLES, Layout, to_pandas
 from manifests.dataset.query import query
 from manifests.dataset.rows import envelope_of, notes_of
 from manifests.dataset.storage import location
@@ -136,8 +136,8 @@ class Dataset:
 
         Raises InputError if the name is none of them, or the table is not there.
         """
-        if name not in FOLDER_TABLES:
-            raise InputError(f"table {name!r}: expected one of {', '.join(FOLDER_TABLES)}")
+        if name not in (known := (*FOLDER_TABLES, *OPTIONAL_TABLES)):
+            raise InputError(f"table {name!r}: expected one of {', '.join(known)}")
         return to_pandas(self.layout.read(name))
 
     def clips(self, split: str | None = None) -> pd.DataFrame:

@@ -9,13 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Annotated, NamedTuple
 
-Curve = Literal["linear", "linear_exponential", "exponential"]
-CURVES: tuple[Curve, ...] = ("linear", "linear_exponential", "exponential")
-"""Shapes of an envelope's segments; `linear_exponential` has a linear attack and exponential falls."""
-DEFAULT_CURVE: Curve = "linear"
-"""Shape of an envelope's segments where nothing else is stated, in configs too."""
+from pydantic import AfterValidator
 
 
 class InputError(ValueError):
@@ -42,6 +39,71 @@ def _shown(one: str, ascii_only: bool) -> str:
     # Python holds a byte of a name that is no UTF-8 as one of these lone surrogates.
     byte = ord(one) - 0xDC00
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else one.encode("unicode_escape").decode("ascii")
+
+
+class Constants(NamedTuple):
+    """The constant k of each kind of segment; see `manifests.synthesis.envelope`. 0 is a straight line."""
+
+    attack: float
+    decay: float
+    release: float
+
+
+CURVES = ("linear", "linear_exponential", "exponential")
+"""Named shapes of an envelope's segments; `linear_exponential` has a linear attack and exponential falls."""
+_NAMED = dict(zip(CURVES, (Constants(0, 0, 0), Constants(0, 5, 5), Constants(5, 5, 5)), strict=True))
+MAX_CONSTANT = 12.0
+"""Largest constant: a segment of 12 covers all but 6e-6 of an RC curve."""
+
+
+@lru_cache(maxsize=4096)
+def curve_constants(curve: str) -> Constants:
+    """Returns the constants of a curve: one of `CURVES`, or the constants of attack, decay and release.
+
+    Raises InputError for another text, or a constant outside -12..12.
+
+    >>> curve_constants("linear_exponential"), curve_constants("0/2.5/-3").decay
+    (Constants(attack=0, decay=5, release=5), 2.5)
+    """
+    if curve in _NAMED:
+        return _NAMED[curve]
+    try:
+        constants = Constants(*(float(part) for part in curve.split("/")))
+    except (TypeError, ValueError):
+        constants = Constants(*3 * (float("nan"),))
+    if not all(abs(k) <= MAX_CONSTANT for k in constants):
+        raise InputError(
+            f"envelope curve: expected one of {CURVES}, or three constants within -12..12 such as '0/3/5',"
+            f" got {curve!r}"
+        )
+    return constants
+
+
+def curve_of(attack: float, decay: float, release: float) -> str:
+    """Spells a curve by its constants, rounded to 0.01: by its name if it has one.
+
+    >>> curve_of(0, 5, 5), curve_of(0, 2.504, -3)
+    ('linear_exponential', '0/2.5/-3')
+    """
+    # Adding 0 makes -0 a 0.
+    rounded = Constants(*(round(float(k), 2) + 0.0 for k in (attack, decay, release)))
+    known = [name for name, constants in _NAMED.items() if constants == rounded]
+    return known[0] if known else "/".join(f"{k:g}" for k in rounded)
+
+
+def checked_curve(curve: str) -> str:
+    """Returns the canonical spelling of a curve; raises InputError if it is none.
+
+    >>> checked_curve("5/5.0/5")
+    'exponential'
+    """
+    return curve_of(*curve_constants(curve))
+
+
+Curve = Annotated[str, AfterValidator(checked_curve)]
+"""A curve as configs, profiles and tables spell it; see `curve_constants`."""
+DEFAULT_CURVE: Curve = "linear"
+"""Shape of an envelope's segments where nothing else is stated, in configs too."""
 
 
 MOST_IN_MESSAGE = 5
@@ -109,8 +171,7 @@ class Envelope:
                 raise InputError(f"envelope {name}: expected 0..60000 ms, got {value!r}")
         if not 0.0 <= self.sustain <= 1.0:
             raise InputError(f"envelope sustain: expected a level 0..1, got {self.sustain!r}")
-        if self.curve not in CURVES:
-            raise InputError(f"envelope curve: expected one of {CURVES}, got {self.curve!r}")
+        curve_constants(self.curve)
 
     def values(self) -> dict[str, float | str]:
         """Returns the fields as a dict, in the order of the manifest's columns."""

@@ -27,6 +27,7 @@ from manifests.audit.checks.folder import (
     metadata_findings,
     path_findings,
 )
+from manifests.audit.checks.labels import label_findings
 from manifests.audit.checks.leakage import (
     cluster_leak_findings,
     id_leak_findings,
@@ -115,6 +116,7 @@ def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], Non
     report.add("keys", count, duplicate_findings(clips, tables))
     report.add("coverage", count, coverage_findings(clips, tables))
     report.add("ranges", "parameters against the config", range_findings(tables))
+    _add_measured(report, "labels", partial(label_findings, layout, tables))
     leaks = (
         id_leak_findings(clips, tables),
         cluster_leak_findings(tables),

@@ -16,7 +16,7 @@ from rich.text import Text
 from manifests.cli import console
 from manifests.dataset import files
 from manifests.dataset.bank import Bank, open_folder
-from manifests.dataset.layout import FOLDER_TABLES, Layout
+from manifests.dataset.layout import FOLDER_TABLES, OPTIONAL_TABLES, Layout
 from manifests.dataset.storage import location
 from manifests.types import InputError
 
@@ -72,7 +72,7 @@ def show(folder: Folder) -> None:
     tables.add_column("table")
     tables.add_column("rows", justify="right")
     tables.add_column("columns")
-    for name in FOLDER_TABLES:
+    for name in (*FOLDER_TABLES, *OPTIONAL_TABLES):
         if layout.table(name).exists():
             table = layout.read(name)
             tables.add_row(name, str(table.num_rows), ", ".join(table.column_names))

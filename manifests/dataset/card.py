@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import yaml
@@ -50,6 +51,7 @@ def card(
     timbres: list[dict[str, Any]],
     envelopes: int,
     phrases: int,
+    labels: Sequence[dict[str, Any]] = (),
 ) -> str:
     """Returns the card as Markdown, a pure function of dataset.json and the tables.
 
@@ -76,6 +78,7 @@ def card(
     sampled = f", or of a sample of its blocks ({listed})" if shares else ""
     more = len(metadata.get("generations", [])) - 1
     grown = f" Grown {more} time(s) since it was first made, see `dataset.json`." if more > 0 else ""
+    counted = f"{envelopes} envelopes; {phrases} phrases." + (f" {_labels(labels)}" if labels else "")
     return f"""---
 {front}---
 
@@ -83,7 +86,7 @@ def card(
 
 Synth clips as exact triplets: every clip is one cell of timbre x envelope x phrase, and every cell of a
 split was rendered{sampled}. {total} clips of {length} s at {clip["rate"]} Hz, mono, FLAC 16 bit, peak
-{clip["peak_dbfs"]:g} dBFS; {len(timbres)} timbres from {synths}; {envelopes} envelopes; {phrases} phrases.
+{clip["peak_dbfs"]:g} dBFS; {len(timbres)} timbres from {synths}; {counted}
 
 | split | clips | hours | MB |
 | --- | --- | --- | --- |
@@ -125,4 +128,28 @@ def card_of(layout: TableFolder) -> str:
         layout.read("timbres").select(["synth"]).to_pylist(),
         layout.read("envelopes").num_rows,
         layout.read("phrases").num_rows,
+        read_labels(layout),
+    )
+
+
+def read_labels(layout: TableFolder) -> list[dict[str, Any]]:
+    """Reads the rows of labels.parquet that a card sums up; none if there is no such table.
+
+    Example: `len(read_labels(Layout(Path("dataset"))))` is 0 for a dataset that the renderer shaped.
+    """
+    if not layout.table("labels").exists():
+        return []
+    rows: list[dict[str, Any]] = layout.read("labels").select(["timbre", "labels", "error_db"]).to_pylist()
+    return rows
+
+
+def _labels(rows: Sequence[dict[str, Any]]) -> str:
+    """Says how the labels of a dataset were checked: its plugins played the envelopes themselves."""
+    errors = [row["error_db"] for row in rows]
+    kind = "measured" if rows[0]["labels"] == "measured" else "those asked for"
+    return (
+        f"The plugins played the envelopes themselves. Envelopes in rows are {kind}: {len(rows)} notes of"
+        f" {len({row['timbre'] for row in rows})} timbres were measured, and their gain is"
+        f" {sum(errors) / len(errors):.2f} dB off in the mean, {max(errors):.2f} dB at most"
+        " (`labels.parquet`)."
     )

@@ -21,6 +21,8 @@ from manifests.dataset.storage import is_local, list_files, parquet_file
 from manifests.types import SPLITS, InputError
 
 FOLDER_TABLES = ("timbres", "envelopes", "phrases", "blocks", "shards", "failures")
+OPTIONAL_TABLES = ("labels",)
+"""Tables that only some datasets have: `labels`, with `shaping: plugin`."""
 WORK = ".work"
 COMPRESSION = "zstd"
 _SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")

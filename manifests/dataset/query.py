@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 import pyarrow as pa
 
-from manifests.dataset.layout import FOLDER_TABLES, Layout, TableFolder
+from manifests.dataset.layout import FOLDER_TABLES, OPTIONAL_TABLES, Layout, TableFolder
 from manifests.dataset.storage import is_local, is_utf8, parquet_file
 from manifests.types import InputError
 
@@ -35,7 +35,8 @@ def connect(layouts: dict[str, TableFolder]) -> duckdb.DuckDBPyConnection:
     views: dict[str, list[Path]] = {}
     for prefix, layout in layouts.items():
         layout.metadata()
-        tables = {name: [layout.table(name)] for name in FOLDER_TABLES if layout.table(name).exists()}
+        named = (*FOLDER_TABLES, *OPTIONAL_TABLES)
+        tables = {name: [layout.table(name)] for name in named if layout.table(name).exists()}
         if clips := clip_tables_of(layout):
             tables["clips"] = clips
         views |= {prefix + name: paths for name, paths in tables.items()}

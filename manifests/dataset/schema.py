@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ _ENVELOPE = [
         "curve",
         pa.string(),
         "",
-        "shape of the segments: linear, exponential, or linear_exponential (only the attack linear)",
+        "shape of the segments: linear, exponential, linear_exponential (only the attack linear), or the"
+        " constants of attack, decay and release, such as 0/2.5/5",
     ),
 ]
 
@@ -118,6 +119,22 @@ ENVELOPES = [
     Column("side", pa.string(), "", "train or test"),
     Column("generation", pa.int16(), "", "generation of the dataset that added it"),
 ]
+
+LABELS = [
+    Column("timbre", pa.int32(), "id", "timbre that played the note, row of timbres.parquet"),
+    Column("envelope", pa.int32(), "id", "envelope asked for, row of envelopes.parquet"),
+    Column("labels", pa.string(), "", "asked: rows state the envelope asked for; measured: what was heard"),
+    *_ENVELOPE,
+    Column("pitch", pa.int16(), "MIDI", "key of the note"),
+    Column("gate_ms", pa.float64(), "ms", "how long the note was held"),
+    Column("heard_attack_ms", pa.float64(), "ms", "attack of the note; null if it does not show it", True),
+    Column("heard_decay_ms", pa.float64(), "ms", "decay of the note; null if it does not show it", True),
+    Column("heard_sustain", pa.float64(), "linear 0..1", "its sustain level; null if not reached", True),
+    Column("heard_release_ms", pa.float64(), "ms", "release of the note; null if it does not show it", True),
+    Column("error_db", pa.float64(), "dB", "mean deviation of the note's gain from that of the row"),
+    Column("resolution_ms", pa.float64(), "ms", "window that the gain was measured with"),
+]
+"""Notes that were measured before a timbre of `shaping: plugin` was accepted."""
 
 PHRASES = [
     Column("phrase", pa.int32(), "id", "id, equal to the row's place"),
@@ -233,6 +250,7 @@ TABLES: dict[str, list[Column]] = {
     "clips": CLIPS,
     "timbres": TIMBRES,
     "envelopes": ENVELOPES,
+    "labels": LABELS,
     "phrases": PHRASES,
     "blocks": BLOCKS,
     "shards": SHARDS,

@@ -22,6 +22,11 @@ WHAT = {
         " ([rendering.md](rendering.md#altered-timbres)).",
     ),
     "envelopes": ("envelopes.parquet", "One row an envelope."),
+    "labels": (
+        "labels.parquet",
+        "One row a note that was measured before a timbre was accepted; only with `shaping: plugin`. The"
+        " envelope's columns are what the rows of clips state.",
+    ),
     "phrases": ("phrases.parquet", "One row a phrase."),
     "blocks": ("blocks.parquet", "One row a block: a full factorial of ids, contiguous in one shard."),
     "shards": (

@@ -2,12 +2,22 @@
 
 A note gates the curve. From the onset the gain rises 0 -> 1 in `attack_ms`, stays at 1 for `hold_ms`,
 falls to `sustain` in `decay_ms` and stays there until note-off; from the level reached at note-off it
-falls to 0 in `release_ms`. Each segment reaches its target at exactly the stated time:
+falls to 0 in `release_ms`. Each segment reaches its target at exactly the stated time. At the fraction x of
+its time it has gone
 
-- `curve: linear`: straight lines in amplitude;
-- `curve: exponential`: (1 - exp(-k x)) / (1 - exp(-k)) of the way at the fraction x of the segment,
-  k = 5: the shape of an RC circuit, scaled so that it arrives;
-- `curve: linear_exponential`: a linear attack, and an exponential decay and release, as in most synths.
+    (1 - exp(-k x)) / (1 - exp(-k))
+
+of its way; k = 0 is a straight line. Each kind of segment has its own constant k
+(`manifests.types.Constants`):
+
+- `curve: linear`: 0 for all three;
+- `curve: exponential`: 5 for all three: the first 99.3% of an RC circuit's curve, scaled so that it arrives;
+- `curve: linear_exponential`: 0 for the attack, 5 for decay and release, as in most synths;
+- `curve: A/D/R`: the constants of attack, decay and release themselves, such as `1.2/4/6.9`.
+
+The family holds what synths do. An RC circuit that charges towards a level L > 1 and stops at 1 has
+k = -ln(1 - 1/L). A fall that is straight in dB, from 0 dB to the sustain level s, has k = -ln(s); a release
+that is straight in dB and ends at -60 dB has k = 6.9. A negative k starts slowly.
 """
 
 from __future__ import annotations
@@ -17,10 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from manifests.types import DEFAULT_CURVE, Curve, Envelope
+from manifests.types import DEFAULT_CURVE, Curve, Envelope, curve_constants
 
 EXPONENT = 5.0
-"""k of the exponential segments: a segment covers the first 1 - exp(-5) = 99.3% of an RC curve."""
+"""k of the segments of `curve: exponential`."""
 
 TIME_GRID_MS = 0.1
 LEVEL_GRID = 0.001
@@ -47,30 +57,25 @@ class Envelopes:
         return cls(attack, hold, decay, sustain, release, curve)
 
 
-def progress(x: F64, exponential: bool) -> F64:
-    """Returns a segment's progress 0..1 at the fraction `x` of its time, clipped to 0..1; any shape."""
+def progress(x: F64, k: float) -> F64:
+    """Returns the progress 0..1 of a segment of constant `k` at the fraction `x` of its time; any shape.
+
+    >>> progress(np.array([-1.0, 0.5, 2.0]), 0.0).tolist()
+    [0.0, 0.5, 1.0]
+    """
     x = np.minimum(np.maximum(x, 0.0), 1.0)
-    if not exponential:
+    if not k:
         return x
-    return np.asarray(np.expm1(-EXPONENT * x) / np.expm1(-EXPONENT))
+    return np.asarray(np.expm1(-k * x) / np.expm1(-k))
 
 
-def has_exponential_attack(curve: Curve) -> bool:
-    """Tells whether the attack of this curve is exponential; otherwise it is linear.
+def progress_time(share: float, k: float) -> float:
+    """Returns the fraction of its time at which a segment of constant `k` has gone a `share` of its way.
 
-    >>> [has_exponential_attack(curve) for curve in ("linear", "linear_exponential", "exponential")]
-    [False, False, True]
+    >>> progress_time(0.5, 0.0), round(progress_time(0.5, 5.0), 3)
+    (0.5, 0.137)
     """
-    return curve == "exponential"
-
-
-def has_exponential_falls(curve: Curve) -> bool:
-    """Tells whether decay and release of this curve are exponential; otherwise they are linear.
-
-    >>> [has_exponential_falls(curve) for curve in ("linear", "linear_exponential", "exponential")]
-    [False, True, True]
-    """
-    return curve != "linear"
+    return float(-np.log1p(share * np.expm1(-k)) / k) if k else share
 
 
 def _fraction(time_ms: F64, start_ms: float | F64, length_ms: float | F64) -> F64:
@@ -85,18 +90,17 @@ def held_gain(envelope: Envelope | Envelopes, time_ms: F64) -> F64:
 
     `time_ms` is float64 [times]. The result is [times], or [envelopes, times] for a batch.
     """
-    rise = progress(_fraction(time_ms, 0.0, envelope.attack_ms), has_exponential_attack(envelope.curve))
-    fall = progress(
-        _fraction(time_ms, envelope.attack_ms + envelope.hold_ms, envelope.decay_ms),
-        has_exponential_falls(envelope.curve),
-    )
+    k = curve_constants(envelope.curve)
+    rise = progress(_fraction(time_ms, 0.0, envelope.attack_ms), k.attack)
+    fall = progress(_fraction(time_ms, envelope.attack_ms + envelope.hold_ms, envelope.decay_ms), k.decay)
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
 def released_gain(envelope: Envelope | Envelopes, gate_ms: float | F64, time_ms: F64) -> F64:
     """Returns a released note's gain at `time_ms` after its onset; note-off was at `gate_ms`, before that."""
     reached = held_gain(envelope, np.asarray(gate_ms, dtype=np.float64))
-    gone = progress(_fraction(time_ms, gate_ms, envelope.release_ms), has_exponential_falls(envelope.curve))
+    k = curve_constants(envelope.curve).release
+    gone = progress(_fraction(time_ms, gate_ms, envelope.release_ms), k)
     return reached * (1.0 - gone)
 
 

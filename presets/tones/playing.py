@@ -91,7 +91,8 @@ def play_group(
     """
     played = cells[:first]
     takes = [_takes(synth, cell, spec) for cell in played]
-    warm_up = _warm_up(synth, cells, takes[0][0][0].settings)
+    keys = [note.pitch for cell in cells for note in cell.notes]
+    warm_up = warm_up_takes(synth, keys, takes[0][0][0].settings)
     flat = (*warm_up, *(take for lanes, _ in takes for take in lanes))
     settings, state = synth.profile.host_values(preset.parameters), synth.preset_state(preset)
     mono = host.render(GroupJob(settings, (), 0.0, takes=flat, state=state, mono=True))[0]
@@ -115,16 +116,15 @@ def play_group(
     return clips
 
 
-def _warm_up(synth: Synth, cells: Sequence[PlayedCell], settings: dict[str, float]) -> list[Take]:
-    """Returns a take, later discarded, that plays all keys of a group at once.
+def warm_up_takes(synth: Synth, keys: Sequence[int], settings: dict[str, float]) -> list[Take]:
+    """Returns a take, later discarded, that plays all MIDI `keys` of a group at once.
 
     It is needed because a key's first note starts 2 ms late in amsynth. It is left out if the synth ignores
     All Sound Off: its few voices would be stolen.
     """
     if not synth.profile.obeys_all_sound_off:
         return []
-    keys = sorted({note.pitch for cell in cells for note in cell.notes})
-    notes = tuple(Note(0.0, WARM_UP_S / 2, key, VELOCITY) for key in keys)
+    notes = tuple(Note(0.0, WARM_UP_S / 2, key, VELOCITY) for key in sorted(set(keys)))
     return [Take(settings, notes, WARM_UP_S, cut=True)]
 
 
@@ -158,12 +158,23 @@ def assign_lanes(placed: Sequence[Span], release: int) -> list[int]:
     return chosen
 
 
-def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], list[int]]:
-    """Returns the takes of one clip, and each note's lane, which is the index of its take."""
+def envelope_settings(synth: Synth, envelope: Envelope) -> dict[str, float]:
+    """Returns the host's values of the parameters that make a synth play an envelope.
+
+    Raises InputError if the synth cannot play it, and ValueError if its profile has no envelope.
+
+    Example: `envelope_settings(open_synth("amsynth"), Envelope(10, 200, 0.5, 100))["amp_sustain"]` is 0.5.
+    """
     profile = synth.profile
     if profile.envelope is None:
         raise ValueError(f"synth {synth.name}: its profile has no envelope")
-    settings = profile.host_values(profile.envelope.parameter_values(cell.envelope, profile.parameters))
+    return profile.host_values(profile.envelope.parameter_values(envelope, profile.parameters))
+
+
+def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], list[int]]:
+    """Returns the takes of one clip, and each note's lane, which is the index of its take."""
+    profile = synth.profile
+    settings = envelope_settings(synth, cell.envelope)
     placed = spans(cell.notes, spec.rate, spec.frames)
     notes = [
         Note(

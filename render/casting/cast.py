@@ -17,13 +17,14 @@ import numpy as np
 from manifests.splits.clusters import connected, timbres_alike
 from manifests.splits.seeds import permutation
 from manifests.splits.splits import assign_sides, grow_sides
-from manifests.types import InputError
+from manifests.types import Envelope, InputError
 from presets.host.client import GroupFailure
 from presets.scan.selection import select_presets
 from presets.synths.synth import Preset, Synth
 from presets.tones.making import group_address
 from presets.tones.tone_set import ToneSet
 from render.casting.altered import alter, is_chosen, original_key
+from render.casting.labels import label_rows
 from render.config import Config, Timbres
 from render.tones import ToneSetCache, configured_synth
 
@@ -39,6 +40,8 @@ class PresetResult:
     row: dict[str, Any] | None
     reason: str = ""
     detail: str = ""
+    labels: tuple[dict[str, Any], ...] = ()
+    """Its rows of labels.parquet without the timbre's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Candidate:
     preset: Preset
     canary: bool
     seed: int
+    envelopes: tuple[Envelope, ...] = ()
+    """With `shaping: plugin`, the dataset's envelopes, which the synth has to play as rows state them."""
 
 
 TryPresets = Callable[[ToneSetCache, list[Candidate]], Iterator[PresetResult]]
@@ -70,11 +75,14 @@ def try_preset(tone_sets: ToneSetCache, wanted: Candidate) -> PresetResult:
             tone_sets.compare(synth, preset, tones)
         if is_chosen(wanted.seed, wanted.timbres.altered, synth, preset):
             preset, tones = alter(tone_sets, wanted.seed, synth, preset, tones)
+        labels = (
+            label_rows(tone_sets, synth, preset, wanted.envelopes, wanted.seed) if wanted.envelopes else ()
+        )
     except GroupFailure as failure:
         return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
     except InputError as damaged:
         return PresetResult(synth.name, preset, None, "unloadable", str(damaged))
-    return PresetResult(synth.name, preset, _row(tone_sets, synth, preset, tones))
+    return PresetResult(synth.name, preset, _row(tone_sets, synth, preset, tones), labels=labels)
 
 
 def _row(tone_sets: ToneSetCache, synth: Synth, preset: Preset, tones: ToneSet) -> dict[str, Any]:
@@ -123,14 +131,19 @@ def cast(
     before: Sequence[dict[str, Any]] = (),
     failed: Sequence[dict[str, Any]] = (),
     generation: int = 0,
+    envelopes: Sequence[Envelope] = (),
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Casts a generation's timbres; returns the rows of timbres.parquet and of failures.parquet.
+
+    With `shaping: plugin`, `envelopes` are the dataset's; new rows of timbres then hold their rows of
+    labels.parquet as `labels`.
 
     A later generation keeps the rows `before` it, and skips their presets and those that `failed` earlier.
     Raises InputError if too few presets pass.
     """
     names_by_key = {original_key(config.seed, row): row["name"] for row in before}
-    casting = _Casting(config, tone_sets, try_presets, [*failed], names_by_key)
+    checked = tuple(envelopes) if config.shaping == "plugin" else ()
+    casting = _Casting(config, tone_sets, try_presets, [*failed], names_by_key, checked)
     sources = {
         timbres.synth: _untried(config.seed, timbres, [*before, *failed]) for timbres in config.timbres
     }
@@ -167,6 +180,7 @@ class _Casting:
     try_presets: TryPresets
     failures: list[dict[str, Any]]
     names_by_key: dict[int, str]
+    envelopes: tuple[Envelope, ...] = ()
     tried: Counter[str] = field(default_factory=Counter)
 
     def fail(self, synth: str, preset: str, reason: str, detail: str) -> None:
@@ -189,14 +203,13 @@ class _Casting:
             tried = self.tried[timbres.synth]
             watched = permutation(self.config.seed, len(presets), "canary", timbres.synth, tried)[:1]
             wave = [
-                Candidate(timbres, preset, place in watched, self.config.seed)
+                Candidate(timbres, preset, place in watched, self.config.seed, self.envelopes)
                 for place, preset in enumerate(presets)
             ]
             if not wave or tried > MAX_TRIES_PER_TIMBRE * timbres.count + 50:
-                last = self.failures[-1]["reason"] if self.failures else "none left"
                 raise InputError(
                     f"timbres: {len(accepted)} of {wanted} {timbres.synth} timbres passed after {tried}"
-                    f" tries; last failure: {last}. Lower the count, or widen tones.max_level_variation_db"
+                    f" tries; {self._advice()}"
                 )
             self.tried[timbres.synth] += len(wave)
             for answer in self.try_presets(self.tone_sets, wave):
@@ -207,10 +220,20 @@ class _Casting:
                 twin = self.names_by_key.get(key)
                 if twin is None:
                     self.names_by_key[key] = answer.row["name"]
-                    accepted.append(answer.row)
+                    accepted.append({**answer.row, "labels": answer.labels} if answer.labels else answer.row)
                 else:
                     self.fail(answer.synth, answer.preset.address, "duplicate", f"same audio as {twin}")
         return accepted
+
+    def _advice(self) -> str:
+        """Says why presets failed, and what to do about it."""
+        last = self.failures[-1] if self.failures else {"reason": "none left", "detail": ""}
+        if last["reason"] == "mislabelled":
+            return (
+                f"last failure: mislabelled ({last['detail']}). The synth does not play the envelopes that"
+                " rows would state: correct the laws in its profile (`python -m presets calibrate`)"
+            )
+        return f"last failure: {last['reason']}. Lower the count, or widen tones.max_level_variation_db"
 
 
 def _with_sides(

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from manifests.dataset import files
 from manifests.dataset.canonical import sha256_file
-from manifests.dataset.card import card
+from manifests.dataset.card import card, read_labels
 from manifests.dataset.layout import to_table, write_table
 from manifests.dataset.storage import parquet_file
 from render.clips.dataset import PlannedDataset, planned_timbres
@@ -57,6 +57,7 @@ def finish(dataset: PlannedDataset) -> None:
         list(dataset.timbres.values()),
         len(dataset.envelopes),
         len(dataset.phrases),
+        read_labels(layout),
     )
     files.replace(layout.card, text.encode())
     write_table(layout.table("shards"), to_table("shards", shard_rows))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from manifests.dataset.rows import envelope_of
 from manifests.dataset.storage import is_local
 from manifests.lock import holding
 from manifests.types import InputError
@@ -145,7 +146,9 @@ def _cast_and_cut(dataset: PlannedDataset, ref: DatasetRef, queue: TaskQueue, co
                     due += 1
 
         for generation, config in enumerate(dataset.generations[first:], start=first):
-            known = (before.timbres, before.failures, generation)
+            rows = layout.read("envelopes").to_pylist()
+            envelopes = [envelope_of(row) for row in rows if row["generation"] <= generation]
+            known = (before.timbres, before.failures, generation, envelopes)
             timbres, failures = cast(config, dataset.tone_sets, try_presets, *known)
             before = before.grown(config, timbres, failures, layout, generation)
             before.write(layout)

@@ -26,20 +26,31 @@ class Cast:
     failures: Rows
     counts: list[int]
     blocks: pa.Table | None
+    labels: Rows | None = None
+    """Rows of labels.parquet; None if labels are not checked."""
 
     def grown(self, config: Config, timbres: Rows, failures: Rows, layout: Layout, generation: int) -> Cast:
-        """Returns the result with a generation's timbres added, and the blocks cut from them."""
+        """Returns the result with a generation's timbres added, and the blocks cut from them.
+
+        A new timbre's row holds its rows of labels.parquet as `labels`, where labels are checked.
+        """
         envelopes, phrases = (
             [row for row in layout.read(name).to_pylist() if row["generation"] <= generation]
             for name in ("envelopes", "phrases")
         )
         blocks = cut_blocks(config, timbres, envelopes, phrases, self.blocks, generation)
-        return Cast(timbres, failures, [*self.counts, len(failures) - len(self.failures)], blocks)
+        labels = [
+            {"timbre": row["timbre"], **label} for row in timbres for label in row.pop("labels", ())
+        ]  # fmt: skip
+        known = [*(self.labels or []), *labels] if config.shaping == "plugin" else None
+        return Cast(timbres, failures, [*self.counts, len(failures) - len(self.failures)], blocks, known)
 
     def write(self, layout: Layout) -> None:
         """Writes the tables. blocks.parquet is last and commits the generation's casting."""
         write_table(layout.table("timbres"), to_table("timbres", self.timbres))
         write_table(layout.table("failures"), failures_table(self.failures, self.counts))
+        if self.labels is not None:
+            write_table(layout.table("labels"), to_table("labels", self.labels))
         write_table(layout.table("blocks"), self.blocks)
 
 
@@ -55,7 +66,16 @@ def read_before(layout: Layout, generation: int) -> Cast:
         failures[: sum(counts)],
         counts,
         layout.read("blocks"),
+        _labels_before(layout, generation, timbres),
     )
+
+
+def _labels_before(layout: Layout, generation: int, timbres: Rows) -> Rows | None:
+    """Reads the rows of labels.parquet of earlier generations' timbres; None if there is no such table."""
+    if not layout.table("labels").exists():
+        return None
+    known = {row["timbre"] for row in timbres if row["generation"] < generation}
+    return [row for row in layout.read("labels").to_pylist() if row["timbre"] in known]
 
 
 def failures_table(failures: Rows, counts: list[int]) -> pa.Table:

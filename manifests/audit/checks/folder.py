@@ -16,7 +16,7 @@ from manifests.audit.findings import Finding, findings_of, guarded
 from manifests.dataset.bank import FOLDER, is_bank
 from manifests.dataset.canonical import differences, sha256_json
 from manifests.dataset.card import card_of
-from manifests.dataset.layout import FOLDER_TABLES, Layout, check_table, is_shard
+from manifests.dataset.layout import FOLDER_TABLES, OPTIONAL_TABLES, Layout, check_table, is_shard
 from manifests.dataset.schema import schema
 from manifests.dataset.storage import list_files, parquet_file
 from manifests.types import SPLITS, InputError
@@ -24,6 +24,7 @@ from manifests.types import SPLITS, InputError
 NOT_HASHED = (".plugin", ".profile", ".optional", ".folder", ".scan", ".skip_bad")
 """Settings of a config that no fingerprint holds."""
 OWN_FILES = {"dataset.json", "README.md", *(f"{name}.parquet" for name in FOLDER_TABLES)}
+OPTIONAL_FILES = {f"{name}.parquet" for name in OPTIONAL_TABLES}
 
 
 def metadata_findings(metadata: dict[str, Any]) -> Iterator[Finding]:
@@ -108,9 +109,8 @@ def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> I
     present = {name: size for name, size in list_files(layout.root).items() if not name.startswith(bank)}
     needed = expected if with_audio else expected - set(shards["shard"])
     yield from findings_of("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
-    yield from findings_of(
-        "foreign", ((name, "does not belong to the dataset") for name in sorted(present.keys() - expected))
-    )
+    foreign = sorted(present.keys() - expected - OPTIONAL_FILES)
+    yield from findings_of("foreign", ((name, "does not belong to the dataset") for name in foreign))
     for row in shards.itertuples():
         if present.get(row.shard, row.bytes) != row.bytes:
             yield Finding("size", row.shard, f"has {present[row.shard]} bytes, its row says {row.bytes}")

@@ -160,4 +160,4 @@ def test_a_table_of_a_newer_schema_is_refused(tiny: Path, tmp_path: Path) -> Non
     write_table(copy / "phrases.parquet", table.replace_schema_metadata(future))
     findings = audit(copy)["findings"]
     assert [finding["check"] for finding in findings] == ["table"]
-    assert "phrases.parquet: schema version 2.0, this program reads 1.0" in findings[0]["what"]
+    assert "phrases.parquet: schema version 2.0, this program reads 1.1" in findings[0]["what"]

@@ -17,7 +17,7 @@ def test_show_prints_a_datasets_name_and_splits(tiny: Path) -> None:
 def test_a_dataset_of_a_newer_schema_is_refused(tiny: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(tiny, tmp_path / "copy", ignore=shutil.ignore_patterns(".work", "shards"))
     path = copy / "dataset.json"
-    path.write_text(path.read_text().replace('"schema": "1.0"', '"schema": "2.0"'))
+    path.write_text(path.read_text().replace('"schema": "1.1"', '"schema": "2.0"'))
     done = commands.run("manifests", "audit", copy)
     assert done.returncode == 2
-    assert "schema version 2.0, this program reads 1.0" in done.stderr
+    assert "schema version 2.0, this program reads 1.1" in done.stderr

@@ -20,7 +20,7 @@ def test_unreadable_banks_are_refused_with_the_files_name(bank_copy: Path) -> No
     text = (bank_copy / "bank.json").read_text()
     bank = Bank(bank_copy)
     for old, new, message in (
-        ('"schema": "1.0"', '"schema": "2.0"', r"bank\.json: schema version 2\.0"),
+        ('"schema": "1.1"', '"schema": "2.0"', r"bank\.json: schema version 2\.0"),
         ('"rate": 44100', '"rate": 48000', "it was edited"),
     ):
         (bank_copy / "bank.json").write_text(text.replace(old, new))
