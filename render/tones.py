@@ -14,7 +14,8 @@ from pathlib import Path
 from manifests.dataset import files
 from manifests.dataset.canonical import canonical_json
 from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
-from presets.synths.synth import Preset, Synth, open_synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth, open_synth
 from presets.tones.altering import alter_tone_set
 from presets.tones.making import ToneSpec, check_pitch, group_address, is_reproducible, make_tone_set
 from presets.tones.tone_set import ToneSet

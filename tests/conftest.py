@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support import commands, datasets
+from tests.support.presets.odd_synth_builds import Build, build_odd
 
 if TYPE_CHECKING:
     from manifests.dataset.bank import Bank
@@ -25,6 +26,20 @@ def amsynth() -> Path:
             pytest.fail(f"{AMSYNTH} is missing, and TRIPTYCH_REQUIRE_PLUGINS=1: apt-get install amsynth")
         pytest.skip("amsynth is not installed: apt-get install amsynth")
     return AMSYNTH
+
+
+@pytest.fixture(scope="session")
+def odd(tmp_path_factory: pytest.TempPathFactory) -> Build:
+    """Returns a function that builds our synth as `build_odd` does, once for equal arguments."""
+    built: dict[str, Path] = {}
+
+    def build(name: str = "Odd", kind: str = "vst2", **macros: object) -> Path:
+        key = repr((name, kind, macros))
+        if key not in built:
+            built[key] = build_odd(tmp_path_factory.mktemp("odd"), name, kind, **macros)
+        return built[key]
+
+    return build
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ from manifests.audit.checks.leakage import (
     id_leak_findings,
     similarity_leak_findings,
 )
+from manifests.audit.checks.onsets import onset_findings
 from manifests.audit.checks.pitch import pitch_findings
 from manifests.audit.checks.ranges import range_findings
 from manifests.audit.checks.rerender import rerender_findings
@@ -139,6 +140,8 @@ def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], Non
         _add_measured(
             report, "envelopes heard", partial(envelope_findings, layout, sample, MEASURED_CLIPS, seed)
         )
+        say("onsets measured on the audio")
+        _add_measured(report, "onsets heard", partial(onset_findings, layout, sample, MEASURED_CLIPS, seed))
         say("pitches measured on the audio")
         _add_measured(report, "pitches heard", partial(pitch_findings, layout, sample, MEASURED_CLIPS, seed))
     if options.rerender:

@@ -14,8 +14,10 @@ from manifests.types import InputError
 from presets.cli import calibrate as calibrate_cli
 from presets.cli import scan as scan_cli
 from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
+from presets.host.usable import usable_presets
+from presets.synths.preset import Preset
 from presets.synths.profile import load_profile, profile_names
-from presets.synths.synth import Preset, Synth, is_installed, open_synth
+from presets.synths.synth import Synth, is_installed, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.tone_set import ToneSet
 
@@ -31,7 +33,7 @@ def list_(
 ) -> None:
     """Lists the synths, or the presets of one: address and name, tab-separated."""
     if synth is not None:
-        for preset in open_synth(synth).presets(skip_bad, console.note):
+        for preset in usable_presets(open_synth(synth), skip_bad, console.note):
             print(f"{preset.address}\t{preset.name}")
         return
     table = Table(box=None)

@@ -12,6 +12,7 @@ import typer
 
 from manifests.cli import console
 from manifests.types import InputError
+from presets.host.surroundings import check_surroundings
 from presets.scan.describe import ScanSpec
 from presets.scan.run_scan import ScanRun, presets_to_scan
 from presets.scan.scan_table import read_scan, scan_metadata
@@ -40,6 +41,7 @@ def scan(
     if run.finished():
         print(f"{out} holds this scan already")
     else:
+        check_surroundings(opened, presets)
         run.begin()
         left = sum(len(addresses) for _, addresses in run.missing())
         with console.progress(console.terminal(stderr=True)) as progress:

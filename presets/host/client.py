@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import site
 import subprocess
 import tempfile
 import weakref
@@ -28,7 +27,9 @@ import numpy.typing as npt
 from manifests import child_process
 from manifests.types import Note
 from presets.host import pipe
-from presets.synths.jobs import GroupFailure, GroupJob, Limits, MachineFailure, Take
+from presets.host.environment import host_environment
+from presets.synths.jobs import GroupFailure, GroupJob, Limits, MachineFailure, PresetState, Take
+from presets.synths.profile import Profile
 from presets.synths.synth import Synth
 
 __all__ = ["GroupFailure", "GroupJob", "Limits", "MachineFailure", "SnapshotHost", "Take"]
@@ -43,7 +44,8 @@ class SnapshotHost:
     """Renders jobs of one synth in a process of its own.
 
     Use it as a context manager, from one thread at a time. `rate` is in Hz, `buffer_size` in samples;
-    `scratch` is the folder for the host's private files. Raises MachineFailure if the host cannot start.
+    `scratch` is the folder for the host's private files, `profile` one to use instead of the synth's. Raises
+    MachineFailure if the host cannot start.
 
     Example::
 
@@ -58,8 +60,10 @@ class SnapshotHost:
         buffer_size: int = 512,
         scratch: Path | None = None,
         limits: Limits | None = None,
+        profile: Profile | None = None,
     ) -> None:
         self.synth = synth
+        self.profile = profile or synth.profile
         self.rate = rate
         self.buffer_size = buffer_size
         self.limits = limits or Limits()
@@ -109,19 +113,33 @@ class SnapshotHost:
             raise GroupFailure(str(answer["failure"]), str(answer["detail"]))
         return process.audio(answer["shapes"])
 
+    def check_state(self, state: PresetState | None) -> None:
+        """Loads a preset's state in a fork of its own, and compares the plugin with before.
+
+        Raises GroupFailure if it is of another plugin or changes nothing, and what `render` raises.
+
+        Example: `host.check_state(synth.preset_state(preset))`.
+        """
+        # An instrument of ZynAddSubFX is checked by its reader, and put into the plugin's own state.
+        if state is not None and state.format != "zyn":
+            self.render(GroupJob({}, (), 0.0, state=state, check=True))
+
     def self_test(self) -> None:
         """Renders a fixed note in two forks to test the host (the canary).
 
         Raises MachineFailure if it fails, is silent, or differs although the profile says `deterministic`.
         """
-        settings = self.synth.profile.host_values(self.synth.profile.complete_parameters({}))
+        settings = self.profile.host_values(self.profile.complete_parameters({}))
         job = GroupJob(settings, (Note(0.0, 0.3, 60, 100),), 0.4)
         try:
             first, second = self.render(job), self.render(job)
         except GroupFailure as failure:
             raise MachineFailure(f"{self.synth.name} cannot play its default sound: {failure}") from None
         if not np.isfinite(first).all() or float(np.abs(first).max(initial=0.0)) == 0.0:
-            raise MachineFailure(f"{self.synth.name} plays its default sound as silence on this machine")
+            advice = "" if self.profile.kind == "faust" else " (see `wait_s` and `home` of profiles)"
+            raise MachineFailure(
+                f"{self.synth.name} plays its default sound as silence on this machine{advice}"
+            )
         if self.synth.deterministic and not np.array_equal(first, second):
             raise MachineFailure(
                 f"{self.synth.name} does not repeat itself on this machine, though its profile says so"
@@ -146,7 +164,7 @@ class _HostProcess:
         self.memory = _shared_memory(self.folder)
         theirs_in, self.requests = Pipe(duplex=False)
         self.answers, theirs_out = Pipe(duplex=False)
-        profile = host.synth.profile
+        profile = host.profile
         config = {
             "kind": profile.kind,
             "isolation": profile.isolation,
@@ -156,6 +174,8 @@ class _HostProcess:
             "rate": host.rate,
             "buffer_size": host.buffer_size,
             "warm_up_s": profile.warm_up_s,
+            "wait_s": profile.wait_s or 0.0,
+            "needs_display": profile.needs_display,
             "limits": asdict(host.limits),
             "requests": theirs_in.fileno(),
             "answers": theirs_out.fileno(),
@@ -170,7 +190,7 @@ class _HostProcess:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=host_environment(self.folder),
+                    env=host_environment(self.folder, profile.home),
                     cwd=self.folder,
                     pass_fds=inherited,
                 )
@@ -249,25 +269,3 @@ def _shared_memory(folder: Path) -> int:
     descriptor, name = tempfile.mkstemp(dir=folder)
     Path(name).unlink()
     return descriptor
-
-
-def host_environment(folder: Path) -> dict[str, str]:
-    """Returns the environment variables of a host process.
-
-    HOME and TMPDIR are subfolders of `folder`, there is no display, and numeric libraries use one thread.
-    """
-    private = {name: folder / name.lower() for name in ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
-    for place in private.values():
-        place.mkdir()
-    inherited = child_process.environment()
-    environment = {
-        name: value for name, value in inherited.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")
-    }
-    environment |= {name: str(place) for name, place in private.items()}
-    environment |= {
-        # HOME is private, but packages may be installed in the user's site-packages.
-        "PYTHONUSERBASE": site.getuserbase(),
-        "OMP_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    return environment

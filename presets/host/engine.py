@@ -1,6 +1,7 @@
 """Wraps a plugin in a DawDreamer engine. Only the host process imports this module.
 
 Loading is separate from rendering: the host loads the plugin once, and a fork of the host renders one group.
+What a plugin is late by its stated latency is corrected. Of its outputs only the main one is heard.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,12 @@ import dawdreamer
 import numpy as np
 import numpy.typing as npt
 
+from manifests.synthesis.compose import to_samples
 from manifests.synthesis.midi_file import midi_file
 from manifests.types import Note
-from presets.synths import zyn
+from presets.host.loading import check_change, check_owner, load_state
 from presets.synths.jobs import GroupJob, PresetRefused, PresetState, Take
+from presets.synths.parameter_keys import parameter_places
 
 VOICES = 4
 FAUST_GAIN = 1024
@@ -30,16 +34,31 @@ FAUST_VOICE = """voice = environment {{
 }};
 process = voice.process : par(i, outputs(voice.process), *({gain}));
 """
+MAIN_CHANNELS = 2
+"""The channels that are heard. VST2 has no buses: of more outputs, the first two are the main ones."""
+LONGEST_LATENCY_S = 10.0
 
 
 class Engine:
-    """Hosts one synth in one DawDreamer engine. Raises RuntimeError if the plugin does not load."""
+    """Hosts one synth in one DawDreamer engine. Raises RuntimeError if the plugin does not load.
 
-    def __init__(self, kind: str, plugin: Path, rate: int, buffer_size: int, warm_up_s: float) -> None:
+    `wait_s` is the time in seconds that `wait` sleeps, for plugins that load their data in a thread.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        plugin: Path,
+        rate: int,
+        buffer_size: int,
+        warm_up_s: float,
+        wait_s: float = 0.0,
+    ) -> None:
         self._engine: Any = dawdreamer.RenderEngine(rate, buffer_size)
-        self._warm_up_s = warm_up_s
-        self._keys: dict[str, int | str] = {}
+        self._kind, self._plugin, self._rate = kind, plugin, rate
+        self._warm_up_s, self._wait_s = warm_up_s, wait_s
         self._gain = np.float32(1.0)
+        self._keys: dict[str, int | str]
         if kind == "faust":
             self._gain = np.float32(1.0 / FAUST_GAIN)
             self._synth = self._engine.make_faust_processor("synth")
@@ -50,16 +69,30 @@ class Engine:
             self._synth.compile()
         else:
             self._synth = self._engine.make_plugin_processor("synth", str(plugin))
-        for row in self._synth.get_parameters_description():
+        rows = self._synth.get_parameters_description()
+        if kind == "faust":
             # DawDreamer names a Faust parameter by its path; the last part is the name in the source.
-            key = row["name"] if kind == "faust" else row["index"]
-            self._keys[row["name"].rsplit("/", 1)[-1]] = key
+            self._keys = {row["name"].rsplit("/", 1)[-1]: row["name"] for row in rows}
+        else:
+            places = parameter_places([row["name"] for row in rows])
+            self._keys = {key: rows[place]["index"] for key, place in places.items()}
         self._engine.load_graph([(self._synth, [])])
 
-    @property
-    def names(self) -> list[str]:
-        """The names of the synth's parameters."""
-        return list(self._keys)
+    def check_parameters(self, keys: Sequence[str]) -> None:
+        """Raises ValueError unless each key is a parameter of the plugin, and no two are the same one."""
+        known: dict[int | str, str] = {}
+        for key in keys:
+            if key not in self._keys:
+                raise ValueError(
+                    f"{self._plugin} has no parameter {key!r}; its profile is for another version"
+                )
+            if (other := known.setdefault(self._keys[key], key)) != key:
+                raise ValueError(f"{self._plugin}: {other!r} and {key!r} are the same parameter")
+
+    def wait(self) -> None:
+        """Waits until the plugin's threads have loaded their data, `wait_s` seconds."""
+        if self._wait_s > 0.0:
+            time.sleep(self._wait_s)
 
     def render(self, job: GroupJob) -> Iterator[npt.NDArray[np.float32]]:
         """Sets the parameters, renders the warm-up, then yields each take: float32 [channels, samples].
@@ -69,9 +102,14 @@ class Engine:
         """
         # Kars uses the C library's random numbers, and seeds them by the clock when it loads.
         ctypes.CDLL(None).srand(1)
+        if job.check and job.state is not None:
+            check_change(self._synth, job.state)
+            yield np.zeros((1, 1), dtype=np.float32)
+            return
         if job.state is not None:
             self._load(job.state)
         self._send(job.settings)
+        self.wait()
         if self._warm_up_s > 0.0:
             self._engine.render(self._warm_up_s)
         for take in job.takes or (Take({}, job.notes, job.seconds),):
@@ -90,11 +128,26 @@ class Engine:
         else:
             for note in take.notes:
                 self._synth.add_midi_note(note.pitch, note.velocity, note.onset, note.duration)
-        self._engine.render(take.seconds)
-        audio = np.ascontiguousarray(self._synth.get_audio(), dtype=np.float32)
+        late = self._latency()
+        if late:
+            frames = to_samples(take.seconds, self._rate)
+            # A quarter sample more, so that neither rounding nor truncation loses one.
+            self._engine.render((frames + late + 0.25) / self._rate)
+        else:
+            self._engine.render(take.seconds)
+        audio = np.ascontiguousarray(self._synth.get_audio()[:MAIN_CHANNELS, late:], dtype=np.float32)
         if self._gain != 1.0:
             audio *= self._gain
         return audio
+
+    def _latency(self) -> int:
+        """Returns by how many samples the plugin says it is late. A preset may change that."""
+        if self._kind == "faust":
+            return 0
+        samples = int(self._synth.get_latency_samples())
+        if samples > LONGEST_LATENCY_S * self._rate:
+            raise PresetRefused(f"the plugin says that it is {samples / self._rate:.3g} s late")
+        return max(samples, 0)
 
     def _load_midi(self, notes: Sequence[Note]) -> None:
         # A new file each time: overwriting a file waits for the disk.
@@ -106,21 +159,5 @@ class Engine:
             raise OSError(f"{path}: DawDreamer did not load it")
 
     def _load(self, state: PresetState) -> None:
-        """Loads a preset's bytes. Raises PresetRefused if the plugin rejects them.
-
-        DawDreamer's `load_state` is not used: it opens an editor window, which fails without a display.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"preset.{'vstpreset' if state.format == 'vstpreset' else 'fxp'}"
-            data = state.data
-            if state.format == "zyn":
-                self._synth.save_state(str(path))
-                data = zyn.insert_instrument(path.read_bytes(), data)
-            path.write_bytes(data)
-            load = self._synth.load_vst3_preset if state.format == "vstpreset" else self._synth.load_preset
-            try:
-                taken = load(str(path))
-            except RuntimeError as error:
-                raise PresetRefused(str(error)) from None
-        if not taken:
-            raise PresetRefused("the plugin did not take the preset")
+        check_owner(self._synth, state)
+        load_state(self._synth, state)

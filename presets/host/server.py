@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from presets.host import pipe, worker
+from presets.host.environment import start_display
 from presets.synths.jobs import GroupJob, Limits
 from presets.synths.plugin_file import plugin_sha256
 
@@ -42,17 +43,15 @@ def main() -> None:
         plugin = Path(config["plugin"])
         if plugin_sha256(plugin) != config["plugin_sha256"]:
             raise ValueError(f"{plugin} is not the plugin that was opened: its SHA-256 has changed")
+        if config["needs_display"]:
+            start_display()
         # Imported here, so that an import error of DawDreamer is reported to the client.
         from presets.host.engine import Engine
 
         def load() -> Engine:
-            engine = Engine(
-                config["kind"], plugin, config["rate"], config["buffer_size"], config["warm_up_s"]
-            )
-            if missing := sorted(set(config["parameters"]) - set(engine.names)):
-                raise ValueError(
-                    f"{plugin} has no parameter {missing[0]!r}; its profile is for another version"
-                )
+            timing = config["warm_up_s"], config["wait_s"]
+            engine = Engine(config["kind"], plugin, config["rate"], config["buffer_size"], *timing)
+            engine.check_parameters(config["parameters"])
             return engine
 
         # A plugin that cannot be forked is loaded by each group, in a fork of a process without the plugin.
@@ -60,7 +59,9 @@ def main() -> None:
             render: worker.Render = lambda job: load().render(job)  # noqa: E731
             _test_load(load)
         else:
-            render = load().render
+            engine = load()
+            engine.wait()
+            render = engine.render
     except BaseException as error:
         pipe.send(answers, {"error": " ".join(f"{type(error).__name__}: {error}".split())})
         return
@@ -126,7 +127,8 @@ def _group(
         status = _supervise(child, reader, limits, client)
         if isinstance(status, str):
             return {"failure": "hung", "detail": status}
-        message = pipe.receive(reader) if os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0 else None
+        tells = os.WIFEXITED(status) and os.WEXITSTATUS(status) in (worker.OK, worker.REFUSED)
+        message = pipe.receive(reader) if tells else None
         return _answer(status, message, limits)
     finally:
         reader.close()
@@ -152,7 +154,7 @@ def _answer(status: int, message: Any, limits: Limits) -> dict[str, Any]:
     if code == worker.NO_SPACE:
         return {"machine": "no memory left for a group's audio"}
     if code == worker.REFUSED:
-        return {"failure": "unloadable", "detail": "the plugin does not take this preset's file"}
+        return {"failure": "unloadable", "detail": message["detail"] if message else "refused"}
     if code == worker.FAILED:
         return {"failure": "crashed", "detail": "the host's code failed while rendering, see its log"}
     return {"failure": "crashed", "detail": f"the plugin ended its process with status {code}"}

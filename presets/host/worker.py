@@ -58,6 +58,7 @@ def start(
         status = NO_MEMORY
     except PresetRefused as error:
         print(f"group: {error}", file=sys.stderr, flush=True)
+        pipe.send(writer, {"detail": str(error)})
         status = REFUSED
     except OSError as error:
         print(f"group: {error}", file=sys.stderr, flush=True)

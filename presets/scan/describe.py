@@ -15,7 +15,8 @@ from presets.analysis.fingerprint import mel_levels_db, mel_power
 from presets.analysis.levels import flattest_window, frame_levels_db, is_hard_clipped, without_rumble
 from presets.analysis.pitch import vote_octave
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.making import MAX_PEAK, MIN_PITCH_CONFIDENCE, MIN_RMS, TONE_RMS
 
 F32 = npt.NDArray[np.float32]
@@ -82,6 +83,7 @@ def describe_preset(host: SnapshotHost, synth: Synth, preset: Preset, spec: Scan
     row |= dict.fromkeys(MEASURED_COLUMNS)
     try:
         settings, state = synth.profile.host_values(preset.parameters), synth.preset_state(preset)
+        host.check_state(state)
         audio = host.render(GroupJob(settings, spec.notes(), spec.seconds, state=state))
         return row | {"status": "ok", "detail": ""} | _measure(audio, spec)
     except GroupFailure as failure:

@@ -26,11 +26,13 @@ from manifests.dataset.schema import schema
 from manifests.listing import Say
 from manifests.types import InputError
 from presets.host.client import Limits, SnapshotHost
+from presets.host.usable import usable_presets
 from presets.scan import describe
 from presets.scan.describe import ScanSpec
 from presets.scan.distinct import compare_presets
 from presets.scan.scan_table import METADATA_KEY, scan_metadata
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 
 PART = 16
 """The number of presets of a part."""
@@ -49,7 +51,7 @@ def presets_to_scan(
     `skip_bad` and `say` are those of `Synth.presets`. Raises InputError if the synth has no bank of such a
     name, and the errors of `Synth.presets`.
     """
-    presets = synth.presets(skip_bad, say)
+    presets = usable_presets(synth, skip_bad, say)
     names = sorted({preset.address.split("/")[0] for preset in presets})
     if unknown := sorted(set(banks) - set(names)):
         raise InputError(f"--banks {unknown[0]!r}: {synth.name} has no such bank; expected some of {names}")

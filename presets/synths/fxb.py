@@ -77,3 +77,29 @@ def programs(data: bytes, where: str) -> list[tuple[str, bytes]] | None:
         found.append((name, part))
         at += len(part)
     return found
+
+
+def plugin_id(data: bytes) -> bytes:
+    """Returns the id of the plugin that a program or bank belongs to: four bytes, mostly letters.
+
+    >>> plugin_id(b"CcnK" + bytes(12) + b"Nekb")
+    b'Nekb'
+    """
+    return data[16:20]
+
+
+def foreign(data: bytes, own: bytes) -> str:
+    """Returns why a program or bank is not one of the plugin whose id is `own`; "" if it is.
+
+    >>> foreign(b"CcnK" + bytes(12) + b"Nekb", b"amSy")
+    "it is a preset of another plugin: its id is 'Nekb', this plugin's is 'amSy'"
+    """
+    theirs = plugin_id(data)
+    if theirs == own:
+        return ""
+    return f"it is a preset of another plugin: its id is {_spelled(theirs)}, this plugin's is {_spelled(own)}"
+
+
+def _spelled(name: bytes) -> str:
+    text = name.decode("latin-1")
+    return repr(text) if text.isascii() and text.isprintable() else f"0x{name.hex()}"

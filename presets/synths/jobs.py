@@ -90,7 +90,8 @@ class GroupJob:
 
     `settings` are parameter values as `Profile.host_values` returns them, `notes` are in order, `seconds` is
     the length. `state` is loaded before the settings. If `takes` is not empty, the takes are rendered instead
-    of `notes` and `seconds`. With `mono` the mean of the channels is returned.
+    of `notes` and `seconds`. With `mono` the mean of the channels is returned. With `check` nothing is
+    rendered: the group fails unless the state is one of this plugin and changes it.
 
     Example::
 
@@ -103,6 +104,7 @@ class GroupJob:
     takes: tuple[Take, ...] = ()
     state: PresetState | None = None
     mono: bool = False
+    check: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Returns the fields as JSON values."""
@@ -114,6 +116,7 @@ class GroupJob:
             "takes": [take.to_json() for take in self.takes],
             "state": state,
             "mono": self.mono,
+            "check": self.check,
         }
 
     @classmethod
@@ -122,4 +125,4 @@ class GroupJob:
         state = value["state"] and PresetState(value["state"]["format"], b64decode(value["state"]["data"]))
         notes = tuple(Note(**note) for note in value["notes"])
         takes = tuple(Take.from_json(take) for take in value["takes"])
-        return cls(value["settings"], notes, value["seconds"], takes, state, value["mono"])
+        return cls(value["settings"], notes, value["seconds"], takes, state, value["mono"], value["check"])

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from manifests.cli.settings import first_fault
 from manifests.dataset.canonical import sha256_json
 from manifests.types import InputError
 from presets.synths.envelope_map import EnvelopeMap
+from presets.synths.plugin_file import home_sha256
 
 PROFILE_FOLDER = Path(__file__).parents[1] / "profiles"
 
@@ -69,6 +70,12 @@ class Profile(_Strict):
     isolation: Literal["fork", "process"] = "fork"
     """`fork`: a group runs in a fork of the loaded plugin; `process`: each group loads the plugin anew."""
     needs_display: bool = False
+    """The plugin opens only where there is a display: the host starts an Xvfb of its own."""
+    wait_s: float | None = Field(default=None, ge=0.0, le=60.0)
+    """Seconds that the host waits after it loaded the plugin, and after each preset, because a thread of the
+    plugin loads data. None is no wait; whether one is needed is then checked."""
+    home: Path | None = None
+    """A folder whose contents the host puts into the plugin's private home folder."""
     warm_up_s: float
     parameters: dict[str, tuple[float, float, float]] = {}
     pinned: dict[str, Pin] = {}
@@ -128,9 +135,13 @@ class Profile(_Strict):
     def sha256(self) -> str:
         """Returns the hash of all fields that affect the sound; file paths are left out."""
         audible = {"name", "kind", "presets", "isolation", "warm_up_s", "parameters", "pinned", "envelope"}
-        return sha256_json(
-            self.model_dump(mode="json", include=audible | {"instrument_pins", "obeys_all_sound_off"})
-        )
+        content = self.model_dump(mode="json", include=audible | {"instrument_pins", "obeys_all_sound_off"})
+        # Fields of later releases enter only where they are stated: other hashes stay as they were.
+        if self.wait_s:
+            content["wait_s"] = self.wait_s
+        if self.home is not None:
+            content["home"] = home_sha256(self.home)
+        return sha256_json(content)
 
 
 def profile_names() -> list[str]:
@@ -176,10 +187,13 @@ def _read(path: Path, base: Path) -> Profile:
         raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from None
     except ValidationError as error:
         raise InputError(f"{path}: {first_fault(error.errors(), 'profile')}") from None
+    if profile.home is not None and not (base / profile.home).is_dir():
+        raise InputError(f"{path}: home: {base / profile.home} is no folder")
     return profile.model_copy(
         update={
             "plugin": base / profile.plugin,
             "also_tried": tuple(base / other for other in profile.also_tried),
             "banks": None if profile.banks is None else base / profile.banks,
+            "home": None if profile.home is None else base / profile.home,
         }
     )

@@ -22,7 +22,8 @@ from presets.analysis.fingerprint import mel_fingerprint
 from presets.analysis.levels import flattest_window, is_hard_clipped, without_rumble
 from presets.analysis.pitch import vote_octave
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.one_shot import CROP_S, make_loop, resample_loop
 from presets.tones.tone_set import ToneSet, quantised
 
@@ -133,11 +134,12 @@ def tone_job(synth: Synth, preset: Preset, spec: ToneSpec, pitches: Sequence[int
 def make_tone_set(host: SnapshotHost, synth: Synth, preset: Preset, spec: ToneSpec) -> ToneSet:
     """Renders, checks and crops a timbre's tones.
 
-    Raises GroupFailure if the preset is at fault (silent, clipped, unsteady, unpitched, ...). Raises
+    Raises GroupFailure if the preset is at fault (of another plugin, silent, clipped, unpitched, ...). Raises
     MachineFailure if the machine is, and InputError if the preset's file is damaged.
 
     Example: `make_tone_set(host, synth, preset, ToneSpec(...)).octave`.
     """
+    host.check_state(synth.preset_state(preset))
     tones, deviations = _cropped(host, synth, preset, spec, spec.played_pitches)
     level_variation = float(np.median(deviations))
     if level_variation > spec.max_level_variation_db:

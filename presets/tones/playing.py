@@ -22,7 +22,8 @@ from manifests.synthesis.compose import Span, cut_fade, spans, to_samples
 from manifests.types import Envelope, Note, Notes
 from presets.analysis.levels import without_rumble
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost, Take
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 
 F32 = npt.NDArray[np.float32]
 

@@ -14,7 +14,8 @@ from manifests.splits.seeds import derive, stream, uniform
 from manifests.synthesis.recipe import draw_recipe
 from manifests.synthesis.recipe_parameters import KEY_BITS, PREFIX, is_altered
 from presets.host.client import GroupFailure
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.tone_set import ToneSet
 from render.tones import ToneSetCache
 

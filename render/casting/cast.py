@@ -19,8 +19,10 @@ from manifests.splits.seeds import permutation
 from manifests.splits.splits import assign_sides, grow_sides
 from manifests.types import Envelope, InputError
 from presets.host.client import GroupFailure
+from presets.host.usable import usable_presets
 from presets.scan.selection import select_presets
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.making import group_address
 from presets.tones.tone_set import ToneSet
 from render.casting.altered import alter, is_chosen, original_key
@@ -111,7 +113,7 @@ def candidates(synth: Synth, seed: int, timbres: Timbres | None = None) -> Itera
 
     If `timbres` names a scan, only the presets that it selects are yielded.
     """
-    presets = synth.presets(skip_bad=timbres is not None and timbres.skip_bad)
+    presets = usable_presets(synth, timbres is not None and timbres.skip_bad)
     if timbres is not None and timbres.scan is not None:
         passing = set(select_presets(timbres.scan, synth, timbres.select))
         presets = [preset for preset in presets if preset.address in passing]

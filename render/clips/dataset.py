@@ -18,7 +18,8 @@ from manifests.dataset.storage import parquet_file
 from manifests.synthesis import compose
 from manifests.synthesis.recipe_parameters import split_parameters
 from manifests.types import Envelope, InputError, Notes
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.tone_set import ToneSet
 from render import config as configs
 from render.clips.clips import ClipSpec, Composer, TimbreInfo, Tones

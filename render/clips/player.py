@@ -21,7 +21,8 @@ from manifests.synthesis import compose
 from manifests.synthesis.compose import F32
 from manifests.types import ClipId
 from presets.host.client import GroupFailure
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.playing import PlayedCell, PlaySpec, play_group, played_address
 from render.clips.clips import Clip, TimbreInfo, make_clip
 from render.clips.dataset import MachineFault, PlannedDataset, planned_timbres

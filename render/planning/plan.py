@@ -26,6 +26,8 @@ from manifests.version import DISTRIBUTION, package_version
 from midi.extract import SourcedPhrase, extract_folder
 from midi.generate import Observability, generate_phrases
 from midi.table import label_generated, phrase_rows
+from presets.host.surroundings import check_surroundings
+from presets.host.usable import usable_presets
 from presets.synths.synth import Synth, is_installed
 from render.config import Config
 from render.planning.envelopes import draw_envelopes
@@ -64,7 +66,7 @@ def resolve_synths(config: Config) -> tuple[Config, list[Synth], list[str]]:
             continue
         synth = configured_synth(timbres)
         # What cannot be read is refused now, whole, rather than on the first worker.
-        synth.presets(timbres.skip_bad, remarks.append)
+        check_surroundings(synth, usable_presets(synth, timbres.skip_bad, remarks.append))
         settled: dict[str, Any] = {"optional": False, "synth": synth.name}
         if synth.source != synth.name:
             settled["profile"] = Path(synth.source)

@@ -10,8 +10,9 @@ import yaml
 
 from manifests.types import InputError
 from presets.host.client import GroupFailure, SnapshotHost
+from presets.synths.preset import Preset
 from presets.synths.preset_files import read_preset_folder
-from presets.synths.synth import Preset, open_synth
+from presets.synths.synth import open_synth
 from tests.support.presets.dpf_plugins import save_state
 from tests.support.presets.plugins import centroid, play_note
 

@@ -19,7 +19,8 @@ from manifests.synthesis.compose import dry, gain, peak_value, spans, to_int16
 from manifests.types import Envelope, Notes
 from midi.generate import GenerateSpec
 from presets.host.client import SnapshotHost
-from presets.synths.synth import Preset, Synth, open_synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth, open_synth
 from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
 from tests.support.clicks import DARK, clicks

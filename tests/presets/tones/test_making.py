@@ -11,7 +11,8 @@ import pytest
 from manifests.types import InputError
 from presets.host import client as host_module
 from presets.host.client import GroupFailure, SnapshotHost
-from presets.synths.synth import Preset, Synth, open_synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth, open_synth
 from presets.tones.making import TONE_RMS, group_address, make_tone_set
 from presets.tones.tone_set import ToneSet
 from tests.support.presets import faulty_host as faulty

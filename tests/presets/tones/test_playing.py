@@ -12,7 +12,8 @@ from manifests.synthesis.compose import peak_value, to_int16
 from manifests.types import Envelope, Note
 from midi.generate import GenerateSpec
 from presets.host.client import SnapshotHost
-from presets.synths.synth import Preset, Synth, open_synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth, open_synth
 from presets.tones.playing import PlayedCell, PlaySpec, assign_lanes, note_gain, play_group
 from tests.support import envelope_cases as estimate_cases
 

@@ -16,7 +16,8 @@ import pytest
 from manifests.audit.run import AuditOptions
 from manifests.dataset.layout import Layout
 from manifests.synthesis.recipe_parameters import is_altered, split_parameters
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from render import config as configs
 from render.casting import cast as casting
 from render.casting.altered import is_chosen, original_key

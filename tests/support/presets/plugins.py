@@ -11,7 +11,8 @@ import pytest
 
 from manifests.types import Note
 from presets.host.client import GroupJob, SnapshotHost
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 
 F32 = npt.NDArray[np.float32]
 
