@@ -1,61 +1,29 @@
 """Clicks: none by spectral flux in composed and played clips, while planted ones are found.
 
-The timbres are dark: above 5 kHz they have next to nothing, so that whatever jumps there, at an onset, a
-cut, a loop's seam or within a note, is no part of the sound. What composing does to tones does not depend
-on the timbre.
+What composing does to tones does not depend on the timbre, so dark ones tell it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from manifests.synthesis.compose import dry, gain, peak_value, spans, to_int16
-from manifests.types import Envelope, Notes
-from midi.generate import GenerateSpec
+from manifests.synthesis.compose import peak_value, spans, to_int16
 from presets.host.client import SnapshotHost
-from presets.synths.preset import Preset
 from presets.synths.synth import Synth, open_synth
-from presets.tones.making import ToneSpec, make_tone_set
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
-from tests.support.clicks import DARK, clicks
+from tests.support.clicks import clicks
+from tests.support.dark_clips import PHRASES, TIMBRES, Case, cases, preset
 from tests.support.envelope_cases import CUT_MS, FRAMES, RATE, draw_pair
 
-F64 = npt.NDArray[np.float64]
-I16 = npt.NDArray[np.int16]
-Tones = dict[int, tuple[I16, float]]
-
-PHRASES = GenerateSpec(lowest_pitch=52, highest_pitch=72)
-TIMBRES: dict[str, dict[str, float]] = {
-    "sine": {"osc1_wave": 0.0},
-    "saw": {"osc1_wave": 2.0},
-    "fifth": {"osc1_wave": 1.0, "osc2_wave": 1.0, "osc2_semitones": 7.0, "osc_mix": 0.5},
-    "octaves": {"osc1_wave": 1.0, "sub_level": 0.5},
-}
 PITCHINGS = ("multisample", "one_shot")
 
 PLAYED_CLICK_DB = -60.0
 """The same where the synth plays: its filter starts with the note. Clean clips stay below -68 dB."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """The parts of a clip. A click can be planted in any of them."""
-
-    envelope: Envelope
-    notes: Notes
-    tones: Tones
-
-    def pcm(self, cut_fade_ms: float = CUT_MS) -> I16:
-        shaped = dry(self.notes, self.tones, RATE, FRAMES) * gain(
-            self.notes, self.envelope, RATE, FRAMES, cut_fade_ms
-        )
-        return to_int16(shaped, peak_value(-1.0))[0]
 
 
 @pytest.fixture(scope="module")
@@ -67,32 +35,6 @@ def synth() -> Synth:
 def host(synth: Synth) -> Iterator[SnapshotHost]:
     with SnapshotHost(synth, rate=RATE) as opened:
         yield opened
-
-
-def preset(synth: Synth, timbre: str) -> Preset:
-    return Preset(timbre, timbre, synth.profile.complete_parameters({**DARK, **TIMBRES[timbre]}), "")
-
-
-def cases(host: SnapshotHost, timbre: str, pitching: str, first: int, count: int) -> Iterator[Case]:
-    """Yields random envelopes and phrases on one timbre's tones."""
-    tones = made_tones(host, timbre, pitching)
-    for index in range(first, first + count):
-        envelope, notes = draw_pair(index, PHRASES)
-        yield Case(envelope, notes, tones)
-
-
-@lru_cache(maxsize=16)
-def made_tones(host: SnapshotHost, timbre: str, pitching: str) -> Tones:
-    spec = ToneSpec(
-        RATE,
-        3.0,
-        PHRASES.lowest_pitch,
-        PHRASES.highest_pitch,
-        settle_s=0.5,
-        pitching="one_shot" if pitching == "one_shot" else "multisample",
-        require_pitched=False,
-    )
-    return make_tone_set(host, host.synth, preset(host.synth, timbre), spec).by_pitch()
 
 
 def assert_clean(case: Case) -> None:

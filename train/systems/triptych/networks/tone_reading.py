@@ -86,7 +86,11 @@ def read_tones(
 def _read_looped(
     tone_T: Tensor, place_S: Tensor, length: int, loop: int, distance: float, crossfade: int
 ) -> Tensor:
-    """Reads places of a tone; those beyond its `length` lie in the loop at its end: float32 [S]."""
+    """Reads places of a tone; those beyond its `length` lie in the loop at its end: float32 [S].
+
+    The loop ends half a kernel earlier, so that no sample is interpolated from the silence after the tone.
+    """
+    length -= TAPS // 2
     begin = length - loop
     place_S = torch.where(place_S < length, place_S, begin + (place_S - begin).remainder(loop))
     sound_S = _interpolate(tone_T, place_S, distance)

@@ -8,6 +8,7 @@ Shape suffixes: T samples of a clip, N tones, S samples of all tones, W samples 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ from train.systems.triptych.networks.tone_level import TONE_RMS
 
 QUIETEST = 0.05
 """Gain, relative to the highest of a note, below which it is not divided out: -26 dB."""
+
+ONSET_FADE_S, ONSET_FADE_SHARE = 0.002, 0.2
+"""Longest fade at the beginning of a tone in seconds, and its longest share of the attack."""
 
 SHORTEST_S, LONGEST_S = 0.03, 4.0
 """Shortest stretch of a note that is a tone, and the longest that is kept, in seconds."""
@@ -92,11 +96,23 @@ def measure_tones(
         power = float((sound_W * loud_W).square().sum() / (gain_W * loud_W).square().sum())
         if power > 1e-10 * scale**2:
             dry_W = sound_W / gain_W.clamp(min=floor) * (TONE_RMS / scale)
+            dry_W = dry_W * _fade_in(length, envelope, rate).to(dry_W)
             best[pitch] = F.pad(dry_W, (0, PADDING)), power**0.5 / scale
     if not best:
         return None
     longest = sorted(best, key=lambda pitch: (-len(best[pitch][0]), pitch))[:MOST_TONES]
     return pack_tones({pitch: best[pitch] for pitch in sorted(longest)}, rate)
+
+
+def _fade_in(length: int, envelope: EnvelopeBatch, rate: int) -> Tensor:
+    """Computes a raised cosine over the beginning of an attack, and 1 after it: float32 [length].
+
+    An onset that is stated a millisecond early holds the end of the note before. Divided by a small gain,
+    that end would be a click at the onset of every note.
+    """
+    fade = min(ONSET_FADE_S, ONSET_FADE_SHARE * float(envelope.attack[0]) / 1000.0) * rate
+    share_W = (torch.arange(length) / max(fade, 1.0)).clamp(max=1.0)
+    return 0.5 - 0.5 * (math.pi * share_W).cos()
 
 
 def pack_tones(tones: dict[float, tuple[Tensor, float]], rate: int) -> Tones:
