@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_the_release_script_from_nothing_to_a_release(banked: Path, tmp_path: Pa
             write_audio(pairs / f"{number:02d}_{role}.wav", clips[key] / np.float32(32767), 44_100)
     environment = {
         **os.environ, "DATASET": str(config), "TRAIN": str(tmp_path / "train.yaml"), "PAIRS": str(pairs),
-        "COMMANDS": "4", "COMMAND_S": "30", "SCORED": "2", "PYTHON": str(ROOT / ".venv" / "bin" / "python"),
+        "COMMANDS": "4", "COMMAND_S": "30", "SCORED": "2", "PYTHON": sys.executable,
     }  # fmt: skip
     out = tmp_path / "out"
     script = ROOT / "scripts" / "train_release.sh"
