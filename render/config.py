@@ -209,6 +209,8 @@ class Config(Strict):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     seed: int = Field(ge=0)
     shaping: Literal["renderer", "plugin"] = "renderer"
+    labels: Literal["asked", "measured"] = "asked"
+    """Whether a preset that plays other envelopes than asked is refused, or rows state what it plays."""
     pitching: Literal["multisample", "one_shot"] = "multisample"
     clip: Clip = Clip()
     timbres: list[Timbres] = Field(min_length=1)
@@ -234,6 +236,20 @@ class Config(Strict):
                 "timbres.altered: needs shaping: renderer, since a plugin plays no altered timbre"
             )
         return self
+
+    @model_validator(mode="after")
+    def _labels_of_a_plugin(self) -> Self:
+        if self.shaping != "plugin" and self.labels != "asked":
+            raise ValueError("labels: measured needs shaping: plugin; the renderer's labels are exact")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        # Left out where it is the default, so that older fingerprints hold.
+        if self.labels == "asked":
+            del plain["labels"]
+        return plain
 
     def longest_settle_ms(self) -> float:
         """Returns the longest attack + hold + decay in ms that can be drawn."""

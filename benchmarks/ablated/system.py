@@ -243,7 +243,7 @@ class AblatedCodec(Triptych):
 
 def select_clips(batch: ClipTensors, index: Tensor) -> ClipTensors:
     """Returns the notes or envelopes of the clips with these indices, int64 [B]."""
-    return type(batch)(*(tensor[index] for tensor in batch))
+    return type(batch)(*(None if tensor is None else tensor[index] for tensor in batch))  # type: ignore[arg-type]
 
 
 def octave_shift(example: Example) -> float:

@@ -43,6 +43,7 @@ from manifests.audit.findings import DATA_ERRORS, Finding, Report, error_line, g
 from manifests.audit.tables import Tables, id_findings, load_tables
 from manifests.dataset.bank import Bank
 from manifests.dataset.layout import Layout, is_shard, read_table, to_pandas
+from manifests.dataset.rows import measured_envelopes
 from manifests.dataset.storage import is_local
 from manifests.splits.seeds import permutation
 from manifests.types import ClipId, InputError
@@ -177,7 +178,7 @@ def _clips(layout: Layout, tables: Tables, report: Report, say: Callable[[str], 
         yield from defects
 
     def findings(pool: ThreadPoolExecutor) -> Iterator[Finding]:
-        checks = RowChecks(tables)
+        checks = RowChecks(tables, measured_envelopes(layout))
         rows = list(tables.shards.itertuples())
         done = 0
         read = map_ahead(pool, lambda row: clip_table(layout, row), rows)

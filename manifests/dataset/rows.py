@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from manifests.dataset.layout import TableFolder
 from manifests.types import ENVELOPE_FIELDS, Envelope, Note, Notes
 
 
@@ -16,6 +17,19 @@ def envelope_of(row: Mapping[str, Any]) -> Envelope:
     200.0
     """
     return Envelope(**{name: row[name] for name in ENVELOPE_FIELDS})
+
+
+def measured_envelopes(layout: TableFolder) -> dict[tuple[int, int], Envelope]:
+    """Returns the envelopes that clips' rows state in place of those asked for, by timbre and envelope.
+
+    There are none but in a dataset with `labels: measured`; see labels.parquet.
+
+    Example: `measured_envelopes(Layout(Path("dataset"))).get((3, 17))`.
+    """
+    if not layout.table("labels").exists():
+        return {}
+    rows = layout.read("labels").to_pylist()
+    return {(row["timbre"], row["envelope"]): envelope_of(row) for row in rows if row["labels"] == "measured"}
 
 
 def notes_of(row: Mapping[str, Any]) -> Notes:

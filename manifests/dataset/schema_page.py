@@ -25,7 +25,8 @@ WHAT = {
     "labels": (
         "labels.parquet",
         "One row a note that was measured before a timbre was accepted; only with `shaping: plugin`. The"
-        " envelope's columns are what the rows of clips state.",
+        " envelope's columns are what the rows of clips state. With `labels: measured` every cell of timbre"
+        " and envelope has a row.",
     ),
     "phrases": ("phrases.parquet", "One row a phrase."),
     "blocks": ("blocks.parquet", "One row a block: a full factorial of ids, contiguous in one shard."),

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from manifests.synthesis.compose import to_samples
 from manifests.synthesis.envelope import gain_curve, progress_time, settle_ms
 from manifests.types import Envelope, Note, curve_constants
+from presets.analysis.envelope_fit import EnvelopeFit, fit_envelope
 from presets.analysis.gain import crossing_ms, expected_gain, measure_gain
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost, Take
 from presets.synths.synth import Preset, Synth
@@ -52,10 +53,20 @@ class CheckNote:
     gate_ms: float
     place: int = 0
     """The envelope's place in the list that notes were chosen from."""
+    stated: Envelope | None = None
+    """The envelope that rows state, where that is not the one that the synth is asked for."""
+    after_ms: float = AFTER_MS
+    """How long what follows the release is listened to."""
+
+    @property
+    def row(self) -> Envelope:
+        """The envelope that rows state."""
+        return self.stated or self.envelope
 
     def frames(self, rate: int, gap_ms: float = 0.0) -> int:
         """Returns the samples that are listened to: the note, its release and what follows, and a gap."""
-        return to_samples((self.gate_ms + self.envelope.release_ms + AFTER_MS + gap_ms) / 1000.0, rate)
+        release = max(self.envelope.release_ms, self.row.release_ms)
+        return to_samples((self.gate_ms + release + self.after_ms + gap_ms) / 1000.0, rate)
 
 
 @dataclass(frozen=True)
@@ -75,14 +86,14 @@ class Heard:
 
     def faults(self) -> list[str]:
         """Describes each value that is off by more than the tolerance; none if the row is right."""
-        asked = self.note.envelope
+        asked = self.note.row
         found = []
         for name in ("attack_ms", "decay_ms", "release_ms"):
             heard, wanted = getattr(self, name), getattr(asked, name)
             if heard is not None and abs(heard - wanted) > max(TIME_MS, TIME_SHARE * wanted):
-                found.append(f"{name} {wanted:g} asked, {heard:.1f} heard")
+                found.append(f"{name} {wanted:g} stated, {heard:.1f} heard")
         if self.sustain is not None and abs(_db(self.sustain) - _db(asked.sustain)) > NOTE_DB:
-            found.append(f"sustain {asked.sustain:g} asked, {self.sustain:.3f} heard")
+            found.append(f"sustain {asked.sustain:g} stated, {self.sustain:.3f} heard")
         if self.error_db > NOTE_DB:
             found.append(f"gain curve {self.error_db:.2f} dB off")
         return found
@@ -107,6 +118,36 @@ def hear_notes(
                 if heard[place].faults():
                     break
     return heard
+
+
+def fit_notes(
+    host: SnapshotHost, synth: Synth, preset: Preset, notes: Sequence[CheckNote], rate: int
+) -> list[EnvelopeFit | None]:
+    """Plays notes and fits the envelopes that are heard, in order; None where a note does not show one.
+
+    Raises GroupFailure if the preset is at fault, and MachineFailure if the machine is.
+
+    Example: `fit_notes(host, synth, preset, [CheckNote(envelope, 60, 800.0)], 44_100)[0].envelope.decay_ms`.
+    """
+    opened = [_opened(synth, note, len(notes) == 1) for note in notes]
+    shaped, plain = (_play(host, synth, preset, notes, of, rate) for of in (None, opened))
+    fits = []
+    for note, of, y, r in zip(notes, opened, shaped, plain, strict=True):
+        count = note.frames(rate)
+        measured = measure_gain(y[:count], r[:count], rate, period_of(note.pitch))
+        gain = measured.gain
+        if of.release_ms:
+            gain = gain * gain_curve(of, note.gate_ms, np.maximum(measured.time_ms, 1e-3 + note.gate_ms))
+        fits.append(fit_envelope(measured.time_ms, gain, note.gate_ms, note.envelope.hold_ms))
+    return fits
+
+
+def period_of(pitch: int) -> float:
+    """Returns the period in ms of a MIDI key's note.
+
+    Example: `period_of(69)` is 2.27.
+    """
+    return 1000.0 / float(440.0 * 2.0 ** ((pitch - 69) / 12.0))
 
 
 def _hear_group(
@@ -182,15 +223,15 @@ def _warm_up(notes: Sequence[CheckNote], opened: dict[str, float], first: dict[s
 def _hear(note: CheckNote, opened: Envelope, shaped: F32, plain: F32, rate: int) -> Heard:
     """Measures one note's gain, from `plain` (with the envelope `opened`), and compares it with its row's."""
     count = note.frames(rate)
-    period_ms = 1000.0 / (440.0 * 2.0 ** ((note.pitch - 69) / 12.0))
+    period_ms = period_of(note.pitch)
     measured = measure_gain(shaped[:count], plain[:count], rate, period_ms)
     time_ms = np.arange(count) * 1000.0 / rate
-    known = gain_curve(note.envelope, note.gate_ms, time_ms)
+    known = gain_curve(note.row, note.gate_ms, time_ms)
     if opened.release_ms:
         known /= np.where(time_ms < note.gate_ms, 1.0, gain_curve(opened, note.gate_ms, time_ms))
     expected = expected_gain(known, plain[:count], rate, period_ms, measured.alike)
     time, gain = measured.time_ms, np.maximum(measured.gain, 0.0)
-    asked = note.envelope
+    asked = note.row
     sounding = np.isfinite(gain) & (time <= note.gate_ms + asked.release_ms)
     if not sounding.any():
         raise GroupFailure("silent", f"pitch {note.pitch}: no note to check labels by")

@@ -45,6 +45,13 @@ class PlayedCell:
 
     notes: Notes
     envelope: Envelope
+    stated: Envelope | None = None
+    """The envelope that its row states, where that is not the one that the synth is asked for."""
+
+    @property
+    def row(self) -> Envelope:
+        """The envelope that its row states."""
+        return self.stated or self.envelope
 
 
 @dataclass(frozen=True)
@@ -189,7 +196,7 @@ def _takes(synth: Synth, cell: PlayedCell, spec: PlaySpec) -> tuple[list[Take], 
     seconds = spec.frames / spec.rate
     if profile.obeys_all_sound_off:
         return [Take(settings, tuple(notes), seconds, cut=True)], [0] * len(notes)
-    release = to_samples(cell.envelope.release_ms / 1000.0 + TAIL_S, spec.rate)
+    release = to_samples(max(cell.envelope.release_ms, cell.row.release_ms) / 1000.0 + TAIL_S, spec.rate)
     lane_of = assign_lanes(placed, release)
     # Each take lasts until its last note is silent; otherwise the next take would contain its tail.
     takes = []

@@ -57,6 +57,8 @@ class Candidate:
     preset: Preset
     canary: bool
     seed: int
+    labels: str = "asked"
+    """What rows are to state; see `Config.labels`."""
     envelopes: tuple[Envelope, ...] = ()
     """With `shaping: plugin`, the dataset's envelopes, which the synth has to play as rows state them."""
 
@@ -78,7 +80,9 @@ def try_preset(tone_sets: ToneSetCache, wanted: Candidate) -> PresetResult:
         if is_chosen(wanted.seed, wanted.timbres.altered, synth, preset):
             preset, tones = alter(tone_sets, wanted.seed, synth, preset, tones)
         labels = (
-            label_rows(tone_sets, synth, preset, wanted.envelopes, wanted.seed) if wanted.envelopes else ()
+            label_rows(tone_sets, synth, preset, wanted.envelopes, wanted.labels, wanted.seed)
+            if wanted.envelopes
+            else ()
         )
     except GroupFailure as failure:
         return PresetResult(synth.name, preset, None, failure.reason, failure.detail)
@@ -205,7 +209,9 @@ class _Casting:
             tried = self.tried[timbres.synth]
             watched = permutation(self.config.seed, len(presets), "canary", timbres.synth, tried)[:1]
             wave = [
-                Candidate(timbres, preset, place in watched, self.config.seed, self.envelopes)
+                Candidate(
+                    timbres, preset, place in watched, self.config.seed, self.config.labels, self.envelopes
+                )
                 for place, preset in enumerate(presets)
             ]
             if not wave or tried > MAX_TRIES_PER_TIMBRE * timbres.count + 50:
@@ -233,7 +239,8 @@ class _Casting:
         if last["reason"] == "mislabelled":
             return (
                 f"last failure: mislabelled ({last['detail']}). The synth does not play the envelopes that"
-                " rows would state: correct the laws in its profile (`python -m presets calibrate`)"
+                " rows would state: correct the laws in its profile (`python -m presets calibrate`), or set"
+                " `labels: measured`"
             )
         return f"last failure: {last['reason']}. Lower the count, or widen tones.max_level_variation_db"
 

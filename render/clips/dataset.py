@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from manifests.dataset.canonical import differences
 from manifests.dataset.layout import Layout
-from manifests.dataset.rows import envelope_of, notes_of
+from manifests.dataset.rows import envelope_of, measured_envelopes, notes_of
 from manifests.dataset.storage import parquet_file
 from manifests.synthesis import compose
 from manifests.synthesis.recipe_parameters import split_parameters
@@ -77,6 +77,11 @@ class PlannedDataset:
         """Rows of timbres.parquet by id, with `parameters` as a dict."""
         rows = self.layout.read("timbres").to_pylist(maps_as_pydicts="strict")
         return {row["timbre"]: row for row in rows}
+
+    @cached_property
+    def measured(self) -> dict[tuple[int, int], Envelope]:
+        """With `labels: measured`, what rows state of each timbre and envelope; else nothing."""
+        return measured_envelopes(self.layout) if self.config.labels == "measured" else {}
 
     @cached_property
     def blocks(self) -> pa.Table:

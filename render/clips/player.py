@@ -63,7 +63,12 @@ class PluginPlayer:
             for envelope in block["envelopes"]
         )
         cells = tuple(
-            PlayedCell(self.dataset.phrases[i.phrase], self.dataset.envelopes[i.envelope]) for i in ids
+            PlayedCell(
+                self.dataset.phrases[i.phrase],
+                self.dataset.envelopes[i.envelope],
+                self.dataset.measured.get((timbre, i.envelope)),
+            )
+            for i in ids
         )
         synth, preset = self.dataset.sound(timbre)
         return Group(synth, preset, cells, ids, played_address(synth, preset, cells, self.spec))
@@ -165,7 +170,7 @@ class PluginPlayer:
         info = TimbreInfo(row["name"], group.address, row["octave"])
         for index, (clip, cell, sound) in enumerate(zip(group.ids, group.cells, sounds, strict=True)):
             pcm, factor = compose.to_int16(sound, spec.peak)
-            yield make_clip(spec, clip, pcm, factor, cell.notes, cell.envelope, info, index, substitutes)
+            yield make_clip(spec, clip, pcm, factor, cell.notes, cell.row, info, index, substitutes)
 
     @property
     def _work(self) -> Path:

@@ -55,6 +55,10 @@ def check_growth(before: Config, after: Config) -> None:
             "a dataset grows by more timbres, envelopes or phrases and nothing else; this config differs"
             f" (asked for != there) in {'; '.join(lines[:5])}{' …' if len(lines) > 5 else ''}"
         )
+    if after.labels == "measured" and _envelopes(after) > _envelopes(before):
+        raise InputError(
+            "envelopes: labels are measured, and those of the timbres so far are; add timbres or phrases only"
+        )
     for axis, counts in (("timbres", _timbres), ("envelopes", _envelopes), ("phrases", _phrases)):
         added = counts(after) - counts(before)
         if added == 1:

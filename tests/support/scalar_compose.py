@@ -14,26 +14,34 @@ from tests.support.paths import ROOT
 VECTORS = ROOT / "manifests" / "synthesis" / "vectors.json"
 
 
-def shape(x: float, exponential: bool) -> float:
+NAMED = {"linear": (0, 0, 0), "exponential": (5, 5, 5), "linear_exponential": (0, 5, 5)}
+
+
+def constants(curve: str) -> tuple[float, ...]:
+    return NAMED[curve] if curve in NAMED else tuple(float(k) for k in curve.split("/"))
+
+
+def shape(x: float, k: float) -> float:
     x = min(max(x, 0.0), 1.0)
-    return x if not exponential else (1 - math.exp(-5 * x)) / (1 - math.exp(-5))
+    return x if k == 0 else (1 - math.exp(-k * x)) / (1 - math.exp(-k))
 
 
 def held(e: dict[str, Any], t: float) -> float:
     attack, hold, decay = e["attack_ms"], e["hold_ms"], e["decay_ms"]
     if t < attack:
-        return shape(t / attack, e["curve"] == "exponential")
+        return shape(t / attack, constants(e["curve"])[0])
     t -= attack + hold
     if t < 0:
         return 1.0
-    down = shape(t / decay, e["curve"] != "linear") if decay > 0 else 1.0
+    down = shape(t / decay, constants(e["curve"])[1]) if decay > 0 else 1.0
     return 1.0 - (1.0 - e["sustain"]) * down
 
 
 def note_gain(e: dict[str, Any], gate: float, t: float) -> float:
     if t < gate:
         return held(e, t)
-    left = 1.0 - shape((t - gate) / e["release_ms"], e["curve"] != "linear") if e["release_ms"] > 0 else 0.0
+    k = constants(e["curve"])[2]
+    left = 1.0 - shape((t - gate) / e["release_ms"], k) if e["release_ms"] > 0 else 0.0
     return held(e, gate) * left
 
 
@@ -66,7 +74,7 @@ CASES: list[dict[str, Any]] = [
         "frames": 700,
         "cut_fade_ms": 3.0,
     }
-    for curve in ("linear", "exponential", "linear_exponential")
+    for curve in ("linear", "exponential", "linear_exponential", "1.2/3/6.9", "-2/0/-4.5")
     for attack, hold, decay, sustain, release in (
         (10.0, 5.0, 30.0, 0.5, 40.0), (80.0, 0.0, 60.0, 0.2, 200.0), (0.0, 0.0, 0.0, 0.3, 0.0),
     )

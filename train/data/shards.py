@@ -73,7 +73,7 @@ class ShardSource:
             flac = data[start : start + int(rows.lengths[place])]
             audio = decode_flac(flac, tables.frames, tables.rate, f"{path} clip {id.key}")
             notes = tables.sounding_notes(id.timbre, id.phrase)
-            envelope, octave = tables.envelopes[id.envelope], tables.timbre_octaves[id.timbre]
+            envelope, octave = tables.envelope_of(id.timbre, id.envelope), tables.timbre_octaves[id.timbre]
             made.append(Clip(id, audio, notes, envelope, float(rows.gains[place]), octave))
         return made
 

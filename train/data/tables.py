@@ -5,13 +5,13 @@ Ids equal row places in the three factor tables, so a list is indexed by id.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from manifests.dataset.bank import Bank, open_folder
 from manifests.dataset.layout import Layout, TableFolder, read_table
-from manifests.dataset.rows import envelope_of, notes_of
+from manifests.dataset.rows import envelope_of, measured_envelopes, notes_of
 from manifests.dataset.storage import is_local, list_files
 from manifests.synthesis.octaves import transpose
 from manifests.types import ClipId, Envelope, InputError, Notes
@@ -55,6 +55,15 @@ class Tables:
     rate: int
     frames: int
     cut_fade_ms: float
+    measured: dict[tuple[int, int], Envelope] = field(default_factory=dict)
+    """What is played in place of an envelope, by timbre and envelope, where labels are measured."""
+
+    def envelope_of(self, timbre: int, envelope: int) -> Envelope:
+        """Returns the envelope that a clip's row states.
+
+        Example: `tables.envelope_of(clip.timbre, clip.envelope).decay_ms`.
+        """
+        return self.measured.get((timbre, envelope), self.envelopes[envelope])
 
     @classmethod
     def open(cls, root: Path) -> Tables:
@@ -78,6 +87,7 @@ class Tables:
             rate=rate,
             frames=frames,
             cut_fade_ms=cut_fade_ms,
+            measured=measured_envelopes(layout),
         )
 
     @property

@@ -102,7 +102,7 @@ def ground_truth_of(tables: Tables, key: str) -> GroundTruth:
     """Returns the true notes and envelope of a clip, from the tables."""
     clip = ClipId.parse(key)
     notes = tables.sounding_notes(clip.timbre, clip.phrase)
-    return GroundTruth(notes, tables.envelopes[clip.envelope], tables.cut_fade_ms)
+    return GroundTruth(notes, tables.envelope_of(clip.timbre, clip.envelope), tables.cut_fade_ms)
 
 
 def cluster_lookup(layout: Layout | Bank) -> Callable[[str], tuple[str, str]]:

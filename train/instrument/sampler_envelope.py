@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from manifests.synthesis.envelope import EXPONENT, has_exponential_attack, has_exponential_falls
-from manifests.types import Envelope, InputError
+from manifests.synthesis.envelope import progress_time
+from manifests.types import Envelope, InputError, curve_constants
 
 SHARE = 0.9
 """Share of a segment's way whose time is kept."""
@@ -45,15 +45,6 @@ class SamplerEnvelope(NamedTuple):
     release: float
 
 
-def share_time(exponential: bool) -> float:
-    """Returns the fraction of a segment's time at which it has covered `SHARE` of its way.
-
-    >>> share_time(exponential=False), round(share_time(exponential=True), 3)
-    (0.9, 0.449)
-    """
-    return -math.log1p(SHARE * math.expm1(-EXPONENT)) / EXPONENT if exponential else SHARE
-
-
 def fit_envelope(envelope: Envelope) -> SamplerEnvelope:
     """Fits a sampler's envelope: rise and both falls cover 90% of their way at the right time.
 
@@ -61,17 +52,19 @@ def fit_envelope(envelope: Envelope) -> SamplerEnvelope:
 
     Example: `fit_envelope(Envelope(10.0, 200.0, 0.5, 120.0)).sustain` is 0.5.
     """
-    rise = share_time(has_exponential_attack(envelope.curve)) / SHARE
-    fall = share_time(has_exponential_falls(envelope.curve)) / 1000.0
+    k = curve_constants(envelope.curve)
+    rise = progress_time(SHARE, k.attack) / SHARE
     attack_s = rise * envelope.attack_ms / 1000.0
     settled = max(envelope.sustain, QUIETEST)
-    decay = _slope("decay_ms", 1.0 - SHARE * (1.0 - settled), fall * envelope.decay_ms)
+    decay = _slope(
+        "decay_ms", 1.0 - SHARE * (1.0 - settled), progress_time(SHARE, k.decay) * envelope.decay_ms / 1000.0
+    )
     return SamplerEnvelope(
         attack_s,
         (envelope.attack_ms + envelope.hold_ms) / 1000.0 - attack_s,
         decay if settled < 1.0 else STEEPEST,
         settled,
-        _slope("release_ms", 1.0 - SHARE, fall * envelope.release_ms),
+        _slope("release_ms", 1.0 - SHARE, progress_time(SHARE, k.release) * envelope.release_ms / 1000.0),
     )
 
 

@@ -6,7 +6,7 @@ Tensor names: B clips, N notes of a clip (padded), T samples or any other points
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from manifests.synthesis import compose
 from manifests.synthesis.compose import Span
 from manifests.synthesis.envelope import EXPONENT
-from manifests.types import CURVES, Curve, Envelope, Note
+from manifests.types import CURVES, MAX_CONSTANT, Curve, Envelope, Note, curve_constants
 
 CURVE_NUMBERS: dict[Curve, float] = {"linear": 0.0, "linear_exponential": 0.5, "exponential": 1.0}
 """Each curve as a number, for `EnvelopeBatch.curve`."""
@@ -70,7 +70,9 @@ class EnvelopeBatch(NamedTuple):
     """Envelopes as tensors of one shape: times in ms, sustain 0..1, `curve` 0..1.
 
     `curve` is 0 for linear, 0.5 for a linear attack with exponential decay and release, 1 for exponential.
-    Between them the shapes blend: see `attack_curvature` and `fall_curvature`.
+    Between them the shapes blend: see `attack_curvature` and `fall_curvature`. Where an envelope's curve has
+    no name, `attack_k`, `decay_k` and `release_k` hold the constants of `manifests.synthesis.envelope`, which
+    then count, and `curve` is the number of a shape near to it, for heads that know no others.
     """
 
     attack: Tensor
@@ -79,25 +81,50 @@ class EnvelopeBatch(NamedTuple):
     sustain: Tensor
     release: Tensor
     curve: Tensor
+    attack_k: Tensor | None = None
+    decay_k: Tensor | None = None
+    release_k: Tensor | None = None
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> EnvelopeBatch:
+        """Returns the envelopes with `change` applied to each tensor."""
+        return EnvelopeBatch(*(tensor if tensor is None else change(tensor) for tensor in self))  # type: ignore[arg-type]
 
     def to(self, device: torch.device) -> EnvelopeBatch:
-        return EnvelopeBatch(*(tensor.to(device) for tensor in self))
+        return self.map(lambda tensor: tensor.to(device))
 
     def unsqueeze(self) -> EnvelopeBatch:
         """Returns the same envelopes with one more axis at the end."""
-        return EnvelopeBatch(*(tensor.unsqueeze(-1) for tensor in self))
+        return self.map(lambda tensor: tensor.unsqueeze(-1))
 
 
 def envelope_batch(envelopes: Sequence[Envelope]) -> EnvelopeBatch:
     """Batches envelopes: float32 [B] each, on the CPU."""
+    constants: list[Tensor] = []
+    if any(e.curve not in CURVE_NUMBERS for e in envelopes):
+        rows = [curve_constants(e.curve) for e in envelopes]
+        constants = [torch.tensor(column, dtype=torch.float32) for column in zip(*rows, strict=True)]
     return EnvelopeBatch(
         torch.tensor([e.attack_ms for e in envelopes], dtype=torch.float32),
         torch.tensor([e.hold_ms for e in envelopes], dtype=torch.float32),
         torch.tensor([e.decay_ms for e in envelopes], dtype=torch.float32),
         torch.tensor([e.sustain for e in envelopes], dtype=torch.float32),
         torch.tensor([e.release_ms for e in envelopes], dtype=torch.float32),
-        torch.tensor([CURVE_NUMBERS[e.curve] for e in envelopes], dtype=torch.float32),
+        torch.tensor([curve_number(e.curve) for e in envelopes], dtype=torch.float32),
+        *constants,
     )
+
+
+def curve_number(curve: Curve) -> float:
+    """Returns the number in `EnvelopeBatch.curve` of a curve, or of a shape near to it if it has no name.
+
+    >>> curve_number("linear_exponential"), curve_number("0/2.5/2.5")
+    (0.5, 0.25)
+    """
+    if curve in CURVE_NUMBERS:
+        return CURVE_NUMBERS[curve]
+    k = curve_constants(curve)
+    attack, fall = (min(max(mean / EXPONENT, 0.0), 1.0) for mean in (k.attack, (k.decay + k.release) / 2))
+    return fall / 2 + attack * fall / 2
 
 
 def attack_curvature(curve: Tensor) -> Tensor:
@@ -136,21 +163,31 @@ def _progress(x: Tensor, curvature: Tensor) -> Tensor:
     return x + curvature * (exponential - x)
 
 
-def segment_progress(time: Tensor, start: Tensor | float, length: Tensor, curvature: Tensor) -> Tensor:
+def constant_progress(x: Tensor, k: Tensor) -> Tensor:
+    """Computes `manifests.synthesis.envelope.progress` in torch; constants `k` near 0 count as 0."""
+    x = x.clamp(0.0, 1.0)
+    curved = k.abs() > 1e-3
+    k = torch.where(curved, k, torch.ones_like(k)).clamp(-MAX_CONSTANT, MAX_CONSTANT)
+    return torch.where(curved, torch.expm1(-k * x) / torch.expm1(-k), x)
+
+
+def segment_progress(
+    time: Tensor, start: Tensor | float, length: Tensor, curvature: Tensor, k: Tensor | None = None
+) -> Tensor:
     """Computes the progress, 0..1, at `time` of a segment that begins at `start` and takes `length` (ms).
 
-    `curvature` is 0 for a linear to 1 for an exponential segment.
+    `curvature` is 0 for a linear to 1 for an exponential segment. With `k`, the segment has that constant.
     """
     # A segment of no length is over once it starts.
     passed = (time - start) / length.clamp(min=1e-6) + (length <= 0.0)
-    return _progress(passed, curvature)
+    return _progress(passed, curvature) if k is None else constant_progress(passed, k)
 
 
 def held_curve(envelope: EnvelopeBatch, time: Tensor) -> Tensor:
     """Computes the gain of a held note at `time` ms after its onset."""
-    rise = segment_progress(time, 0.0, envelope.attack, attack_curvature(envelope.curve))
+    rise = segment_progress(time, 0.0, envelope.attack, attack_curvature(envelope.curve), envelope.attack_k)
     start = envelope.attack + envelope.hold
-    fall = segment_progress(time, start, envelope.decay, fall_curvature(envelope.curve))
+    fall = segment_progress(time, start, envelope.decay, fall_curvature(envelope.curve), envelope.decay_k)
     return rise * (1.0 - (1.0 - envelope.sustain) * fall)
 
 
@@ -159,9 +196,8 @@ def gain_curve(envelope: EnvelopeBatch, gate: Tensor, time: Tensor) -> Tensor:
 
     `gate` and `time` are in ms; all arguments broadcast against each other.
     """
-    release = held_curve(envelope, gate) * (
-        1.0 - segment_progress(time, gate, envelope.release, fall_curvature(envelope.curve))
-    )
+    gone = segment_progress(time, gate, envelope.release, fall_curvature(envelope.curve), envelope.release_k)
+    release = held_curve(envelope, gate) * (1.0 - gone)
     gain = torch.where(time < gate, held_curve(envelope, time), release)
     return torch.where(time < 0.0, torch.zeros_like(gain), gain)
 

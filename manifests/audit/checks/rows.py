@@ -6,8 +6,9 @@ kept (`ClipColumns`), so that millions of rows take little memory.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from manifests.audit.findings import Finding, findings_of
 from manifests.audit.tables import AXES, Tables
 from manifests.splits.splits import SIDES_OF_SPLIT
 from manifests.synthesis import compose
-from manifests.types import ENVELOPE_FIELDS, SPLITS, ClipId
+from manifests.types import ENVELOPE_FIELDS, SPLITS, ClipId, Envelope
 
 I64 = npt.NDArray[np.int64]
 _PLAIN = (
@@ -58,8 +59,11 @@ class ClipColumns:
 class RowChecks:
     """Checks of clip tables against the dataset's other tables; made once, called for every clip table."""
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(
+        self, tables: Tables, measured: Mapping[tuple[int, int], Envelope] = MappingProxyType({})
+    ) -> None:
         self.tables = tables
+        self._measured = measured
         clip = tables.config["clip"]
         self._constants = {
             "frames": compose.to_samples(clip["seconds"], clip["rate"]),
@@ -106,6 +110,13 @@ class RowChecks:
             values = (
                 table[name].to_numpy() if name != "curve" else np.asarray(table[name].to_pylist(), object)
             )
+            if self._measured:
+                pairs = zip(column["timbre"][known], column["envelope"][known], expected, strict=True)
+                stated = [
+                    getattr(self._measured[t, e], name) if (t, e) in self._measured else own
+                    for t, e, own in pairs
+                ]
+                expected = np.asarray(stated, dtype=object if name == "curve" else np.float64)
             wrong("values", _at(known, values[known] != expected, len(ids)), f"{name} is not its envelope's")
         octaves = column["octave"][known] != self._octaves[column["timbre"][known]]
         wrong("values", _at(known, octaves, len(ids)), "octave is not its timbre's")

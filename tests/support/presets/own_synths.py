@@ -77,6 +77,7 @@ def law_synth_profile(
             "Sustain": [0, 1, 1],
             "Release": [0, 1, 0],
             "Shape": [0, 1, 0],
+            "Tone": [0, 1, 0],
         },
         "pinned": {
             name: {"value": value, "why": "the amplitude envelope is ours"}

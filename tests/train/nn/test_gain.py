@@ -48,6 +48,8 @@ def test_torch_gain_equals_numpy_gain(index: int) -> None:
         Envelope(0.0, 50.0, 0.0, 10.0, 20.0),
         Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "exponential"),
         Envelope(500.0, 10.0, 1.0, 2000.0, 0.0, "linear_exponential"),
+        Envelope(20.0, 100.0, 0.3, 150.0, 5.0, "1.2/-3/6.9"),
+        Envelope(20.0, 100.0, 0.3, 150.0, 5.0, "-2/0/12"),
     ],
 )
 def test_gain_of_extreme_envelopes(envelope: Envelope) -> None:

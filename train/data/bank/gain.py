@@ -28,6 +28,7 @@ from train.nn.gain import (
     EnvelopeBatch,
     NoteBatch,
     attack_curvature,
+    constant_progress,
     cut_fade_gain,
     envelope_batch,
     fall_curvature,
@@ -40,23 +41,27 @@ EARLY, AT_ONCE = 0.25, 8.0
 
 
 class Shape(NamedTuple):
-    """Which of E segments are exponential, bool [E], and whether linear and exponential ones occur."""
+    """Which of E segments are exponential, bool [E], and whether linear and exponential ones occur.
+
+    Where some curve has no name, `k` holds the constants, [E], which then count.
+    """
 
     exponential: Tensor
     some_linear: bool
     some_exponential: bool
+    k: Tensor | None = None
 
 
-def _shape(exponential: Tensor) -> Shape:
-    return Shape(exponential, not bool(exponential.all()), bool(exponential.any()))
+def _shape(exponential: Tensor, k: Tensor | None) -> Shape:
+    return Shape(exponential, not bool(exponential.all()), bool(exponential.any()), k)
 
 
 class Segments(NamedTuple):
     """Envelopes counted in samples, tensors [E].
 
     `attack_from` and `decay_from` count from the onset, `release_from` from the note-off. `attack`, `decay`
-    and `release` are slopes per sample, and `sustain` is a level 0..1. `rise` is the shape of the attacks,
-    `fall` that of decays and releases.
+    and `release` are slopes per sample, and `sustain` is a level 0..1. `rise`, `fall` and `gone` are the
+    shapes of attacks, decays and releases.
     """
 
     attack_from: Tensor
@@ -68,6 +73,7 @@ class Segments(NamedTuple):
     sustain: Tensor
     rise: Shape
     fall: Shape
+    gone: Shape
 
 
 def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
@@ -84,13 +90,17 @@ def segments(envelopes: EnvelopeBatch, rate: int) -> Segments:
         slope(length) for length in (envelopes.attack, envelopes.decay, envelopes.release)
     )
     begins = (envelopes.attack + envelopes.hold) * per_ms
-    shapes = [_shape(of(envelopes.curve) > 0.5) for of in (attack_curvature, fall_curvature)]
+    rising, falling = (of(envelopes.curve) > 0.5 for of in (attack_curvature, fall_curvature))
+    constants = (envelopes.attack_k, envelopes.decay_k, envelopes.release_k)
+    shapes = [_shape(*pair) for pair in zip((rising, falling, falling), constants, strict=True)]
     return Segments(-a_early, a, begins - d_early, d, -r_early, r, envelopes.sustain, *shapes)
 
 
 def _progress(x: Tensor, shape: Shape) -> Tensor:
     """Computes the progress of a segment, in place. The envelopes are the last but one axis of `x`."""
     x.clamp_(0.0, 1.0)
+    if shape.k is not None:
+        return constant_progress(x, shape.k[:, None])
     if not shape.some_exponential:
         return x
     curved = torch.expm1(-EXPONENT * x).mul_(1.0 / math.expm1(-EXPONENT))
@@ -107,7 +117,7 @@ def held_gain(since: Tensor, envelope: Segments) -> Tensor:
 def release_gain(since_off: Tensor, envelope: Segments) -> Tensor:
     """Computes the release's factor, 1..0, at `since_off` samples after a note-off; shapes as `held_gain`."""
     gone = _progress(
-        (since_off - envelope.release_from[:, None]).mul_(envelope.release[:, None]), envelope.fall
+        (since_off - envelope.release_from[:, None]).mul_(envelope.release[:, None]), envelope.gone
     )
     return gone.neg_().add_(1.0)
 

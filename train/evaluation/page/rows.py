@@ -123,7 +123,7 @@ class RowBuilder:
     def curve(self, clip: ClipId, envelope: Envelope | None = None) -> Audio:
         """Computes the true gain of a clip, or its gain under another envelope: float32 [frames]."""
         t = self.tables
-        shape = envelope or t.envelopes[clip.envelope]
+        shape = envelope or t.envelope_of(clip.timbre, clip.envelope)
         return gain(t.phrases[clip.phrase], shape, t.rate, t.frames, t.cut_fade_ms)
 
     def panel(self, role: str, key: str, audio: Audio) -> Panel:
@@ -131,7 +131,7 @@ class RowBuilder:
         clip = ClipId.parse(key)
         facts = (
             self.tables.timbre_names[clip.timbre],
-            envelope_words(self.tables.envelopes[clip.envelope]),
+            envelope_words(self.tables.envelope_of(clip.timbre, clip.envelope)),
             f"phrase {clip.phrase}",
         )
         return Panel(role, facts, audio, (Curve("true", "its true gain", self.curve(clip)),))

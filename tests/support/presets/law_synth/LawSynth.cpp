@@ -3,7 +3,8 @@
 //
 //     4000 * value^3 * (1 - LAW_SUSTAIN * sustain) * 2^(LAW_KEY * (60 - key) / 12) ms.
 //
-// The macros say how much it depends on the sustain level and on the key. "Shape" bends the attack.
+// The macros say how much it depends on the sustain level and on the key. "Shape" bends the attack, and
+// "Tone" makes the even partials softer.
 #include "DistrhoPlugin.hpp"
 
 #include <algorithm>
@@ -23,9 +24,9 @@
 START_NAMESPACE_DISTRHO
 
 namespace {
-const char* const kNames[] = {"Attack", "Decay", "Sustain", "Release", "Shape"};
-const float kDefaults[] = {0.0f, 0.0f, 1.0f, 0.0f, 0.0f};
-const uint32_t kCount = 5;
+const char* const kNames[] = {"Attack", "Decay", "Sustain", "Release", "Shape", "Tone"};
+const float kDefaults[] = {0.0f, 0.0f, 1.0f, 0.0f, 0.0f, 0.0f};
+const uint32_t kCount = 6;
 const int kPartials = 6;
 const double kTau = 6.283185307179586;
 
@@ -115,7 +116,10 @@ private:
         phase += 440.0 * std::pow(2.0, (key - 69) / 12.0) / rate;
         phase -= std::floor(phase);
         double sum = 0.0;
-        for (int n = 1; n <= kPartials; ++n) sum += std::sin(kTau * n * phase + n * n) / n;
+        for (int n = 1; n <= kPartials; ++n) {
+            const double share = n % 2 == 0 ? 1.0 - 0.9 * values[5] : 1.0;
+            sum += share * std::sin(kTau * n * phase + n * n) / n;
+        }
         return float(0.2 * level * sum);
     }
 };

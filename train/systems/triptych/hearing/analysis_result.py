@@ -91,5 +91,5 @@ def robust_median_pitch(notes: Notes) -> int:
 
 def to_envelope(batch: EnvelopeBatch) -> Envelope:
     """Converts the first envelope of a batch to the dataclass, times in ms."""
-    attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch)
+    attack, hold, decay, sustain, release, curve = (float(value.flatten()[0]) for value in batch[:6])
     return Envelope(attack, decay, sustain, release, hold, nearest_curve(curve))

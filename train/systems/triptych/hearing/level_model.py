@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from train.nn.gain import (
-    EnvelopeBatch,
     NoteBatch,
     cut_fade_gain,
     fall_curvature,
@@ -113,7 +112,7 @@ class LevelModel:
 
     def residuals(self, units_VBP: Tensor, curve_B: Tensor, off_VBN: Tensor) -> tuple[Tensor, Tensor]:
         """Computes predicted minus measured level, linear and logarithmic: [V, B, L] each."""
-        envelope = EnvelopeBatch(*(value[..., None] for value in from_units(with_curve(units_VBP, curve_B))))
+        envelope = from_units(with_curve(units_VBP, curve_B)).unsqueeze()
         index = self.index_BL.expand(*off_VBN.shape[:-1], -1)
         gate_VBN = (off_VBN - self.notes.onset_BN) * (1000.0 / self.rate)
         gate = gate_VBN.gather(-1, index)

@@ -190,10 +190,7 @@ def envelope_losses(
     pooled = from_units(estimate.clip_BP)
     grid = grid_ms(0.0, 1200.0, 12.0, 96).to(target.device)
     gate = ((notes.off_BN - notes.onset_BN) / (rate / 1000.0))[..., None]
-    curves = [
-        gain_curve(EnvelopeBatch(*(v[:, None, None] for v in envelope)), gate, grid)
-        for envelope in (pooled, true)
-    ]
+    curves = [gain_curve(envelope.map(lambda v: v[:, None, None]), gate, grid) for envelope in (pooled, true)]
     linear = (curves[0] - curves[1]).abs()
     log = ((curves[0] + 1e-2).log10() - (curves[1] + 1e-2).log10()).abs()
     count = notes.mask_BN.sum().clamp(min=1)

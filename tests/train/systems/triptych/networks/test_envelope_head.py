@@ -15,6 +15,6 @@ def test_envelopes_survive_conversion_to_the_heads_units() -> None:
     envelopes = [make_envelope(2, index)[1] for index in range(8)] + [Envelope(0.0, 0.0, 0.0, 0.0)]
     back = from_units(to_units(envelope_batch(envelopes)))
     for index, envelope in enumerate(envelopes):
-        actual = to_envelope(type(back)(*(value[index] for value in back)))
+        actual = to_envelope(back.map(lambda value, index=index: value[index]))
         for name in ("attack_ms", "hold_ms", "decay_ms", "sustain", "release_ms"):
             assert getattr(actual, name) == pytest.approx(getattr(envelope, name), rel=1e-3, abs=1e-3)
