@@ -110,8 +110,12 @@ class Browser:
 
     def open(self, path: Path, width: int = 1280, height: int = 900, dark: bool = False) -> None:
         """Opens a file and waits until it is loaded."""
+        self.visit(path.as_uri(), width, height, dark)
+
+    def visit(self, url: str, width: int = 1280, height: int = 900, dark: bool = False) -> None:
+        """Opens an address and waits until it is loaded."""
         self.size(width, height, dark)
-        self.send("Page.navigate", url=path.as_uri())
+        self.send("Page.navigate", url=url)
         while self.run("document.readyState") != "complete" or self.run("location.href") == "about:blank":
             time.sleep(0.05)
 
@@ -145,6 +149,12 @@ class Browser:
         text = {"text": key} if len(key) == 1 else {}
         self.send("Input.dispatchKeyEvent", type="keyDown", key=key, **text)
         self.send("Input.dispatchKeyEvent", type="keyUp", key=key)
+
+    def upload(self, selector: str, path: Path) -> None:
+        """Chooses a file in a file input."""
+        root = self.send("DOM.getDocument")["root"]["nodeId"]
+        node = self.send("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.send("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
     def click(self, x: float, y: float) -> None:
         """Clicks a point of the window."""

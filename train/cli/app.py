@@ -15,6 +15,7 @@ COMMANDS = {
     "describe": ("train.cli.describe", "describe_command"),
     "encode": ("train.cli.factors", "encode_command"),
     "decode": ("train.cli.factors", "decode_command"),
+    "studio": ("train.cli.studio", "studio_command"),
     "instrument": ("train.cli.instrument", "instrument_command"),
     "evaluate": ("train.cli.evaluate", "evaluate"),
     "compare": ("train.cli.compare", "compare"),

@@ -21,6 +21,7 @@ from train.codec.released import released_checkpoint
 from train.systems.base import (
     ALL_TAKES,
     Audio,
+    Blend,
     ConversionRequest,
     Description,
     EnvelopeTransform,
@@ -229,8 +230,16 @@ class Codec:
     def interpolate_timbre(
         self, start: dict[str, Tensor], end: dict[str, Tensor], share: float
     ) -> dict[str, Tensor]:
-        """Interpolates between two timbres: `share` 0 is `start`, 1 is `end`."""
-        return self.system.interpolate_timbre(start, end, share)
+        """Interpolates between two timbres as `timbre_blend` does, for one share."""
+        return self.timbre_blend(start, end)(share)
+
+    @torch.no_grad()
+    def timbre_blend(self, start: dict[str, Tensor], end: dict[str, Tensor]) -> Blend:
+        """Prepares interpolations between two timbres: share 0 is `start`, 1 is `end`; each is then quick.
+
+        Raises InputError if a timbre does not fit. Example: `codec.timbre_blend(a.timbre, b.timbre)(0.5)`
+        """
+        return self.system.timbre_blend(start, end)
 
     @cached_property
     def weights_sha256(self) -> str:

@@ -56,9 +56,14 @@ def save_factors(folder: Path, factors: Factors, rate: int, weights: str) -> Non
     files.replace(folder / NOTES, f"{json.dumps(phrase, indent=1)}\n".encode())
     envelope = json.dumps(envelope_json(factors.envelope), indent=1)
     files.replace(folder / ENVELOPE, f"{envelope}\n".encode())
+    files.replace(folder / TIMBRE, timbre_file(factors, weights))
+
+
+def timbre_file(factors: Factors, weights: str) -> bytes:
+    """Returns the timbre of factors as the bytes of its file; `weights` is the checkpoint's SHA-256."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in factors.timbre.items()}
     metadata = {"triptych_timbre": VERSION, "octave": str(factors.octave), "weights": weights}
-    files.replace(folder / TIMBRE, save(plain, metadata=metadata))
+    return save(plain, metadata=metadata)
 
 
 def read_notes(path: Path) -> tuple[Notes, float]:

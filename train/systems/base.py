@@ -34,6 +34,9 @@ GATES: tuple[Gates, ...] = get_args(Gates)
 EnvelopeTransform = Callable[[Envelope], Envelope]
 """A function of the measured envelope, such as one that doubles its release."""
 
+Blend = Callable[[float], dict[str, Tensor]]
+"""A function from a share, 0 to 1, to the timbre that lies there between two timbres."""
+
 
 class OptimizerTurn(NamedTuple):
     """One parameter group's turn at a batch.
@@ -270,10 +273,8 @@ class System(nn.Module, ABC):
         """
         raise self._recordings_only()
 
-    def interpolate_timbre(
-        self, start: dict[str, Tensor], end: dict[str, Tensor], share: float
-    ) -> dict[str, Tensor]:
-        """Interpolates between two timbres; `share` 0 is `start`, 1 is `end`.
+    def timbre_blend(self, start: dict[str, Tensor], end: dict[str, Tensor]) -> Blend:
+        """Prepares interpolations between two timbres; share 0 is `start`, 1 is `end`.
 
         Raises InputError if a timbre is not of this system, or the system has no such factors.
         """

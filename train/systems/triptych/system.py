@@ -22,6 +22,7 @@ from train.nn.gain import NoteBatch, clip_gain, envelope_batch, note_batch
 from train.nn.losses import spectral_losses
 from train.systems.base import (
     Audio,
+    Blend,
     Conversion,
     ConversionRequest,
     Description,
@@ -245,10 +246,8 @@ class Triptych(TriptychModel, System):
     def decode(self, factors: Factors) -> Conversion:
         return conversion.decode(self, factors)
 
-    def interpolate_timbre(
-        self, start: dict[str, Tensor], end: dict[str, Tensor], share: float
-    ) -> dict[str, Tensor]:
-        return conversion.interpolate_timbre_tensors(self, start, end, share)
+    def timbre_blend(self, start: dict[str, Tensor], end: dict[str, Tensor]) -> Blend:
+        return conversion.timbre_blend(self, start, end)
 
 
 def weighted(losses: dict[str, Tensor], weight: float) -> dict[str, Tensor]:

@@ -9,14 +9,14 @@ import numpy as np
 from torch import Tensor
 
 from manifests.types import Envelope, InputError, Notes
-from train.systems.base import Audio, Conversion, ConversionRequest, EnvelopeTransform, Factors
+from train.systems.base import Audio, Blend, Conversion, ConversionRequest, EnvelopeTransform, Factors
 from train.systems.triptych.hearing.analysis import analyse
 from train.systems.triptych.hearing.octave import choose_octave, octave_doubts, shift_octaves
 from train.systems.triptych.hearing.velocities import played_velocities
 from train.systems.triptych.inference.description import ENVELOPE_NUMBERS, envelope_doubts, note_doubts
 from train.systems.triptych.networks.model import TriptychModel
 from train.systems.triptych.playing.synthesis import synthesise
-from train.systems.triptych.playing.timbre_blending import interpolate_timbre
+from train.systems.triptych.playing.timbre_blending import TimbreBlend
 from train.systems.triptych.playing.timbre_extraction import timbre_of
 from train.systems.triptych.playing.timbre_tensors import timbre_from_tensors, timbre_to_tensors
 
@@ -124,12 +124,10 @@ def decode(model: TriptychModel, factors: Factors) -> Conversion:
     return Conversion(audio, notes, factors.envelope, factors.octave, doubts)
 
 
-def interpolate_timbre_tensors(
-    model: TriptychModel, start: dict[str, Tensor], end: dict[str, Tensor], share: float
-) -> dict[str, Tensor]:
-    """Interpolates between two timbres given as tensors; `share` 0 is the first, 1 the second.
+def timbre_blend(model: TriptychModel, start: dict[str, Tensor], end: dict[str, Tensor]) -> Blend:
+    """Prepares interpolations between two timbres given as tensors: of share 0, the first, to 1, the second.
 
     Raises InputError if either does not have this model's tensors.
     """
-    first, second = (timbre_from_tensors(model, tensors) for tensors in (start, end))
-    return timbre_to_tensors(interpolate_timbre(model, first, second, share))
+    blend = TimbreBlend(model, *(timbre_from_tensors(model, tensors) for tensors in (start, end)))
+    return lambda share: timbre_to_tensors(blend.at(share))
