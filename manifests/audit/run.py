@@ -133,7 +133,8 @@ def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], Non
         say("shards" + (", every clip decoded" if options.deep else ""))
         looked_at = f"{len(tables.shards)} tars" + (f", {count} decoded" if options.deep else "")
         threads = os.cpu_count() or 1
-        report.add("audio", looked_at, shard_findings(layout, tables.shards, options.deep, threads))
+        played = tables.config.get("shaping") == "plugin"
+        report.add("audio", looked_at, shard_findings(layout, tables.shards, options.deep, threads, played))
     seed = seed_of(metadata)
     if options.deep and not report.findings:
         say("envelopes measured on the audio")

@@ -214,3 +214,22 @@ def misfit(measured: Measured, prediction: F64) -> F64:
     """Returns measured minus predicted level, relative to the measured one: float64 [..., points]."""
     levels = np.repeat(note_levels(measured, prediction), measured.places.lengths, axis=-1)
     return np.asarray(measured.weight * (measured.level - levels * prediction))
+
+
+def deviation_db(
+    sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, envelope: Envelope, hop_ms: float = 2.0
+) -> float:
+    """Returns how far the levels of `sound`, float [frames], are from an envelope's: mean over time, in dB.
+
+    The notes' levels are fitted. Levels below -40 dB of the loudest do not count. Raises InputError if the
+    sound is silent or not finite, or if no note lies within it.
+
+    Example: `deviation_db(sound, notes, 44_100, 3.0, envelope)`.
+    """
+    measured = measure(np.asarray(sound, dtype=np.float64), notes, rate, cut_fade_ms, hop_ms)
+    prediction = predicted(measured, envelope)
+    levels = np.repeat(note_levels(measured, prediction), measured.places.lengths) * prediction
+    quiet = 0.01 * float(measured.level.max())
+    counts = (measured.power > 0.0) & (np.maximum(measured.level, levels) > quiet) & (measured.weight > 0.0)
+    off = 20.0 * np.log10((levels[counts] + quiet) / (measured.level[counts] + quiet))
+    return float(np.mean(np.abs(off))) if len(off) else 0.0

@@ -29,6 +29,8 @@ FORMATS = {
 }
 VST2_MAGIC = b"CcnK"
 VST3_MAGIC = b"VST3"
+CHUNK_HEADERS = {b"FPCh": 60, b"FBCh": 160}
+"""Bytes before the plugin's own data in a file of that kind."""
 Kind = Literal["faust", "vst2", "vst3"]
 
 
@@ -125,6 +127,9 @@ def _bytes(path: Path) -> bytes:
     # A plugin may ignore a wrong file without an error and keep its own sound.
     if not data.startswith(magic) or not data:
         raise InputError(f"{path}: not a {suffix} file (it should begin with {magic.decode() or 'data'!r})")
+    header = CHUNK_HEADERS.get(data[8:12], len(magic))
+    if magic == VST2_MAGIC and len(data) > header and not any(data[header:]):
+        raise InputError(f"{path}: damaged: nothing but zeros follow its header")
     return data
 
 

@@ -20,7 +20,8 @@ from manifests.types import Envelope, Note, curve_constants
 from presets.analysis.envelope_fit import EnvelopeFit, fit_envelope
 from presets.analysis.gain import crossing_ms, expected_gain, measure_gain
 from presets.host.client import GroupFailure, GroupJob, SnapshotHost, Take
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.playing import INTO_SAMPLE, VELOCITY, envelope_settings
 
 F32 = npt.NDArray[np.float32]

@@ -16,7 +16,8 @@ from manifests.splits.seeds import permutation
 from manifests.synthesis.envelope import settle_ms
 from manifests.types import Envelope
 from presets.host.client import GroupFailure, SnapshotHost
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.heard_notes import AFTER_MS, SUSTAINED_MS, CheckNote, Heard, fit_notes, hear_notes
 
 MEAN_DB = 0.2

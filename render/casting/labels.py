@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from manifests.types import Envelope
-from presets.synths.synth import Preset, Synth
+from presets.synths.preset import Preset
+from presets.synths.synth import Synth
 from presets.tones.heard_notes import Heard
 from presets.tones.labels import check_labels, check_notes, measure_labels
 from render.tones import ToneSetCache

@@ -26,11 +26,15 @@ from manifests.types import InputError
 RMS_TOLERANCE = 1e-9
 MAX_DC, MAX_DC_OF_RMS = 10 ** (-60 / 20), 0.02
 """Largest DC offset at full scale 1, or as a share of the RMS: low notes that are cut have some."""
+PLAYED_DC, PLAYED_DC_OF_RMS = 10 ** (-46 / 20), 0.06
+"""The same where plugins play: a wave that is not symmetric and follows an envelope has some of its own."""
 SILENT_RMS = 10 ** (-80 / 20)
 SIDECAR_COLUMNS = ("key", "block", "timbre", "envelope", "phrase", "octave", "rate", "sustain", "attack_ms")
 
 
-def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: int) -> Iterator[Finding]:
+def shard_findings(
+    layout: Layout, shards: pd.DataFrame, deep: bool, threads: int, played: bool = False
+) -> Iterator[Finding]:
     """Checks the SHA-256 and the members of every tar that is there.
 
     Args:
@@ -38,6 +42,7 @@ def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: in
         shards: Rows of shards.parquet.
         deep: Whether to decode every clip and compare it with its row.
         threads: Shards that are read at a time.
+        played: Whether plugins shaped the clips.
     """
     present = [row for row in shards.itertuples() if layout.inside(row.shard).exists()]
 
@@ -48,13 +53,15 @@ def shard_findings(layout: Layout, shards: pd.DataFrame, deep: bool, threads: in
             # Reported as a table that is missing or torn.
             return []
         with local_copy(layout.inside(row.shard)) as path:
-            return list(guarded(row.shard, _shard_findings(path, row.shard, row.sha256, rows, deep)))
+            return list(guarded(row.shard, _shard_findings(path, row.shard, row.sha256, rows, deep, played)))
 
     with ThreadPoolExecutor(threads) as pool:
         yield from chain.from_iterable(pool.map(check, present))
 
 
-def _shard_findings(path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool) -> Iterator[Finding]:
+def _shard_findings(
+    path: Path, shard: str, sha256: str, rows: pd.DataFrame, deep: bool, played: bool
+) -> Iterator[Finding]:
     """Checks one tar against its clip rows."""
     if sha256_file(path) != sha256:
         yield Finding("hash", shard, "its bytes are not those that were committed")
@@ -84,7 +91,7 @@ def _shard_findings(path: Path, shard: str, sha256: str, rows: pd.DataFrame, dee
     if deep:
         with path.open("rb") as file:
             for row in rows.itertuples():
-                yield from _clip_findings(file, row, places)
+                yield from _clip_findings(file, row, places, played)
 
 
 def _members(path: Path) -> list[tarfile.TarInfo]:
@@ -103,7 +110,7 @@ def _read(file: io.BufferedReader, place: tuple[int, int]) -> bytes:
 
 
 def _clip_findings(
-    file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]]
+    file: io.BufferedReader, row: Any, places: dict[str, tuple[int, int]], played: bool
 ) -> Iterator[Finding]:
     """Decodes one clip and compares samples and sidecar with its row."""
     try:
@@ -111,7 +118,7 @@ def _clip_findings(
     except soundfile.LibsndfileError as error:
         yield Finding("audio", row.key, f"does not decode ({error})")
         return
-    yield from (Finding("audio", row.key, what) for what in pcm_defects(pcm, rate, row))
+    yield from (Finding("audio", row.key, what) for what in pcm_defects(pcm, rate, row, played))
     try:
         sidecar = json.loads(_read(file, places[f"{row.key}.json"]))
         differing = [name for name in SIDECAR_COLUMNS if sidecar.get(name) != getattr(row, name)]
@@ -121,13 +128,14 @@ def _clip_findings(
         yield Finding("sidecar", row.key, f"{', '.join(differing)} not as in its row")
 
 
-def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
+def pcm_defects(pcm: np.ndarray, rate: int, row: Any, played: bool = False) -> Iterator[str]:
     """Describes each defect of a decoded clip.
 
     Args:
         pcm: Its samples, int16 [frames].
         rate: Its sample rate, Hz.
         row: Its row: `frames`, `rate`, `pcm_sha256`, `peak` and `rms` are compared.
+        played: Whether a plugin shaped the clip.
     """
     if pcm.ndim != 1 or len(pcm) != row.frames or rate != row.rate:
         yield f"shape {pcm.shape} at {rate} Hz, its row says mono, {row.frames} at {row.rate}"
@@ -144,5 +152,6 @@ def pcm_defects(pcm: np.ndarray, rate: int, row: Any) -> Iterator[str]:
         yield f"silent: RMS {rms:.2e}"
     if int((np.abs(wide) >= FULL_SCALE).sum()) > 1:
         yield "clipped: more than one sample at full scale"
-    if (dc := abs(float(wide.mean())) / FULL_SCALE) > max(MAX_DC, MAX_DC_OF_RMS * rms):
+    limit, share = (PLAYED_DC, PLAYED_DC_OF_RMS) if played else (MAX_DC, MAX_DC_OF_RMS)
+    if (dc := abs(float(wide.mean())) / FULL_SCALE) > max(limit, share * rms):
         yield f"DC offset {20 * np.log10(dc):.1f} dBFS"

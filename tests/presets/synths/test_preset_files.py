@@ -98,3 +98,12 @@ def test_an_unknown_parameter_in_bare_values_is_named(profile: Path) -> None:
     (profile.parent / "presets" / "bare.yaml").write_text("square: {Volumen: 1}")
     with pytest.raises(InputError, match=r"bare.yaml/square: parameter 'Volumen' is not in the profile"):
         open_synth(str(profile)).presets()
+
+
+def test_a_zeroed_preset_is_refused(tmp_path: Path) -> None:
+    chunk = b"CcnK" + bytes(4) + b"FPCh" + bytes(44) + (64).to_bytes(4)
+    for name, data in {"body.fxp": chunk + bytes(64), "all.fxp": b"CcnK" + bytes(200)}.items():
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(InputError, match="damaged: nothing but zeros follow its header"):
+            read_preset_folder(tmp_path, "vst2", xiz=False)
+        (tmp_path / name).unlink()

@@ -10,7 +10,8 @@ import pytest
 from manifests.types import Envelope
 from midi.generate import GenerateSpec
 from presets.host.client import GroupFailure, SnapshotHost
-from presets.synths.synth import Preset, open_synth
+from presets.synths.preset import Preset
+from presets.synths.synth import open_synth
 from presets.tones.heard_notes import CheckNote, Heard, hear_notes
 from presets.tones.labels import check_labels, check_notes, mean_error_db
 from tests.support import envelope_cases
