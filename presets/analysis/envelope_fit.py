@@ -79,8 +79,8 @@ def _start(time: F64, level: F64, gate_ms: float, hold_ms: float) -> F64 | None:
     sustain = float(np.median(level[before]))
     if np.ptp(level[before]) > 0.1 * sustain + 0.02:
         return None
-    attack = _segment(time, level, 0.0, gate_ms)
-    release = _segment(time, 1.0 - level / max(sustain, 1e-9), gate_ms, float(time[-1]))
+    attack = fit_segment(time, level, 0.0, gate_ms)
+    release = fit_segment(time, 1.0 - level / max(sustain, 1e-9), gate_ms, float(time[-1]))
     if attack is None:
         return None
     if sustain < FLOOR:
@@ -90,7 +90,7 @@ def _start(time: F64, level: F64, gate_ms: float, hold_ms: float) -> F64 | None:
     decay = (50.0, 0.0)
     if 1.0 - sustain >= STILL:
         top = float(time[int(np.argmax(level >= 0.97 * level.max()))])
-        fallen = _segment(time, (1.0 - level) / (1.0 - sustain), top, gate_ms)
+        fallen = fit_segment(time, (1.0 - level) / (1.0 - sustain), top, gate_ms)
         if fallen is None:
             return None
         decay = fallen
@@ -98,8 +98,14 @@ def _start(time: F64, level: F64, gate_ms: float, hold_ms: float) -> F64 | None:
     return np.array([times[0], times[1], min(sustain, 1.0), times[2], attack[1], decay[1], release[1]])
 
 
-def _segment(time: F64, way: F64, start_ms: float, end_ms: float) -> tuple[float, float] | None:
-    """Returns a segment's duration in ms and its constant; None if its `way`, 0 to 1, does not arrive."""
+def fit_segment(time: F64, way: F64, start_ms: float, end_ms: float) -> tuple[float, float] | None:
+    """Returns a segment's duration in ms and its constant; None if its `way`, 0 to 1, does not arrive.
+
+    Both follow from the times between `start_ms` and `end_ms` at which it has gone 10%, 50% and 90% of its
+    way.
+
+    Example: `fit_segment(time_ms, gain, 0.0, 500.0)` is the attack of a gain curve.
+    """
     first = int(np.searchsorted(time, start_ms))
     last = int(np.searchsorted(time, end_ms, side="right"))
     low, half, high = (crossing_ms(time[:last], way[:last], level, first) for level in (LOW, HALF, HIGH))

@@ -27,13 +27,15 @@ QUIET = 0.15
 """Gains are unknown where the reference is quieter than this share of its median level."""
 RISING = 0.9
 """Share of its final level at which the reference counts as risen."""
+SWELLS = 0.5
+"""Share of its final level from which a reference may begin and swell without an attack of its own."""
 UNNOTICED_MS = 3.0
 """A reference that rises within this time has no attack of its own to account for."""
 
 
 @dataclass(frozen=True, eq=False)
 class Gain:
-    """A measured gain: linear `gain` every `HOP_MS`, NaN where it is unknown; float64 [points].
+    """A measured gain: linear `gain` at `time_ms`, NaN where it is unknown; float64 [points].
 
     Point i stands for the window of `window_ms` around `time_ms[i]`. `alike` says whether the waves agree.
     """
@@ -44,22 +46,23 @@ class Gain:
     alike: bool
 
 
-def measure_gain(note: F32, plain: F32, rate: int, period_ms: float) -> Gain:
+def measure_gain(note: F32, plain: F32, rate: int, period_ms: float, fine_ms: float = WINDOW_MS) -> Gain:
     """Measures the gain from `plain` to `note`: float32 [samples] each, of a tone with this period.
 
     `plain` is the same note, held for as long as the gain is asked for, with an envelope that rises at once
-    and stays. If it has an attack of its own, its level corrects the gain there.
+    and stays. If it has an attack of its own, its level corrects the gain there. `fine_ms` is the window
+    where the waves agree; the gain is measured every quarter of it.
 
     Example: `measure_gain(note, plain, 44_100, 3.8).gain`.
     """
     count = min(len(note), len(plain))
     y, r = note[:count].astype(np.float64), plain[:count].astype(np.float64)
-    hop = max(1, round(HOP_MS * rate / 1000.0))
-    narrow = max(2, round(WINDOW_MS * rate / 1000.0))
+    hop = max(1, round(fine_ms / 4.0 * rate / 1000.0))
+    narrow = max(2, round(fine_ms * rate / 1000.0))
     own, crossed, other = (_window_sums(x, hop, narrow) for x in (y * y, y * r, r * r))
     heard = np.sqrt(own * other)
     alike = float(np.abs(crossed).sum()) > ALIKE * max(float(heard.sum()), 1e-30)
-    window_ms = WINDOW_MS if alike else max(SHORTEST_LEVEL_MS, 2.0 * period_ms)
+    window_ms = fine_ms if alike else max(SHORTEST_LEVEL_MS, 2.0 * period_ms)
     wide = max(2, round(max(SHORTEST_LEVEL_MS, 2.0 * period_ms) * rate / 1000.0))
     level = np.sqrt(np.maximum(_window_sums(r * r, hop, wide), 0.0) / wide)
     typical = float(np.median(level)) if len(level) else 0.0
@@ -91,7 +94,9 @@ def _rise(level: F64, typical: float, time_ms: F64, window_ms: float) -> F64:
         return own
     # The window reaches half its length ahead.
     first = int(risen[0])
-    if time_ms[first] <= UNNOTICED_MS + window_ms / 2:
+    early = np.flatnonzero(time_ms >= UNNOTICED_MS + window_ms / 2)
+    # A sound that only swells is no attack: it begins loud.
+    if not len(early) or first <= early[0] or level[early[0]] > SWELLS * typical:
         return own
     own[:first] = level[:first] / max(typical, 1e-30)
     return own

@@ -8,6 +8,10 @@ from typing import get_args
 from presets.calibration.measure_plugin import Calibration, StageLaw, StageName
 from presets.synths.envelope_map import TableLaw
 
+POOR = 0.05
+"""Share of its way by which a segment of no known shape deviates from the best of them."""
+MOST_MISSED = 5
+"""Values that could not be measured that are listed for each stage."""
 PINS = {
     "attack": (0, "the amplitude envelope is ours"),
     "decay": (0, "the amplitude envelope is ours"),
@@ -26,6 +30,7 @@ def draft_profile(calibration: Calibration, fixed: dict[str, float]) -> str:
         f"# Draft by `python -m presets calibrate {calibration.plugin.name}`; finish the lines marked TODO.",
         f"# {_repeats(calibration)}",
         f"# First renders that differ from later ones: {calibration.warm_up_renders}. {_bleed(calibration)}",
+        *_spread(calibration),
         "# It opens without a display.",
     ]
     if calibration.silent:
@@ -69,9 +74,7 @@ def draft_profile(calibration: Calibration, fixed: dict[str, float]) -> str:
 def _envelope(calibration: Calibration) -> list[str]:
     lines = []
     for stage, law in calibration.stages.items():
-        missed = f"; {law.missed} values could not be measured" if law.missed else ""
-        result = "hardly changes: TODO is it the right parameter?" if law.law is None else _law(law)
-        lines.append(f"# {stage}: {len(law.points)} values measured{missed}; {result}")
+        lines += [f"# {line}" for line in describe_stage(stage, law)]
     complete = all(
         stage in calibration.stages and calibration.stages[stage].law for stage in get_args(StageName)
     )
@@ -84,16 +87,53 @@ def _envelope(calibration: Calibration) -> list[str]:
     for stage, law in calibration.stages.items():
         assert law.law is not None
         curve = json.dumps(law.law.model_dump(mode="json")).replace('"', "")
-        lines.append(f"  {stage}: {{parameter: {_quoted(law.parameter)}, curve: {curve}}}")
-    lines.append(f"  shape: {calibration.shape}")
+        more = ""
+        if stage == "decay":
+            for found in law.dependences:
+                if found.on == "sustain":
+                    more = f", by_sustain: {[list(point) for point in found.points]}"
+        lines.append(f"  {stage}: {{parameter: {_quoted(law.parameter)}, curve: {curve}{more}}}")
+    lines.append(f"  shape: {_quoted(calibration.shape)}   # constants of attack, decay, release, or a name")
+    return lines
+
+
+def describe_stage(stage: StageName, law: StageLaw) -> list[str]:
+    """Describes a stage's measurement in lines of text: law, shape, what it depends on, what is missing.
+
+    Example: `describe_stage("decay", calibration.stages["decay"])[0]`.
+    """
+    missed = f"; {len(law.missed)} could not be measured" if law.missed else ""
+    result = "hardly changes: TODO is it the right parameter?" if law.law is None else _law(law)
+    lines = [f"{stage}: {len(law.points)} values measured{missed}; {result}"]
+    if law.constant is not None:
+        lines.append(
+            f"  segments of constant {law.constant:.1f} (0 is straight, 5 as an RC circuit's), up to"
+            f" {law.residual:.1%} off that shape"
+        )
+    if law.residual > POOR:
+        lines.append("  TODO no shape fits: set `labels: measured`, or expect that timbres are refused")
+    for found in law.dependences:
+        factors = ", ".join(f"{factor:.2f} at {value:g}" for value, factor in found.points)
+        handled = {
+            "sustain": "`by_sustain` states it" if stage == "decay" else "TODO use `labels: measured`",
+            "key": "TODO no row can state it: choose another sound, or switch it off (key tracking)",
+            "velocity": "clips are played at velocity 100; switch it off",
+        }[found.on]
+        lines.append(f"  its times depend on {found.on}: times {factors}; {handled}")
+    if isinstance(law.law, TableLaw) and len(law.law.points) < len(law.points):
+        lines.append(
+            f"  {len(law.points) - len(law.law.points)} points that do not rise are not in the table"
+        )
+    lines += [f"  {line}" for line in law.missed[:MOST_MISSED]]
+    if len(law.missed) > MOST_MISSED:
+        lines.append(f"  and {len(law.missed) - MOST_MISSED} more")
     return lines
 
 
 def _law(stage: StageLaw) -> str:
     low, high = stage.points[0][1], stage.points[-1][1]
     kind = "table" if isinstance(stage.law, TableLaw) else getattr(stage.law, "kind", "")
-    shape = f", segments {stage.shape}" if stage.shape else ""
-    return f"{low:.4g} to {high:.4g}, law {kind}{shape}"
+    return f"{low:.4g} to {high:.4g}, law {kind}"
 
 
 def _repeats(calibration: Calibration) -> str:
@@ -101,6 +141,13 @@ def _repeats(calibration: Calibration) -> str:
         f"Renders are bit-identical within a process: {'yes' if calibration.repeats_within else 'NO'};"
         f" across processes: {'yes' if calibration.repeats_across else 'NO'}."
     )
+
+
+def _spread(calibration: Calibration) -> list[str]:
+    if calibration.voice_spread_db is None:
+        return []
+    spread = f"{calibration.voice_spread_db:.1f} dB"
+    return [f"# Renders of one process go on to differ, by {spread}: its voices differ from each other."]
 
 
 def _bleed(calibration: Calibration) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from presets.calibration.segments import SHORTEST_MS
 from presets.synths.envelope_map import CubicLaw, LinearLaw, TableLaw
 
-MAX_RELATIVE_ERROR = 0.03
-"""A law whose relative error is at most this at every point replaces the table of points."""
+MAX_RELATIVE_ERROR, MAX_ERROR_MS = 0.05, 1.0
+"""A law replaces the table of points if it is off by at most this share, or so many ms, at every point."""
+SHORTEST_MS = 2.0
+"""Points that rise by less in all show no law."""
 
 
 def fit_law(points: tuple[tuple[float, float], ...], level: bool) -> LinearLaw | CubicLaw | TableLaw | None:
@@ -25,10 +26,14 @@ def fit_law(points: tuple[tuple[float, float], ...], level: bool) -> LinearLaw |
     values, measured = np.array(points).T if points else (np.empty(0), np.empty(0))
     if len(points) < 3 or measured[-1] - measured[0] < (0.1 if level else SHORTEST_MS):
         return None
-    reliable = np.full(len(values), True) if level else measured >= SHORTEST_MS
-    if np.sum(reliable) >= 3:
-        x, y = values[reliable], measured[reliable]
-        weights = np.ones(len(y)) if level else 1.0 / y
+    if len(values) >= 3:
+        x, y = values, measured
+        # An error counts by how much of what is allowed it takes.
+        weights = (
+            np.ones(len(y))
+            if level
+            else MAX_RELATIVE_ERROR / np.maximum(MAX_RELATIVE_ERROR * y, MAX_ERROR_MS)
+        )
         for kind, power in (("linear", 1), ("cubic", 3)):
             basis = np.stack([x**power, np.ones(len(x))], axis=1)
             (scale, offset), *_ = np.linalg.lstsq(basis * weights[:, None], y * weights, rcond=None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from manifests.types import Curve, InputError, Note
+from manifests.types import Curve, InputError, Note, curve_of
 from presets.analysis.levels import frame_levels_db
-from presets.calibration.laws import fit_law
-from presets.calibration.segments import SHORTEST_MS, gain_curve, measure_segment
 from presets.host.client import GroupFailure, GroupJob, MachineFailure, SnapshotHost, Take
 from presets.host.plugin_parameters import PluginParameter, probe_parameters
 from presets.synths.envelope_map import CubicLaw, LinearLaw, TableLaw
@@ -26,8 +23,8 @@ F32 = npt.NDArray[np.float32]
 
 RATE = 44100
 VELOCITY = 100
-POINTS = 17
-"""The number of parameter values measured, evenly spread over 0..1."""
+STRAIGHT = 0.3
+"""Segments with a smaller constant are drafted as straight."""
 REPEATS = 5
 """The number of renders that the warm-up is measured on."""
 SAME_DB = 0.5
@@ -37,15 +34,36 @@ StageName = Literal["attack", "decay", "sustain", "release"]
 
 
 @dataclass(frozen=True)
+class Dependence:
+    """Says that a stage's times depend on something besides their parameter.
+
+    `points` are (value, factor): the times at that value over those of the main condition, the median of some
+    parameter values. `on` is "key" (MIDI), "velocity", or "sustain" (level 0..1).
+    """
+
+    on: Literal["key", "velocity", "sustain"]
+    points: tuple[tuple[float, float], ...]
+
+    @property
+    def strength(self) -> float:
+        """The largest deviation of a factor from 1."""
+        return max(abs(factor - 1.0) for _, factor in self.points)
+
+
+@dataclass(frozen=True)
 class StageLaw:
     """Holds the measurement of one envelope stage: points (value, ms or level) and the fitted law."""
 
     parameter: str
     points: tuple[tuple[float, float], ...]
     law: LinearLaw | CubicLaw | TableLaw | None
-    shape: Curve | None
-    missed: int
-    """Number of points not measured: the segment did not end in time, or there was no sound."""
+    constant: float | None
+    """Median constant of its segments (`manifests.synthesis.envelope`); None for the sustain level."""
+    residual: float
+    """Largest mean deviation of a measured segment from its fitted shape, as a share of its way."""
+    missed: tuple[str, ...]
+    """Why values could not be measured, one line each."""
+    dependences: tuple[Dependence, ...] = ()
 
 
 @dataclass
@@ -68,22 +86,16 @@ class Calibration:
     silent: bool = False
     limited: bool = False
     """The level stops rising with the sustain value: a limiter or distortion biases all measurements."""
+    voice_spread_db: float | None = None
+    """How much one render's level differs from the next, without an end: voices differ from each other."""
     stages: dict[StageName, StageLaw] = field(default_factory=dict)
 
     @property
     def shape(self) -> Curve:
-        """The shape of most measured segments; linear if none was measured."""
-        return (
-            _majority_shape([stage.shape for stage in self.stages.values() if stage.shape is not None])
-            or "linear"
-        )
-
-
-def _majority_shape(shapes: list[Curve]) -> Curve | None:
-    """Returns the shape of most segments; None for no segments."""
-    if not shapes:
-        return None
-    return "linear" if 2 * shapes.count("linear") >= len(shapes) else "exponential"
+        """The constants of attack, decay and release; straight where none was measured."""
+        named: tuple[StageName, ...] = ("attack", "decay", "release")
+        found = [self.stages[name].constant if name in self.stages else None for name in named]
+        return curve_of(*(0.0 if k is None or abs(k) < STRAIGHT else k for k in found))
 
 
 class PluginBench:
@@ -97,8 +109,7 @@ class PluginBench:
 
         bench = PluginBench(Path("synth.so"), "vst2", {}, 60)
         measure_behaviour(bench)
-        for stage in measure_stages(bench, {"attack": "amp_attack"}, longest_s=5.0):
-            print(bench.calibration.stages[stage])
+        print(bench.calibration.warm_up_renders)
     """
 
     def __init__(self, plugin: Path, kind: Literal["vst2", "vst3"], fixed: dict[str, float], pitch: int):
@@ -133,9 +144,17 @@ class PluginBench:
         )
         return SnapshotHost(_Bare(profile.name, profile.plugin, self.sha256, known=profile), rate=RATE)
 
-    def job(self, values: dict[str, float], held_s: float, seconds: float) -> GroupJob:
+    def job(
+        self,
+        values: dict[str, float],
+        held_s: float,
+        seconds: float,
+        pitch: int | None = None,
+        velocity: int = VELOCITY,
+    ) -> GroupJob:
         """Creates a render of one note held for `held_s`, `seconds` long, with parameter `values` (0..1)."""
-        return GroupJob({**self.fixed, **values}, (Note(0.0, held_s, self.pitch, VELOCITY),), seconds)
+        note = Note(0.0, held_s, self.pitch if pitch is None else pitch, velocity)
+        return GroupJob({**self.fixed, **values}, (note,), seconds)
 
 
 @dataclass(frozen=True)
@@ -172,7 +191,8 @@ def measure_behaviour(bench: PluginBench) -> None:
     take = Take(bench.fixed, job.notes, job.seconds)
     with bench.host(warm_up_s=0.0) as cold:
         renders = cold.render(replace(job, takes=(take,) * REPEATS))
-    calibration.warm_up_renders = _warm_up(np.array_split(renders.mean(axis=0), REPEATS))
+    parts = np.array_split(renders.mean(axis=0), REPEATS)
+    calibration.warm_up_renders, calibration.voice_spread_db = _warm_up(parts)
     with bench.host() as warm:
         other = Note(0.0, 0.5, min(bench.pitch + 7, 127), VELOCITY)
         before = Take(bench.fixed, (other,), 3.0)
@@ -181,65 +201,13 @@ def measure_behaviour(bench: PluginBench) -> None:
     calibration.bleed_db = 20.0 * float(np.log10(difference)) if difference > 1e-7 else None
 
 
-def _warm_up(renders: list[F32]) -> int:
-    """Counts the renders before the first one whose frame levels equal those of the next."""
-    levels = [np.maximum(frame_levels_db(render, RATE), -60.0) for render in renders]
-    for count, (one, following) in enumerate(pairwise(levels)):
-        if float(np.abs(one - following).max()) <= SAME_DB:
-            return count
-    return len(renders)
+def _warm_up(renders: list[F32]) -> tuple[int, float | None]:
+    """Counts the renders before the first one whose frame levels equal those of the next.
 
-
-def measure_stages(
-    bench: PluginBench, parameters: dict[StageName, str], longest_s: float
-) -> Iterable[StageName]:
-    """Measures envelope stages and stores them in `bench.calibration`; yields each stage when done.
-
-    `parameters` maps a stage to the name of the parameter that sets it; segments up to `longest_s` are
-    measured. Raises InputError if a parameter does not exist, and what `SnapshotHost.render` raises.
+    If no render equals the next, they do not settle: then that is no warm-up, and the median difference is
+    returned, in dB.
     """
-    for name in parameters.values():
-        bench.check(name, bench.names)
-    neutral = {"attack": 0.0, "decay": 0.0, "sustain": 1.0, "release": 0.0}
-    neutral_values = {parameter: neutral[stage] for stage, parameter in parameters.items()}
-    with bench.host() as host:
-        for stage, parameter in parameters.items():
-            held_s = 0.5 if stage == "release" else longest_s
-            seconds = held_s + (longest_s if stage == "release" else 0.0)
-            # The reference holds the note to the end, so the release has a level to be compared with.
-            reference = _mono(host, bench.job(neutral_values, seconds, seconds))
-            others = neutral_values
-            if stage in ("decay", "sustain") and "sustain" in parameters:
-                others = {**neutral_values, parameters["sustain"]: 0.0}
-            points: list[tuple[float, float]] = []
-            shapes: list[Curve] = []
-            for value in np.linspace(0.0, 1.0, POINTS).tolist():
-                sound = _mono(host, bench.job({**others, parameter: value}, held_s, seconds))
-                gain = gain_curve(sound, reference, RATE)
-                if stage == "sustain":
-                    # The last 10 ms are left out: the note may be released already.
-                    middle = gain[len(gain) // 2 : -40]
-                    points.append((value, float(np.nanmedian(middle))))
-                elif (
-                    segment := measure_segment(
-                        gain, 1000.0 * held_s if stage == "release" else 0.0, rising=stage == "attack"
-                    )
-                ) is not None:
-                    points.append((value, segment.ms))
-                    if segment.ms >= SHORTEST_MS:
-                        shapes.append(segment.shape)
-            measured = tuple((v, m) for v, m in points if np.isfinite(m))
-            bench.calibration.stages[stage] = StageLaw(
-                parameter,
-                measured,
-                fit_law(measured, level=stage == "sustain"),
-                _majority_shape(shapes),
-                POINTS - len(measured),
-            )
-            if stage == "sustain":
-                bench.calibration.limited = sum(level > 0.995 for _, level in measured) >= 3
-            yield stage
-
-
-def _mono(host: SnapshotHost, job: GroupJob) -> F32:
-    return np.asarray(host.render(job).mean(axis=0), dtype=np.float32)
+    levels = [np.maximum(frame_levels_db(render, RATE), -60.0) for render in renders]
+    steps = [float(np.abs(one - following).max()) for one, following in pairwise(levels)]
+    settled = [count for count, step in enumerate(steps) if step <= SAME_DB]
+    return (settled[0], None) if settled else (0, float(np.median(steps)))

@@ -12,7 +12,8 @@ from manifests.cli import console
 from manifests.dataset import files
 from manifests.types import InputError
 from presets.calibration.draft import draft_profile
-from presets.calibration.measure_plugin import PluginBench, StageName, measure_behaviour, measure_stages
+from presets.calibration.measure_plugin import PluginBench, StageName, measure_behaviour
+from presets.calibration.measure_stages import measure_stages
 from presets.synths.profile import PLUGIN_KINDS
 
 Name = Annotated[str | None, typer.Option(help="the plugin's name of the parameter that sets this stage")]
@@ -31,7 +32,12 @@ def calibrate(
         list[str] | None,
         typer.Option("--set", help="NAME=VALUE (0..1): fix a parameter, e.g. switch an effect off"),
     ] = None,
-    pitch: Annotated[int, typer.Option(min=0, max=127, help="MIDI note to play")] = 60,
+    pitch: Annotated[
+        int, typer.Option(min=0, max=127, help="MIDI note to play; high notes show short times")
+    ] = 84,
+    html: Annotated[
+        Path | None, typer.Option(help="write a page with every measured point to this file (.html)")
+    ] = None,
     longest_s: Annotated[
         float, typer.Option(min=1.0, max=120.0, help="longest segment to measure, in seconds")
     ] = 20.0,
@@ -39,8 +45,9 @@ def calibrate(
     """Measures a plugin's repeatability and its envelope parameters, and drafts a profile."""
     if plugin.suffix not in PLUGIN_KINDS or not plugin.exists():
         raise InputError(f"{plugin}: no such plugin; expected a file ending in {', '.join(PLUGIN_KINDS)}")
-    if out is not None and out.exists():
-        raise InputError(f"--out {out}: exists already; choose another name")
+    for option, path in (("--out", out), ("--html", html)):
+        if path is not None and path.exists():
+            raise InputError(f"{option} {path}: exists already; choose another name")
     fixed = dict(_setting(text) for text in set_ or [])
     progress = console.terminal(stderr=True)
     progress.print(f"opening {plugin} without a display")
@@ -54,6 +61,11 @@ def calibrate(
     for stage in measure_stages(bench, parameters, longest_s):
         law = bench.calibration.stages[stage]
         progress.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured")
+    if html is not None:
+        from presets.calibration.page import calibration_page
+
+        files.replace(html, calibration_page(bench.calibration).encode())
+        progress.print(f"page {html}: every measured point")
     text = draft_profile(bench.calibration, fixed)
     if out is None:
         sys.stdout.write(text)

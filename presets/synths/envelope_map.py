@@ -7,10 +7,17 @@ by `python -m presets calibrate`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from manifests.types import Curve as Shape
 from manifests.types import Envelope, InputError
@@ -94,6 +101,30 @@ class EnvelopeStage(_Strict):
 
     parameter: str
     curve: Law
+    by_sustain: tuple[tuple[float, float], ...] = ()
+    """Points (sustain level, factor): the time is the law's times the factor, which is interpolated."""
+
+    @model_validator(mode="after")
+    def _factors_in_order(self) -> Self:
+        levels = [level for level, _ in self.by_sustain]
+        if levels != sorted(set(levels)) or any(factor <= 0.0 for _, factor in self.by_sustain):
+            raise ValueError("by_sustain: expected rising levels and factors above 0")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        # Left out where there is none, so that the hashes of older profiles hold.
+        if not self.by_sustain:
+            del plain["by_sustain"]
+        return plain
+
+    def factor(self, sustain: float) -> float:
+        """Returns what the law's times are multiplied by at a sustain level."""
+        if not self.by_sustain:
+            return 1.0
+        levels, factors = zip(*self.by_sustain, strict=True)
+        return float(np.interp(sustain, levels, factors))
 
 
 class EnvelopeMap(_Strict):
@@ -136,11 +167,9 @@ class EnvelopeMap(_Strict):
         values = {}
         for name, stage in self.stages().items():
             low, high, _ = ranges[stage.parameter]
-            requested = float(getattr(envelope, name))
-            value = stage.curve.to_parameter(requested)
-            if value > high + 1e-9 * (high - low) or requested > stage.curve.to_ms(high) * (1 + 1e-9):
-                raise InputError(
-                    f"envelope {name} {requested:g}: this synth reaches at most {stage.curve.to_ms(high):g}"
-                )
+            requested, factor = float(getattr(envelope, name)), stage.factor(envelope.sustain)
+            value, most = stage.curve.to_parameter(requested / factor), stage.curve.to_ms(high) * factor
+            if value > high + 1e-9 * (high - low) or requested > most * (1 + 1e-9):
+                raise InputError(f"envelope {name} {requested:g}: this synth reaches at most {most:g}")
             values[stage.parameter] = min(max(value, low), high)
         return values

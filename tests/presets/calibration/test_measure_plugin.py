@@ -14,7 +14,9 @@ from manifests.types import Envelope, Note
 from presets.host.client import SnapshotHost
 from presets.synths.profile import load_profile
 from presets.synths.synth import open_synth
+from presets.tones.labels import check_labels, check_notes
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
+from tests.support.presets.own_synths import build_vst2, law_synth_profile
 
 NEKOBI = Path("/usr/lib/vst/Nekobi-vst.so")
 STAGES = ("attack", "decay", "sustain", "release")
@@ -78,6 +80,44 @@ def test_the_draft_profile_loads_and_plays_its_envelopes(drafted: Path) -> None:
     assert estimated.attack_ms == pytest.approx(50.0, rel=0.2)
     assert estimated.release_ms == pytest.approx(200.0, rel=0.1)
     assert estimated.sustain == pytest.approx(0.5, rel=0.06)
+
+
+def test_a_decay_that_depends_on_sustain_and_key_is_measured_and_played(tmp_path: Path) -> None:
+    plugin = build_vst2("law_synth", {"LAW_SUSTAIN": 0.6, "LAW_KEY": 0.5})
+    named = [part for stage in STAGES for part in (f"--{stage}", stage.title())]
+    out, page = tmp_path / "law.yaml", tmp_path / "law.html"
+    done = calibrate(plugin, *named, "--longest-s", "5", "--out", out, "--html", page)
+    assert done.returncode == 0, done.stderr
+    text = out.read_text()
+    assert "its times depend on key: times 2.0" in text
+    envelope = load_profile(str(out)).envelope
+    assert envelope is not None
+    attack, decay, release = (float(k) for k in envelope.shape.split("/"))
+    assert (attack, decay, release) == pytest.approx((0.0, 3.0, 0.0), abs=0.2)
+    for value in (0.2, 0.4, 0.7, 0.9):
+        for stage in (envelope.attack, envelope.release):
+            assert stage.curve.to_ms(value) == pytest.approx(4000.0 * value**3, rel=0.05, abs=1.0)
+        for sustain in (0.0, 0.3, 0.6):
+            # The law of tests/support/presets/law_synth, at the key that was measured.
+            wanted = 4000.0 * value**3 * (1.0 - 0.6 * sustain) * 2.0 ** (0.5 * (60 - 84) / 12.0)
+            heard = envelope.decay.curve.to_ms(value) * envelope.decay.factor(sustain)
+            assert heard == pytest.approx(wanted, rel=0.05, abs=1.0)
+    drawn = page.read_text()
+    assert drawn.count("<circle") == 4 * 17
+    assert "its times depend on sustain" in drawn
+
+
+def test_with_by_sustain_a_decay_that_depends_on_it_passes_the_check_of_labels(tmp_path: Path) -> None:
+    profile = law_synth_profile(tmp_path, key=0.0, decay_k=0.0)
+    text = profile.read_text()
+    head, decay = text.split("  decay:\n", 1)
+    factors = "    by_sustain: [[0.0, 1.0], [1.0, 0.4]]\n"
+    profile.write_text(f"{head}  decay:\n{factors}{decay}")
+    synth = open_synth(str(profile))
+    envelopes = [Envelope(20.0, 50.0 + 20.0 * i, i / 12, 60.0) for i in range(11)]
+    with SnapshotHost(synth) as host:
+        heard = check_labels(host, synth, synth.presets()[0], check_notes(envelopes, 48, 79, 1), 44_100)
+    assert max(one.error_db for one in heard) < 0.05
 
 
 @pytest.mark.plugins
