@@ -1,4 +1,4 @@
-"""Fits the timbre embedding of train/metrics/timbre.py, and measures how well it separates timbres.
+"""Fits the timbre embedding of manifests/dsp/timbre_embedding.py, and measures how well it separates timbres.
 
     .venv/bin/python -m benchmarks.timbre_embedding DATASET [--write]
 
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from manifests.dsp import timbre_embedding
 from manifests.splits.seeds import stream
 from manifests.synthesis.octaves import median_pitch
 from train.data.clips import read_clips
@@ -60,9 +61,9 @@ def collect_features(tables: Tables) -> tuple[pd.DataFrame, F64, F64]:
         some = chosen[start : start + 200]
         clips = read_clips(tables.layout, [clip.key for clip in some])
         for clip in some:
-            level = timbre.frames_db(pcm_to_float(clips[clip.key]), tables.rate)
+            level = timbre_embedding.frames_db(pcm_to_float(clips[clip.key]), tables.rate)
             assert level is not None
-            features.append(timbre.embedding_inputs(level))
+            features.append(timbre_embedding.embedding_inputs(level))
             coefficients.append(timbre.mfcc(level))
             pitch = median_pitch(tables.sounding_notes(clip.timbre, clip.phrase))
             rows.append((clip.timbre, clip.phrase, pitch, sides[clip.timbre], synths[clip.timbre]))
@@ -116,13 +117,13 @@ def main() -> None:
     """Fits the projection, prints the areas and, with `--write`, saves the projection."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("dataset", type=Path, help="folder of a rendered dataset")
-    parser.add_argument("--write", action="store_true", help="save the projection into the package `train`")
+    parser.add_argument("--write", action="store_true", help="save the projection into `manifests`")
     args = parser.parse_args()
     frame, features, coefficients = collect_features(Tables.open(args.dataset))
     fitting = (frame["side"] == "train").to_numpy()
     mean, matrix = fit_discriminant(features[fitting], frame["timbre"].to_numpy()[fitting])
     if args.write:
-        out = Path(timbre.__file__).with_name(timbre.EMBEDDING)
+        out = Path(timbre_embedding.__file__).with_name(timbre_embedding.EMBEDDING)
         with out.open("wb") as file:
             np.savez(file, mean=mean.astype(np.float32), matrix=matrix.astype(np.float32))
         print(f"{out.name}: {out.stat().st_size} bytes")

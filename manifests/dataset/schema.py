@@ -214,6 +214,7 @@ SCAN = [
     Column("fingerprint_error", _list(pa.float32()), "dB", "their standard errors, from repeats", True),
     Column("fingerprint_soft", _list(pa.float32()), "dB", "mel levels at the second velocity", True),
     Column("fingerprint_soft_error", _list(pa.float32()), "dB", "their standard errors", True),
+    Column("embedding", _list(pa.float32()), "", "embedding of its timbre, of unit length", True),
     Column("audio_sha256", pa.string(), "hex", "SHA-256 of all notes' float32 samples", True),
     Column("velocity_distance", pa.float64(), "", "distance of the two fingerprints", True),
     Column("usable", pa.bool_(), "", "ok, steady and pitched"),

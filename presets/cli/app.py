@@ -12,6 +12,7 @@ from rich.table import Table
 from manifests.cli import console
 from manifests.types import InputError
 from presets.cli import calibrate as calibrate_cli
+from presets.cli import match as match_cli
 from presets.cli import scan as scan_cli
 from presets.host.client import GroupFailure, MachineFailure, SnapshotHost
 from presets.host.usable import usable_presets
@@ -59,6 +60,7 @@ def _count(synth: Synth) -> str:
 
 app.command()(scan_cli.scan)
 app.command()(calibrate_cli.calibrate)
+app.command()(match_cli.match)
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dsp.timbre_embedding import embed
 from manifests.synthesis.pitch import frequency, self_likeness
 from manifests.types import InputError, Note
 from presets.analysis.fingerprint import mel_levels_db, mel_power
@@ -21,7 +22,7 @@ from presets.tones.making import MAX_PEAK, MIN_PITCH_CONFIDENCE, MIN_RMS, TONE_R
 
 F32 = npt.NDArray[np.float32]
 
-VERSION = 3
+VERSION = 4
 """The version of the measurements: a scan started with another version is not resumed."""
 NOISY = 0.1
 """The spectral flatness above which unpitched sounds count as noisy; a tone's is about 0.001."""
@@ -111,6 +112,7 @@ MEASURED_COLUMNS = (
     "fingerprint_error",
     "fingerprint_soft",
     "fingerprint_soft_error",
+    "embedding",
     "audio_sha256",
 )
 """The columns that are None if a preset failed."""
@@ -148,6 +150,9 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         bands.append(mel_levels_db(mel_power(held[int(ONSET_S * spec.rate) :], spec.rate), FLOOR_DB))
         rms.append(level)
     loud = tones[: len(tones) // 2]
+    embedded = embed(np.concatenate(loud), spec.rate)
+    # Tones have a level of their own, so that they are not silent.
+    assert embedded is not None
     octave, confidence = vote_octave(tones, [note.pitch for note in spec.notes()], spec.rate)
     periodicities = [_periodicity(tone, spec.rate) for tone in loud]
     spectra = [_spectrum(tone, spec.rate) for tone in loud]
@@ -175,6 +180,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         "fingerprint_error": errors_db[0].tolist(),
         "fingerprint_soft": levels_db[1].tolist(),
         "fingerprint_soft_error": errors_db[1].tolist(),
+        "embedding": embedded.astype(np.float32).tolist(),
         "audio_sha256": hashlib.sha256(audio.astype("<f4").tobytes()).hexdigest(),
     }
 

@@ -157,7 +157,7 @@ class Page:
         """Plays what the controls say."""
         session = self.sessions.of(str(request.session_hash))
         try:
-            envelope = Envelope(attack, decay, sustain, release, hold, curve)  # type: ignore[arg-type]
+            envelope = Envelope(attack, decay, sustain, release, hold, curve)
             settings = Settings(frozenset(take), share, envelope, round(octave))
             return list(self._play(session, settings, request))
         except InputError as error:

@@ -10,7 +10,8 @@ import pytest
 from manifests.synthesis.compose import peak_value, to_int16
 from manifests.types import Envelope, Note
 from presets.host.client import SnapshotHost
-from presets.synths.synth import Preset, open_synth
+from presets.synths.preset import Preset
+from presets.synths.synth import open_synth
 from presets.tones.playing import PlayedCell, PlaySpec, play_group
 from tests.support.clicks import DARK
 from tests.support.envelope_cases import CUT_MS, FRAMES, RATE

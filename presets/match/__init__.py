@@ -1,0 +1,1 @@
+"""Finds the presets of a scanned synth that sound most like a recording."""
