@@ -30,12 +30,12 @@ def command(*arguments: str | Path) -> None:
 
 def render(scored: Mapping[str, Any], folder: Path, workers: int) -> Path:
     """Renders the dataset or tone bank of scores of a card, and returns its folder."""
-    if not scored["is_bank"]:
+    if scored["every"] is None:
         command("render", "make", scored["config"], "--out", folder, "--workers", str(workers))
         return folder
     if not (folder / "dataset.json").exists():
         command("render", "plan", scored["config"], "--out", folder)
-    command("render", "tones", folder, "--workers", str(workers))
+    command("render", "tones", folder, "--every", str(scored["every"]), "--workers", str(workers))
     return folder / "tones"
 
 

@@ -64,6 +64,10 @@ class Bank(TableFolder):
             raise InputError(f"{self.json}: `fingerprint` is not the hash of `fingerprint_of`: it was edited")
         return loaded
 
+    def every(self) -> int:
+        """Returns the distance of the kept pitches in semitones; raises InputError like `metadata`."""
+        return int(self.metadata()["fingerprint_of"]["every"])
+
     def tone_table(self, shard: str) -> Path:
         """Returns the table that commits a shard: shard-000000.tar -> shard-000000.parquet."""
         return self.inside(shard).with_suffix(".parquet")

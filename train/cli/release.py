@@ -75,7 +75,8 @@ def release(
             summary = evaluate_checkpoints(
                 codecs, checkpoints, folder, splits, pairs, seed, its_scores, console.print, track, workers
             )
-        scores.append(score_facts(summary, its_config, isinstance(layout, Bank)))
+        every = layout.every() if isinstance(layout, Bank) else None
+        scores.append(score_facts(summary, its_config, every))
     codec = load_codec(paths[0])
     timbres = tables.layout.read("timbres").select(["synth", "side"]).to_pylist()
     card: dict[str, Any] = {

@@ -61,13 +61,13 @@ def data_facts(metadata: Mapping[str, Any], timbres: Rows, config: str | None) -
     }
 
 
-def score_facts(summary: Mapping[str, Any], config: str | None, is_bank: bool) -> dict[str, Any]:
+def score_facts(summary: Mapping[str, Any], config: str | None, every: int | None) -> dict[str, Any]:
     """Selects from the summary of an evaluation what a card holds, with four significant digits.
 
     Args:
         summary: Content of summary.json.
         config: Path in the repository of the config that makes the data; None if unknown.
-        is_bank: Whether the data are a tone bank, not a dataset.
+        every: Distance of the pitches of a tone bank in semitones; None for a dataset.
     """
 
     def selected(rows: Rows) -> list[dict[str, Any]]:
@@ -82,7 +82,7 @@ def score_facts(summary: Mapping[str, Any], config: str | None, is_bank: bool) -
         "data": summary["dataset"],
         "fingerprint": summary["fingerprint"],
         "config": config or TO_DO,
-        "is_bank": is_bank,
+        "every": every,
         "pairs_per_kind": summary["pairs_per_kind"],
         "seed": summary["seed"],
         "rows": selected(summary["scores"]),

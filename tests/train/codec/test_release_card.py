@@ -48,9 +48,9 @@ def test_a_card_states_data_scores_and_what_is_missing(released: Path, held_out:
     assert held_out.metadata()["fingerprint"] in text
     card = read_card((released / "card.json").read_bytes(), "card")
     first = card["scores"][0]
-    assert (first["config"], first["is_bank"], card["scores"][1]["config"]) == (
+    assert (first["config"], first["every"], card["scores"][1]["config"]) == (
         TO_DO,
-        False,
+        None,
         "configs/none.yaml",
     )
     methods = {row["method"] for row in first["rows"]}
