@@ -110,7 +110,11 @@ def audit(layout: Layout | Bank, options: AuditOptions, say: Callable[[str], Non
     tables = replace(tables, shards=tables.shards[tables.shards["shard"].map(is_shard).astype(bool)])
     report.add("failures", "failures.parquet", failure_findings(layout))
     report.add("units", "columns and their units", column_findings(layout))
-    report.add("files", f"{len(tables.shards)} shards", folder_findings(layout, tables.shards, options.audio))
+    report.add(
+        "files",
+        f"{len(tables.shards)} shards",
+        folder_findings(layout, tables.shards, tables.timbres, options.audio),
+    )
     report.add("card", "README.md", card_findings(layout))
     report.add("ids", f"{len(tables.blocks)} blocks", id_findings(tables))
     clips = _clips(layout, tables, report, say)

@@ -78,7 +78,16 @@ def card(
     sampled = f", or of a sample of its blocks ({listed})" if shares else ""
     more = len(metadata.get("generations", [])) - 1
     grown = f" Grown {more} time(s) since it was first made, see `dataset.json`." if more > 0 else ""
-    counted = f"{envelopes} envelopes; {phrases} phrases." + (f" {_labels(labels)}" if labels else "")
+    # Before schema 1.1 no tones were kept.
+    keeps = metadata.get("schema") != "1.0"
+    wild = Counter(row["synth"] for row in timbres if keeps and not row.get("deterministic", True))
+    repeats = "".join(
+        f" The {count} timbres of {synth} do not repeat: their tones are kept in `kept/`, and no other"
+        " casting has them."
+        for synth, count in sorted(wild.items())
+    )
+    counted = f"{envelopes} envelopes; {phrases} phrases."
+    counted += (f" {_labels(labels)}" if labels else "") + repeats
     return f"""---
 {front}---
 
@@ -125,7 +134,7 @@ def card_of(layout: TableFolder) -> str:
     return card(
         layout.metadata(),
         layout.read("shards").to_pylist(),
-        layout.read("timbres").select(["synth"]).to_pylist(),
+        layout.read("timbres").select(["synth", "deterministic"]).to_pylist(),
         layout.read("envelopes").num_rows,
         layout.read("phrases").num_rows,
         read_labels(layout),

@@ -24,6 +24,8 @@ FOLDER_TABLES = ("timbres", "envelopes", "phrases", "blocks", "shards", "failure
 OPTIONAL_TABLES = ("labels",)
 """Tables that only some datasets have: `labels`, with `shaping: plugin`."""
 WORK = ".work"
+KEPT = "kept"
+"""Folder of tones that no plugin makes a second time: part of the dataset, named by their hashes."""
 COMPRESSION = "zstd"
 _SHARD = re.compile(rf"shards/({'|'.join(SPLITS)})/shard-\d{{6,}}\.tar")
 
@@ -82,6 +84,10 @@ class Layout(TableFolder):
 
     Example: `Layout(Path("dataset")).read("phrases").num_rows`.
     """
+
+    def kept_tones(self, sha256: str) -> Path:
+        """Returns where tones of a synth that does not repeat are kept, without the ending .npy or .json."""
+        return self.root / KEPT / sha256
 
     @property
     def dataset_json(self) -> Path:

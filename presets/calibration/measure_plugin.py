@@ -22,7 +22,8 @@ from presets.synths.synth import Synth
 F32 = npt.NDArray[np.float32]
 
 RATE = 44100
-VELOCITY = 100
+VELOCITY, MIDDLE_C = 100, 60
+"""The velocity of all notes but those that vary it, and the key on which repeats and traces are measured."""
 STRAIGHT = 0.3
 """Segments with a smaller constant are drafted as straight."""
 REPEATS = 5
@@ -175,7 +176,7 @@ def measure_behaviour(bench: PluginBench) -> None:
     Raises MachineFailure if the plugin cannot be hosted.
     """
     calibration = bench.calibration
-    job = bench.job({}, 0.5, 1.0)
+    job = bench.job({}, 0.5, 1.0, MIDDLE_C)
     for isolation in ("fork", "process"):
         calibration.isolation = isolation
         try:
@@ -194,7 +195,7 @@ def measure_behaviour(bench: PluginBench) -> None:
     parts = np.array_split(renders.mean(axis=0), REPEATS)
     calibration.warm_up_renders, calibration.voice_spread_db = _warm_up(parts)
     with bench.host() as warm:
-        other = Note(0.0, 0.5, min(bench.pitch + 7, 127), VELOCITY)
+        other = Note(0.0, 0.5, MIDDLE_C + 7, VELOCITY)
         before = Take(bench.fixed, (other,), 3.0)
         used = warm.render(replace(job, takes=(before, take)))[:, -here.shape[1] :]
     difference = float(np.sqrt(np.mean((used - here) ** 2)) / max(np.sqrt(np.mean(here**2)), 1e-12))

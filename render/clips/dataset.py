@@ -194,10 +194,18 @@ class PlannedDataset:
         return synth, Preset(row["preset"], row["name"], values, row["bank_sha256"], row["state"], recipe)
 
     def tone_set(self, timbre: int) -> ToneSet:
-        """Returns a timbre's tone set, cached or made from its row; raises MachineFault if it differs."""
+        """Returns a timbre's tone set, kept, cached or made from its row; raises MachineFault if it differs.
+
+        Tones of a synth that does not repeat are read from the dataset's own store, so that each worker and
+        each resumed run uses the same.
+        """
         row = self.timbres[timbre]
+        if not row["deterministic"]:
+            kept = ToneSet.load_or_none(self.layout.kept_tones(row["tones_sha256"]))
+            if kept is not None:
+                return kept
         tones = self.tone_sets.get(*self.sound(timbre))
-        if row["deterministic"] and tones.sha256 != row["tones_sha256"]:
+        if tones.sha256 != row["tones_sha256"]:
             raise MachineFault(
                 f"timbre {timbre} ({row['name']}): its tones came out differently here"
                 f" ({tones.sha256[:12]}… instead of {row['tones_sha256'][:12]}…);"

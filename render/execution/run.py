@@ -26,7 +26,7 @@ from render.execution.progress import clips_progress, tones_progress
 from render.execution.scratch import clear_dead
 from render.execution.tasks import DatasetRef, make_tones, render_shard, render_unclaimed
 from render.planning.extend import drop_uncommitted
-from render.planning.generations import read_before
+from render.planning.generations import drop_kept, read_before
 from render.tones import ToneSetCache
 
 
@@ -151,5 +151,6 @@ def _cast_and_cut(dataset: PlannedDataset, ref: DatasetRef, queue: TaskQueue, co
             known = (before.timbres, before.failures, generation, envelopes)
             timbres, failures = cast(config, dataset.tone_sets, try_presets, *known)
             before = before.grown(config, timbres, failures, layout, generation)
+            drop_kept(layout, {row["tones_sha256"] for row in before.timbres})
             before.write(layout)
     journal.clear_casting(dataset.root)

@@ -28,6 +28,7 @@ from render.clips.shard import write_shard
 from render.execution import journal
 from render.execution.heap import keep_heap
 from render.execution.scratch import scratch_folder
+from render.tones import configured_synth
 
 REFUSAL_S = 2.0
 """Seconds that a refusal takes, so that a refusing machine cannot drain the queue faster than others work."""
@@ -165,4 +166,15 @@ def run_task(ref: DatasetRef, what: str, work: Callable[[PlannedDataset], T]) ->
 
 def make_tones(ref: DatasetRef, wanted: Candidate) -> PresetResult | TaskFault | TaskRefusal:
     """Tries one preset: the task of the first stage."""
-    return run_task(ref, wanted.preset.name, lambda dataset: try_preset(dataset.tone_sets, wanted))
+
+    def work(dataset: PlannedDataset) -> PresetResult:
+        result = try_preset(dataset.tone_sets, wanted)
+        if result.row is not None and not result.row["deterministic"]:
+            # No other machine could make them again.
+            sha256 = result.row["tones_sha256"]
+            dataset.tone_sets.get(configured_synth(wanted.timbres), result.preset).save(
+                dataset.layout.kept_tones(sha256)
+            )
+        return result
+
+    return run_task(ref, wanted.preset.name, work)

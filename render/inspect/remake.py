@@ -60,8 +60,17 @@ def remake(root: Path, keys: Iterable[str]) -> Iterator[Remade]:
     made = _played(dataset, rows) if dataset.config.shaping == "plugin" else _composed(dataset, rows)
     for row, pcm in zip(rows, made, strict=True):
         flac = encode_flac(pcm, dataset.clip_spec.rate, dataset.clip_spec.flac_level)
-        comparable = bool(dataset.timbres[row["timbre"]]["deterministic"])
+        timbre = dataset.timbres[row["timbre"]]
+        # Tones that were kept are the same, whatever the synth does; a plugin's own clips are not.
+        is_kept = dataset.config.shaping == "renderer" and kept_exists(dataset, timbre["tones_sha256"])
+        comparable = bool(timbre["deterministic"]) or is_kept
         yield Remade(row["key"], flac, pcm_sha256(pcm), row["pcm_sha256"], comparable)
+
+
+def kept_exists(dataset: PlannedDataset, sha256: str) -> bool:
+    """Returns whether the dataset keeps the tones with this hash."""
+    path = dataset.layout.kept_tones(sha256)
+    return path.with_name(f"{path.name}.json").exists()
 
 
 def _composed(dataset: PlannedDataset, rows: list[dict[str, Any]]) -> Iterator[I16]:

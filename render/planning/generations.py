@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from manifests.dataset.layout import Layout, to_table, write_table
+from manifests.dataset.layout import KEPT, Layout, to_table, write_table
+from manifests.dataset.storage import list_files
 from render.config import Config
 from render.planning.product import cut_blocks
 
@@ -52,6 +53,14 @@ class Cast:
         if self.labels is not None:
             write_table(layout.table("labels"), to_table("labels", self.labels))
         write_table(layout.table("blocks"), self.blocks)
+
+
+def drop_kept(layout: Layout, needed: set[str]) -> None:
+    """Deletes kept tones of presets that are no timbres; `needed` are the hashes of those that are."""
+    folder = layout.root / KEPT
+    for name in list_files(folder):
+        if name.split(".")[0] not in needed:
+            (folder / name).unlink()
 
 
 def read_before(layout: Layout, generation: int) -> Cast:

@@ -16,7 +16,7 @@ from manifests.audit.findings import Finding, findings_of, guarded
 from manifests.dataset.bank import FOLDER, is_bank
 from manifests.dataset.canonical import differences, sha256_json
 from manifests.dataset.card import card_of
-from manifests.dataset.layout import FOLDER_TABLES, OPTIONAL_TABLES, Layout, check_table, is_shard
+from manifests.dataset.layout import FOLDER_TABLES, KEPT, OPTIONAL_TABLES, Layout, check_table, is_shard
 from manifests.dataset.schema import schema
 from manifests.dataset.storage import list_files, parquet_file
 from manifests.types import SPLITS, InputError
@@ -97,19 +97,27 @@ def failure_findings(layout: Layout) -> Iterator[Finding]:
             yield Finding("table", "failures.parquet", str(error))
 
 
-def folder_findings(layout: Layout, shards: pd.DataFrame, with_audio: bool) -> Iterator[Finding]:
+def folder_findings(
+    layout: Layout, shards: pd.DataFrame, timbres: pd.DataFrame, with_audio: bool
+) -> Iterator[Finding]:
     """Checks that every shard and clip table exists and has its size, and that no other file does.
 
-    With `with_audio` False, for a folder that holds the manifests alone, shards may be missing.
+    So do the kept tones of `timbres` whose synths do not repeat. With `with_audio` False, for a folder that
+    holds the manifests alone, shards may be missing.
     """
     tables = {str(layout.clip_table(s).relative_to(layout.root)) for s in shards["shard"]}
     expected = OWN_FILES | set(shards["shard"]) | tables
     # A tone bank inside the folder is audited as one: `python -m manifests audit DIR/tones`.
     bank = f"{FOLDER}/" if is_bank(layout.root / FOLDER) else "\0"
     present = {name: size for name, size in list_files(layout.root).items() if not name.startswith(bank)}
+    wild = timbres["tones_sha256"][~timbres["deterministic"].astype(bool)]
+    kept = {f"{KEPT}/{sha256}.{end}" for sha256 in wild for end in ("npy", "json")}
+    if any(name.startswith(f"{KEPT}/") for name in present):
+        gone = sorted(kept - present.keys()) if with_audio else []
+        yield from findings_of("missing", ((name, "kept tones are not there") for name in gone))
     needed = expected if with_audio else expected - set(shards["shard"])
     yield from findings_of("missing", ((name, "is not there") for name in sorted(needed - present.keys())))
-    foreign = sorted(present.keys() - expected - OPTIONAL_FILES)
+    foreign = sorted(present.keys() - expected - OPTIONAL_FILES - kept)
     yield from findings_of("foreign", ((name, "does not belong to the dataset") for name in foreign))
     for row in shards.itertuples():
         if present.get(row.shard, row.bytes) != row.bytes:

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from presets.host import client as host_module
 from presets.synths.profile import PROFILE_FOLDER
+from render.clips.dataset import MachineFault
 from render.execution.run import run
 from render.inspect.remake import remake
 from tests.support import commands, datasets
@@ -51,6 +52,11 @@ def test_a_nondeterministic_synth_is_marked_and_never_compared(
     assert not pd.read_parquet(root / "timbres.parquet")["deterministic"].any()
     assert set(pd.read_parquet(root / "failures.parquet")["stage"]) <= {"tones"}
 
+    assert "wild do not repeat: their tones are kept" in " ".join((root / "README.md").read_text().split())
+    commands.succeed("manifests", "audit", root)
+    if shaping == "renderer":
+        check_kept(root, tmp_path)
+        return
     # Without cached tones they are rendered again, and differ.
     copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
     key = pd.read_parquet(copy / "clips" / "train")["key"].iloc[1]
@@ -61,3 +67,20 @@ def test_a_nondeterministic_synth_is_marked_and_never_compared(
     assert "cannot be compared bit for bit: its synth is not deterministic" in output
     audited = commands.succeed("manifests", "audit", copy, "--rerender", "4")
     assert "not deterministic" in audited or "never repeat" in audited, audited
+
+
+def check_kept(root: Path, tmp_path: Path) -> None:
+    """Checks that the kept tones make the same clips, without any cache, on any worker and after a resume."""
+    copy = shutil.copytree(root, tmp_path / "copy", ignore=shutil.ignore_patterns(".work"))
+    keys = pd.read_parquet(copy / "clips" / "train")["key"].iloc[:3].to_list()
+    assert all(again.comparable and again.same for again in remake(copy, keys))
+    before = datasets.file_hashes(copy)
+    shard = sorted((copy / "shards" / "train").glob("*.tar"))[0]
+    for path in (shard, copy / "clips" / "train" / f"{shard.stem}.parquet", copy / "shards.parquet"):
+        path.unlink()
+    run(copy, Console(quiet=True))
+    assert datasets.file_hashes(copy) == before
+    for path in (copy / "kept").iterdir():
+        path.unlink()
+    with pytest.raises(MachineFault, match="came out differently"):
+        list(remake(copy, keys))
