@@ -44,6 +44,8 @@ def frames_db(audio: npt.ArrayLike, rate: int) -> F64 | None:
     """Computes log mel spectra in dB of the loud frames, each less its own mean: float64 [frames, BANDS].
 
     Returns None if the audio [samples] is silent.
+
+    Example: `frames_db(audio, 44_100)`
     """
     sound = np.asarray(audio, dtype=np.float64)
     if not len(sound) or float(np.sqrt(np.mean(sound**2))) < NO_SOUND:

@@ -1,13 +1,14 @@
 """Finds the nearest presets: by the scan's embeddings first, then by playing the recording's notes.
 
 The embedding is the one that the benchmarks compare timbres by (`manifests.dsp.timbre_embedding`). A scan
-plays fixed notes, so the presets that it finds nearest are played again: the heard notes, with the heard
-envelope set on the synth through its profile. The distances of those sounds decide.
+plays fixed notes, and is compared with the recording's timbre as the codec plays it on the same notes. The
+presets that are nearest then play the heard notes, with the heard envelope set on the synth through its
+profile. The distances of those sounds to the recording decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -38,7 +39,7 @@ class Match(NamedTuple):
     Attributes:
         preset: the preset.
         distance: 1 - cosine of the embeddings of the recording and of `sound`: 0..2.
-        scanned: the same of the scan's notes.
+        scanned: the same of the scan's notes, and of the recording's timbre on them.
         sound: the recording's notes, played by the preset: float32 [samples] at 44.1 kHz.
         settings: what to set on the synth for the envelope, by parameter, in its own units.
     """
@@ -50,20 +51,24 @@ class Match(NamedTuple):
     settings: dict[str, float]
 
 
-def rank(rows: Sequence[dict[str, Any]], target: F64) -> list[tuple[float, dict[str, Any]]]:
-    """Ranks a scan's usable presets by the distance of their embeddings to `target`, the nearest first.
+def rank(rows: Sequence[dict[str, Any]], places: Mapping[int, F64]) -> list[tuple[float, dict[str, Any]]]:
+    """Ranks a scan's usable presets by the distance of their embeddings to a timbre's, the nearest first.
+
+    `places` are the timbre's embeddings on the notes that the scan plays, by octave: a preset is compared at
+    its own octave.
 
     Raises InputError if the scan has no usable preset.
 
-    Example: `rank(read_scan(path).to_pylist(), embed(audio, 44_100))`
+    Example: `rank(read_scan(path).to_pylist(), hear(Path("a.wav")).places)`
     """
     usable = [row for row in rows if row["usable"]]
-    if not usable:
+    if not usable or not places:
         raise InputError("the scan has no usable preset: none is steady and in tune")
-    table = np.array([row["embedding"] for row in usable], dtype=np.float64)
-    distances = 1.0 - np.clip(table @ target, -1.0, 1.0)
-    order = np.argsort(distances, kind="stable")
-    return [(float(distances[index]), usable[index]) for index in order]
+    distances = []
+    for row in usable:
+        target = places[min(places, key=lambda octave: abs(octave - row["octave"]))]
+        distances.append(1.0 - float(np.clip(np.array(row["embedding"]) @ target, -1.0, 1.0)))
+    return [(distances[index], usable[index]) for index in np.argsort(distances, kind="stable")]
 
 
 def match_presets(
@@ -90,7 +95,7 @@ def match_presets(
     settings = profile.envelope.parameter_values(envelope, profile.parameters)
     spec = PlaySpec(RATE, round(len(heard.sound) * RATE / heard.rate), CUT_FADE_MS)
     matches = []
-    for scanned, row in rank(rows, target)[: max(CANDIDATES, count)]:
+    for scanned, row in rank(rows, heard.places)[: max(CANDIDATES, count)]:
         notes = transposed(heard.notes, -int(row["octave"]))
         if notes is None:
             continue

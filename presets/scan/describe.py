@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,7 +151,7 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         bands.append(mel_levels_db(mel_power(held[int(ONSET_S * spec.rate) :], spec.rate), FLOOR_DB))
         rms.append(level)
     loud = tones[: len(tones) // 2]
-    embedded = embed(np.concatenate(loud), spec.rate)
+    embedded = embed_tones(loud, spec.rate)
     # Tones have a level of their own, so that they are not silent.
     assert embedded is not None
     octave, confidence = vote_octave(tones, [note.pitch for note in spec.notes()], spec.rate)
@@ -183,6 +184,18 @@ def _measure(audio: F32, spec: ScanSpec) -> dict[str, Any]:
         "embedding": embedded.astype(np.float32).tolist(),
         "audio_sha256": hashlib.sha256(audio.astype("<f4").tobytes()).hexdigest(),
     }
+
+
+def embed_tones(tones: Sequence[F32], rate: int) -> npt.NDArray[np.float64] | None:
+    """Embeds steady tones, float32 [samples] each, as one sound: float64 [dims], or None if all are silent.
+
+    Example: `embed_tones(tones, 44_100)`
+    """
+    levels = [float(np.sqrt(np.mean(np.square(tone, dtype=np.float64)))) for tone in tones]
+    return embed(
+        np.concatenate([t * np.float32(TONE_RMS / max(v, 1e-9)) for t, v in zip(tones, levels, strict=True)]),
+        rate,
+    )
 
 
 def _fingerprints(bands: F32, spec: ScanSpec) -> tuple[F32, F32]:

@@ -16,6 +16,7 @@ from manifests.synthesis.compose import peak_value, to_int16
 from manifests.types import Envelope, InputError, Note
 from presets.cli.app import app
 from presets.host.client import SnapshotHost
+from presets.match.hearing import hear
 from presets.match.nearest import nearest_playable, rank, transposed
 from presets.scan.scan_table import read_scan
 from presets.synths.profile import load_profile
@@ -86,17 +87,24 @@ def test_a_sound_of_the_synth_is_found_with_its_envelope(
     assert float(attack[1]) == pytest.approx(12.0, rel=0.3)
 
 
+def test_the_codec_plays_the_timbre_near_to_its_preset_in_the_scan(
+    scan: Path, recording: Path, wanted: str
+) -> None:
+    ranked = rank(read_scan(scan).to_pylist(), hear(recording).places)
+    assert wanted in [row["preset"] for _, row in ranked[:3]]
+
+
 def test_the_scan_holds_embeddings_of_unit_length(scan: Path) -> None:
     rows = read_scan(scan).to_pylist()
     lengths = [np.linalg.norm(row["embedding"]) for row in rows if row["status"] == "ok"]
     assert lengths == pytest.approx([1.0] * len(lengths), abs=1e-5)
     usable = [row for row in rows if row["usable"]]
-    ranked = rank(rows, np.array(usable[5]["embedding"]))
+    ranked = rank(rows, {0: np.array(usable[5]["embedding"])})
     assert ranked[0][1]["preset"] == usable[5]["preset"]
     assert ranked[0][0] == pytest.approx(0.0, abs=1e-6)
     assert len(ranked) == len(usable)
     with pytest.raises(InputError, match="no usable preset"):
-        rank([{**rows[0], "usable": False}], np.zeros(1))
+        rank([{**rows[0], "usable": False}], {0: np.zeros(1)})
     assert embed(np.zeros(RATE), RATE) is None
 
 
