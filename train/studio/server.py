@@ -34,9 +34,9 @@ def serve(codec: Codec, checkpoint: str | None, host: str, port: int, say: Calla
         # Gradio reads its environment when it is imported.
         os.environ |= {**QUIET, "GRADIO_TEMP_DIR": folder}
         with console.requires("studio"):
-            import uvicorn
-
             from train.studio.app import studio_app
+        import uvicorn
+
         config = uvicorn.Config(
             studio_app(codec, checkpoint), log_level="critical", timeout_graceful_shutdown=1
         )
