@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import importlib.util
+import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from manifests.child_process import ROOT
+from manifests.limits import blamed, describe_os_error, described, limited_in
 from manifests.types import InputError, InputErrors, shown
 from manifests.version import DISTRIBUTION, package_version
 
@@ -78,6 +80,10 @@ def requires(extra: str) -> Iterator[None]:
         if (error.name or "").partition(".")[0] in PACKAGES:
             raise
         fail(f"{error.name} is not installed; pip install '{DISTRIBUTION}[{extra}]'")
+    except (ImportError, MemoryError, OSError) as error:
+        if not (limits := blamed(error)):
+            raise
+        fail(f"cannot load the package: {error}{limits}")
 
 
 def check_packages() -> None:
@@ -158,17 +164,6 @@ def _fail_for_all(errors: InputErrors) -> NoReturn:
     raise SystemExit(BAD_INPUT)
 
 
-def describe_os_error(error: OSError) -> str:
-    """Formats a system error as one line that begins with the file's name.
-
-    >>> describe_os_error(FileNotFoundError(2, "No such file or directory", "a.wav"))
-    'a.wav: No such file or directory'
-    """
-    file = error.filename2 or error.filename
-    message = str(error) if file is None else f"{file}: {error.strerror}"
-    return " ".join(message.split())
-
-
 def progress(console: Console) -> Progress:
     """Makes a bar with counts, rate and time left. Add tasks with `rate=""` and move them by `advance`.
 
@@ -206,15 +201,25 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
     raise Interrupted
 
 
+def _out_of_time(signum: int, frame: FrameType | None) -> None:
+    raise OutOfTime
+
+
+class OutOfTime(BaseException):
+    """The limit of CPU time (`ulimit -t`) is used up."""
+
+
 def main(command: Callable[[], None]) -> None:
     """Runs a command and maps errors to exit codes, each with one line on stderr.
 
-    InputError exits with 2, an interrupt (Ctrl-C, SIGTERM) with 130, a file error with 1.
+    InputError exits with 2, an interrupt (Ctrl-C, SIGTERM) with 130, a file error with 1, as does a lack of
+    memory, threads or CPU time, whose message names the limit of this process that it comes from.
 
     Example: `main(app)` runs a Typer app as a program.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    signal.signal(signal.SIGXCPU, _out_of_time)
     open_streams()
     try:
         command()
@@ -227,5 +232,15 @@ def main(command: Callable[[], None]) -> None:
     except BrokenPipeError:
         sys.stderr.close()
         raise SystemExit(FAILED) from None
+    except OutOfTime:
+        limits = limited_in(described(resource.RLIMIT_CPU))
+        fail(f"out of CPU time{limits}; finished work is kept, run the command again to go on")
     except OSError as error:
-        fail(describe_os_error(error))
+        fail(describe_os_error(error, f"{Path(sys.argv[0]).name} {' '.join(sys.argv[1:2])}"))
+    except MemoryError as error:
+        fail(f"out of memory{blamed(error)}")
+    except RuntimeError as error:
+        # torch and the threading module have no class of their own for it.
+        if not (limits := blamed(error)):
+            raise
+        fail(f"{error}{limits}")

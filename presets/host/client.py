@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from manifests import child_process
+from manifests.limits import describe_os_error, described, limited_in
 from manifests.types import Note
 from presets.host import pipe
 from presets.host.environment import host_environment
@@ -105,7 +106,10 @@ class SnapshotHost:
             log = process.log_tail()
             self.close()
             if attempt == 2:
-                raise MachineFailure(f"the host of {self.synth.name} died twice; end of its log: {log}")
+                raise MachineFailure(
+                    f"the host of {self.synth.name} died twice; end of its log:"
+                    f" {log}{limited_in(described())}"
+                )
         assert answer is not None
         if "machine" in answer:
             raise MachineFailure(f"host of {self.synth.name}: {answer['machine']}")
@@ -150,7 +154,9 @@ class SnapshotHost:
             try:
                 self._process = _HostProcess(self)
             except OSError as error:
-                raise MachineFailure(f"the host of {self.synth.name} could not start: {error}") from None
+                raise MachineFailure(
+                    f"the host of {self.synth.name} could not start: {describe_os_error(error)}"
+                ) from None
         return self._process
 
 

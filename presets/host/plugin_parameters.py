@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from manifests.child_process import module_command
+from manifests.limits import described, limited_in
 from presets.host.environment import host_environment, start_display
 from presets.synths.jobs import MachineFailure
 from presets.synths.parameter_keys import is_controller, parameter_keys
@@ -55,7 +56,6 @@ def probe_parameters(kind: str, plugin: Path) -> list[PluginParameter]:
     return list(probe_plugin(kind, plugin).parameters)
 
 
-@lru_cache
 def probe_plugin(
     kind: str, plugin: Path, home: Path | None = None, needs_display: bool | None = None
 ) -> PluginFacts:
@@ -66,6 +66,15 @@ def probe_plugin(
 
     Example: `probe_plugin("vst2", Path("synth.so")).plugin_id`.
     """
+    answer = _probed(kind, plugin, home, needs_display)
+    if isinstance(answer, str):
+        raise MachineFailure(f"{plugin}: {answer}")
+    return answer
+
+
+@lru_cache
+def _probed(kind: str, plugin: Path, home: Path | None, needs_display: bool | None) -> PluginFacts | str:
+    """Returns a plugin's facts, or why it does not open."""
     faults = []
     for display in (False, True) if needs_display is None else (needs_display,):
         with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +102,7 @@ def probe_plugin(
             return _read(json.loads(facts[-1]), display)
         output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-300:]
         faults.append(f"does not open {where} a display (status {done.returncode}: {output})")
-    raise MachineFailure(f"{plugin}: {'; '.join(faults)}")
+    return "; ".join(faults) + limited_in(described())
 
 
 def _read(facts: dict[str, object], display: bool) -> PluginFacts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -18,6 +19,7 @@ from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
 
+from manifests.limits import MEMORY, describe_os_error, described, limited_in
 from presets.host import pipe, worker
 from presets.host.environment import start_display
 from presets.synths.jobs import GroupJob, Limits
@@ -63,7 +65,8 @@ def main() -> None:
             engine.wait()
             render = engine.render
     except BaseException as error:
-        pipe.send(answers, {"error": " ".join(f"{type(error).__name__}: {error}".split())})
+        line = f"{type(error).__name__}: {error}{limited_in(described())}"
+        pipe.send(answers, {"error": " ".join(line.split())})
         return
     pipe.send(answers, {"ready": True})
     client = os.getppid()
@@ -122,12 +125,12 @@ def _group(
     try:
         child, reader = worker.start(render, job, limits, memory, close)
     except OSError as error:
-        return {"machine": f"cannot fork a group: {error}"}
+        return {"machine": describe_os_error(error, "starting a group")}
     try:
         status = _supervise(child, reader, limits, client)
         if isinstance(status, str):
             return {"failure": "hung", "detail": status}
-        tells = os.WIFEXITED(status) and os.WEXITSTATUS(status) in (worker.OK, worker.REFUSED)
+        tells = os.WIFEXITED(status) and os.WEXITSTATUS(status) in worker.TELLING
         message = pipe.receive(reader) if tells else None
         return _answer(status, message, limits)
     finally:
@@ -142,22 +145,38 @@ def _answer(status: int, message: Any, limits: Limits) -> dict[str, Any]:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         if number == signal.SIGXCPU:
+            if resource.getrlimit(resource.RLIMIT_CPU)[0] in range(limits.cpu_s):
+                return {"machine": f"a group ran out of CPU time{limited_in(described(resource.RLIMIT_CPU))}"}
             return {"failure": "hung", "detail": f"used {limits.cpu_s} s of CPU time"}
         if number in (signal.SIGKILL, signal.SIGTERM):
             return {"machine": "a group was killed from outside (out of memory, or pre-empted?)"}
-        return {"failure": "crashed", "detail": f"signal {signal.Signals(number).name}"}
+        name = signal.Signals(number).name
+        # Few plugins check whether they got memory.
+        if named := _short_of_memory(limits):
+            return {"machine": f"a group died by {name}{named}"}
+        return {"failure": "crashed", "detail": f"signal {name}"}
     code = os.WEXITSTATUS(status)
     if code == worker.OK and message is not None:
         return dict(message)
     if code == worker.NO_MEMORY:
+        if named := _short_of_memory(limits):
+            return {"machine": f"a group ran out of memory{named}"}
         return {"failure": "memory", "detail": f"wanted more than {limits.memory_bytes >> 20} MiB"}
     if code == worker.NO_SPACE:
-        return {"machine": "no memory left for a group's audio"}
+        return {"machine": message["detail"] if message else "no memory left for a group's audio"}
     if code == worker.REFUSED:
         return {"failure": "unloadable", "detail": message["detail"] if message else "refused"}
     if code == worker.FAILED:
         return {"failure": "crashed", "detail": "the host's code failed while rendering, see its log"}
     return {"failure": "crashed", "detail": f"the plugin ended its process with status {code}"}
+
+
+def _short_of_memory(limits: Limits) -> str:
+    """Names the limit of address space if it is lower than what a group may have; "" if it is not."""
+    if not Path("/proc/self/statm").exists():
+        return ""
+    low = resource.getrlimit(resource.RLIMIT_AS)[0] in range(worker.address_space(limits))
+    return limited_in(described(*MEMORY)) if low else ""
 
 
 def _supervise(child: int, reader: Connection, limits: Limits, client: int) -> int | str:

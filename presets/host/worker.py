@@ -19,11 +19,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from manifests.limits import describe_os_error, lower
 from presets.host import pipe
 from presets.synths.jobs import GroupJob, Limits, PresetRefused
 
 OK, FAILED, NO_MEMORY, NO_SPACE, REFUSED = 0, 81, 82, 83, 84
 """Exit statuses of a group."""
+TELLING = (OK, NO_SPACE, REFUSED)
+"""The statuses with a message on the pipe."""
+NO_ROOM = (errno.ENOSPC, errno.ENOMEM, errno.EFBIG, errno.EMFILE)
+"""Errors of the machine, or of limits of this process."""
 MAX_FILE_BYTES = 1 << 30
 PR_SET_PDEATHSIG = 1
 
@@ -62,12 +67,22 @@ def start(
         status = REFUSED
     except OSError as error:
         print(f"group: {error}", file=sys.stderr, flush=True)
-        status = NO_SPACE if error.errno in (errno.ENOSPC, errno.ENOMEM) else FAILED
+        pipe.send(writer, {"detail": describe_os_error(error, "writing a group's audio")})
+        status = NO_SPACE if error.errno in NO_ROOM else FAILED
     except BaseException as error:
         print(f"group: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
         # No exit handlers: the plugin's would run in a copy of the process that registered them.
         os._exit(status)
+
+
+def address_space(limits: Limits) -> int:
+    """Returns the bytes of address space that a group may have: what the host has, and its limit. Linux only.
+
+    Example: `resource.getrlimit(resource.RLIMIT_AS)[0] in range(address_space(limits))`.
+    """
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+        return int(file.read().split()[0]) * resource.getpagesize() + limits.memory_bytes
 
 
 def _set_limits(limits: Limits, host: int) -> None:
@@ -77,13 +92,11 @@ def _set_limits(limits: Limits, host: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != host:
             os._exit(FAILED)
-        pages = int(open("/proc/self/statm").read().split()[0])  # noqa: PTH123, SIM115
-        bound = pages * resource.getpagesize() + limits.memory_bytes
-        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_s, limits.cpu_s + 10))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        lower(resource.RLIMIT_AS, address_space(limits))
+    lower(resource.RLIMIT_CPU, limits.cpu_s, limits.cpu_s + 10)
+    lower(resource.RLIMIT_CORE, 0)
     # A plugin that prints endlessly must not fill the disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
+    lower(resource.RLIMIT_FSIZE, MAX_FILE_BYTES)
 
 
 def _write_audio(pieces: Iterable[npt.NDArray[np.float32]], memory: int, writer: Connection) -> None:

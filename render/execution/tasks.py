@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+from manifests.limits import blamed, describe_os_error
 from manifests.types import InputError
 from presets.host.client import GroupFailure, MachineFailure
 from render.casting.cast import Candidate, PresetResult, try_preset
@@ -110,10 +111,12 @@ def _dask_address() -> str:
 
 
 def _fault(error: Exception) -> TaskFault:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return TaskFault("no space left on the disk: only finished shards were kept; free some and run again")
     if isinstance(error, MemoryError):
-        return TaskFault("out of memory: use fewer workers, or a machine with more")
+        return TaskFault(f"out of memory: use fewer workers, or a machine with more{blamed(error)}")
+    if isinstance(error, OSError):
+        return TaskFault(describe_os_error(error, "rendering"))
     return TaskFault(" ".join(str(error).split()))
 
 
