@@ -53,6 +53,18 @@ def lower(kind: int, soft: int, hard: int | None = None) -> None:
     resource.setrlimit(kind, (min(lowered), lowered[1]))
 
 
+def warn_before_the_end() -> None:
+    """Lets the limit of CPU time signal SIGXCPU a while before it kills, as far as it would only kill.
+
+    `ulimit -t` sets both limits alike, so that no command could say why it ends.
+
+    Example: `warn_before_the_end()`, with a handler of SIGXCPU.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    if hard != resource.RLIM_INFINITY and soft == hard:
+        resource.setrlimit(resource.RLIMIT_CPU, (max(1, hard - max(1, min(10, hard // 20))), hard))
+
+
 def described(*kinds: int) -> str:
     """Describes the limits of this process that may stop a command, or those of `kinds`; "" if there is none.
 
@@ -77,10 +89,12 @@ def blamed(error: BaseException) -> str:
         kinds = MEMORY
     elif isinstance(error, OSError) and error.errno in _OF_ERROR:
         kinds = _OF_ERROR[error.errno]
-    elif isinstance(error, (RuntimeError, ImportError)):
-        kinds = MEMORY if "memory" in str(error).lower() else (resource.RLIMIT_NPROC, *MEMORY)
-        if isinstance(error, RuntimeError) and "thread" not in str(error) and kinds != MEMORY:
-            return ""
+    elif isinstance(error, RuntimeError | ImportError):
+        # Neither has a number: the words of the system, of torch and of the threading module tell.
+        if "memory" in str(error).lower() or "map segment" in str(error):
+            kinds = MEMORY
+        elif "start new thread" in str(error):
+            kinds = (resource.RLIMIT_NPROC, *MEMORY)
     return limited_in(described(*kinds)) if kinds else ""
 
 

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from manifests.child_process import ROOT
-from manifests.limits import blamed, describe_os_error, described, limited_in
+from manifests.limits import blamed, describe_os_error, described, limited_in, warn_before_the_end
 from manifests.types import InputError, InputErrors, shown
 from manifests.version import DISTRIBUTION, package_version
 
@@ -220,6 +220,7 @@ def main(command: Callable[[], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
     signal.signal(signal.SIGXCPU, _out_of_time)
+    warn_before_the_end()
     open_streams()
     try:
         command()
@@ -236,10 +237,12 @@ def main(command: Callable[[], None]) -> None:
         limits = limited_in(described(resource.RLIMIT_CPU))
         fail(f"out of CPU time{limits}; finished work is kept, run the command again to go on")
     except OSError as error:
-        fail(describe_os_error(error, f"{Path(sys.argv[0]).name} {' '.join(sys.argv[1:2])}"))
+        program = Path(sys.argv[0])
+        name = program.parent.name if program.name == "__main__.py" else program.name
+        fail(describe_os_error(error, f"{name} {' '.join(sys.argv[1:2])}"))
     except MemoryError as error:
         fail(f"out of memory{blamed(error)}")
-    except RuntimeError as error:
+    except (RuntimeError, ImportError) as error:
         # torch and the threading module have no class of their own for it.
         if not (limits := blamed(error)):
             raise

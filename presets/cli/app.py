@@ -34,7 +34,13 @@ def list_(
 ) -> None:
     """Lists the synths, or the presets of one: address and name, tab-separated."""
     if synth is not None:
-        for preset in usable_presets(open_synth(synth), skip_bad, console.note):
+        opened = open_synth(synth)
+        try:
+            presets = usable_presets(opened, skip_bad, console.note)
+        except MachineFailure as failure:
+            console.note(f"{failure}; so it is not checked whether the presets are this plugin's")
+            presets = opened.presets(skip_bad, console.note)
+        for preset in presets:
             print(f"{preset.address}\t{preset.name}")
         return
     table = Table(box=None)

@@ -63,7 +63,7 @@ def check_surroundings(synth: Synth, presets: Sequence[Preset], home: Path | Non
                 f" {PATIENCE_S:g} s after it was loaded, so a thread of the plugin loads its data; state"
                 f" `wait_s: {PATIENCE_S:g}` in the profile, or `wait_s: 0` if that is how it should sound"
             )
-    if profile.home is None and (found := data_folders(synth, home or Path("~").expanduser())):
+    if profile.home is None and (found := data_folders(synth, home or _own_home())):
         with tempfile.TemporaryDirectory() as folder:
             for inside, path in found.items():
                 _copy_into(path, Path(folder) / inside)
@@ -90,6 +90,14 @@ def data_folders(synth: Synth, home: Path) -> dict[str, Path]:
                 if len(name) > 2 and any(name in own or own in name for own in names):
                     found[path.relative_to(home).as_posix()] = path
     return found
+
+
+def _own_home() -> Path:
+    """Returns the user's home folder; one that is not there for a user who has none."""
+    try:
+        return Path("~").expanduser()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def _plain(name: str) -> str:
