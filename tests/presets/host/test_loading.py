@@ -42,7 +42,7 @@ def synth(odd: Build, tmp_path: Path) -> Synth:
         "good": fxp(good),
         "values": program("values", [0.0, 0.0, 1.0, 0.0, 0.1]).replace(b"Tst1", b"Odd1"),
         "words": fxp(b"no state of this plugin at all"),
-        "zeroed": fxp(bytes(len(good))),
+        "zeroed": fxp(b"\1" + bytes(len(good) - 1)),
     }
     for name, data in files.items():
         (folder / f"{name}.fxp").write_bytes(data)
