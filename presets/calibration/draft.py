@@ -31,7 +31,8 @@ def draft_profile(calibration: Calibration, fixed: dict[str, float]) -> str:
         f"# {_repeats(calibration)}",
         f"# First renders that differ from later ones: {calibration.warm_up_renders}. {_bleed(calibration)}",
         *_spread(calibration),
-        "# It opens without a display.",
+        "# It opens only with a display." if calibration.needs_display else "# It opens without a display.",
+        *_doubled(calibration),
     ]
     if calibration.silent:
         lines.append("# TODO its default sound is SILENT: give --set NAME=VALUE, or presets (banks:).")
@@ -47,6 +48,7 @@ def draft_profile(calibration: Calibration, fixed: dict[str, float]) -> str:
         f"matches: [{_quoted(calibration.plugin.name)}]",
         f"deterministic: {_yes(calibration.repeats_within and calibration.repeats_across)}",
         f"isolation: {calibration.isolation}",
+        *(["needs_display: true"] if calibration.needs_display else []),
         f"warm_up_s: {0.2 if calibration.warm_up_renders <= 1 else 0.5}",
         "presets: files",
         "# banks: presets     # TODO a folder of .fxp, .vstpreset, .state or .yaml files, beside this file",
@@ -134,6 +136,18 @@ def _law(stage: StageLaw) -> str:
     low, high = stage.points[0][1], stage.points[-1][1]
     kind = "table" if isinstance(stage.law, TableLaw) else getattr(stage.law, "kind", "")
     return f"{low:.4g} to {high:.4g}, law {kind}"
+
+
+def _doubled(calibration: Calibration) -> list[str]:
+    """Lists the parameters whose names others have, too, or that have none."""
+    keys: dict[str, list[str]] = {}
+    for parameter in calibration.parameters:
+        keys.setdefault(parameter.called, []).append(_quoted(parameter.name))
+    return [
+        f"# {len(of)} parameters are called {_quoted(name)}: {', '.join(of)}"
+        for name, of in keys.items()
+        if len(of) > 1 or not name.strip()
+    ]
 
 
 def _repeats(calibration: Calibration) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from manifests.types import Curve, InputError, Note, curve_of
 from presets.analysis.levels import frame_levels_db
 from presets.host.client import GroupFailure, GroupJob, MachineFailure, SnapshotHost, Take
-from presets.host.plugin_parameters import PluginParameter, probe_parameters
+from presets.host.plugin_parameters import PluginParameter, probe_plugin
 from presets.synths.envelope_map import CubicLaw, LinearLaw, TableLaw
 from presets.synths.plugin_file import plugin_sha256
 from presets.synths.profile import Profile
@@ -79,6 +79,7 @@ class Calibration:
     plugin: Path
     kind: Literal["vst2", "vst3"]
     parameters: list[PluginParameter]
+    needs_display: bool = False
     isolation: Literal["fork", "process"] = "fork"
     repeats_within: bool = False
     repeats_across: bool = False
@@ -114,7 +115,10 @@ class PluginBench:
     """
 
     def __init__(self, plugin: Path, kind: Literal["vst2", "vst3"], fixed: dict[str, float], pitch: int):
-        self.calibration = Calibration(plugin, kind, probe_parameters(kind, plugin))
+        facts = probe_plugin(kind, plugin)
+        self.calibration = Calibration(
+            plugin, kind, list(facts.parameters), needs_display=facts.needs_display
+        )
         names = [parameter.name for parameter in self.calibration.parameters]
         for name in fixed:
             self.check(name, names)
@@ -127,6 +131,7 @@ class PluginBench:
             plugin=plugin.resolve(),
             deterministic=False,
             warm_up_s=0.0,
+            needs_display=facts.needs_display,
             parameters={p.name: (0.0, 1.0, min(max(p.value, 0.0), 1.0)) for p in self.calibration.parameters},
         )
         self.sha256 = plugin_sha256(plugin)

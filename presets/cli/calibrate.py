@@ -11,6 +11,7 @@ import typer
 from manifests.cli import console
 from manifests.dataset import files
 from manifests.types import InputError
+from presets.calibration.doubles import amplitude_parameter
 from presets.calibration.draft import draft_profile
 from presets.calibration.measure_plugin import PluginBench, StageName, measure_behaviour
 from presets.calibration.measure_stages import measure_stages
@@ -50,7 +51,7 @@ def calibrate(
             raise InputError(f"{option} {path}: exists already; choose another name")
     fixed = dict(_setting(text) for text in set_ or [])
     progress = console.terminal(stderr=True)
-    progress.print(f"opening {plugin} without a display")
+    progress.print(f"opening {plugin}")
     bench = PluginBench(plugin, PLUGIN_KINDS[plugin.suffix], fixed, pitch)
     progress.print(f"{len(bench.names)} parameters; measuring repeatability")
     measure_behaviour(bench)
@@ -58,6 +59,12 @@ def calibrate(
         "attack": attack, "decay": decay, "sustain": sustain, "release": release,
     }  # fmt: skip
     parameters = {stage: parameter for stage, parameter in named.items() if parameter is not None}
+    for stage, name in parameters.items():
+        parameters[stage] = amplitude_parameter(bench, name)
+        if parameters[stage] != name:
+            progress.print(
+                f"{stage}: of the parameters called {name!r}, {parameters[stage]!r} sets the level"
+            )
     for stage in measure_stages(bench, parameters, longest_s):
         law = bench.calibration.stages[stage]
         progress.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured")
