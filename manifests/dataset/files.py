@@ -11,8 +11,8 @@ import errno
 import os
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from manifests.dataset.storage import is_local, upload
@@ -85,14 +85,33 @@ def replace(path: Path, data: bytes) -> None:
     ...     (Path(folder) / "card.md").read_bytes()
     b'# A dataset'
     """
-    if not is_local(path):
-        upload(data, path)
-        return
-    with temporary(path.parent, path.name) as beside:
-        beside.write_bytes(data)
-        sync(beside)
-        beside.replace(path)
-        sync(path.parent)
+    replace_all({path: data})
+
+
+def replace_all(contents: Mapping[Path, bytes]) -> None:
+    """Writes several files: all of them, or none if one cannot be written (full disk, a folder in its place).
+
+    Each file is put in place atomically. At URLs the files are uploaded one after another.
+
+    Example: `replace_all({out / "a.json": b"{}", out / "b.json": b"{}"})`.
+
+    Raises OSError, whose `filename` is the file that cannot be written.
+    """
+    with ExitStack() as stack:
+        finished: dict[Path, Path] = {}
+        for path in filter(is_local, contents):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+            finished[path] = stack.enter_context(temporary(path.parent, path.name))
+            finished[path].write_bytes(contents[path])
+            sync(finished[path])
+        for path, data in contents.items():
+            if path in finished:
+                finished[path].replace(path)
+            else:
+                upload(data, path)
+    for folder in {path.parent for path in finished}:
+        sync(folder)
 
 
 def supersede(finished: Path, path: Path) -> None:

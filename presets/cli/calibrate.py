@@ -68,16 +68,19 @@ def calibrate(
     for stage in measure_stages(bench, parameters, longest_s):
         law = bench.calibration.stages[stage]
         progress.print(f"{stage}: {len(law.points)} values of {law.parameter!r} measured")
+    text, contents = draft_profile(bench.calibration, fixed), {}
     if html is not None:
         from presets.calibration.page import calibration_page
 
-        files.replace(html, calibration_page(bench.calibration).encode())
+        contents[html] = calibration_page(bench.calibration).encode()
+    if out is not None:
+        contents[out] = text.encode()
+    files.replace_all(contents)
+    if html is not None:
         progress.print(f"page {html}: every measured point")
-    text = draft_profile(bench.calibration, fixed)
     if out is None:
         sys.stdout.write(text)
     else:
-        files.replace(out, text.encode())
         print(f"draft {out}: finish the lines marked TODO, then use the file as a synth")
 
 

@@ -47,16 +47,20 @@ def envelope_json(envelope: Envelope) -> dict[str, float | str]:
 
 
 def save_factors(folder: Path, factors: Factors, rate: int, weights: str) -> None:
-    """Writes the three files of a folder.
+    """Writes the three files of a folder, or none.
 
     `rate` is the codec's sample rate in Hz, `weights` the SHA-256 of its checkpoint. Raises OSError if a file
     cannot be written.
     """
     phrase = {"seconds": factors.samples / rate, "notes": notes_json(factors.notes)}
-    files.replace(folder / NOTES, f"{json.dumps(phrase, indent=1)}\n".encode())
     envelope = json.dumps(envelope_json(factors.envelope), indent=1)
-    files.replace(folder / ENVELOPE, f"{envelope}\n".encode())
-    files.replace(folder / TIMBRE, timbre_file(factors, weights))
+    files.replace_all(
+        {
+            folder / NOTES: f"{json.dumps(phrase, indent=1)}\n".encode(),
+            folder / ENVELOPE: f"{envelope}\n".encode(),
+            folder / TIMBRE: timbre_file(factors, weights),
+        }
+    )
 
 
 def timbre_file(factors: Factors, weights: str) -> bytes:

@@ -83,8 +83,10 @@ def write_instrument(
     tags = {"title": origin.name, "copyright": origin.licence, "license": origin.licence, "software": tool}
     tags |= {"comment": source, "artist": origin.author}
     names = [f"{stem}-samples/{sample.pitch:03d}.flac" for sample in samples]
-    for sample, name in zip(samples, names, strict=True):
-        files.replace(folder / name, flac(sample, codec.rate, {k: v for k, v in tags.items() if v}))
+    tags = {key: value for key, value in tags.items() if value}
+    contents = {
+        folder / name: flac(sample, codec.rate, tags) for sample, name in zip(samples, names, strict=True)
+    }
     shape = (
         f"attack {envelope.attack_ms:.1f} ms, hold {envelope.hold_ms:.1f} ms, decay {envelope.decay_ms:.1f}"
         f" ms, sustain {envelope.sustain:.3f}, release {envelope.release_ms:.1f} ms, {envelope.curve}"
@@ -92,10 +94,11 @@ def write_instrument(
     about = {"name": origin.name, "author": origin.author, "licence": origin.licence, "recording": source}
     about |= {"envelope": shape, "software": tool}
     text = sfz_text(samples, names, fitted, {key: value for key, value in about.items() if value})
-    files.replace(folder / f"{stem}.sfz", text.encode())
+    contents[folder / f"{stem}.sfz"] = text.encode()
     info = {"IENG": origin.author, "ICOP": origin.licence, "ICMT": f"{source}; {shape}", "ISFT": tool}
     info = {key: value for key, value in info.items() if value}
-    files.replace(folder / f"{stem}.sf2", soundfont(origin.name, samples, fitted, codec.rate, info))
+    contents[folder / f"{stem}.sf2"] = soundfont(origin.name, samples, fitted, codec.rate, info)
+    files.replace_all(contents)
     untuned = [str(sample.pitch) for sample in samples if not sample.tuned]
     doubts = (f"recording: samples {', '.join(untuned)} have no clear pitch and are not tuned",)
     return Instrument(folder / f"{stem}.sf2", folder / f"{stem}.sfz", samples, doubts if untuned else ())

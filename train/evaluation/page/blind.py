@@ -91,8 +91,7 @@ def write_blind(rows: Iterable[tuple[Row, int]], store: AssetStore, out: Path, s
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(KEY_COLUMNS)
     writer.writerows(sorted(key))
-    files.replace(out.with_suffix(".key.csv"), table.getvalue().encode())
-    files.replace(out, page.encode())
+    files.replace_all({out.with_suffix(".key.csv"): table.getvalue().encode(), out: page.encode()})
 
 
 def _rms(audio: Audio) -> float:

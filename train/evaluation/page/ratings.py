@@ -183,6 +183,6 @@ def score_ratings(key: Path, tables: Sequence[Path], out: Path, seed: int) -> di
         InputError: If a file cannot be used (`read_ratings`).
     """
     summary = summarise_ratings(read_ratings(key, tables), seed)
-    files.replace(out / "ratings.json", f"{json.dumps(summary, indent=1)}\n".encode())
-    files.replace(out / "ratings.md", ratings_report(summary).encode())
+    numbers = f"{json.dumps(summary, indent=1)}\n".encode()
+    files.replace_all({out / "ratings.json": numbers, out / "ratings.md": ratings_report(summary).encode()})
     return summary
