@@ -93,7 +93,7 @@ def page_path(file: str, layout: Layout) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--html {file}: {error.strerror}") from None
+        raise InputError(f"--html {file}: its folder cannot be made ({error.strerror})") from None
     if not os.access(path.parent, os.W_OK):
         raise InputError(f"--html {file}: {path.parent} cannot be written")
     return path
