@@ -123,7 +123,8 @@ def utf8_name(path: Path) -> Path:
     """
     if is_utf8(path):
         return path
-    link = Path(tempfile.mkdtemp(dir=_links().name)) / "link"
+    suffix = path.suffix if is_utf8(Path(path.suffix)) else ""
+    link = Path(tempfile.mkdtemp(dir=_links().name)) / f"link{suffix}"
     link.symlink_to(path.resolve())
     return link
 

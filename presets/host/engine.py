@@ -18,6 +18,7 @@ import dawdreamer
 import numpy as np
 import numpy.typing as npt
 
+from manifests.dataset.storage import utf8_name
 from manifests.synthesis.compose import to_samples
 from manifests.synthesis.midi_file import midi_file
 from manifests.types import Note
@@ -68,7 +69,7 @@ class Engine:
             self._synth.set_dsp_string(FAUST_VOICE.format(source=source, gain=FAUST_GAIN))
             self._synth.compile()
         else:
-            self._synth = self._engine.make_plugin_processor("synth", str(plugin))
+            self._synth = self._engine.make_plugin_processor("synth", str(utf8_name(plugin)))
         rows = self._synth.get_parameters_description()
         if kind == "faust":
             # DawDreamer names a Faust parameter by its path; the last part is the name in the source.

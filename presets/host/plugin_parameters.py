@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from manifests.child_process import module_command
+from manifests.dataset.storage import utf8_name
 from manifests.limits import described, limited_in
 from presets.host.environment import host_environment, start_display
 from presets.synths.jobs import MachineFailure
@@ -100,8 +101,9 @@ def _probed(kind: str, plugin: Path, home: Path | None, needs_display: bool | No
         facts = [line[len(MARK) :] for line in lines if line.startswith(MARK)]
         if facts:
             return _read(json.loads(facts[-1]), display)
-        output = " ".join((done.stderr or done.stdout).decode(errors="replace").split())[-300:]
-        faults.append(f"does not open {where} a display (status {done.returncode}: {output})")
+        output = (done.stderr or done.stdout).decode(errors="replace").splitlines() or ["no output"]
+        reason = f"status {done.returncode}: {output[-1].strip()[-300:]}"
+        faults.append(f"does not open {where} a display ({reason})")
     return "; ".join(faults) + limited_in(described())
 
 
@@ -128,7 +130,7 @@ def main() -> None:
     from presets.synths.fxb import plugin_id
 
     engine = dawdreamer.RenderEngine(44100, 512)
-    synth = engine.make_plugin_processor("synth", plugin)
+    synth = engine.make_plugin_processor("synth", str(utf8_name(Path(plugin))))
     parameters = [
         {"name": row["name"], "value": float(synth.get_parameter(row["index"])), "text": str(row["text"])}
         for row in synth.get_parameters_description()

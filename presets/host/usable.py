@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from manifests.listing import Say
 from presets.host.plugin_parameters import probe_plugin
+from presets.synths.jobs import MachineFailure
 from presets.synths.preset import Preset
 from presets.synths.synth import Synth
 
@@ -20,5 +21,9 @@ def usable_presets(synth: Synth, skip_bad: bool = False, say: Say = lambda line:
     profile = synth.profile
     if profile.kind != "vst2" or not synth.holds_states:
         return synth.presets(skip_bad, say)
-    facts = probe_plugin(profile.kind, synth.plugin_path, profile.home, profile.needs_display)
+    try:
+        facts = probe_plugin(profile.kind, synth.plugin_path, profile.home, profile.needs_display)
+    except MachineFailure:
+        synth.presets(skip_bad, say)  # bad files are told first
+        raise
     return synth.presets(skip_bad, say, facts.plugin_id)

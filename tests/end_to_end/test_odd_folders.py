@@ -11,6 +11,7 @@ import yaml
 
 from manifests.dataset.layout import read_table
 from tests.support import commands, datasets, litter, odd_midi, odd_presets
+from tests.support.presets.plugins import NEKOBI_ID, nekobi
 
 
 def test_litter_in_a_dataset_is_no_part_of_it(tiny: Path, tmp_path: Path) -> None:
@@ -88,14 +89,15 @@ def test_bad_presets_are_found_in_one_run_before_anything_is_rendered(tmp_path: 
     presets = tmp_path / "presets"
     presets.mkdir()
     (presets / "one.yaml").write_text("saw: {}\n")
-    (presets / "Lead.FXP").write_bytes(odd_presets.program("Lead", [0.5]))
+    program = odd_presets.program("Lead", [0.5])
+    (presets / "Lead.FXP").write_bytes(program.replace(odd_presets.PLUGIN_ID, NEKOBI_ID))
     for name in ("x.fxp", "y.fxp"):
         (presets / name).write_bytes(b"RIFF")
     litter.scatter(presets)
-    (tmp_path / "plugin.so").write_bytes(b"\x7fELF")
+    (tmp_path / "home").mkdir()
     profile = tmp_path / "mine.yaml"
-    values = {"name": "mine", "kind": "vst2", "plugin": "plugin.so", "banks": "presets", "warm_up_s": 0.1}
-    profile.write_text(yaml.safe_dump({**values, "deterministic": True}))
+    values = {"name": "mine", "kind": "vst2", "plugin": str(nekobi()), "banks": "presets", "warm_up_s": 0.1}
+    profile.write_text(yaml.safe_dump({**values, "deterministic": True, "wait_s": 0, "home": "home"}))
     config = datasets.write_config(tmp_path, timbres=[{"synth": str(profile), "count": 2}])
     for command in (("presets", "list", profile), ("render", "plan", config, "--out", tmp_path / "out")):
         refused = commands.run(*map(str, command))

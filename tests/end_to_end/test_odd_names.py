@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import yaml
 from manifests.child_process import environment, module_command
 from tests.support import commands, datasets, odd_midi, odd_presets
 from tests.support.paths import ROOT
+from tests.support.presets.plugins import NEKOBI_ID, nekobi
 from tests.support.tunes import RATE, tune
 
 NAME = os.fsdecode(b"caf\xe9 [v2] :bug:")
@@ -88,14 +90,16 @@ def test_recordings_have_any_name(place: Path) -> None:
 def test_presets_have_any_name(place: Path) -> None:
     presets = place / NAME
     presets.mkdir()
-    (presets / f"{NAME}.fxp").write_bytes(odd_presets.program("Lead", [0.5]))
+    program = odd_presets.program("Lead", [0.5])
+    (presets / f"{NAME}.fxp").write_bytes(program.replace(odd_presets.PLUGIN_ID, NEKOBI_ID))
     (presets / f"bad {NAME}.fxp").write_bytes(b"RIFF")
-    (place / "plugin.so").write_bytes(b"\x7fELF")
+    (presets / "home").mkdir()
+    shutil.copy(nekobi(), presets / "plugin.so")
     values = {"name": "mine", "kind": "vst2", "plugin": "plugin.so", "banks": ".", "warm_up_s": 0.1}
     profile = place / f"{NAME}.yaml"
-    profile.write_text(yaml.safe_dump({**values, "deterministic": True}), encoding="utf-8")
+    values |= {"deterministic": True, "wait_s": 0, "home": "home"}
+    profile.write_text(yaml.safe_dump(values), encoding="utf-8")
     profile = profile.rename(presets / profile.name)
-    (place / "plugin.so").rename(presets / "plugin.so")
     refused = commands.run("presets", "list", profile)
     assert f"{SHOWN}/bad {SHOWN}.fxp: not a .fxp file" in refused.stderr
     assert f"{SHOWN}.fxp\t" in succeed("presets", "list", profile, "--skip-bad")

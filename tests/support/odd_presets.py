@@ -5,13 +5,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+PLUGIN_ID = b"Tst1"
+"""The id of the plugin that the programs are for."""
+
 
 def _sized(body: bytes) -> bytes:
     return b"CcnK" + struct.pack(">I", len(body)) + body
 
 
 def _program(kind: bytes, name: str, count: int, rest: bytes) -> bytes:
-    return _sized(kind + struct.pack(">i4sii28s", 1, b"Tst1", 1, count, name.encode()) + rest)
+    return _sized(kind + struct.pack(">i4sii28s", 1, PLUGIN_ID, 1, count, name.encode()) + rest)
 
 
 def program(name: str, values: Sequence[float]) -> bytes:
@@ -25,7 +28,7 @@ def chunk_program(name: str, chunk: bytes) -> bytes:
 
 
 def _bank(kind: bytes, count: int, rest: bytes) -> bytes:
-    return _sized(kind + struct.pack(">i4sii128s", 1, b"Tst1", 1, count, b"") + rest)
+    return _sized(kind + struct.pack(">i4sii128s", 1, PLUGIN_ID, 1, count, b"") + rest)
 
 
 def bank(programs: Sequence[bytes], count: int | None = None) -> bytes:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.presets.plugins import require_plugin
+from tests.support.presets import plugins
 
 
 @pytest.fixture(scope="module")
 def nekobi() -> Path:
-    return require_plugin("/usr/lib/vst/Nekobi-vst.so", "dpf-plugins-vst")
+    return plugins.nekobi()

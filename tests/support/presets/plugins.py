@@ -15,6 +15,12 @@ from presets.synths.preset import Preset
 from presets.synths.synth import Synth
 
 F32 = npt.NDArray[np.float32]
+NEKOBI_ID = b"DNek"
+
+
+def nekobi() -> Path:
+    """Returns the path of Nekobi, a VST2 synth, or skips the test."""
+    return require_plugin("/usr/lib/vst/Nekobi-vst.so", "dpf-plugins-vst")
 
 
 def require_plugin(path: str, package: str) -> Path:
