@@ -95,7 +95,8 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
 
     Example: `replace_all({out / "a.json": b"{}", out / "b.json": b"{}"})`.
 
-    Raises OSError, whose `filename` is the file that cannot be written.
+    Raises IsADirectoryError if a folder is in the place of a file, and OSError if one cannot be written; their
+    `filename` is that of the file.
     """
     with ExitStack() as stack:
         finished: dict[Path, Path] = {}
