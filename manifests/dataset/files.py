@@ -95,8 +95,8 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
 
     Example: `replace_all({out / "a.json": b"{}", out / "b.json": b"{}"})`.
 
-    Raises IsADirectoryError if a folder is in the place of a file, and OSError if one cannot be written; their
-    `filename` is that of the file.
+    Raises IsADirectoryError if a folder is in the place of a file, and OSError if one cannot be written.
+    Their `filename` is that of the file.
     """
     with ExitStack() as stack:
         finished: dict[Path, Path] = {}
