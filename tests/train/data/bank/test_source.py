@@ -13,6 +13,7 @@ import torch
 
 from manifests.dataset.bank import Bank
 from manifests.dataset.canonical import sha256_json
+from manifests.dataset.schema import SCHEMA_VERSION
 from manifests.dataset.storage import location
 from manifests.splits.clusters import envelope_clusters
 from manifests.types import InputError
@@ -171,8 +172,8 @@ def test_a_bank_that_does_not_fit_the_config_is_refused(bank: Bank, tmp_path: Pa
     other["fingerprint"] = sha256_json(other["fingerprint_of"])
     (copy / "bank.json").write_text(json.dumps(other))
     assert "shard-000000.parquet: belongs to another bank" in refused()
-    (copy / "bank.json").write_text(text.replace('"schema": "1.', '"schema": "2.'))
-    assert "bank.json: schema version 2.0, this program reads 1.0" in refused()
+    (copy / "bank.json").write_text(text.replace(f'"schema": "{SCHEMA_VERSION}"', '"schema": "2.0"'))
+    assert f"bank.json: schema version 2.0, this program reads {SCHEMA_VERSION};" in refused()
     (copy / "bank.json").write_text(text.replace('"rate": 44100', '"rate": 22050'))
     assert "bank.json: `fingerprint` is not the hash of `fingerprint_of`: it was edited" in refused()
 
