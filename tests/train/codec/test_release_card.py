@@ -19,6 +19,9 @@ from tests.support.paths import ROOT
 from train.codec.release_card import BEGIN, END, with_block
 from train.codec.release_facts import RELEASED, TO_DO, known_failures, read_card
 
+# One worker makes the release of all tests: it takes as long as everything else here.
+pytestmark = pytest.mark.xdist_group("release card")
+
 SCORED = ("--pairs", "1", "--clips", "2", "--workers", "2")
 
 
