@@ -202,7 +202,11 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 
 def _out_of_time(signum: int, frame: FrameType | None) -> None:
-    raise OutOfTime
+    # A callback of soundfile (`vio_write` and others) would print an exception and go on. So it comes later.
+    in_callback = frame is not None and frame.f_code.co_name.startswith("vio_")
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.01 if in_callback else 0.3)
+    if not in_callback:
+        raise OutOfTime
 
 
 class OutOfTime(BaseException):
@@ -219,7 +223,8 @@ def main(command: Callable[[], None]) -> None:
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    signal.signal(signal.SIGXCPU, _out_of_time)
+    for number in (signal.SIGXCPU, signal.SIGVTALRM):
+        signal.signal(number, _out_of_time)
     warn_before_the_end()
     open_streams()
     try:
@@ -234,6 +239,7 @@ def main(command: Callable[[], None]) -> None:
         sys.stderr.close()
         raise SystemExit(FAILED) from None
     except OutOfTime:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0.0)
         limits = limited_in(described(resource.RLIMIT_CPU))
         fail(f"out of CPU time{limits}; finished work is kept, run the command again to go on")
     except OSError as error:
