@@ -73,6 +73,19 @@ def read_bytes(path: Path, offset: int, length: int) -> bytes:
     return data
 
 
+def clip_sound(layout: Layout, row: Any) -> tuple[npt.NDArray[np.float32], int]:
+    """Reads a clip by its row as it is stored, whatever its format: float32 [samples], and its rate in Hz.
+
+    `row` is a row of a clip table, a mapping or a pandas Series. Raises OSError if its shard cannot be read,
+    and soundfile.SoundFileError if the bytes are no audio.
+
+    Example: `clip_sound(layout, row)[1]` is 44100.
+    """
+    data = read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
+    sound, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    return sound, rate
+
+
 @lru_cache(maxsize=16)
 def shard_rows(layout: Layout, shard: str) -> dict[str, dict[str, Any]]:
     """Returns the clip rows of a shard by key (columns `CLIP_COLUMNS`); the last few shards stay cached.

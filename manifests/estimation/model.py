@@ -217,7 +217,12 @@ def misfit(measured: Measured, prediction: F64) -> F64:
 
 
 def deviation_db(
-    sound: F64, notes: Sequence[Note], rate: int, cut_fade_ms: float, envelope: Envelope, hop_ms: float = 2.0
+    sound: npt.ArrayLike,
+    notes: Sequence[Note],
+    rate: int,
+    cut_fade_ms: float,
+    envelope: Envelope,
+    hop_ms: float = 2.0,
 ) -> float:
     """Returns how far the levels of `sound`, float [frames], are from an envelope's: mean over time, in dB.
 

@@ -108,7 +108,7 @@ def _places(recording: str, weights: list[str], folder: Path) -> dict[int, F64]:
     for octave in OCTAVES:
         starts = [index for index, (of, _) in enumerate(played) if of == octave]
         cut = [
-            tones[round((i * held + SKIPPED_S) * rate) : round(((i + 1) * held - 0.05) * rate)]
+            tones[round((i * held + SKIPPED_S) * rate) : round(((i + 1) * held - SPARED_S) * rate)]
             for i in starts
         ]
         if (place := embed_tones(cut, rate)) is not None:

@@ -6,19 +6,17 @@ timbres, since a timbre may beat: the check is to find a wrong envelope, not a s
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
 import pandas as pd
-import soundfile
 
 from manifests.audit.findings import Finding
 from manifests.audit.tables import Tables
+from manifests.dataset.clip_audio import clip_sound
 from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
-from manifests.dataset.storage import read_range
 from manifests.splits.seeds import permutation
 from manifests.types import Notes
 
@@ -91,8 +89,7 @@ def _envelope_errors(
     from manifests.estimation.estimate import estimate_envelope
     from manifests.estimation.model import deviation_db
 
-    data = read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
-    sound, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    sound, rate = clip_sound(layout, row)
     given = envelope_of(row)
     phrase, cut_fade_ms = notes[row["phrase"]], float(row["cut_fade_ms"])
     estimate = estimate_envelope(sound, phrase, rate, cut_fade_ms, given.curve)

@@ -6,18 +6,16 @@ since a timbre may rise slowly by itself.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from manifests.audit.findings import Finding
 from manifests.audit.tables import Tables
+from manifests.dataset.clip_audio import clip_sound
 from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
-from manifests.dataset.storage import read_range
 from manifests.splits.seeds import permutation
 from manifests.synthesis.compose import spans
 from manifests.synthesis.envelope import gain_curve
@@ -74,8 +72,7 @@ def onset_findings(
     errors: dict[str, list[float]] = {}
     for place in permutation(seed, len(tables.clips), "onsets")[:count]:
         row = tables.clips.iloc[int(place)]
-        data = read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
-        sound, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+        sound, rate = clip_sound(layout, row)
         notes = notes_of(tables.phrases.iloc[int(row["phrase"])].to_dict())
         if (error := onset_error_ms(sound, rate, notes, envelope_of(row))) is not None:
             errors.setdefault(synths[row["timbre"]], []).append(error)

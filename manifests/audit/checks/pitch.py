@@ -6,18 +6,16 @@ have a measurable pitch have another one. How many were measured is reported, si
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
 from manifests.audit.findings import Finding
 from manifests.audit.tables import Tables
+from manifests.dataset.clip_audio import clip_sound
 from manifests.dataset.layout import Layout
 from manifests.dataset.rows import envelope_of, notes_of
-from manifests.dataset.storage import read_range
 from manifests.splits.seeds import permutation
 from manifests.synthesis.compose import spans
 from manifests.synthesis.pitch import frequency
@@ -76,8 +74,7 @@ def pitch_findings(
     # The label seeds the choice: another one would audit other clips than before.
     for place in permutation(seed, len(clips), "sung")[:count]:
         row = clips.iloc[int(place)]
-        data = read_range(layout.inside(row["shard"]), int(row["offset"]), int(row["length"]))
-        sound, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+        sound, rate = clip_sound(layout, row)
         notes = notes_of(tables.phrases.iloc[int(row["phrase"])].to_dict())
         errors = pitch_errors(sound, rate, notes, envelope_of(row), int(row["octave"]))
         right = sum(abs(error) <= TOLERANCE_SEMITONES for error in errors)

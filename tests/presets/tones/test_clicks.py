@@ -23,7 +23,7 @@ from tests.support.envelope_cases import CUT_MS, FRAMES, RATE, draw_pair
 PITCHINGS = ("multisample", "one_shot")
 
 PLAYED_CLICK_DB = -60.0
-"""The same where the synth plays: its filter starts with the note. Clean clips stay below -68 dB."""
+"""`CLICK_DB` where the synth plays: its filter starts with the note. Clean clips stay below -68 dB."""
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 A tone holds what no list of levels does: beats, unison, inharmonic partials, breath, and how a sound develops
 from its onset. `tone_reading` plays tones at other pitches and lengths.
 
-Shape suffixes: T samples of a clip, N tones, S samples of all tones, W samples of a tone.
+Shape suffixes: T samples of a clip, N tones, S samples of all tones, W samples of a tone, V of its fade.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def measure_tones(
         power = float((sound_W * loud_W).square().sum() / (gain_W * loud_W).square().sum())
         if power > 1e-10 * scale**2:
             dry_W = sound_W / gain_W.clamp(min=floor) * (TONE_RMS / scale)
-            dry_W = dry_W * _fade_in(length, envelope, rate).to(dry_W)
+            fade_V = _fade_in(envelope, rate).to(dry_W)[:length]
+            dry_W[: len(fade_V)] *= fade_V
             best[pitch] = F.pad(dry_W, (0, PADDING)), power**0.5 / scale
     if not best:
         return None
@@ -104,15 +105,15 @@ def measure_tones(
     return pack_tones({pitch: best[pitch] for pitch in sorted(longest)}, rate)
 
 
-def _fade_in(length: int, envelope: EnvelopeBatch, rate: int) -> Tensor:
-    """Computes a raised cosine over the beginning of an attack, and 1 after it: float32 [length].
+def _fade_in(envelope: EnvelopeBatch, rate: int) -> Tensor:
+    """Computes a raised cosine over the beginning of an attack, of its length: float32 [V].
 
     An onset that is stated a millisecond early holds the end of the note before. Divided by a small gain,
     that end would be a click at the onset of every note.
     """
     fade = min(ONSET_FADE_S, ONSET_FADE_SHARE * float(envelope.attack[0]) / 1000.0) * rate
-    share_W = (torch.arange(length) / max(fade, 1.0)).clamp(max=1.0)
-    return 0.5 - 0.5 * (math.pi * share_W).cos()
+    share_V = torch.arange(math.ceil(fade)) / max(fade, 1.0)
+    return 0.5 - 0.5 * (math.pi * share_V).cos()
 
 
 def pack_tones(tones: dict[float, tuple[Tensor, float]], rate: int) -> Tones:
