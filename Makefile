@@ -21,7 +21,7 @@ help:
 	@echo "make card             renders the data of the shipped codec's card, and makes its figures again"
 	@echo "make compare          trains four systems on one dataset and scores them (COMPARE=full: a night on one GPU)"
 	@echo "make lint             checks style, types and import contracts"
-	@echo "make test             runs lint and the tests (up to 15 minutes on 2 cores)"
+	@echo "make test             runs lint and the tests (about 20 minutes on 2 cores)"
 	@echo "make verify           runs lint and all tests, long ones included"
 	@echo "make clean            deletes the environment and the demo's output"
 
@@ -78,6 +78,8 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+# Two workers share two cores: one thread each.
+test: export OMP_NUM_THREADS = 1
 test: lint
 	$(RUN) -m pytest -n 2 --dist loadgroup -m "not verify"
 
